@@ -1,0 +1,3 @@
+//! What users write: the config language. No I/O, no clock, no platform.
+
+pub mod units;
