@@ -1,0 +1,188 @@
+//! How a platform reaches the machine it runs on. The engine implements [`Access`]; tests replay it.
+//!
+//! Eight questions serve every family of platforms:
+//!
+//! | Family | Asks |
+//! |---|---|
+//! | metadata service (`akamai aliyun aws digitalocean exoscale gcp hetzner oraclecloud packet scaleway upcloud vultr`) | [`Access::http`], tokens by PUT and headers |
+//! | metadata service, then a drive (`azure`), or both (`brightbox cloudstack openstack`) | [`Access::http`], [`Access::drive`]; leases and links by [`Access::file`] |
+//! | drive (`azurestack ibmcloud kubevirt nutanix powervs proxmoxve`) | [`Access::drive`] by label or by file system |
+//! | firmware or disk (`qemu`) | [`Access::fw_cfg`], [`Access::block`] |
+//! | hypervisor channel (`hyperv virtualbox vmware zvm`) | [`Access::get`], and [`Access::set`] to delete |
+//! | file (`file nvidiabluefield`) | [`Access::file`] |
+//! | vsock (`applehv`) | [`Access::http`] with a `vsock:` URL |
+//! | nothing (`metal`) | — |
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// The machine, as far as a platform may see it.
+pub trait Access {
+    /// Facts that need no device.
+    fn machine(&self) -> &Machine;
+
+    /// One HTTP exchange, tried again while the answer is a transport error, a status of 500 or above, or one of
+    /// [`HttpRequest::retry_also`]. Every other status is an answer, also 404: what it means is the platform's business.
+    ///
+    /// # Errors
+    /// [`AccessError::NeedsNetwork`] before the network is up; [`AccessError::TooLarge`] above the request's limit;
+    /// [`AccessError::Failed`] when the time ran out or a certificate was refused.
+    fn http(&self, request: &HttpRequest) -> Result<HttpAnswer, AccessError>;
+
+    /// Mounts the drive read-only, reads `paths` below its root, unmounts it. One entry per path, in order;
+    /// `None` for a file that is not there.
+    ///
+    /// # Errors
+    /// [`AccessError::Absent`] when no such drive appeared in time; [`AccessError::Failed`] when it cannot be
+    /// mounted or read; [`AccessError::TooLarge`] for a file above 64 MiB.
+    fn drive(&self, drive: &Drive<'_>, paths: &[&str]) -> Result<Vec<Option<Vec<u8>>>, AccessError>;
+
+    /// Every byte of the block device that udev calls `id` below `/dev/disk/by-id`, waiting for it up to `wait`.
+    ///
+    /// # Errors
+    /// [`AccessError::Absent`] when it did not appear in time; [`AccessError::TooLarge`] above 64 MiB;
+    /// [`AccessError::Failed`] when it cannot be read.
+    fn block(&self, id: &str, wait: Duration) -> Result<Vec<u8>, AccessError>;
+
+    /// The content of a firmware configuration entry of QEMU, or `None` when there is no such entry.
+    ///
+    /// # Errors
+    /// [`AccessError::Failed`] when the kernel cannot show entries, or shows one of another length than it said;
+    /// [`AccessError::TooLarge`] above 64 MiB.
+    fn fw_cfg(&self, name: &str) -> Result<Option<Vec<u8>>, AccessError>;
+
+    /// The value a hypervisor keeps under `key`, or `None`.
+    ///
+    /// # Errors
+    /// [`AccessError::Absent`] when this machine has no such channel; [`AccessError::Failed`] when it broke.
+    fn get(&self, channel: Channel, key: &str) -> Result<Option<Vec<u8>>, AccessError>;
+
+    /// Replaces the value under `key`; `None` removes it.
+    ///
+    /// # Errors
+    /// As [`Access::get`]; also [`AccessError::Failed`] when the host does not let the guest write.
+    fn set(&self, channel: Channel, key: &str, value: Option<&[u8]>) -> Result<(), AccessError>;
+
+    /// The content of a file of the running system, or `None` when there is none.
+    ///
+    /// # Errors
+    /// [`AccessError::Failed`] when it exists and cannot be read; [`AccessError::TooLarge`] above 64 MiB.
+    fn file(&self, path: &Path) -> Result<Option<Vec<u8>>, AccessError>;
+}
+
+/// Facts about the machine that are read once, at the edge of the program.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Machine {
+    /// The instruction set, in the words of `std::env::consts::ARCH`: `x86_64`, `aarch64`, `s390x`, `powerpc64`.
+    pub architecture: String,
+    /// Where platform `file` finds its config: `IGNITION_CONFIG_FILE`, or `config.ign` in the working directory.
+    pub config_file: PathBuf,
+}
+
+/// What to ask a metadata service.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HttpRequest {
+    /// How.
+    pub method: HttpMethod,
+    /// Where.
+    pub url: String,
+    /// Headers beside the engine's own, which a header of the same name replaces.
+    pub headers: Vec<(String, String)>,
+    /// What to send; empty for most.
+    pub body: Vec<u8>,
+    /// Statuses below 500 that this service uses for "later".
+    pub retry_also: Vec<u16>,
+}
+
+/// The methods metadata services use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HttpMethod {
+    /// Read.
+    Get,
+    /// Read the headers alone.
+    Head,
+    /// Ask for a token.
+    Put,
+    /// Report.
+    Post,
+}
+
+/// What a metadata service answered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HttpAnswer {
+    /// The status code.
+    pub status: u16,
+    /// The headers, names in lower case.
+    pub headers: Vec<(String, String)>,
+    /// The body, at most 64 MiB.
+    pub body: Vec<u8>,
+}
+
+/// Which drive to read, and how long it may take to appear.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Drive<'a> {
+    /// How to recognise it.
+    pub name: DriveName<'a>,
+    /// How long to wait for it, mounting included.
+    pub wait: Duration,
+}
+
+/// How a drive is recognised.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DriveName<'a> {
+    /// By the label of its file system: one path component, in the spelling of `/dev/disk/by-label`.
+    Label(&'a str),
+    /// By the type of its file system, for example `udf`; any drive of that type that holds the wanted files.
+    FileSystem(&'a str),
+}
+
+/// A key/value channel between a hypervisor and its guest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Channel {
+    /// VMware guest variables, without the prefix `guestinfo.`.
+    Guestinfo,
+    /// VirtualBox guest properties.
+    GuestProperties,
+    /// Hyper-V key/value pairs, pool 0.
+    HypervKvp,
+    /// The z/VM reader; the key is the name of a spool file.
+    ZvmReader,
+}
+
+/// Why the machine could not be asked.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AccessError {
+    /// The network is not up yet.
+    #[error("the network is needed")]
+    NeedsNetwork,
+    /// It did not appear in time.
+    #[error("{what} did not appear within {} s", waited.as_secs())]
+    Absent {
+        /// The drive, disk or channel.
+        what: String,
+        /// How long it was awaited.
+        waited: Duration,
+    },
+    /// More than anybody means by a config.
+    #[error("{what} is larger than {limit} bytes")]
+    TooLarge {
+        /// The file, disk or address.
+        what: String,
+        /// The limit in bytes.
+        limit: u64,
+    },
+    /// This build has no code for it.
+    #[error("{what} is not supported by this build")]
+    NotBuilt {
+        /// The channel or address.
+        what: String,
+    },
+    /// It was there and did not work.
+    #[error("cannot read {what}: {why}")]
+    Failed {
+        /// The file, drive, disk or address.
+        what: String,
+        /// The cause, in the words of the layer below.
+        why: String,
+    },
+}

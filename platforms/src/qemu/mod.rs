@@ -1,0 +1,140 @@
+//! `qemu`: a firmware configuration entry, or on machines without that interface a small virtio disk.
+//!
+//! Host side: `-fw_cfg name=opt/com.coreos/config,file=x.ign`, or
+//! `-drive if=none,id=ign,format=raw,readonly=on,file=x.ign -device virtio-blk,serial=ignition,drive=ign`.
+
+use std::time::Duration;
+
+use crate::{Access, Platform, PlatformError, PlatformId, Reach, UserData};
+
+/// The platform id, which the errors name as well.
+const ID: PlatformId = PlatformId::new("qemu");
+
+/// The firmware entry, the same name as the reference so that existing launch scripts work.
+const ENTRY: &str = "opt/com.coreos/config";
+
+/// The name udev gives to a virtio disk whose serial is `ignition`.
+const DISK: &str = "virtio-ignition";
+
+/// How long the disk may take to appear. The reference waits as long; a guest under emulation can need minutes.
+const DISK_WAIT: Duration = Duration::from_secs(300);
+
+/// A virtual machine of QEMU.
+pub struct Qemu;
+
+impl Platform for Qemu {
+    fn id(&self) -> PlatformId {
+        ID
+    }
+
+    fn reach(&self) -> Reach {
+        Reach::Local
+    }
+
+    fn user_data(&self, via: &dyn Access) -> Result<Option<UserData>, PlatformError> {
+        let failed = |source| PlatformError::Access { id: ID, source };
+        if has_fw_cfg(&via.machine().architecture) {
+            Ok(via.fw_cfg(ENTRY).map_err(failed)?.and_then(parse_entry))
+        } else {
+            Ok(parse_disk(via.block(DISK, DISK_WAIT).map_err(failed)?))
+        }
+    }
+}
+
+/// Whether QEMU gives this architecture the firmware interface (s390x and POWER have none).
+fn has_fw_cfg(architecture: &str) -> bool {
+    !matches!(architecture, "s390x" | "powerpc64")
+}
+
+/// The entry is the config, byte for byte.
+fn parse_entry(bytes: Vec<u8>) -> Option<UserData> {
+    UserData::new(bytes)
+}
+
+/// A disk has whole sectors: QEMU fills the last one with NUL, which no config ends with.
+fn parse_disk(mut bytes: Vec<u8>) -> Option<UserData> {
+    let end = bytes
+        .iter()
+        .rposition(|byte| *byte != 0)
+        .map_or(0, |last| last + 1);
+    bytes.truncate(end);
+    UserData::new(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::AccessError;
+    use crate::recorded::RecordedAccess;
+
+    macro_rules! recorded {
+        ($name:literal) => {
+            RecordedAccess::load(include_str!(concat!(
+                "../../../fixtures/platforms/qemu/",
+                $name
+            )))
+        };
+    }
+
+    fn config(via: &RecordedAccess) -> Result<Option<Vec<u8>>, PlatformError> {
+        Qemu.user_data(via).map(|found| found.map(UserData::into_bytes))
+    }
+
+    #[test]
+    fn the_firmware_entry_is_the_config() {
+        let via = recorded!("fw-cfg.json");
+        assert_eq!(
+            config(&via),
+            Ok(Some(b"{\"ignition\":{\"version\":\"3.4.0\"}}".to_vec()))
+        );
+        assert_eq!(via.asked(), ["fw_cfg opt/com.coreos/config"]);
+    }
+
+    #[test]
+    fn a_missing_or_empty_entry_is_no_config() {
+        assert_eq!(config(&recorded!("fw-cfg-absent.json")), Ok(None));
+        assert_eq!(config(&recorded!("fw-cfg-empty.json")), Ok(None));
+    }
+
+    #[test]
+    fn a_broken_entry_is_an_error_and_not_an_empty_config() {
+        let error = config(&recorded!("fw-cfg-wrong-size.json")).unwrap_err();
+        assert_eq!(error.to_string(), "cannot read the config of platform qemu");
+        assert!(
+            matches!(
+                error,
+                PlatformError::Access {
+                    source: AccessError::Failed { .. },
+                    ..
+                }
+            ),
+            "{error:?}"
+        );
+    }
+
+    #[test]
+    fn mainframes_and_power_read_the_disk_and_drop_its_padding() {
+        for via in [recorded!("disk-s390x.json"), recorded!("disk-powerpc64.json")] {
+            assert_eq!(
+                config(&via),
+                Ok(Some(b"{\"ignition\":{\"version\":\"3.4.0\"}}".to_vec()))
+            );
+            assert_eq!(via.asked(), ["block virtio-ignition"]);
+        }
+    }
+
+    #[test]
+    fn a_disk_of_nothing_but_padding_is_no_config() {
+        assert_eq!(parse_disk(vec![0; 512]), None);
+        assert_eq!(parse_disk(Vec::new()), None);
+    }
+
+    #[test]
+    fn an_absent_disk_is_an_error_with_the_time_it_was_awaited() {
+        let error = config(&recorded!("disk-absent.json")).unwrap_err();
+        let PlatformError::Access { source, .. } = error else {
+            panic!("{error}")
+        };
+        assert_eq!(source.to_string(), "virtio-ignition did not appear within 300 s");
+    }
+}

@@ -1,0 +1,145 @@
+//! [`Access`] over a recording: what the machine held when somebody asked. Tests only.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use crate::{Access, AccessError, Channel, Drive, HttpAnswer, HttpRequest, Machine};
+
+/// A recording, and what was asked of it so far.
+pub(crate) struct RecordedAccess {
+    machine: Machine,
+    recording: Recording,
+    asked: RefCell<Vec<String>>,
+}
+
+/// The file format of `fixtures/platforms/<id>/*.json`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+struct Recording {
+    architecture: String,
+    config_file: String,
+    #[serde(default)]
+    fw_cfg: BTreeMap<String, Answer>,
+    #[serde(default)]
+    block: BTreeMap<String, Answer>,
+    #[serde(default)]
+    file: BTreeMap<String, Answer>,
+}
+
+/// What one question brings; a question that was not recorded finds nothing.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+enum Answer {
+    /// Text, followed by so many NUL bytes that the length is a multiple of `padTo`.
+    #[serde(rename_all = "camelCase")]
+    Padded { text: String, pad_to: usize },
+    /// Text.
+    Text(String),
+    /// A device that answers with this error.
+    Failure(String),
+}
+
+impl Answer {
+    fn give(&self, what: &str) -> Result<Vec<u8>, AccessError> {
+        match self {
+            Self::Text(text) => Ok(text.clone().into_bytes()),
+            Self::Padded { text, pad_to } => {
+                let mut bytes = text.clone().into_bytes();
+                bytes.resize(bytes.len().next_multiple_of(*pad_to), 0);
+                Ok(bytes)
+            }
+            Self::Failure(why) => Err(AccessError::Failed {
+                what: what.to_owned(),
+                why: why.clone(),
+            }),
+        }
+    }
+}
+
+impl RecordedAccess {
+    /// Reads a recording.
+    pub(crate) fn load(text: &str) -> Self {
+        let recording: Recording = serde_json::from_str(text).expect("the fixture is a recording");
+        let machine = Machine {
+            architecture: recording.architecture.clone(),
+            config_file: recording.config_file.clone().into(),
+        };
+        Self {
+            machine,
+            recording,
+            asked: RefCell::default(),
+        }
+    }
+
+    /// The questions so far, in order.
+    pub(crate) fn asked(&self) -> Vec<String> {
+        self.asked.borrow().clone()
+    }
+
+    fn note(&self, question: String) {
+        self.asked.borrow_mut().push(question);
+    }
+}
+
+impl Access for RecordedAccess {
+    fn machine(&self) -> &Machine {
+        &self.machine
+    }
+
+    fn http(&self, request: &HttpRequest) -> Result<HttpAnswer, AccessError> {
+        self.note(format!("{:?} {}", request.method, request.url));
+        Err(AccessError::NeedsNetwork)
+    }
+
+    fn drive(&self, drive: &Drive<'_>, _paths: &[&str]) -> Result<Vec<Option<Vec<u8>>>, AccessError> {
+        self.note(format!("drive {:?}", drive.name));
+        Err(AccessError::Absent {
+            what: format!("{:?}", drive.name),
+            waited: drive.wait,
+        })
+    }
+
+    fn block(&self, id: &str, wait: Duration) -> Result<Vec<u8>, AccessError> {
+        self.note(format!("block {id}"));
+        match self.recording.block.get(id) {
+            Some(answer) => answer.give(id),
+            None => Err(AccessError::Absent {
+                what: id.to_owned(),
+                waited: wait,
+            }),
+        }
+    }
+
+    fn fw_cfg(&self, name: &str) -> Result<Option<Vec<u8>>, AccessError> {
+        self.note(format!("fw_cfg {name}"));
+        self.recording
+            .fw_cfg
+            .get(name)
+            .map(|answer| answer.give(name))
+            .transpose()
+    }
+
+    fn get(&self, channel: Channel, key: &str) -> Result<Option<Vec<u8>>, AccessError> {
+        self.note(format!("get {channel:?} {key}"));
+        Ok(None)
+    }
+
+    fn set(&self, channel: Channel, key: &str, _value: Option<&[u8]>) -> Result<(), AccessError> {
+        self.note(format!("set {channel:?} {key}"));
+        Ok(())
+    }
+
+    fn file(&self, path: &Path) -> Result<Option<Vec<u8>>, AccessError> {
+        let path = path.display().to_string();
+        self.note(format!("file {path}"));
+        self.recording
+            .file
+            .get(&path)
+            .map(|answer| answer.give(&path))
+            .transpose()
+    }
+}
