@@ -1,3 +1,4 @@
 //! What users write: the config language. No I/O, no clock, no platform.
 
+pub mod types;
 pub mod units;

@@ -1,0 +1,49 @@
+//! The newest spec (3.7.0-experimental) as plain data, one file per section.
+//!
+//! Every older document is translated to these types ([`crate::check()`]), so nothing behind the config layer
+//! knows of versions. Fields keep their JSON names in snake case.
+//!
+//! Serialising gives the cache format that other initramfs programs query: members in alphabetical order, absent
+//! scalars and empty lists left out, objects always present even when empty. Reading is as forgiving as the
+//! reference: `null` is the same as absence, also as an element of a list.
+
+mod absent;
+mod ignition;
+mod kernel_arguments;
+mod passwd;
+mod resource;
+mod storage;
+mod systemd;
+
+pub use ignition::{Ignition, IgnitionConfig, Proxy, Security, Timeouts, Tls};
+pub use kernel_arguments::KernelArguments;
+pub use passwd::{Group, Passwd, User};
+pub use resource::{HttpHeader, Resource, Verification};
+pub use storage::{
+    Cex, Clevis, ClevisCustom, Directory, Disk, File, Filesystem, Link, Luks, Owner, Partition, Raid,
+    Storage, Tang,
+};
+pub use systemd::{Dropin, Systemd, Unit};
+
+use serde::{Deserialize, Serialize};
+
+/// A whole config.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct Config {
+    /// About the config itself: its version, what it refers to, how to fetch that.
+    #[serde(deserialize_with = "absent::or_default")]
+    pub ignition: Ignition,
+    /// Kernel arguments of the installed system.
+    #[serde(deserialize_with = "absent::or_default")]
+    pub kernel_arguments: KernelArguments,
+    /// Accounts.
+    #[serde(deserialize_with = "absent::or_default")]
+    pub passwd: Passwd,
+    /// Disks and what is on them.
+    #[serde(deserialize_with = "absent::or_default")]
+    pub storage: Storage,
+    /// Units and drop-ins.
+    #[serde(deserialize_with = "absent::or_default")]
+    pub systemd: Systemd,
+}
