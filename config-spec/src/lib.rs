@@ -1,4 +1,26 @@
 //! What users write: the config language. No I/O, no clock, no platform.
+//!
+//! [`check()`] takes a document's text to a [`Checked`] config of the newest types, or says all that is wrong with
+//! it; [`merge()`] lays one config over another; [`check_merged()`] looks at the result once more. Findings are
+//! [`diagnostic::Diagnostic`]s, shown by [`diagnostic::render()`].
 
+#![forbid(unsafe_code)]
+
+mod check;
+pub mod data_url;
+pub mod diagnostic;
+pub mod document;
+mod fields;
+mod keyed;
+mod merge;
+pub mod rules;
+mod suggest;
 pub mod types;
+mod unit_file;
 pub mod units;
+mod url_syntax;
+pub mod version;
+mod versions;
+
+pub use check::{Checked, Rejected, check, check_merged};
+pub use merge::merge;

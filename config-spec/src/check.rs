@@ -1,0 +1,327 @@
+//! Text → checked config: grammar, version, members and types, rules, twins, translation; in that order.
+
+use std::borrow::Cow;
+use std::ops::Range;
+
+use crate::diagnostic::{Diagnostic, Pointer, Severity};
+use crate::document::{self, SyntaxError, conform::conform};
+use crate::rules::{self, Findings, catalog as rule};
+use crate::types::Config;
+use crate::version::{NEWEST, Version, VersionError};
+use crate::versions;
+
+/// A document that passed; only [`check`] makes one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Checked {
+    config: Config,
+    version: Version,
+    warnings: Vec<Diagnostic>,
+}
+
+impl Checked {
+    /// The config, translated to the newest types.
+    #[must_use]
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// The config, translated to the newest types.
+    #[must_use]
+    pub fn into_config(self) -> Config {
+        self.config
+    }
+
+    /// The version the document was written in.
+    #[must_use]
+    pub fn version(&self) -> Version {
+        self.version
+    }
+
+    /// What is suspicious, but no reason to stop.
+    #[must_use]
+    pub fn warnings(&self) -> &[Diagnostic] {
+        &self.warnings
+    }
+}
+
+/// A document that was refused.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Rejected {
+    /// It has no bytes.
+    #[error("the config is empty")]
+    Empty,
+    /// `ignition.version` is missing or not a version.
+    #[error("the config names no valid ignition.version")]
+    InvalidVersion {
+        /// What is there instead, if it is a string.
+        found: Option<String>,
+        /// Where it is, or else the nearest place that is there.
+        span: Option<Range<usize>>,
+    },
+    /// `ignition.version` is a version, but none of the accepted ones.
+    #[error("the config has the unsupported version {found:?}")]
+    UnknownVersion {
+        /// The version.
+        found: String,
+        /// Where it is.
+        span: Option<Range<usize>>,
+    },
+    /// It is not JSON, or breaks rules. The findings include warnings, and at least one error.
+    #[error("the config is invalid: {}", summary(.0))]
+    Invalid(Vec<Diagnostic>),
+}
+
+/// The first error, and how many more there are.
+fn summary(findings: &[Diagnostic]) -> String {
+    let mut errors = findings
+        .iter()
+        .filter(|finding| finding.severity == Severity::Error);
+    let Some(first) = errors.next() else {
+        return "no reason is known".to_owned();
+    };
+    match errors.count() {
+        0 => format!("{} ({})", first.message, first.at.dollar()),
+        more => format!("{} ({}), and {more} more", first.message, first.at.dollar()),
+    }
+}
+
+impl Rejected {
+    /// The reference's identifier for this kind of refusal.
+    #[must_use]
+    pub fn reference(&self) -> &'static str {
+        match self {
+            Self::Empty => "ErrEmpty",
+            Self::InvalidVersion { .. } => "ErrInvalidVersion",
+            Self::UnknownVersion { .. } => "ErrUnknownVersion",
+            Self::Invalid(_) => "ErrInvalid",
+        }
+    }
+
+    /// The same as findings, so that every refusal is shown in one form.
+    #[must_use]
+    pub fn diagnostics(&self) -> Cow<'_, [Diagnostic]> {
+        let at_version = || Pointer::root().key("ignition").key("version");
+        let mut findings = Findings::default();
+        match self {
+            Self::Invalid(findings) => return Cow::Borrowed(findings),
+            Self::Empty => {
+                findings
+                    .report(rule::DOCUMENT_EMPTY, Pointer::root(), "the config is empty")
+                    .help(format!(
+                        "the smallest config is {{\"ignition\":{{\"version\":\"{}\"}}}}",
+                        STABLE.as_str()
+                    ));
+            }
+            Self::InvalidVersion { found, span } => {
+                let message = match found {
+                    Some(found) => format!("{} is not a version", crate::suggest::quoted(found)),
+                    None => "ignition.version is missing".to_owned(),
+                };
+                let report = findings
+                    .report(rule::VERSION_INVALID, at_version(), message)
+                    .help(format!(
+                        "write \"ignition\": {{\"version\": \"{}\"}}",
+                        STABLE.as_str()
+                    ));
+                if let Some(span) = span {
+                    report.span(span.clone());
+                }
+            }
+            Self::UnknownVersion { found, span } => {
+                let message = format!("version {} is not supported", crate::suggest::quoted(found));
+                let report = findings
+                    .report(rule::VERSION_UNKNOWN, at_version(), message)
+                    .help(version_help(found));
+                if let Some(span) = span {
+                    report.span(span.clone());
+                }
+            }
+        }
+        Cow::Owned(findings.into_inner())
+    }
+}
+
+const STABLE: Version = crate::version::NEWEST_STABLE;
+
+/// The accepted version nearest to `found`, or all of them.
+fn version_help(found: &str) -> String {
+    let numbers = found.split(['-', '+']).next().unwrap_or_default();
+    if Version::parse(numbers).is_ok() {
+        return format!("{numbers} is stable: write \"{numbers}\"");
+    }
+    if numbers == "3.7.0" {
+        return format!("3.7.0 is not stable yet: write \"{NEWEST}\"");
+    }
+    let all: Vec<_> = Version::ALL.iter().map(|version| version.as_str()).collect();
+    format!("supported are {}", all.join(", "))
+}
+
+/// Checks a document by the rules of its own version and translates it to the newest types.
+///
+/// # Errors
+/// [`Rejected`]; its variants follow the order in which a document is read, so that one without a usable version is
+/// told nothing else.
+pub fn check(text: &str) -> Result<Checked, Rejected> {
+    if text.is_empty() {
+        return Err(Rejected::Empty);
+    }
+    document::syntax(text).map_err(|error| syntax_finding(text, error))?;
+    let version = find_version(text)?;
+    let conformity = conform(text, version).map_err(|error| syntax_finding(text, error))?;
+    let unusable = conformity
+        .findings
+        .iter()
+        .any(|finding| finding.severity == Severity::Error);
+    if unusable {
+        return Err(Rejected::Invalid(conformity.findings));
+    }
+    let config: Config =
+        serde_json::from_str(&conformity.readable(text)).map_err(|error| read_finding(text, &error))?;
+    let mut findings = rules::run(&config, version);
+    if version == Version::V3_2_0 {
+        let mut present = Findings::default();
+        rules::custom_present_with_others(&config, text, &mut present);
+        findings.append(&mut present.into_inner());
+    }
+    findings.append(&mut rules::run_duplicates(&config));
+    place(&mut findings, text);
+    findings.extend(conformity.findings);
+    if findings.iter().any(|finding| finding.severity == Severity::Error) {
+        return Err(Rejected::Invalid(findings));
+    }
+    Ok(Checked {
+        config: versions::translate(config, text, version),
+        version,
+        warnings: findings,
+    })
+}
+
+/// Checks a config that was merged from several documents by the newest rules. Its findings have no spans.
+///
+/// Twins in lists are not looked for: merging makes none, and the reference does not look either.
+#[must_use]
+pub fn check_merged(config: &Config) -> Vec<Diagnostic> {
+    rules::run(config, NEWEST)
+}
+
+/// Gives the findings their bytes, in one walk over the text.
+fn place(findings: &mut [Diagnostic], text: &str) {
+    let found = document::locate(text, findings.iter().map(|finding| &finding.at));
+    for (finding, found) in findings.iter_mut().zip(found) {
+        finding.span = found.map(|found| found.value);
+    }
+}
+
+fn syntax_finding(text: &str, error: SyntaxError) -> Rejected {
+    let letter = text
+        .get(error.at..)
+        .and_then(|rest| rest.chars().next())
+        .map_or(0, char::len_utf8);
+    let mut findings = Findings::default();
+    findings
+        .report(rule::JSON_SYNTAX, Pointer::root(), error.problem)
+        .span(error.at..error.at + letter)
+        .help(syntax_help(text, error));
+    Rejected::Invalid(findings.into_inner())
+}
+
+/// What the text probably is, if it is no JSON at all.
+fn syntax_help(text: &str, error: SyntaxError) -> &'static str {
+    let start = text.trim_start();
+    if start.starts_with("#cloud-config") || start.starts_with("#!") {
+        "this is user data for cloud-init; an Ignition config is JSON"
+    } else if start.starts_with("variant:") || start.contains("\nvariant:") {
+        "this is a Butane config; translate it to Ignition JSON first"
+    } else if text.starts_with('\u{1f}') {
+        "this looks compressed; a config that refers to it needs \"compression\": \"gzip\""
+    } else if error.problem.contains("comma before") {
+        "remove the comma"
+    } else if text.starts_with('\u{feff}') {
+        "save the file as UTF-8 without a byte-order mark"
+    } else {
+        "a config is strict JSON: double quotes, no comments, no trailing commas"
+    }
+}
+
+/// A safety net: the walk over members and types has found everything that reading could stumble on.
+fn read_finding(text: &str, error: &serde_json::Error) -> Rejected {
+    let before: usize = text
+        .split_inclusive('\n')
+        .take(error.line().saturating_sub(1))
+        .map(str::len)
+        .sum();
+    let mut at = (before + error.column().saturating_sub(1)).min(text.len());
+    while !text.is_char_boundary(at) {
+        at -= 1;
+    }
+    let mut findings = Findings::default();
+    // The message of the JSON library may quote a value, so only its position is passed on.
+    findings
+        .report(
+            rule::TYPE_MISMATCH,
+            Pointer::root(),
+            "the config cannot be read here",
+        )
+        .span(at..at);
+    Rejected::Invalid(findings.into_inner())
+}
+
+fn find_version(text: &str) -> Result<Version, Rejected> {
+    let root = Pointer::root();
+    let ignition = root.clone().key("ignition");
+    for (at, found) in [
+        (&root, document::find(text, &root)),
+        (&ignition, document::find(text, &ignition)),
+    ] {
+        let Some(found) = found else { continue };
+        let value = text.get(found.value.clone()).unwrap_or_default();
+        if !value.starts_with('{') && value != "null" {
+            return Err(mismatch(at.clone(), found.value, "expected an object"));
+        }
+    }
+    let at = ignition.key("version");
+    let found = document::find(text, &at);
+    let nearest = || {
+        document::locate(text, [&at])
+            .into_iter()
+            .flatten()
+            .next()
+            .map(|found| found.value)
+    };
+    let Some(found) = found else {
+        return Err(Rejected::InvalidVersion {
+            found: None,
+            span: nearest(),
+        });
+    };
+    let literal = text.get(found.value.clone()).unwrap_or_default();
+    if literal == "null" {
+        return Err(Rejected::InvalidVersion {
+            found: None,
+            span: Some(found.value),
+        });
+    }
+    if !literal.starts_with('"') {
+        return Err(mismatch(at, found.value, "expected a string"));
+    }
+    let version = document::decode(literal);
+    Version::parse(&version).map_err(|error| match error {
+        VersionError::Malformed => Rejected::InvalidVersion {
+            found: Some(version.into_owned()),
+            span: Some(found.value),
+        },
+        VersionError::Unknown => Rejected::UnknownVersion {
+            found: version.into_owned(),
+            span: Some(found.value),
+        },
+    })
+}
+
+fn mismatch(at: Pointer, span: Range<usize>, message: &str) -> Rejected {
+    let mut findings = Findings::default();
+    findings.report(rule::TYPE_MISMATCH, at, message).span(span);
+    Rejected::Invalid(findings.into_inner())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,184 @@
+//! Which bytes of a document must not be shown: passwords, keys, header values, contents, URLs with credentials.
+//!
+//! Documents are shown because they are wrong, so this reads tokens, not grammar, and takes any text.
+
+use std::ops::Range;
+
+use crate::document::decode;
+
+/// Members whose value is never shown, in lower case; of objects, everything inside.
+const SECRET: [&str; 7] = [
+    "config",
+    "contents",
+    "keyfile",
+    "password",
+    "passwordhash",
+    "token",
+    "tokensource",
+];
+
+/// An open array or object.
+#[derive(Clone, Copy, Default)]
+struct Frame {
+    /// Everything inside is secret.
+    secret: bool,
+    /// It is a list of headers, or one of those.
+    headers: bool,
+}
+
+/// The ranges of literals in `text` that must not be shown, ascending, quotes left out.
+pub(super) fn secrets(text: &str) -> Vec<Range<usize>> {
+    let bytes = text.as_bytes();
+    let mut found = Vec::new();
+    let mut open: Vec<Frame> = Vec::new();
+    let mut key = String::new();
+    let mut at = 0;
+    while let Some(&byte) = bytes.get(at) {
+        let frame = open.last().copied().unwrap_or_default();
+        let start = at;
+        at += 1;
+        match byte {
+            b'{' | b'[' => {
+                let secret = frame.secret || (is_secret(&key) && key != "config" && key != "contents");
+                open.push(Frame {
+                    secret,
+                    headers: frame.headers || key == "httpheaders",
+                });
+                key.clear();
+            }
+            b'}' | b']' => {
+                open.pop();
+                key.clear();
+            }
+            b',' => key.clear(),
+            b':' | b' ' | b'\t' | b'\r' | b'\n' => {}
+            b'"' => {
+                at = string_end(bytes, at);
+                let literal = text.get(start..at).unwrap_or_default();
+                if is_key(bytes, at) {
+                    // No name that matters is long.
+                    key = decode(literal)
+                        .chars()
+                        .take(40)
+                        .collect::<String>()
+                        .to_lowercase();
+                } else if frame.secret || is_secret_member(&key, frame) || carries_secret(literal) {
+                    let closed = literal.len() > 1 && literal.ends_with('"');
+                    found.push(start + 1..if closed { at - 1 } else { at });
+                }
+            }
+            _ => {
+                let rest = bytes.get(at..).unwrap_or_default();
+                let end = rest.iter().position(|byte| b",:{}[]\" \t\r\n".contains(byte));
+                at = end.map_or(bytes.len(), |end| at + end);
+                if frame.secret || is_secret_member(&key, frame) {
+                    found.push(start..at);
+                }
+            }
+        }
+    }
+    found
+}
+
+fn is_secret(key: &str) -> bool {
+    SECRET.contains(&key)
+}
+
+fn is_secret_member(key: &str, frame: Frame) -> bool {
+    is_secret(key) || (frame.headers && key == "value")
+}
+
+/// Where the string that starts before `at` ends: behind its quote, or at the end of a line that breaks it.
+fn string_end(bytes: &[u8], mut at: usize) -> usize {
+    while let Some(&byte) = bytes.get(at) {
+        match byte {
+            b'"' => return at + 1,
+            b'\n' => return at,
+            b'\\' => at += 2,
+            _ => at += 1,
+        }
+    }
+    bytes.len()
+}
+
+/// Whether a colon follows.
+fn is_key(bytes: &[u8], at: usize) -> bool {
+    let rest = bytes.get(at..).unwrap_or_default();
+    rest.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b':')
+}
+
+/// Contents in a data URL, a password or a token in any other.
+fn carries_secret(literal: &str) -> bool {
+    // Enough to see a scheme; escapes make a character at most six bytes long.
+    let start: String = literal.chars().skip(1).take(64).collect();
+    let start = if start.contains('\\') {
+        decode(&format!("\"{start}\"")).into_owned()
+    } else {
+        start
+    };
+    let is_data = start
+        .trim_start()
+        .get(..5)
+        .is_some_and(|scheme| scheme.eq_ignore_ascii_case("data:"));
+    is_data || (start.contains(":/") && literal.contains(['@', '?']))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hidden(text: &str) -> Vec<&str> {
+        secrets(text)
+            .into_iter()
+            .map(|range| text.get(range).unwrap_or("?"))
+            .collect()
+    }
+
+    #[test]
+    fn secrets_are_recognised() {
+        for (text, expected) in [
+            (r#"{"name":"ada","passwordHash":"$6$x"}"#, vec!["$6$x"]),
+            (r#"{"PASSWORDHASH" : 12,"uid":7}"#, vec!["12"]),
+            (
+                r#"{"keyFile":{"source":"http://h/k","verification":{"hash":"h"}},"name":"n"}"#,
+                vec!["http://h/k", "h"],
+            ),
+            (
+                r#"{"httpHeaders":[{"name":"A","value":"s"}],"value":"t"}"#,
+                vec!["s"],
+            ),
+            (r#"{"source":"data:,x"}"#, vec!["data:,x"]),
+            (r#"{"source":"\u0064ata:,x"}"#, vec![r"\u0064ata:,x"]),
+            (r#"{"source":"https://u:p@h/"}"#, vec!["https://u:p@h/"]),
+            (r#"{"source":"https://h/?sig=1"}"#, vec!["https://h/?sig=1"]),
+            (r#"{"source":"https://h/a"}"#, vec![]),
+            (
+                r#"{"ignition":{"config":{"replace":{"source":"https://h/a"}}}}"#,
+                vec![],
+            ),
+            (r#"{"contents":{"source":"https://h/a"}}"#, vec![]),
+            (r#"{"contents":"[Service]"}"#, vec!["[Service]"]),
+            ("{\"passwordHash\":\"cut\n", vec!["cut"]),
+            ("{\"passwordHash\":\"cut\\", vec!["cut\\"]),
+        ] {
+            assert_eq!(hidden(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn any_text_is_survived() {
+        for text in [
+            "",
+            "\"",
+            "\\",
+            "]]]]",
+            "[[[[{{",
+            "a: b\n- c",
+            "\"\\\"",
+            "{\"é\":é}",
+            "\"é",
+        ] {
+            let _ = secrets(text);
+        }
+    }
+}
