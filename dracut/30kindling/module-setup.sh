@@ -1,0 +1,70 @@
+#!/bin/bash
+# Kindling in the initramfs: the engine, the programs it may call, one unit per stage, and a network that only comes
+# up when a config needs it. Everything that decides is in the engine; the order of things is in the units.
+
+# Included only when another module depends on it or a dracut configuration asks for it: an initramfs that provisions
+# must be somebody's choice.
+check() {
+    return 255
+}
+
+depends() {
+    # `systemd-networkd` brings networkd and, through `kernel-network-modules`, the drivers; `qemu` brings virtio.
+    # `rootfs-block` and `dracut-systemd` find the root device named by `root=`.
+    echo systemd-initrd dracut-systemd systemd-networkd kernel-modules rootfs-block udev-rules fs-lib qemu
+}
+
+installkernel() {
+    # Not only what this machine has: an image boots on other machines than the one that built it.
+    hostonly='' instmods \
+        qemu_fw_cfg virtio_blk virtio_scsi virtio_net virtio_pci sd_mod sr_mod \
+        isofs udf vfat nls_cp437 nls_iso8859_1 nls_ascii nls_utf8 \
+        ext4 xfs loop
+}
+
+install() {
+    # kindling-programs: the list the engine keeps in Rust; a test compares the two. Optional ones follow `-o`.
+    inst_multiple \
+        blkid mkfs.ext4 mkfs.xfs mkfs.fat mkswap wipefs mount umount \
+        useradd usermod userdel groupadd groupmod groupdel chroot systemctl
+    inst_multiple -o setfiles mkfs.btrfs
+    # A stub that refuses. A distribution that can edit its kernel arguments installs its own over it.
+    inst_script "$moddir/ignition-kargs-helper" /usr/sbin/ignition-kargs-helper
+    # kindling-programs: end
+
+    inst_binary "$moddir/kindling" /usr/bin/kindling
+    ln_r /usr/bin/kindling /usr/bin/ignition
+
+    # Public certificate authorities, for configs on public servers. Debian and Fedora keep them in different places.
+    inst_multiple -o /etc/ssl/certs/ca-certificates.crt /etc/pki/tls/certs/ca-bundle.crt
+    # Labels of config drives on optical media.
+    inst_rules 60-cdrom_id.rules
+
+    # What the generator and the units below call, besides the engine and systemctl.
+    inst_multiple mkdir ln modprobe
+    inst_simple "$systemdsystemunitdir/modprobe@.service"
+
+    inst_script "$moddir/ignition-generator" "$systemdutildir/system-generators/ignition-generator"
+
+    local unit stage
+    for unit in complete diskful subsequent diskful-subsequent; do
+        inst_simple "$moddir/ignition-$unit.target" "$systemdsystemunitdir/ignition-$unit.target"
+    done
+    for stage in fetch-offline fetch kargs disks mount files; do
+        inst_simple "$moddir/ignition-$stage.service" "$systemdsystemunitdir/ignition-$stage.service"
+        $SYSTEMCTL -q --root "$initdir" add-requires ignition-complete.target "ignition-$stage.service"
+    done
+    inst_simple "$moddir/ignition-remount-sysroot.service" "$systemdsystemunitdir/ignition-remount-sysroot.service"
+    $SYSTEMCTL -q --root "$initdir" add-requires ignition-diskful.target ignition-remount-sysroot.service
+
+    inst_simple "$moddir/kindling-network.service" "$systemdsystemunitdir/kindling-network.service"
+    inst_simple "$moddir/99-kindling.network" "$systemdnetwork/99-kindling.network"
+    inst_script "$moddir/kindling-resolv-conf" /usr/sbin/kindling-resolv-conf
+    $SYSTEMCTL -q --root "$initdir" add-wants ignition-complete.target kindling-network.service
+    # networkd's own socket starts it as soon as the kernel announces a link. Here `kindling-network.service` starts it,
+    # and only when the config needs a network.
+    $SYSTEMCTL -q --root "$initdir" disable systemd-networkd.socket systemd-networkd.service \
+        systemd-networkd-wait-online.service
+    # The order of `ip=` and its kin is networkd's generator's business; disabling the service above took it along.
+    $SYSTEMCTL -q --root "$initdir" enable systemd-network-generator.service
+}

@@ -1,0 +1,27 @@
+# Makes the base root: a minimal Debian from the distribution's packages, as a directory. Changes nothing else.
+# $1: the directory to make.
+set -eu
+out=$1
+
+# The image's initramfs is built by `initramfs.sh`. Without this stand-in the kernel's installation builds one too.
+hook='mkdir -p "$1/etc/kernel/postinst.d"
+printf "#!/bin/sh\n" >"$1/etc/kernel/postinst.d/dracut"
+chmod 755 "$1/etc/kernel/postinst.d/dracut"'
+
+packages=systemd,systemd-sysv,systemd-resolved,udev,dbus,kmod,mount,util-linux
+# The cloud kernel has every driver a virtual machine needs, at a third of the size.
+packages=$packages,linux-image-cloud-amd64,dracut,dracut-core,dracut-network
+packages=$packages,e2fsprogs,xfsprogs,dosfstools,fdisk,passwd
+packages=$packages,openssh-server,curl,ca-certificates,iproute2
+
+mmdebstrap --mode=root --variant=apt --format=directory --components=main \
+    --aptopt='Apt::Install-Recommends "false"' \
+    --dpkgopt=force-unsafe-io \
+    --dpkgopt='path-exclude=/usr/share/doc/*' \
+    --dpkgopt='path-exclude=/usr/share/info/*' \
+    --dpkgopt='path-exclude=/usr/share/locale/*' \
+    --dpkgopt='path-exclude=/usr/share/man/*' \
+    --dpkgopt='path-exclude=/etc/kernel/postinst.d/dracut' \
+    --essential-hook="$hook" \
+    --include="$packages" \
+    bookworm "$out"

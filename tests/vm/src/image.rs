@@ -1,0 +1,193 @@
+//! The root disk: a minimal Debian 12 with the image's own units, as an ext4 file system on a disk without partitions.
+//!
+//! Two layers, each kept under the digest of its recipe: the *base* (packages, a directory) and the *root disk* (base
+//! plus `tests/vm/image`). A change to the image's units so costs seconds, not a new installation.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::digest::{DigestError, Recipe};
+use crate::run::{self, RunError};
+
+const BASE_SCRIPT: &str = include_str!("../scripts/base.sh");
+const ROOT_SCRIPT: &str = include_str!("../scripts/root.sh");
+
+/// The base root, unpacked.
+#[derive(Clone, Debug)]
+pub struct Base {
+    /// The directory that is `/` of guests.
+    pub root: PathBuf,
+    /// Digest of what it was made from.
+    pub key: String,
+}
+
+/// What guests boot: never written to, each guest gets a copy.
+#[derive(Clone, Debug)]
+pub struct RootDisk {
+    /// Raw image.
+    pub path: PathBuf,
+    /// The distribution's kernel.
+    pub kernel: PathBuf,
+}
+
+/// An image that could not be made or looked into.
+#[derive(Debug, thiserror::Error)]
+pub enum ImageError {
+    /// A recipe could not be read.
+    #[error("cannot tell whether the image is current")]
+    Recipe(#[from] DigestError),
+    /// The packages could not be installed into the base root.
+    #[error("cannot build the base root")]
+    Base(#[source] RunError),
+    /// The root disk could not be filled.
+    #[error("cannot build the root disk")]
+    Root(#[source] RunError),
+    /// A file of the image could not be read, made or moved.
+    #[error("cannot use {}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The base root holds no kernel, or more than one.
+    #[error("expected one kernel in {}, found {count}", folder.display())]
+    Kernel {
+        /// Where kernels are.
+        folder: PathBuf,
+        /// How many there were.
+        count: usize,
+    },
+    /// A root disk could not be looked into.
+    #[error("cannot look into the root disk {}", disk.display())]
+    Look {
+        /// The disk.
+        disk: PathBuf,
+        /// Why.
+        source: RunError,
+    },
+}
+
+fn file_error(path: &Path) -> impl FnOnce(io::Error) -> ImageError {
+    let path = path.to_path_buf();
+    move |source| ImageError::File { path, source }
+}
+
+/// The base root, made if it is not there. About 40 s and 400 MB the first time.
+///
+/// # Errors
+/// [`ImageError::Base`] with the end of the log, [`ImageError::File`].
+pub fn base(cache: &Path) -> Result<Base, ImageError> {
+    let key = Recipe::default().text(BASE_SCRIPT).name();
+    let root = cache.join(format!("base-{key}"));
+    if !root.is_dir() {
+        let half_made = cache.join("base.unfinished");
+        remove_tree(&half_made)?;
+        let args = [half_made.clone().into_os_string()];
+        run::script("base.sh", &[], BASE_SCRIPT, &args, &cache.join("base.log")).map_err(ImageError::Base)?;
+        fs::rename(&half_made, &root).map_err(file_error(&root))?;
+    }
+    Ok(Base { root, key })
+}
+
+/// The root disk, made if it is not there. About 6 s the first time.
+///
+/// # Errors
+/// [`ImageError`].
+pub fn root_disk(cache: &Path, base: &Base) -> Result<RootDisk, ImageError> {
+    let files = crate::workspace::root().join("tests/vm/image");
+    let key = Recipe::default()
+        .text(&base.key)
+        .text(ROOT_SCRIPT)
+        .folder(&files)?
+        .name();
+    let path = cache.join(format!("root-{key}.img"));
+    if !path.is_file() {
+        let work = cache.join("root.work");
+        remove_tree(&work)?;
+        fs::create_dir(&work).map_err(file_error(&work))?;
+        let half_made = cache.join("root.unfinished");
+        // Made here, so that it belongs to the user although root fills it.
+        fs::File::create(&half_made).map_err(file_error(&half_made))?;
+        let args = [&base.root, &files, &work, &half_made].map(|path| path.clone().into_os_string());
+        run::script("root.sh", &[], ROOT_SCRIPT, &args, &cache.join("root.log")).map_err(ImageError::Root)?;
+        fs::rename(&half_made, &path).map_err(file_error(&path))?;
+    }
+    Ok(RootDisk {
+        path,
+        kernel: kernel(base)?,
+    })
+}
+
+fn kernel(base: &Base) -> Result<PathBuf, ImageError> {
+    let folder = base.root.join("boot");
+    let mut found: Vec<PathBuf> = fs::read_dir(&folder)
+        .map_err(file_error(&folder))?
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(|path| {
+            path.file_name()
+                .is_some_and(|name| name.as_encoded_bytes().starts_with(b"vmlinuz-"))
+        })
+        .collect();
+    match (found.pop(), found.len()) {
+        (Some(only), 0) => Ok(only),
+        (_, others) => Err(ImageError::Kernel {
+            folder,
+            count: others + 1,
+        }),
+    }
+}
+
+/// A copy of `disk` at `path` that shares or skips the empty blocks.
+///
+/// # Errors
+/// [`ImageError::Root`].
+pub fn copy(disk: &RootDisk, path: &Path) -> Result<(), ImageError> {
+    let cp = run::get("cp").map_err(ImageError::Root)?;
+    let mut command = Command::new(cp);
+    command
+        .args(["--sparse=always", "--reflink=auto", "--no-preserve=mode"])
+        .arg(&disk.path)
+        .arg(path);
+    run::to_end("cp", &mut command, &path.with_extension("log")).map_err(ImageError::Root)
+}
+
+/// Whether the root disk still carries the stamp that makes the next boot the first. This is the boot loader's question;
+/// the harness loads the kernel in its place and so asks it in its place.
+///
+/// # Errors
+/// [`ImageError::Look`].
+pub fn has_firstboot_stamp(disk: &Path) -> Result<bool, ImageError> {
+    exists(disk, "/boot/ignition.firstboot")
+}
+
+/// Whether `path` exists on a root disk that no guest uses at the moment.
+///
+/// # Errors
+/// [`ImageError::Look`].
+pub fn exists(disk: &Path, path: &str) -> Result<bool, ImageError> {
+    let failed = |source| ImageError::Look {
+        disk: disk.to_path_buf(),
+        source,
+    };
+    let debugfs = run::get("debugfs").map_err(failed)?;
+    let log = disk.with_extension("look.log");
+    let mut command = Command::new(debugfs);
+    command.arg("-R").arg(format!("stat {path}")).arg(disk);
+    run::to_end("debugfs", &mut command, &log).map_err(failed)?;
+    // It exits with 0 either way.
+    let said = fs::read_to_string(&log).map_err(file_error(&log))?;
+    Ok(said.contains("Inode:"))
+}
+
+/// Removes what an interrupted build left; it may belong to root.
+fn remove_tree(path: &Path) -> Result<(), ImageError> {
+    if !path.exists() {
+        return Ok(());
+    }
+    let mut rm = run::as_root("rm").map_err(ImageError::Base)?;
+    rm.args(["-rf", "--one-file-system"]).arg(path);
+    run::to_end("rm", &mut rm, &path.with_extension("rm.log")).map_err(ImageError::Base)
+}

@@ -1,0 +1,230 @@
+//! One guest under QEMU: its command line, its console, and its certain end.
+
+use std::ffi::OsString;
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use crate::console::Console;
+use crate::host::Acceleration;
+use crate::run::{self, RunError};
+
+/// The address guests know the cluster by. It is in the fixtures and in the certificate.
+pub const CLUSTER_ADDRESS: &str = "10.0.2.100:6443";
+
+/// A disk beside the root disk. The first is `/dev/vdb`, and so on.
+#[derive(Clone, Debug)]
+pub struct Disk {
+    /// Raw image.
+    pub path: PathBuf,
+    /// Shows as `/dev/disk/by-id/virtio-<serial>`; at most 20 bytes.
+    pub serial: String,
+    /// Logical sector size in bytes.
+    pub sector_bytes: u32,
+}
+
+impl Disk {
+    /// Makes a blank disk: a file without blocks.
+    ///
+    /// # Errors
+    /// When the file cannot be made.
+    pub fn blank(path: PathBuf, serial: &str, mebibytes: u64, sector_bytes: u32) -> io::Result<Self> {
+        File::create(&path)?.set_len(mebibytes << 20)?;
+        Ok(Self {
+            path,
+            serial: serial.to_owned(),
+            sector_bytes,
+        })
+    }
+}
+
+/// How a guest's connections to [`CLUSTER_ADDRESS`] reach the cluster on the host.
+#[derive(Clone, Debug)]
+pub struct ClusterLink {
+    /// This crate's program; QEMU starts `<pipe> pipe <port>` for each connection, so no port of the host is fixed.
+    pub pipe: PathBuf,
+    /// The cluster's port on the host's loopback.
+    pub port: u16,
+}
+
+/// What a guest is made of.
+#[derive(Clone, Debug)]
+pub struct Machine {
+    /// KVM or emulation.
+    pub acceleration: Acceleration,
+    /// Kernel image.
+    pub kernel: PathBuf,
+    /// Initramfs.
+    pub initramfs: PathBuf,
+    /// Kernel arguments after those every guest has.
+    pub arguments: Vec<String>,
+    /// Root disk; written to.
+    pub root: PathBuf,
+    /// More disks; written to.
+    pub disks: Vec<Disk>,
+    /// User data, handed over as `opt/com.coreos/config`.
+    pub config: Option<PathBuf>,
+    /// The cluster; without it the guest reaches nothing at all.
+    pub cluster: Option<ClusterLink>,
+}
+
+/// Kernel arguments of every guest. A failure powers it off: nobody types into the emergency shell, and a guest that
+/// waits for that would look like one that hangs.
+const ARGUMENTS: &str =
+    "root=LABEL=root ro console=ttyS0 quiet mitigations=off panic=-1 rd.shell=0 rd.emergency=poweroff";
+
+/// A guest that could not be started.
+#[derive(Debug, thiserror::Error)]
+pub enum QemuError {
+    /// A program is missing.
+    #[error("cannot start a guest")]
+    Program(#[from] RunError),
+    /// The process or its console could not be made.
+    #[error("cannot start a guest with the console in {}", log.display())]
+    Start {
+        /// The console's log.
+        log: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+/// A running guest. It ends with this value at the latest.
+pub struct Guest {
+    child: Child,
+    /// What it says.
+    pub console: Console,
+}
+
+impl Guest {
+    /// Starts `machine`; its console is also written to `log`, and QEMU's own words to `log` with `.qemu` appended.
+    ///
+    /// # Errors
+    /// [`QemuError`].
+    pub fn start(machine: &Machine, log: &Path) -> Result<Self, QemuError> {
+        let failed = |source| QemuError::Start {
+            log: log.to_path_buf(),
+            source,
+        };
+        let mut qemu_log = log.as_os_str().to_owned();
+        qemu_log.push(".qemu");
+        // setpriv: when this process is killed outright, the guest goes with it.
+        let mut child = Command::new(run::get("setpriv")?)
+            .args(["--pdeathsig", "KILL", "--"])
+            .arg(run::get("qemu-system-x86_64")?)
+            .args(machine.command_line())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(File::create(&qemu_log).map_err(failed)?)
+            .spawn()
+            .map_err(failed)?;
+        let output = child.stdout.take().expect("stdout was asked for as a pipe");
+        match Console::read(output, log) {
+            Ok(console) => Ok(Self { child, console }),
+            Err(source) => {
+                drop(child.kill());
+                Err(failed(source))
+            }
+        }
+    }
+
+    /// Ends the guest and returns all of its console that was read.
+    #[must_use]
+    pub fn into_console(mut self) -> Vec<crate::console::Line> {
+        self.stop();
+        self.console.take_seen()
+    }
+
+    fn stop(&mut self) {
+        // Both fail only when it is already gone.
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+impl Drop for Guest {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+impl Machine {
+    /// QEMU's arguments.
+    #[must_use]
+    pub fn command_line(&self) -> Vec<OsString> {
+        let mut line: Vec<OsString> = Vec::new();
+        let mut add = |words: &[&str]| line.extend(words.iter().map(OsString::from));
+        add(&[
+            "-M",
+            "q35",
+            "-m",
+            "1024",
+            "-nodefaults",
+            "-display",
+            "none",
+            "-serial",
+            "stdio",
+            "-no-reboot",
+        ]);
+        add(self.acceleration.arguments());
+        add(&[
+            "-device",
+            "virtio-rng-pci",
+            "-kernel",
+            &text(&self.kernel),
+            "-initrd",
+            &text(&self.initramfs),
+        ]);
+        add(&["-append", &format!("{ARGUMENTS} {}", self.arguments.join(" "))]);
+        let root = Disk {
+            path: self.root.clone(),
+            serial: "root".to_owned(),
+            sector_bytes: 512,
+        };
+        for (number, disk) in std::iter::once(&root).chain(&self.disks).enumerate() {
+            // The images live for one run: what the host loses in a crash is lost anyway.
+            add(&[
+                "-drive",
+                &format!(
+                    "if=none,id=d{number},format=raw,cache=unsafe,discard=unmap,file={}",
+                    escaped(&disk.path)
+                ),
+            ]);
+            let sector = disk.sector_bytes;
+            add(&[
+                "-device",
+                &format!(
+                    "virtio-blk-pci,drive=d{number},serial={},logical_block_size={sector},physical_block_size={sector}",
+                    disk.serial
+                ),
+            ]);
+        }
+        if let Some(config) = &self.config {
+            add(&[
+                "-fw_cfg",
+                &format!("name=opt/com.coreos/config,file={}", escaped(config)),
+            ]);
+        }
+        // restrict: the guest reaches this one address and nothing of the host's network.
+        let forward = self.cluster.as_ref().map_or_else(String::new, |link| {
+            format!(
+                ",guestfwd=tcp:{CLUSTER_ADDRESS}-cmd:'{}' pipe {}",
+                escaped(&link.pipe),
+                link.port
+            )
+        });
+        add(&["-netdev", &format!("user,id=n,restrict=on,ipv6=off{forward}")]);
+        add(&["-device", "virtio-net-pci,netdev=n,romfile="]);
+        line
+    }
+}
+
+fn text(path: &Path) -> String {
+    path.display().to_string()
+}
+
+/// In QEMU's option lists a comma ends a value unless it is doubled.
+fn escaped(path: &Path) -> String {
+    text(path).replace(',', ",,")
+}

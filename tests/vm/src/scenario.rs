@@ -1,0 +1,352 @@
+//! A node from a blank machine: image, initramfs, disks and cluster put together, booted as often as a test likes.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use crate::cluster::{Cluster, ClusterError, Offer};
+use crate::console::{Line, Next};
+use crate::digest::{self, DigestError};
+use crate::host::{self, Acceleration, HostError};
+use crate::image::{self, ImageError, RootDisk};
+use crate::initramfs::{self, InitramfsError};
+use crate::qemu::{ClusterLink, Disk, Guest, Machine, QemuError};
+use crate::report::{Reader, Report};
+use crate::workspace;
+
+/// How long one boot may take. A warm one needs 30 s alone on two cores; tests share theirs.
+pub const BOOT_LIMIT: Duration = Duration::from_secs(240);
+
+/// Anything that keeps a scenario from running; a boot that goes wrong is an [`End`], not an error.
+#[derive(Debug, thiserror::Error)]
+pub enum ScenarioError {
+    /// The host lacks something.
+    #[error(transparent)]
+    Host(#[from] HostError),
+    /// The image could not be built or read.
+    #[error(transparent)]
+    Image(#[from] ImageError),
+    /// The initramfs could not be built.
+    #[error(transparent)]
+    Initramfs(#[from] InitramfsError),
+    /// The cluster stand-in did not start.
+    #[error("cannot start the cluster stand-in")]
+    Cluster(#[from] ClusterError),
+    /// The guest did not start.
+    #[error(transparent)]
+    Qemu(#[from] QemuError),
+    /// The engine's digest could not be taken.
+    #[error(transparent)]
+    Digest(#[from] DigestError),
+    /// The engine was not built.
+    #[error("there is no engine at {}: build it first, or name another with KINDLING_BINARY", path.display())]
+    NoEngine {
+        /// Where it was looked for.
+        path: PathBuf,
+    },
+    /// A file of the run could not be made.
+    #[error("cannot use {}", path.display())]
+    File {
+        /// The file or folder.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+fn file_error(path: &Path) -> impl FnOnce(io::Error) -> ScenarioError {
+    let path = path.to_path_buf();
+    move |source| ScenarioError::File { path, source }
+}
+
+/// What every guest of this checkout shares.
+#[derive(Clone, Debug)]
+pub struct Built {
+    /// How guests run here.
+    pub acceleration: Acceleration,
+    /// The pristine root disk.
+    pub root: RootDisk,
+    /// dracut's part of the initramfs.
+    pub dracut: PathBuf,
+    /// The engine that will be appended.
+    pub engine: PathBuf,
+}
+
+/// Installs tools and builds images, where they are not there yet, telling `progress` what takes time. Processes that do
+/// this at once wait for each other.
+///
+/// # Errors
+/// [`ScenarioError`].
+pub fn set_up(engine: &Path, progress: &mut dyn FnMut(&str)) -> Result<Built, ScenarioError> {
+    if !engine.is_file() {
+        return Err(ScenarioError::NoEngine {
+            path: engine.to_path_buf(),
+        });
+    }
+    let cache = workspace::cache();
+    fs::create_dir_all(cache.join("runs")).map_err(file_error(&cache))?;
+    let lock = cache.join("lock");
+    let lock_file = File::create(&lock).map_err(file_error(&lock))?;
+    lock_file.lock().map_err(file_error(&lock))?;
+
+    let missing = host::missing_tools();
+    if !missing.is_empty() {
+        progress("installing the tools that guests need");
+        let installed = host::install_tools(&cache)?;
+        progress(&format!("installed {}", installed.join(", ")));
+    }
+    let acceleration = host::acceleration(&cache)?;
+    progress(&format!("guests run under {}", acceleration.name()));
+    progress("base root: a minimal Debian from its packages (cold: a minute)");
+    let base = image::base(&cache)?;
+    progress("root disk: the base and the image's own units, as ext4 (cold: seconds)");
+    let root = image::root_disk(&cache, &base)?;
+    progress("initramfs: dracut inside the base root (cold: seconds)");
+    let dracut = initramfs::dracut(&cache, &base, &workspace::dracut_module(), engine)?;
+    Ok(Built {
+        acceleration,
+        root,
+        dracut,
+        engine: engine.to_path_buf(),
+    })
+}
+
+/// A folder for one run's disks. Removed with this value; leftovers of processes that are gone are removed by the next.
+pub struct RunFolder(PathBuf);
+
+impl RunFolder {
+    /// Makes the folder for a run called `name`.
+    ///
+    /// # Errors
+    /// [`ScenarioError::File`].
+    pub fn new(name: &str) -> Result<Self, ScenarioError> {
+        let runs = workspace::cache().join("runs");
+        fs::create_dir_all(&runs).map_err(file_error(&runs))?;
+        for entry in fs::read_dir(&runs).map_err(file_error(&runs))?.flatten() {
+            let of = entry.path();
+            let process = of
+                .extension()
+                .and_then(|process| process.to_str())
+                .unwrap_or_default();
+            if of.is_dir() && !Path::new("/proc").join(process).exists() {
+                drop(fs::remove_dir_all(&of));
+            }
+        }
+        let path = runs.join(format!("{name}.{}", std::process::id()));
+        drop(fs::remove_dir_all(&path));
+        fs::create_dir(&path).map_err(file_error(&path))?;
+        Ok(Self(path))
+    }
+
+    /// The folder.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for RunFolder {
+    fn drop(&mut self) {
+        drop(fs::remove_dir_all(&self.0));
+    }
+}
+
+/// How a boot ended.
+#[derive(Clone, Debug)]
+pub enum End {
+    /// The guest reported and powered itself off.
+    Reported(Report),
+    /// It powered off, or stopped, without a report.
+    Stopped,
+    /// It was ended at [`BOOT_LIMIT`].
+    TimedOut,
+}
+
+/// One boot.
+#[derive(Clone, Debug)]
+pub struct Boot {
+    /// How it ended.
+    pub end: End,
+    /// Whether the kernel arguments said that it is the first.
+    pub was_first: bool,
+    /// How long it took.
+    pub took: Duration,
+    /// Everything on the serial console.
+    pub console: Vec<Line>,
+}
+
+impl Boot {
+    /// The report.
+    ///
+    /// # Panics
+    /// With the end of the console where the boot ended without one. For tests.
+    #[must_use]
+    pub fn report(&self) -> &Report {
+        match &self.end {
+            End::Reported(report) => report,
+            other => panic!(
+                "the guest did not report ({other:?}); its console ends with:\n{}",
+                self.tail(40)
+            ),
+        }
+    }
+
+    /// The last `count` lines of the console.
+    #[must_use]
+    pub fn tail(&self, count: usize) -> String {
+        let from = self.console.len().saturating_sub(count);
+        self.console[from..]
+            .iter()
+            .map(|line| format!("{}\n", line.text))
+            .collect()
+    }
+}
+
+/// A machine with a root disk, a second blank disk and a cluster: what the demo shows.
+pub struct Node {
+    built: Built,
+    folder: RunFolder,
+    log: PathBuf,
+    machine: Machine,
+    /// The cluster it belongs to.
+    pub cluster: Cluster,
+}
+
+/// Size of the second disk in MiB; `fixtures/vm/worker.ign` has room on it.
+pub const DATA_DISK_MIB: u64 = 1024;
+
+impl Node {
+    /// Makes the machine, off. `config` is its user data; `pipe` is this crate's program.
+    ///
+    /// # Errors
+    /// [`ScenarioError`].
+    pub fn new(
+        name: &str,
+        built: &Built,
+        config: &Path,
+        pipe: &Path,
+        offer: Offer,
+    ) -> Result<Self, ScenarioError> {
+        let cluster = Cluster::start(offer)?;
+        let folder = RunFolder::new(name)?;
+        let (root, initramfs) = (
+            folder.path().join("root.img"),
+            folder.path().join("initramfs.img"),
+        );
+        image::copy(&built.root, &root)?;
+        initramfs::assemble(
+            &built.dracut,
+            &workspace::dracut_module(),
+            &built.engine,
+            &initramfs,
+        )?;
+        let data = folder.path().join("data.img");
+        let disk = Disk::blank(data.clone(), "data", DATA_DISK_MIB, 512).map_err(file_error(&data))?;
+        let machine = Machine {
+            acceleration: built.acceleration,
+            kernel: built.root.kernel.clone(),
+            initramfs,
+            arguments: Vec::new(),
+            root,
+            disks: vec![disk],
+            config: Some(config.to_path_buf()),
+            cluster: Some(ClusterLink {
+                pipe: pipe.to_path_buf(),
+                port: cluster.port(),
+            }),
+        };
+        let log = workspace::cache().join(format!("runs/{name}.console"));
+        Ok(Self {
+            built: built.clone(),
+            folder,
+            log,
+            machine,
+            cluster,
+        })
+    }
+
+    /// Where the consoles of this machine's boots are kept after the run.
+    #[must_use]
+    pub fn log(&self) -> &Path {
+        &self.log
+    }
+
+    /// The root disk, to look into while the machine is off.
+    #[must_use]
+    pub fn root_disk(&self) -> &Path {
+        &self.machine.root
+    }
+
+    /// The second disk, to look into while the machine is off.
+    #[must_use]
+    pub fn data_disk(&self) -> &Path {
+        &self.machine.disks[0].path
+    }
+
+    /// The run's folder, gone with this value.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// SHA-256 of the engine on the host, as the guest's report should have it.
+    ///
+    /// # Errors
+    /// [`ScenarioError::Digest`].
+    pub fn engine_digest(&self) -> Result<String, ScenarioError> {
+        Ok(digest::of_file(&self.built.engine)?)
+    }
+
+    /// Boots once until the machine is off, showing each console line to `watch`.
+    ///
+    /// # Errors
+    /// [`ScenarioError`] when it cannot be started at all.
+    pub fn boot(&mut self, watch: &mut dyn FnMut(&Line)) -> Result<Boot, ScenarioError> {
+        let was_first = image::has_firstboot_stamp(&self.machine.root)?;
+        self.machine.arguments = vec![
+            "ignition.platform.id=qemu".to_owned(),
+            "kindling.demo=1".to_owned(),
+        ];
+        if was_first {
+            self.machine.arguments.push("ignition.firstboot".to_owned());
+        }
+        let started = Instant::now();
+        let mut guest = Guest::start(&self.machine, &self.log)?;
+        let mut reader = Reader::default();
+        let mut report = None;
+        let timed_out = loop {
+            match guest.console.next(started + BOOT_LIMIT) {
+                Next::Line(line) => {
+                    watch(&line);
+                    report = reader.take(&line.text).or(report);
+                }
+                Next::Closed => break false,
+                Next::TimedOut => break true,
+            }
+        };
+        let end = match report {
+            // Only a clean power-off leaves disks that a later boot may be judged by.
+            Some(report) if !timed_out => End::Reported(report),
+            _ if timed_out => End::TimedOut,
+            _ => End::Stopped,
+        };
+        Ok(Boot {
+            end,
+            was_first,
+            took: started.elapsed(),
+            console: guest.into_console(),
+        })
+    }
+}
+
+/// The offer of the demo: the worker config and files of `fixtures/vm`, without faults.
+#[must_use]
+pub fn worker_offer() -> Offer {
+    let fixtures = workspace::fixtures();
+    Offer {
+        worker: fixtures.join("worker.ign"),
+        fixtures,
+        fail_first: 0,
+    }
+}
