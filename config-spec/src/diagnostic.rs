@@ -81,6 +81,25 @@ pub struct Diagnostic {
     pub help: Option<String>,
 }
 
+impl Diagnostic {
+    /// Where the reference's reports show this finding, which is not always its first byte: inside the bracket of an
+    /// object or a list, and behind what cannot be read. `None` where they show line 0, column 0.
+    #[must_use]
+    pub fn reference_position(&self, text: &str) -> Option<LineColumn> {
+        let span = self.span.as_ref()?;
+        let first = text.as_bytes().get(span.start).copied();
+        let is_open = matches!(first, Some(b'{' | b'['));
+        let at = if self.rule == catalog::JSON_SYNTAX.id || is_open {
+            span.start.checked_add(1)?
+        } else if self.rule == catalog::TYPE_MISMATCH.id {
+            span.end
+        } else {
+            span.start
+        };
+        (at < text.len()).then(|| LineColumn::of(text, at))
+    }
+}
+
 impl fmt::Display for Diagnostic {
     /// One line without the text's position: `error at $.storage.files.0.path: path is relative`.
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
