@@ -1,0 +1,165 @@
+//! Addresses of resources: their scheme, and how they may be shown.
+
+use std::fmt;
+
+use url::Url;
+
+/// The longest address that is printed in full, in characters.
+const SHOWN_LENGTH: usize = 300;
+
+/// How a resource is fetched.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Scheme {
+    /// No source: zero bytes.
+    Empty,
+    /// Inside the address.
+    Data,
+    /// HTTP, plain.
+    Http,
+    /// HTTP over TLS.
+    Https,
+    /// A scheme of the config language that this build does not fetch yet: `tftp`, `s3`, `arn`, `gs`.
+    NotBuilt(&'static str),
+    /// A scheme the config language does not have.
+    Unknown(String),
+    /// Text without a scheme.
+    Missing,
+}
+
+impl Scheme {
+    /// The scheme of `source`. Network schemes are recognised in any case, `data` in lower case only, as in the
+    /// reference.
+    #[must_use]
+    pub fn of(source: &str) -> Self {
+        if source.is_empty() {
+            return Self::Empty;
+        }
+        if source.starts_with("data:") {
+            return Self::Data;
+        }
+        let Some((name, _)) = source.split_once(':') else {
+            return Self::Missing;
+        };
+        let is_scheme = name.starts_with(|first: char| first.is_ascii_alphabetic())
+            && name
+                .chars()
+                .all(|c| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.'));
+        if !is_scheme {
+            return Self::Missing;
+        }
+        match name.to_ascii_lowercase().as_str() {
+            "http" => Self::Http,
+            "https" => Self::Https,
+            "tftp" => Self::NotBuilt("tftp"),
+            "s3" => Self::NotBuilt("s3"),
+            "arn" => Self::NotBuilt("arn"),
+            "gs" => Self::NotBuilt("gs"),
+            other => Self::Unknown(other.to_owned()),
+        }
+    }
+
+    /// Whether the network must be up: everything but inline data and nothing at all.
+    #[must_use]
+    pub fn needs_network(&self) -> bool {
+        !matches!(self, Self::Empty | Self::Data)
+    }
+}
+
+impl fmt::Display for Scheme {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(match self {
+            Self::Empty | Self::Missing => "",
+            Self::Data => "data",
+            Self::Http => "http",
+            Self::Https => "https",
+            Self::NotBuilt(name) => name,
+            Self::Unknown(name) => name,
+        })
+    }
+}
+
+/// `source` as it may stand in a log or a record: without user, password, query and fragment, any of which may be a
+/// credential, and without the content of inline data.
+#[must_use]
+pub fn shown(source: &str) -> String {
+    match Scheme::of(source) {
+        Scheme::Empty => return "an empty source".to_owned(),
+        Scheme::Data => return "data:…".to_owned(),
+        Scheme::Missing => return "an address without a scheme".to_owned(),
+        _ => {}
+    }
+    let Ok(mut url) = Url::parse(source) else {
+        // What cannot be parsed cannot be cleaned either: where does its password end?
+        return format!("{}:…", Scheme::of(source));
+    };
+    let had_query = url.query().is_some();
+    // Both fail only for addresses that cannot have a user.
+    let _ = url.set_username("");
+    let _ = url.set_password(None);
+    url.set_query(None);
+    url.set_fragment(None);
+    let mut text: String = url.as_str().chars().take(SHOWN_LENGTH).collect();
+    if url.as_str().len() > text.len() {
+        text.push('…');
+    }
+    if had_query {
+        text.push_str("?…");
+    }
+    text
+}
+
+/// The path of `source`, which is what the reference records as the name of a referenced config; empty for inline
+/// data.
+#[must_use]
+pub(crate) fn path_of(source: &str) -> String {
+    match Scheme::of(source) {
+        Scheme::Empty | Scheme::Data | Scheme::Missing => String::new(),
+        _ => Url::parse(source)
+            .map(|url| url.path().to_owned())
+            .unwrap_or_default(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn schemes_are_told_apart() {
+        for (source, scheme) in [
+            ("", Scheme::Empty),
+            ("data:,x", Scheme::Data),
+            ("DATA:,x", Scheme::Unknown("data".to_owned())),
+            ("HTTP://h/", Scheme::Http),
+            ("https://h/", Scheme::Https),
+            ("tftp://h/x", Scheme::NotBuilt("tftp")),
+            ("arn:aws:s3:::b/k", Scheme::NotBuilt("arn")),
+            ("file:///etc/passwd", Scheme::Unknown("file".to_owned())),
+            ("/etc/passwd", Scheme::Missing),
+            ("://x", Scheme::Missing),
+            ("1http://x", Scheme::Missing),
+            ("h", Scheme::Missing),
+        ] {
+            assert_eq!(Scheme::of(source), scheme, "{source}");
+        }
+    }
+
+    #[test]
+    fn secrets_are_not_shown() {
+        for (source, text) in [
+            (
+                "https://user:hunter2@h.example/a/b?token=hunter2#hunter2",
+                "https://h.example/a/b?…",
+            ),
+            ("https://h/@scope/x", "https://h/@scope/x"),
+            ("data:;base64,aHVudGVyMg==", "data:…"),
+            ("http://user:hunter/2@h/", "http:…"),
+            ("s3://bucket/key?versionId=hunter2", "s3://bucket/key?…"),
+            ("hunter2", "an address without a scheme"),
+            ("ftp://hunter2@h/", "ftp://h/"),
+        ] {
+            assert_eq!(shown(source), text);
+        }
+        assert!(shown(&format!("http://h/{}", "x".repeat(10_000))).chars().count() < 310);
+    }
+}

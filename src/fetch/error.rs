@@ -1,0 +1,284 @@
+//! Why a resource could not be had.
+
+use std::time::Duration;
+
+use kindling_config_spec::data_url::DataUrlError;
+
+use crate::host::http::{CertificateFault, HttpError, ProxyError, TrustError};
+
+/// A resource that could not be fetched. Every address in it is already fit to be shown.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum FetchError {
+    /// The network is not up yet; not a failure before it should be.
+    #[error("the network is needed for {url}")]
+    NeedsNetwork {
+        /// What is wanted.
+        url: String,
+    },
+    /// A scheme of the config language without code here.
+    #[error("scheme {scheme} is not supported by this build, which is needed for {url}")]
+    SchemeNotBuilt {
+        /// The scheme.
+        scheme: &'static str,
+        /// The address.
+        url: String,
+    },
+    /// No scheme of the config language.
+    #[error("unknown scheme {scheme:?} in {url}")]
+    SchemeUnknown {
+        /// The scheme, empty where there is none.
+        scheme: String,
+        /// The address.
+        url: String,
+    },
+    /// Not an address.
+    #[error("broken address {url}: {why}")]
+    Address {
+        /// What is left of it.
+        url: String,
+        /// What is wrong.
+        why: String,
+    },
+    /// Inline data that breaks its own grammar.
+    #[error("broken inline data")]
+    DataUrl {
+        /// What is wrong.
+        #[source]
+        source: DataUrlError,
+    },
+    /// A header without a value.
+    #[error("header {name:?} for {url} has no value")]
+    HeaderWithoutValue {
+        /// Its name.
+        name: String,
+        /// The address.
+        url: String,
+    },
+    /// A compression nobody knows.
+    #[error("unknown compression {compression:?} of {url}")]
+    CompressionUnknown {
+        /// The value of the field.
+        compression: String,
+        /// The address.
+        url: String,
+    },
+    /// A digest that cannot be compared with anything.
+    #[error("broken digest for {url}: {why}")]
+    HashMalformed {
+        /// The address.
+        url: String,
+        /// What is wrong.
+        why: String,
+    },
+    /// The exchange failed in a way that does not heal, or too often.
+    #[error("cannot fetch {url}")]
+    Http {
+        /// The address.
+        url: String,
+        /// The cause.
+        source: HttpError,
+    },
+    /// The time for the resource is over.
+    #[error("{url} was not fetched within {} s, in {attempts} attempts", after.as_secs())]
+    TimedOut {
+        /// The address.
+        url: String,
+        /// The limit.
+        after: Duration,
+        /// How often it was tried.
+        attempts: u32,
+        /// Why the last attempt failed.
+        source: HttpError,
+    },
+    /// Another download failed meanwhile, so this one was given up.
+    #[error("the download of {url} was given up")]
+    Stopped {
+        /// The address.
+        url: String,
+    },
+    /// More bytes than anybody means.
+    #[error("{url} is larger than {limit} bytes")]
+    TooLarge {
+        /// The address.
+        url: String,
+        /// The limit in bytes, counted after decompression.
+        limit: u64,
+    },
+    /// Not gzip, or gzip that ends too soon.
+    #[error("cannot decompress {url}: {why}")]
+    Gzip {
+        /// The address.
+        url: String,
+        /// The library's words.
+        why: String,
+    },
+    /// After a broken connection the server sent something else than before.
+    #[error("{url} changed while it was downloaded")]
+    Changed {
+        /// The address.
+        url: String,
+    },
+    /// The bytes are not the ones the config means.
+    #[error("the content of {url} has the wrong digest: expected {expected}, got {got}")]
+    HashMismatch {
+        /// The address.
+        url: String,
+        /// Function and lower-case hex digest, as in the config.
+        expected: String,
+        /// The same of what arrived.
+        got: String,
+    },
+    /// The bytes could not be put where they belong.
+    #[error("cannot store the content of {url}: {why}")]
+    Sink {
+        /// The address.
+        url: String,
+        /// The system's words.
+        why: String,
+    },
+    /// A certificate authority of the config that is none.
+    #[error("cannot use the certificate authorities of {url}")]
+    Authorities {
+        /// The address.
+        url: String,
+        /// What is wrong.
+        source: TrustError,
+    },
+    /// A proxy setting that cannot be understood.
+    #[error("cannot use the proxy settings")]
+    Proxy {
+        /// What is wrong.
+        #[from]
+        source: ProxyError,
+    },
+}
+
+impl FetchError {
+    /// Whether the network would help.
+    #[must_use]
+    pub fn needs_network(&self) -> bool {
+        matches!(self, Self::NeedsNetwork { .. })
+    }
+
+    /// The stable name of this failure.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::NeedsNetwork { .. } => "network-needed",
+            Self::SchemeNotBuilt { .. } => "scheme-not-built",
+            Self::SchemeUnknown { .. } => "scheme-unknown",
+            Self::Address { .. } => "address-broken",
+            Self::DataUrl { .. } => "data-url-broken",
+            Self::HeaderWithoutValue { .. } => "header-without-value",
+            Self::CompressionUnknown { .. } => "compression-unknown",
+            Self::HashMalformed { .. } => "hash-malformed",
+            Self::Http { source, .. } => http_code(source),
+            Self::TimedOut { source, .. } => match source {
+                // A clock that is wrong is not a network that is slow.
+                HttpError::Certificate(_) => http_code(source),
+                _ => "network-timeout",
+            },
+            Self::Stopped { .. } => "download-stopped",
+            Self::TooLarge { .. } => "resource-too-large",
+            Self::Gzip { .. } => "gzip-broken",
+            Self::Changed { .. } => "resource-changed",
+            Self::HashMismatch { .. } => "hash-mismatch",
+            Self::Sink { .. } => "resource-store",
+            Self::Authorities { .. } => "tls-authority-broken",
+            Self::Proxy { .. } => "proxy-broken",
+        }
+    }
+
+    /// What the operator does next.
+    #[must_use]
+    pub fn next(&self) -> String {
+        match self {
+            Self::NeedsNetwork { .. } => "bring the network up, then run the fetch stage".to_owned(),
+            Self::SchemeNotBuilt { .. } => "serve it over https, or inline it as a data URL".to_owned(),
+            Self::SchemeUnknown { .. } => "use http, https, tftp, s3, arn, gs or data".to_owned(),
+            Self::Address { .. } => "write a complete address, for example https://host/path".to_owned(),
+            Self::DataUrl { .. } => "write data:,TEXT with percent escapes, or data:;base64,TEXT".to_owned(),
+            Self::HeaderWithoutValue { name, .. } => format!("give header {name:?} a value or remove it"),
+            Self::CompressionUnknown { .. } => "set compression to \"gzip\" or leave it out".to_owned(),
+            Self::HashMalformed { .. } => "write sha512-HEX or sha256-HEX of the content".to_owned(),
+            Self::Http { source, .. } | Self::TimedOut { source, .. } => http_next(source),
+            Self::Stopped { .. } => "see the failure of the other download".to_owned(),
+            Self::TooLarge { .. } => "check that the address is the right one".to_owned(),
+            Self::Gzip { .. } => "check that the file is complete and really gzip".to_owned(),
+            Self::Changed { .. } => "let the server finish its update, then boot again".to_owned(),
+            Self::HashMismatch { .. } => {
+                "check the server's copy; if it is the right one, put its digest into the config".to_owned()
+            }
+            Self::Sink { .. } => "look at the disk: it may be full or read-only".to_owned(),
+            Self::Authorities { .. } => "provide a PEM bundle of CA certificates".to_owned(),
+            Self::Proxy { .. } => "write the proxy as http://host:port or https://host:port".to_owned(),
+        }
+    }
+}
+
+fn http_code(error: &HttpError) -> &'static str {
+    match error {
+        HttpError::Address { .. } => "address-broken",
+        HttpError::Dns { .. } => "dns-failed",
+        HttpError::Refused { .. } => "connection-refused",
+        HttpError::Connect { .. } => "connection-failed",
+        HttpError::Timeout { .. } => "network-timeout",
+        HttpError::Certificate(refused) if refused.fault == CertificateFault::NotYetValid => {
+            "tls-certificate-not-yet-valid"
+        }
+        HttpError::Certificate(_) => "tls-certificate-refused",
+        HttpError::Tls { .. } => "tls-failed",
+        HttpError::Trust { .. } => "tls-authority-broken",
+        HttpError::Status(_) => "http-status",
+        HttpError::BodyCut { .. } => "body-cut",
+        HttpError::TooManyRedirects { .. } => "redirects-too-many",
+        HttpError::Downgrade { .. } => "redirect-downgrade",
+        HttpError::RedirectBroken { .. } => "redirect-broken",
+        HttpError::Header { .. } => "header-invalid",
+    }
+}
+
+fn http_next(error: &HttpError) -> String {
+    match error {
+        HttpError::Address { .. } => "write a complete address, for example https://host/path".to_owned(),
+        HttpError::Dns { host, .. } => {
+            format!("check the spelling of {host} and the name servers this network hands out")
+        }
+        HttpError::Refused { host } => format!("check that a server listens at {host}"),
+        HttpError::Connect { host, .. } => format!("check the way from this machine to {host}"),
+        HttpError::Timeout { .. } => "check the server's load and the way to it, or raise \
+             ignition.timeouts (for the first config: --fetch-timeout)"
+            .to_owned(),
+        HttpError::Certificate(refused) => certificate_next(&refused.fault),
+        HttpError::Tls { .. } => "check that the server speaks TLS 1.2 or 1.3 on this port".to_owned(),
+        HttpError::Trust { .. } => "provide a PEM bundle of CA certificates".to_owned(),
+        HttpError::Status(401 | 403) => {
+            "check the credentials in httpHeaders and the server's access rules".to_owned()
+        }
+        HttpError::Status(404) => "check the path on the server".to_owned(),
+        HttpError::Status(_) => "look at the server's log for this request".to_owned(),
+        HttpError::BodyCut { .. } => {
+            "check the server and what lies between: it ends transfers early".to_owned()
+        }
+        HttpError::TooManyRedirects { .. } => "use the address the redirects lead to".to_owned(),
+        HttpError::Downgrade { .. } => "let the server redirect to https only".to_owned(),
+        HttpError::RedirectBroken { .. } => "correct the redirect on the server".to_owned(),
+        HttpError::Header { name } => format!("remove what HTTP does not allow from header {name:?}"),
+    }
+}
+
+fn certificate_next(fault: &CertificateFault) -> String {
+    match fault {
+        CertificateFault::Expired => "renew the server's certificate",
+        CertificateFault::NotYetValid => "set this machine's clock; if it is right, the certificate's dates are wrong",
+        CertificateFault::UnknownIssuer => {
+            "add the issuing CA to ignition.security.tls.certificateAuthorities of the config that refers to it"
+        }
+        CertificateFault::WrongSignature => {
+            "put the authority's current certificate into ignition.security.tls.certificateAuthorities"
+        }
+        CertificateFault::WrongName => "use a host name that the certificate lists",
+        CertificateFault::Other(_) => "replace the server's certificate",
+    }
+    .to_owned()
+}

@@ -1,0 +1,37 @@
+//! From an address to verified bytes.
+//!
+//! [`acquire`] asks the sources of the user's config in order. [`Fetcher`] turns any resource of a config into bytes:
+//! scheme, retries ([`retry`]), decompression and digest ([`resource`]). [`needs_network`] says before the network
+//! is up whether it will be wanted; [`download`] fetches many things at once. What moves the bytes is a
+//! [`Transport`], implemented by [`crate::host::http`].
+
+mod access;
+mod address;
+mod base;
+mod error;
+mod fetcher;
+mod netscan;
+mod parallel;
+pub mod resource;
+pub mod retry;
+mod source;
+mod transport;
+
+pub use access::HostAccess;
+pub(crate) use address::path_of;
+pub use address::{Scheme, shown};
+pub use base::{Base, BaseError, SystemDirs, read_base};
+pub use error::FetchError;
+pub use fetcher::Fetcher;
+pub use netscan::{Need, needs_network};
+pub use parallel::{Limits, download};
+pub use resource::Received;
+pub use retry::{Backoff, Clock, Pace, SimulatedClock, Stop};
+pub use source::{
+    Acquired, Arguments, Fetched, Origin, OriginKind, Places, SourceError, acquire, parse_arguments,
+};
+pub use transport::{Transport, TransportSettings};
+
+/// The largest config document, 64 MiB. A megabyte is large; more than this is a mistake or an attack, and a machine
+/// with little memory must survive both.
+pub const DOCUMENT_LIMIT: u64 = 64 << 20;

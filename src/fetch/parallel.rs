@@ -1,0 +1,263 @@
+//! Many downloads at once, bounded overall and per host.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+
+use super::{Fetcher, Stop};
+
+/// How many downloads run at the same time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// In all. Also the number of threads.
+    pub overall: usize,
+    /// From one host: more would take turns in its queue and be refused.
+    pub per_host: usize,
+}
+
+impl Default for Limits {
+    /// 32 in all, 16 per host.
+    fn default() -> Self {
+        Self {
+            overall: 32,
+            per_host: 16,
+        }
+    }
+}
+
+/// Runs `work` on every job and returns the results in the order of the jobs. `host` names the host a job loads;
+/// jobs without one (inline data) count only overall.
+///
+/// `work` gets a fetcher that gives up as soon as another job has failed for good; without that, one server that is
+/// down would hide the failure of another for as long as it is retried.
+///
+/// # Errors
+/// That of the first job that failed (in time), and none of those that were given up because of it.
+pub fn download<J, T, E>(
+    fetcher: &Fetcher,
+    limits: Limits,
+    jobs: &[J],
+    host: impl Fn(&J) -> Option<String>,
+    work: impl Fn(&J, &Fetcher) -> Result<T, E> + Sync,
+) -> Result<Vec<T>, E>
+where
+    J: Sync,
+    T: Send,
+    E: Send,
+{
+    let stop = Stop::default();
+    let fetcher = fetcher.stopped_by(&stop);
+    let waiting = jobs
+        .iter()
+        .enumerate()
+        .map(|(index, job)| (index, host(job)))
+        .collect();
+    let queue = Queue {
+        state: Mutex::new(State {
+            waiting,
+            active: BTreeMap::new(),
+            failed: None,
+        }),
+        freed: Condvar::new(),
+        per_host: limits.per_host.max(1),
+    };
+    let results: Vec<Mutex<Option<T>>> = jobs.iter().map(|_| Mutex::new(None)).collect();
+    let worker = || {
+        while let Some((index, host)) = queue.next() {
+            let (Some(job), Some(result)) = (jobs.get(index), results.get(index)) else {
+                return;
+            };
+            let outcome = work(job, &fetcher);
+            let failure = match outcome {
+                Ok(value) => {
+                    *result.lock().unwrap_or_else(PoisonError::into_inner) = Some(value);
+                    None
+                }
+                Err(error) => Some(error),
+            };
+            if failure.is_some() {
+                stop.set();
+            }
+            queue.done(host, failure);
+        }
+    };
+    thread::scope(|scope| {
+        // The calling thread is one of the workers, so that a single job costs no thread.
+        for _ in 1..limits.overall.min(jobs.len()) {
+            scope.spawn(worker);
+        }
+        worker();
+    });
+    if let Some(error) = queue
+        .state
+        .into_inner()
+        .unwrap_or_else(PoisonError::into_inner)
+        .failed
+    {
+        return Err(error);
+    }
+    // Without a failure every worker went on until nothing was waiting, so every result is there.
+    Ok(results
+        .into_iter()
+        .filter_map(|cell| cell.into_inner().unwrap_or_else(PoisonError::into_inner))
+        .collect())
+}
+
+struct Queue<E> {
+    state: Mutex<State<E>>,
+    freed: Condvar,
+    per_host: usize,
+}
+
+struct State<E> {
+    waiting: VecDeque<(usize, Option<String>)>,
+    active: BTreeMap<String, usize>,
+    failed: Option<E>,
+}
+
+impl<E> Queue<E> {
+    fn lock(&self) -> MutexGuard<'_, State<E>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The first job whose host has room; waits while there are only others; `None` at the end or after a failure.
+    fn next(&self) -> Option<(usize, Option<String>)> {
+        let mut state = self.lock();
+        loop {
+            if state.failed.is_some() || state.waiting.is_empty() {
+                return None;
+            }
+            let has_room = |host: &Option<String>| {
+                host.as_ref()
+                    .is_none_or(|host| state.active.get(host).is_none_or(|n| *n < self.per_host))
+            };
+            if let Some(place) = state.waiting.iter().position(|(_, host)| has_room(host)) {
+                let (index, host) = state.waiting.remove(place)?;
+                if let Some(host) = &host {
+                    *state.active.entry(host.clone()).or_default() += 1;
+                }
+                return Some((index, host));
+            }
+            state = self.freed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    fn done(&self, host: Option<String>, failure: Option<E>) {
+        let mut state = self.lock();
+        if let Some(active) = host.and_then(|host| state.active.get_mut(&host)) {
+            *active = active.saturating_sub(1);
+        }
+        if state.failed.is_none() {
+            state.failed = failure;
+        }
+        drop(state);
+        self.freed.notify_all();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::time::Duration;
+
+    use super::*;
+    use crate::fetch::{Pace, SimulatedClock, Transport, TransportSettings};
+    use crate::host::http::{Answer, Connection, HttpError, Request};
+
+    struct Silent;
+
+    impl Transport for Silent {
+        fn open(&self, _request: &Request, _connection: &Connection) -> Result<Answer, HttpError> {
+            Err(HttpError::Status(404))
+        }
+    }
+
+    fn fetcher() -> Fetcher {
+        let pace = Pace::new(Arc::new(SimulatedClock::default()), 1);
+        Fetcher::new(
+            Arc::new(Silent),
+            TransportSettings::first(Duration::ZERO, false),
+            pace,
+        )
+    }
+
+    #[test]
+    fn results_keep_the_order_of_the_jobs() {
+        let jobs: Vec<usize> = (0..1_000).collect();
+        let results = download(
+            &fetcher(),
+            Limits::default(),
+            &jobs,
+            |_| None,
+            |job, _| Ok::<_, ()>(job * 2),
+        );
+        assert_eq!(results, Ok(jobs.iter().map(|job| job * 2).collect()));
+        assert_eq!(
+            download(
+                &fetcher(),
+                Limits::default(),
+                &[],
+                |(): &()| None,
+                |_, _| Ok::<(), ()>(())
+            ),
+            Ok(vec![])
+        );
+    }
+
+    #[test]
+    fn no_host_gets_more_than_its_share() {
+        let jobs: Vec<usize> = (0..200).collect();
+        let (active, most) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        let limits = Limits {
+            overall: 8,
+            per_host: 3,
+        };
+        download(
+            &fetcher(),
+            limits,
+            &jobs,
+            |_| Some("h".to_owned()),
+            |_, _| {
+                most.fetch_max(active.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+                std::thread::yield_now();
+                active.fetch_sub(1, Ordering::SeqCst);
+                Ok::<(), ()>(())
+            },
+        )
+        .unwrap();
+        assert!(most.load(Ordering::SeqCst) <= 3);
+    }
+
+    #[test]
+    fn a_failure_ends_the_others_and_is_the_one_that_is_told() {
+        let jobs = ["fails", "never comes back"];
+        let started = std::sync::Barrier::new(2);
+        let error = download(
+            &fetcher(),
+            Limits::default(),
+            &jobs,
+            |_| None,
+            |job, via| {
+                started.wait();
+                if *job == "fails" {
+                    return Err("404".to_owned());
+                }
+                let patience = |via: &Fetcher| {
+                    let resource = kindling_config_spec::types::Resource {
+                        source: Some("http://h/".to_owned()),
+                        ..Default::default()
+                    };
+                    via.buffer(&resource, 1)
+                };
+                loop {
+                    match patience(via) {
+                        Err(error) if error.code() == "download-stopped" => return Err(error.to_string()),
+                        Err(_) | Ok(_) => std::thread::yield_now(),
+                    }
+                }
+            },
+        );
+        assert_eq!(error, Err::<Vec<()>, _>("404".to_owned()));
+    }
+}

@@ -1,0 +1,511 @@
+//! One resource: what it asks for, and the way of its bytes through decompression and digest into a sink.
+//!
+//! The bytes are never all in memory: a piece arrives, is decompressed, hashed and written. When a transfer breaks
+//! off it is begun again; what the sink has already is skipped, and its digest must be the same, so that any writer
+//! can be a sink without knowing how to go back.
+
+use std::fmt::Write as _;
+use std::io::{self, Read, Write};
+
+use flate2::read::MultiGzDecoder;
+use kindling_config_spec::data_url;
+use kindling_config_spec::types::Resource;
+use sha2::{Digest, Sha256, Sha512};
+use url::Url;
+
+use super::{FetchError, Scheme, shown};
+use crate::host::http::HttpError;
+
+/// How many bytes move at once.
+const PIECE: usize = 64 << 10;
+
+/// What arrived.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Received {
+    /// The digest of the bytes after decompression.
+    pub sha256: [u8; 32],
+    /// Their number.
+    pub bytes: u64,
+}
+
+/// The SHA-256 digest of `bytes`.
+#[must_use]
+pub fn sha256(bytes: &[u8]) -> [u8; 32] {
+    Sha256::digest(bytes).into()
+}
+
+/// The SHA-512 digest of `bytes`, which the reference logs for every config, in lower-case hex.
+#[must_use]
+pub fn sha512_hex(bytes: &[u8]) -> String {
+    hex(&Sha512::digest(bytes))
+}
+
+/// Lower-case hex.
+#[must_use]
+pub fn hex(bytes: &[u8]) -> String {
+    bytes
+        .iter()
+        .fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+            // Writing into a string cannot fail.
+            let _ = write!(text, "{byte:02x}");
+            text
+        })
+}
+
+/// A resource, understood.
+#[derive(Debug)]
+pub(super) struct Wanted {
+    /// The address as it may be shown.
+    pub(super) shown: String,
+    pub(super) place: Place,
+    pub(super) headers: Vec<(String, String)>,
+    pub(super) packing: Packing,
+    expected: Option<Expected>,
+}
+
+/// Where the bytes are.
+#[derive(Debug)]
+pub(super) enum Place {
+    /// In the config itself; no bytes at all where there is no source.
+    Inline(Vec<u8>),
+    /// At a server.
+    Remote(Url),
+}
+
+/// Whether the bytes arrive as they are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Packing {
+    Plain,
+    Gzip,
+}
+
+/// A digest of the config.
+#[derive(Debug)]
+struct Expected {
+    function: Function,
+    digest: Vec<u8>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Function {
+    Sha256,
+    Sha512,
+}
+
+impl Wanted {
+    /// Understands `resource`. Everything that can be wrong with it is found here, before the first request.
+    pub(super) fn parse(resource: &Resource, offline: bool) -> Result<Self, FetchError> {
+        let source = resource.source.as_deref().unwrap_or_default();
+        let url = shown(source);
+        let packing = match resource.compression.as_deref() {
+            None | Some("") => Packing::Plain,
+            Some("gzip") => Packing::Gzip,
+            Some(other) => {
+                return Err(FetchError::CompressionUnknown {
+                    compression: other.to_owned(),
+                    url,
+                });
+            }
+        };
+        let expected = resource
+            .verification
+            .hash
+            .as_deref()
+            .map(|hash| parse_hash(hash, &url))
+            .transpose()?;
+        let mut headers = Vec::with_capacity(resource.http_headers.len());
+        for header in &resource.http_headers {
+            let Some(value) = &header.value else {
+                return Err(FetchError::HeaderWithoutValue {
+                    name: header.name.clone(),
+                    url,
+                });
+            };
+            headers.push((header.name.clone(), value.clone()));
+        }
+        let scheme = Scheme::of(source);
+        let place = match scheme {
+            Scheme::Empty => Place::Inline(Vec::new()),
+            Scheme::Data => {
+                Place::Inline(data_url::decode(source).map_err(|source| FetchError::DataUrl { source })?)
+            }
+            Scheme::Http | Scheme::Https => match Url::parse(source) {
+                Ok(_) if offline => return Err(FetchError::NeedsNetwork { url }),
+                Ok(address) => Place::Remote(address),
+                Err(error) => {
+                    return Err(FetchError::Address {
+                        url,
+                        why: error.to_string(),
+                    });
+                }
+            },
+            Scheme::NotBuilt(scheme) => return Err(FetchError::SchemeNotBuilt { scheme, url }),
+            Scheme::Unknown(_) | Scheme::Missing => {
+                return Err(FetchError::SchemeUnknown {
+                    scheme: scheme.to_string(),
+                    url,
+                });
+            }
+        };
+        Ok(Self {
+            shown: url,
+            place,
+            headers,
+            packing,
+            expected,
+        })
+    }
+}
+
+fn parse_hash(hash: &str, url: &str) -> Result<Expected, FetchError> {
+    let malformed = |why: &str| FetchError::HashMalformed {
+        url: url.to_owned(),
+        why: why.to_owned(),
+    };
+    let (function, digits) = hash
+        .split_once('-')
+        .ok_or_else(|| malformed("there is no \"-\" in it"))?;
+    let (function, length) = match function {
+        "sha256" => (Function::Sha256, 64),
+        "sha512" => (Function::Sha512, 128),
+        _ => return Err(malformed("its function is neither sha256 nor sha512")),
+    };
+    if digits.len() != length {
+        return Err(malformed("it has the wrong length"));
+    }
+    let digest = parse_hex(digits).ok_or_else(|| malformed("it is not hexadecimal"))?;
+    Ok(Expected { function, digest })
+}
+
+fn parse_hex(digits: &str) -> Option<Vec<u8>> {
+    let digit = |byte: &u8| {
+        char::from(*byte)
+            .to_digit(16)
+            .and_then(|digit| u8::try_from(digit).ok())
+    };
+    digits
+        .as_bytes()
+        .chunks(2)
+        .map(|pair| Some(digit(pair.first()?)? << 4 | digit(pair.get(1)?)?))
+        .collect()
+}
+
+/// Why one pass over the bytes ended early.
+#[derive(Debug)]
+pub(super) enum Break {
+    /// The transfer, which may be begun again.
+    Transfer(HttpError),
+    /// Something that stays.
+    Final(FetchError),
+}
+
+/// What the sink has got so far, over all passes.
+pub(super) struct Delivery<'a> {
+    url: &'a str,
+    sink: &'a mut dyn Write,
+    limit: Option<u64>,
+    delivered: u64,
+    digest: Sha256,
+    wide: Option<Sha512>,
+    /// Where the current pass is.
+    position: u64,
+    /// The digest of what the current pass brought again.
+    again: Sha256,
+}
+
+impl<'a> Delivery<'a> {
+    /// Nothing delivered yet. `limit` is in bytes after decompression.
+    pub(super) fn new(wanted: &'a Wanted, sink: &'a mut dyn Write, limit: Option<u64>) -> Self {
+        let is_wide = matches!(&wanted.expected, Some(expected) if expected.function == Function::Sha512);
+        Self {
+            url: &wanted.shown,
+            sink,
+            limit,
+            delivered: 0,
+            digest: Sha256::new(),
+            wide: is_wide.then(Sha512::new),
+            position: 0,
+            again: Sha256::new(),
+        }
+    }
+
+    /// Reads `from` to its end.
+    pub(super) fn pass(&mut self, from: impl Read, packing: Packing) -> Result<(), Break> {
+        self.position = 0;
+        self.again = Sha256::new();
+        match packing {
+            Packing::Plain => self.copy(from, packing)?,
+            Packing::Gzip => self.copy(MultiGzDecoder::new(from), packing)?,
+        }
+        if self.position < self.delivered {
+            return Err(Break::Final(self.changed()));
+        }
+        Ok(())
+    }
+
+    fn copy(&mut self, mut from: impl Read, packing: Packing) -> Result<(), Break> {
+        let mut buffer = vec![0; PIECE];
+        loop {
+            match from.read(&mut buffer) {
+                Ok(0) => return Ok(()),
+                Ok(count) => self
+                    .take(buffer.get(..count).unwrap_or_default())
+                    .map_err(Break::Final)?,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(self.read_failure(&error, packing)),
+            }
+        }
+    }
+
+    fn read_failure(&self, error: &io::Error, packing: Packing) -> Break {
+        if let Some(transfer) = HttpError::of_body(error) {
+            return Break::Transfer(transfer.clone());
+        }
+        match packing {
+            Packing::Gzip => Break::Final(FetchError::Gzip {
+                url: self.url.to_owned(),
+                why: error.to_string(),
+            }),
+            Packing::Plain => Break::Transfer(HttpError::BodyCut {
+                after: self.position,
+                why: error.to_string(),
+            }),
+        }
+    }
+
+    /// Delivers what is new of `piece`.
+    fn take(&mut self, piece: &[u8]) -> Result<(), FetchError> {
+        let known = self.delivered.saturating_sub(self.position);
+        let known = usize::try_from(known).unwrap_or(usize::MAX).min(piece.len());
+        let (known, new) = piece.split_at(known);
+        if !known.is_empty() {
+            self.again.update(known);
+            self.position = self.position.saturating_add(length(known));
+            if self.position == self.delivered
+                && self.again.clone().finalize() != self.digest.clone().finalize()
+            {
+                return Err(self.changed());
+            }
+        }
+        if new.is_empty() {
+            return Ok(());
+        }
+        let after = self.delivered.saturating_add(length(new));
+        if let Some(limit) = self.limit.filter(|limit| after > *limit) {
+            return Err(FetchError::TooLarge {
+                url: self.url.to_owned(),
+                limit,
+            });
+        }
+        self.sink.write_all(new).map_err(|error| FetchError::Sink {
+            url: self.url.to_owned(),
+            why: error.to_string(),
+        })?;
+        self.digest.update(new);
+        if let Some(wide) = &mut self.wide {
+            wide.update(new);
+        }
+        self.delivered = after;
+        self.position = after;
+        Ok(())
+    }
+
+    fn changed(&self) -> FetchError {
+        FetchError::Changed {
+            url: self.url.to_owned(),
+        }
+    }
+
+    /// Compares with the config's digest.
+    pub(super) fn finish(self, wanted: &Wanted) -> Result<Received, FetchError> {
+        let sha256: [u8; 32] = self.digest.finalize().into();
+        if let Some(expected) = &wanted.expected {
+            let (name, got) = match self.wide {
+                Some(wide) => ("sha512", wide.finalize().to_vec()),
+                None => ("sha256", sha256.to_vec()),
+            };
+            if got != expected.digest {
+                return Err(FetchError::HashMismatch {
+                    url: self.url.to_owned(),
+                    expected: format!("{name}-{}", hex(&expected.digest)),
+                    got: format!("{name}-{}", hex(&got)),
+                });
+            }
+        }
+        Ok(Received {
+            sha256,
+            bytes: self.delivered,
+        })
+    }
+}
+
+fn length(bytes: &[u8]) -> u64 {
+    u64::try_from(bytes.len()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Cursor;
+
+    use flate2::Compression;
+    use flate2::write::GzEncoder;
+    use kindling_config_spec::types::{HttpHeader, Verification};
+
+    use super::*;
+
+    fn inline(source: &str) -> Resource {
+        Resource {
+            source: Some(source.to_owned()),
+            ..Resource::default()
+        }
+    }
+
+    fn gzip(text: &[u8]) -> Vec<u8> {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+        encoder.write_all(text).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    fn unpacked(bytes: &[u8]) -> Result<Vec<u8>, Break> {
+        let wanted = Wanted::parse(&inline("data:,"), false).unwrap();
+        let mut sink = Vec::new();
+        Delivery::new(&wanted, &mut sink, Some(1_000)).pass(Cursor::new(bytes), Packing::Gzip)?;
+        Ok(sink)
+    }
+
+    #[test]
+    fn gzip_may_have_several_members() {
+        let both = [gzip(b"one "), gzip(b"two")].concat();
+        assert_eq!(unpacked(&both).unwrap(), b"one two");
+    }
+
+    #[test]
+    fn broken_gzip_is_an_error() {
+        let whole = gzip(b"some text that is long enough to be cut");
+        let mut corrupt = whole.clone();
+        let crc = corrupt.len() - 6;
+        corrupt[crc] ^= 1;
+        for bytes in [
+            b"".as_slice(),
+            b"plain text",
+            &whole[..whole.len() / 2],
+            &corrupt,
+            &[&whole, b"x".as_slice()].concat(),
+        ] {
+            let result = unpacked(bytes);
+            assert!(
+                matches!(result, Err(Break::Final(FetchError::Gzip { .. }))),
+                "{bytes:?}: {result:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_small_file_that_grows_beyond_the_limit_is_refused() {
+        let result = unpacked(&gzip(&[0; 1_001]));
+        let expected = FetchError::TooLarge {
+            url: "data:…".to_owned(),
+            limit: 1_000,
+        };
+        assert!(matches!(result, Err(Break::Final(error)) if error == expected));
+    }
+
+    #[test]
+    fn a_second_pass_delivers_only_what_is_missing() {
+        let wanted = Wanted::parse(&inline("data:,"), false).unwrap();
+        let mut sink = Vec::new();
+        let mut delivery = Delivery::new(&wanted, &mut sink, None);
+        delivery.pass(Cursor::new(b"abcdef"), Packing::Plain).unwrap();
+        delivery.pass(Cursor::new(b"abcdefghi"), Packing::Plain).unwrap();
+        let received = delivery.finish(&wanted).unwrap();
+        assert_eq!(
+            received,
+            Received {
+                sha256: sha256(b"abcdefghi"),
+                bytes: 9
+            }
+        );
+        assert_eq!(sink, b"abcdefghi");
+    }
+
+    #[test]
+    fn a_second_pass_with_other_bytes_is_refused() {
+        for second in [b"abcdeX".as_slice(), b"abc", b"Xbcdefghi"] {
+            let wanted = Wanted::parse(&inline("data:,"), false).unwrap();
+            let mut sink = Vec::new();
+            let mut delivery = Delivery::new(&wanted, &mut sink, None);
+            delivery.pass(Cursor::new(b"abcdef"), Packing::Plain).unwrap();
+            let result = delivery.pass(Cursor::new(second), Packing::Plain);
+            assert!(
+                matches!(result, Err(Break::Final(FetchError::Changed { .. }))),
+                "{result:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_resource_is_found_before_the_first_request() {
+        let with = |change: &dyn Fn(&mut Resource)| {
+            let mut resource = inline("https://user:secret@h/f?token=secret");
+            change(&mut resource);
+            Wanted::parse(&resource, false).unwrap_err()
+        };
+        let hash = |hash: &str| {
+            with(&|r: &mut Resource| {
+                r.verification = Verification {
+                    hash: Some(hash.to_owned()),
+                }
+            })
+            .to_string()
+        };
+        assert_eq!(
+            with(&|r| r.compression = Some("xz".to_owned())).code(),
+            "compression-unknown"
+        );
+        assert_eq!(
+            with(&|r| r.http_headers = vec![HttpHeader {
+                name: "A".to_owned(),
+                value: None
+            }])
+            .code(),
+            "header-without-value"
+        );
+        assert_eq!(
+            hash("sha256"),
+            "broken digest for https://h/f?…: there is no \"-\" in it"
+        );
+        assert_eq!(
+            hash("md5-00"),
+            "broken digest for https://h/f?…: its function is neither sha256 nor sha512"
+        );
+        assert_eq!(
+            hash("sha256-00"),
+            "broken digest for https://h/f?…: it has the wrong length"
+        );
+        assert_eq!(
+            hash(&format!("sha256-{}", "é".repeat(32))),
+            "broken digest for https://h/f?…: it is not hexadecimal"
+        );
+    }
+
+    #[test]
+    fn schemes_without_code_say_so_even_before_the_network() {
+        for (source, code) in [
+            ("tftp://h/x", "scheme-not-built"),
+            ("s3://b/k", "scheme-not-built"),
+            ("gs://b/k", "scheme-not-built"),
+            ("arn:aws:s3:::b/k", "scheme-not-built"),
+            ("oem:///x", "scheme-unknown"),
+            ("no-scheme", "scheme-unknown"),
+            ("http://h:port/", "address-broken"),
+            ("data:no-comma", "data-url-broken"),
+            ("https://h/", "network-needed"),
+        ] {
+            assert_eq!(
+                Wanted::parse(&inline(source), true).unwrap_err().code(),
+                code,
+                "{source}"
+            );
+        }
+    }
+}

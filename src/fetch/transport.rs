@@ -1,0 +1,50 @@
+//! What moves the bytes, and the settings it works under.
+
+use std::time::Duration;
+
+use crate::host::http::{Answer, Connection, HttpClient, HttpError, Request};
+
+/// Sends one request. [`HttpClient`] is the real one; tests have others.
+pub trait Transport: Send + Sync {
+    /// Sends `request` once and returns when the headers of the final answer are there.
+    ///
+    /// # Errors
+    /// As [`HttpClient::open`].
+    fn open(&self, request: &Request, connection: &Connection) -> Result<Answer, HttpError>;
+}
+
+impl Transport for HttpClient {
+    fn open(&self, request: &Request, connection: &Connection) -> Result<Answer, HttpError> {
+        Self::open(self, request, connection)
+    }
+}
+
+/// How the engine fetches at one moment of a boot. Every config that is read may change it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TransportSettings {
+    /// Timeouts of one exchange, trust, proxy.
+    pub connection: Connection,
+    /// Time for one resource with all its attempts; `None` is no limit.
+    pub total_timeout: Option<Duration>,
+    /// Before the network is up: anything that needs it is answered with `NeedsNetwork`.
+    pub offline: bool,
+}
+
+impl TransportSettings {
+    /// Time for the response headers where the config sets none.
+    pub const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
+
+    /// The settings for the first config: `fetch_timeout` (zero is no limit) for all attempts, the system's trust
+    /// alone, no proxy.
+    #[must_use]
+    pub fn first(fetch_timeout: Duration, offline: bool) -> Self {
+        Self {
+            connection: Connection {
+                header_timeout: Some(Self::HEADER_TIMEOUT),
+                ..Connection::default()
+            },
+            total_timeout: (!fetch_timeout.is_zero()).then_some(fetch_timeout),
+            offline,
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! HTTP, the boundary: the only module that names `reqwest`.
+//!
+//! One request at a time and blocking for its caller; many callers may ask at once. Retrying, hashing and the meaning
+//! of a status are not its business ([`crate::fetch`]). Nothing is built before the first request, and no trust store
+//! is read before the first `https` one, so that a boot without network pays for neither.
+//!
+//! The asynchronous client is driven here by hand instead of through `reqwest::blocking`, because that one knows a
+//! single time limit for headers and for each read of the body: a body that pauses longer than
+//! `httpResponseHeaders` would be cut although the config allows it.
+
+mod client;
+mod error;
+mod progress;
+mod proxy;
+mod trust;
+
+use std::io::Read;
+use std::time::Duration;
+
+use url::Url;
+
+pub use client::HttpClient;
+pub use error::{CertificateFault, CertificateRefused, HttpError, Waiting};
+pub use proxy::{ProxyError, ProxyRules};
+pub use trust::{Root, SystemTrust, TrustError, parse_roots};
+
+/// Redirects followed before [`HttpError::TooManyRedirects`]. The reference follows without a limit; ten is what
+/// browsers and the usual clients allow.
+pub const MAX_REDIRECTS: usize = 10;
+
+/// What the engine says it understands: the newest stable config version, and anything else if need be.
+pub const ACCEPT: &str = "application/vnd.coreos.ignition+json;version=3.6.0, */*;q=0.1";
+
+/// Who the engine says it is: config servers of the field know the name, operators the rest.
+pub const AGENT: &str = concat!("Ignition/2.26.0-kindling-", env!("CARGO_PKG_VERSION"));
+
+/// What to send.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// How.
+    pub method: Method,
+    /// Where; `http` or `https`.
+    pub url: Url,
+    /// Headers of the config. They replace the engine's own by name, the last of a repeated name stands, and none
+    /// of them follows a redirect: a token must not reach another host.
+    pub headers: Vec<(String, String)>,
+    /// The body; empty for most.
+    pub body: Vec<u8>,
+    /// Time for everything from now on, the body included; `None` is no limit.
+    pub finish_within: Option<Duration>,
+}
+
+impl Request {
+    /// A plain read without a limit.
+    #[must_use]
+    pub fn get(url: Url) -> Self {
+        Self {
+            method: Method::Get,
+            url,
+            headers: Vec::new(),
+            body: Vec::new(),
+            finish_within: None,
+        }
+    }
+}
+
+/// The methods the engine uses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Method {
+    /// Read.
+    Get,
+    /// Read the headers alone.
+    Head,
+    /// Ask for a token.
+    Put,
+    /// Report.
+    Post,
+}
+
+/// How connections are made. Equal values share connections.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Connection {
+    /// Time between the sent request and the end of the response headers; `None` is no limit. Making the
+    /// connection does not count, it has its own limit of 30 s.
+    pub header_timeout: Option<Duration>,
+    /// Certificate authorities trusted beside the system's.
+    pub roots: Vec<Root>,
+    /// Which requests go through a proxy. The environment is never asked.
+    pub proxy: ProxyRules,
+    /// Seconds since 1970 below which the system clock is not believed when a certificate is judged.
+    pub time_floor: Option<u64>,
+}
+
+/// A response whose headers have arrived.
+pub struct Answer {
+    /// The status code, after redirects.
+    pub status: u16,
+    /// Every header, names in lower case.
+    pub headers: Vec<(String, String)>,
+    /// The announced length of the body in bytes.
+    pub length: Option<u64>,
+    /// The body. A failing read carries an [`HttpError`] as the inner error of its `io::Error`.
+    pub body: Box<dyn Read + Send>,
+}

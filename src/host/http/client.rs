@@ -1,0 +1,380 @@
+//! The client: built on the first request, shared by all threads.
+
+use std::io::{self, Read};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use reqwest::header::{ACCEPT_ENCODING, HOST, HeaderMap, HeaderName, HeaderValue, LOCATION, USER_AGENT};
+use tokio::runtime::Handle;
+use tokio::sync::oneshot;
+use url::Url;
+
+use super::error::classify;
+use super::progress::{Late, Noting, headers_of};
+use super::{
+    ACCEPT, AGENT, Answer, Connection, HttpError, MAX_REDIRECTS, Method, Request, SystemTrust, Waiting, trust,
+};
+
+/// Time for a connection, TLS included. The reference allows 30 s for TCP and 10 s for TLS.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Keep-alive probes, as the reference sends them.
+const KEEP_ALIVE: Duration = Duration::from_secs(30);
+
+/// An HTTP client without a single connection yet.
+pub struct HttpClient {
+    system: SystemTrust,
+    driver: OnceLock<Driver>,
+    built: Mutex<Option<Arc<Built>>>,
+}
+
+impl Default for HttpClient {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// The two clients of one [`Connection`]: reading the system's trust store costs milliseconds, so plain `http`
+/// does without.
+struct Built {
+    connection: Connection,
+    plain: OnceLock<reqwest::Client>,
+    tls: OnceLock<reqwest::Client>,
+}
+
+impl HttpClient {
+    /// A client that believes the system's certificate authorities, wherever the distribution keeps them.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::trusting(SystemTrust::default())
+    }
+
+    /// A client with another place for the system's authorities, read on the first `https` request.
+    #[must_use]
+    pub fn trusting(system: SystemTrust) -> Self {
+        Self {
+            system,
+            driver: OnceLock::new(),
+            built: Mutex::new(None),
+        }
+    }
+
+    /// Sends `request`, follows redirects of reads, and returns once the headers of the final answer are there.
+    ///
+    /// # Errors
+    /// Every [`HttpError`] but `Status` and `BodyCut`: a status is an answer, and the body has not been read yet.
+    pub fn open(&self, request: &Request, connection: &Connection) -> Result<Answer, HttpError> {
+        let end = request
+            .finish_within
+            .and_then(|limit| Instant::now().checked_add(limit));
+        let built = self.built(connection);
+        let mut url = request.url.clone();
+        let mut headers = Self::headers(&request.headers)?;
+        for _ in 0..=MAX_REDIRECTS {
+            let response = self.send(&built, request, url.clone(), headers, end)?;
+            let Some(target) = redirect(&response, request.method, &url)? else {
+                return Ok(self.answer(response, request.finish_within, end));
+            };
+            url = target;
+            headers = Self::headers(&[])?;
+        }
+        Err(HttpError::TooManyRedirects { limit: MAX_REDIRECTS })
+    }
+
+    fn send(
+        &self,
+        built: &Built,
+        request: &Request,
+        url: Url,
+        headers: HeaderMap,
+        end: Option<Instant>,
+    ) -> Result<reqwest::Response, HttpError> {
+        let host = authority(&url);
+        let client = built.client_for(&url, &self.system)?;
+        let method = match request.method {
+            Method::Get => reqwest::Method::GET,
+            Method::Head => reqwest::Method::HEAD,
+            Method::Put => reqwest::Method::PUT,
+            Method::Post => reqwest::Method::POST,
+        };
+        let mut call = client.request(method, url).headers(headers);
+        if !request.body.is_empty() {
+            call = call.body(request.body.clone());
+        }
+        let limit = built.connection.header_timeout;
+        match self.handle().block_on(headers_of(call.send(), limit, end)) {
+            Ok(Ok(response)) => Ok(response),
+            Ok(Err(error)) if error.is_timeout() => Err(HttpError::Timeout {
+                waiting: Waiting::Connection,
+                after: CONNECT_TIMEOUT,
+            }),
+            // The library's words may hold the address with its secrets.
+            Ok(Err(error)) => Err(classify(&error.without_url(), &host)),
+            Err(Late::Headers) => Err(HttpError::Timeout {
+                waiting: Waiting::Headers,
+                after: limit.unwrap_or_default(),
+            }),
+            Err(Late::Total) => Err(HttpError::Timeout {
+                waiting: Waiting::Total,
+                after: request.finish_within.unwrap_or_default(),
+            }),
+        }
+    }
+
+    /// The engine's own headers, and `custom` over them. `Host` cannot be set: it would name another server than
+    /// the one whose certificate is checked.
+    fn headers(custom: &[(String, String)]) -> Result<HeaderMap, HttpError> {
+        let value = |name: &str, text: &str| {
+            HeaderValue::from_str(text).map_err(|_| HttpError::Header {
+                name: name.to_owned(),
+            })
+        };
+        let mut headers = HeaderMap::new();
+        headers.insert(USER_AGENT, HeaderValue::from_static(AGENT));
+        headers.insert(reqwest::header::ACCEPT, HeaderValue::from_static(ACCEPT));
+        headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+        for (name, text) in custom {
+            let key = HeaderName::from_bytes(name.as_bytes())
+                .map_err(|_| HttpError::Header { name: name.clone() })?;
+            if key != HOST {
+                headers.insert(key, value(name, text)?);
+            }
+        }
+        Ok(headers)
+    }
+
+    fn answer(&self, response: reqwest::Response, limit: Option<Duration>, end: Option<Instant>) -> Answer {
+        let headers = response.headers().iter().map(|(name, value)| {
+            (
+                name.as_str().to_owned(),
+                String::from_utf8_lossy(value.as_bytes()).into_owned(),
+            )
+        });
+        Answer {
+            status: response.status().as_u16(),
+            headers: headers.collect(),
+            length: response.content_length(),
+            body: Box::new(Body {
+                response,
+                driver: self.handle().clone(),
+                piece: None,
+                received: 0,
+                limit: limit.unwrap_or_default(),
+                end,
+            }),
+        }
+    }
+
+    /// The clients for `connection`; those of another one are dropped, with their idle connections.
+    fn built(&self, connection: &Connection) -> Arc<Built> {
+        let mut current = self.built.lock().unwrap_or_else(PoisonError::into_inner);
+        match current.as_ref() {
+            Some(built) if built.connection == *connection => Arc::clone(built),
+            _ => {
+                let built = Arc::new(Built {
+                    connection: connection.clone(),
+                    plain: OnceLock::new(),
+                    tls: OnceLock::new(),
+                });
+                *current = Some(Arc::clone(&built));
+                built
+            }
+        }
+    }
+
+    fn handle(&self) -> &Handle {
+        &self.driver.get_or_init(Driver::start).handle
+    }
+}
+
+impl Built {
+    fn client_for(&self, url: &Url, system: &SystemTrust) -> Result<&reqwest::Client, HttpError> {
+        let proxy_speaks_tls = self
+            .connection
+            .proxy
+            .choose(url)
+            .is_some_and(|proxy| proxy.scheme() == "https");
+        if url.scheme() == "https" || proxy_speaks_tls {
+            get_or_build(&self.tls, || self.build(Some(system)))
+        } else {
+            get_or_build(&self.plain, || self.build(None))
+        }
+    }
+
+    fn build(&self, system: Option<&SystemTrust>) -> Result<reqwest::Client, HttpError> {
+        let connection = &self.connection;
+        let roots = if system.is_some() {
+            connection.roots.as_slice()
+        } else {
+            &[]
+        };
+        let tls = trust::configuration(system, roots, connection.time_floor)?;
+        let rules = connection.proxy.clone();
+        reqwest::Client::builder()
+            .tls_backend_preconfigured(tls)
+            .no_proxy()
+            .proxy(reqwest::Proxy::custom(move |url| rules.choose(url).cloned()))
+            .redirect(reqwest::redirect::Policy::none())
+            .retry(reqwest::retry::never())
+            .referer(false)
+            .http1_only()
+            .http1_title_case_headers()
+            .connect_timeout(CONNECT_TIMEOUT)
+            .tcp_keepalive(KEEP_ALIVE)
+            .connector_layer(Noting)
+            .build()
+            .map_err(|error| HttpError::Trust {
+                why: error.to_string(),
+            })
+    }
+}
+
+/// The value of `cell`, built at most once by whoever comes first.
+fn get_or_build<T, E>(cell: &OnceLock<T>, build: impl FnOnce() -> Result<T, E>) -> Result<&T, E> {
+    if let Some(value) = cell.get() {
+        return Ok(value);
+    }
+    let value = build()?;
+    Ok(cell.get_or_init(|| value))
+}
+
+/// Where a read is sent on to; `None` when the answer stands.
+fn redirect(response: &reqwest::Response, method: Method, from: &Url) -> Result<Option<Url>, HttpError> {
+    let reads = matches!(method, Method::Get | Method::Head);
+    if !reads || !matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308) {
+        return Ok(None);
+    }
+    let Some(location) = response.headers().get(LOCATION) else {
+        return Ok(None);
+    };
+    let broken = |why: String| HttpError::RedirectBroken { why };
+    let location = location
+        .to_str()
+        .map_err(|_| broken("its target is not text".to_owned()))?;
+    let target = from.join(location).map_err(|error| broken(error.to_string()))?;
+    match (from.scheme(), target.scheme()) {
+        (_, "https") | ("http", "http") => Ok(Some(target)),
+        ("https", scheme) => Err(HttpError::Downgrade {
+            scheme: scheme.to_owned(),
+        }),
+        (_, scheme) => Err(broken(format!("its scheme is {scheme}"))),
+    }
+}
+
+/// Host and port, without user and password.
+fn authority(url: &Url) -> String {
+    let host = url.host_str().unwrap_or_default();
+    match url.port_or_known_default() {
+        Some(port) => format!("{host}:{port}"),
+        None => host.to_owned(),
+    }
+}
+
+/// The thread that drives connections while callers wait for them.
+struct Driver {
+    handle: Handle,
+    _stop: oneshot::Sender<()>,
+}
+
+impl Driver {
+    /// Starts the thread. It ends when the client is dropped.
+    fn start() -> Self {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_io()
+            .enable_time()
+            .max_blocking_threads(8)
+            .build()
+            .expect("an event loop needs one file descriptor and one thread");
+        let handle = runtime.handle().clone();
+        let (stop, stopped) = oneshot::channel::<()>();
+        thread::spawn(move || {
+            // An error means that the sender is gone, which is the signal to end.
+            let _ = runtime.block_on(stopped);
+            runtime.shutdown_background();
+        });
+        Self { handle, _stop: stop }
+    }
+}
+
+/// Bytes that arrived together, and how many of them have been read.
+struct Piece {
+    bytes: Box<dyn AsRef<[u8]> + Send>,
+    done: usize,
+}
+
+/// A body as it arrives. One piece of it is in memory at a time.
+struct Body {
+    response: reqwest::Response,
+    driver: Handle,
+    piece: Option<Piece>,
+    received: u64,
+    limit: Duration,
+    end: Option<Instant>,
+}
+
+impl Body {
+    fn next_piece(&mut self) -> Result<bool, HttpError> {
+        let chunk = self.response.chunk();
+        let arrived = match self.end {
+            None => self.driver.block_on(chunk),
+            Some(end) => {
+                let timed = async { tokio::time::timeout_at(end.into(), chunk).await };
+                self.driver.block_on(timed).map_err(|_| HttpError::Timeout {
+                    waiting: Waiting::Total,
+                    after: self.limit,
+                })?
+            }
+        };
+        match arrived {
+            Ok(Some(piece)) => {
+                self.received = self
+                    .received
+                    .saturating_add(u64::try_from(piece.len()).unwrap_or(u64::MAX));
+                self.piece = Some(Piece {
+                    bytes: Box::new(piece),
+                    done: 0,
+                });
+                Ok(true)
+            }
+            Ok(None) => Ok(false),
+            Err(error) => Err(HttpError::BodyCut {
+                after: self.received,
+                why: root_cause(&error),
+            }),
+        }
+    }
+}
+
+impl Read for Body {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        if into.is_empty() {
+            return Ok(0);
+        }
+        loop {
+            if let Some(piece) = &mut self.piece {
+                let rest = (*piece.bytes).as_ref().get(piece.done..).unwrap_or_default();
+                let count = rest.len().min(into.len());
+                if let (Some(to), Some(from)) = (into.get_mut(..count), rest.get(..count))
+                    && count > 0
+                {
+                    to.copy_from_slice(from);
+                    piece.done += count;
+                    return Ok(count);
+                }
+                self.piece = None;
+            }
+            if !self.next_piece().map_err(io::Error::other)? {
+                return Ok(0);
+            }
+        }
+    }
+}
+
+fn root_cause(error: &dyn std::error::Error) -> String {
+    let mut last = error;
+    while let Some(next) = last.source() {
+        last = next;
+    }
+    last.to_string()
+}
