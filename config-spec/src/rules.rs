@@ -16,6 +16,8 @@ mod paths;
 mod raid;
 mod resources;
 mod systemd;
+#[cfg(test)]
+mod told;
 
 pub(crate) use findings::Findings;
 

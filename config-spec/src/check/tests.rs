@@ -1,1 +1,262 @@
-//! Tests.
+//! Odd and hostile documents.
+
+use super::*;
+
+fn told(text: &str) -> Vec<String> {
+    match check(text) {
+        Ok(checked) => checked.warnings().iter().map(describe).collect(),
+        Err(Rejected::Invalid(findings)) => findings.iter().map(describe).collect(),
+        Err(rejected) => vec![rejected.reference().to_owned()],
+    }
+}
+
+fn describe(finding: &Diagnostic) -> String {
+    format!("{} {} {}", finding.severity, finding.at.dollar(), finding.rule)
+}
+
+#[test]
+fn the_version_comes_before_everything_but_grammar() {
+    for (text, expected) in [
+        ("", "ErrEmpty"),
+        (
+            r#"{"ignition":{"version":"9.9.9"},"storage":5}"#,
+            "ErrUnknownVersion",
+        ),
+        (r#"{"ignition":{"version":"9.9.9"}"#, "error $ json-syntax"),
+        (" \n", "error $ json-syntax"),
+        ("null", "ErrInvalidVersion"),
+        ("{}", "ErrInvalidVersion"),
+        (r#"{"ignition":null}"#, "ErrInvalidVersion"),
+        (r#"{"ignition":{"version":null}}"#, "ErrInvalidVersion"),
+        (r#"{"ignition":{"version":""}}"#, "ErrInvalidVersion"),
+        (r#"{"ignition":{"version":"3.4"}}"#, "ErrInvalidVersion"),
+        (
+            r#"{"ignition":{"version":3}}"#,
+            "error $.ignition.version type-mismatch",
+        ),
+        (r#"{"ignition":[]}"#, "error $.ignition type-mismatch"),
+        ("[]", "error $ type-mismatch"),
+        ("\"x\"", "error $ type-mismatch"),
+        ("\u{feff}{}", "error $ json-syntax"),
+        ("\0", "error $ json-syntax"),
+        ("#cloud-config\n", "error $ json-syntax"),
+    ] {
+        assert_eq!(told(text), [expected], "{text:?}");
+    }
+}
+
+#[test]
+fn refusals_say_what_to_write() {
+    for (text, help) in [
+        (
+            r#"{"ignition":{"version":"3.6.0-experimental"}}"#,
+            "3.6.0 is stable: write \"3.6.0\"",
+        ),
+        (
+            r#"{"ignition":{"version":"3.7.0"}}"#,
+            "3.7.0 is not stable yet: write \"3.7.0-experimental\"",
+        ),
+        (
+            "#cloud-config\nusers: []\n",
+            "this is user data for cloud-init; an Ignition config is JSON",
+        ),
+        (
+            "variant: fcos\n",
+            "this is a Butane config; translate it to Ignition JSON first",
+        ),
+        (r#"{"ignition":{"version":"3.6.0"},}"#, "remove the comma"),
+        (
+            r#"{"ignition":{"version":"3.6.0"},"storage":{"files":[{"path":"/a","mode":"0644"}]}}"#,
+            "write a decimal number without quotes; octal has no form in JSON (0644 is 420)",
+        ),
+    ] {
+        let rejected = check(text).expect_err(text);
+        let diagnostics = rejected.diagnostics();
+        assert_eq!(
+            diagnostics.first().and_then(|finding| finding.help.as_deref()),
+            Some(help),
+            "{text}"
+        );
+        assert!(diagnostics.iter().all(|finding| finding.span.is_some()), "{text}");
+    }
+}
+
+fn document(members: &str) -> String {
+    format!(r#"{{"ignition":{{"version":"3.2.0"}},{members}}}"#)
+}
+
+#[test]
+fn types_are_strict_and_all_are_told() {
+    let text = document(
+        r#""passwd":{"users":[{"name":7,"uid":"7"},{"uid":4.0,"system":"true"},{"uid":9223372036854775808,"groups":"x"}]},
+           "storage":{"files":{},"disks":[5]},"systemd":[]"#,
+    );
+    assert_eq!(
+        told(&text),
+        [
+            "error $.passwd.users.0.name type-mismatch",
+            "error $.passwd.users.0.uid type-mismatch",
+            "error $.passwd.users.1.uid type-mismatch",
+            "error $.passwd.users.1.system type-mismatch",
+            "error $.passwd.users.2.uid type-mismatch",
+            "error $.passwd.users.2.groups type-mismatch",
+            "error $.storage.files type-mismatch",
+            "error $.storage.disks.0 type-mismatch",
+            "error $.systemd type-mismatch",
+        ]
+    );
+}
+
+#[test]
+fn odd_but_valid_values_are_read_as_by_the_reference() {
+    let text =
+        document(r#""passwd":{"users":[{"name":"\ud800a","uid":-0,"gecos":"\ud83d\ude00","shell":null}]}"#);
+    let checked = check(&text).expect("nothing is wrong");
+    let user = &checked.config().passwd.users[0];
+    assert_eq!(
+        (user.name.as_str(), user.uid, user.gecos.as_deref()),
+        ("\u{fffd}a", Some(0), Some("😀"))
+    );
+    assert_eq!(user.shell, None);
+    assert_eq!(checked.version(), Version::V3_2_0);
+    assert_eq!(checked.config().ignition.version, "3.7.0-experimental");
+}
+
+#[test]
+fn members_of_newer_versions_are_ignored() {
+    let text = document(
+        r#""kernelArguments":{"shouldExist":5},"storage":{"luks":[{"name":"a","device":"/d","discard":"x"}]}"#,
+    );
+    let checked = check(&text).expect("what is ignored cannot be wrong");
+    assert!(checked.config().kernel_arguments.should_exist.is_empty());
+    assert_eq!(checked.config().storage.luks[0].discard, None);
+    assert_eq!(
+        told(&text),
+        [
+            "warning $.kernelArguments key-unknown",
+            "warning $.storage.luks.0.discard key-unknown"
+        ]
+    );
+}
+
+#[test]
+fn unknown_members_are_not_looked_into() {
+    let deep = "[".repeat(5_000) + &"]".repeat(5_000);
+    let text = document(&format!(
+        r#""$schema":{{"a":[{{"b":1,"b":2}}]}},"x":{deep},"\ud800":{{"\ud800":1}},"":1"#
+    ));
+    assert_eq!(
+        told(&text),
+        [
+            "warning $.$schema key-unknown",
+            "warning $.x key-unknown",
+            "warning $.\u{fffd} key-unknown",
+            "warning $. key-unknown",
+        ]
+    );
+}
+
+#[test]
+fn of_twin_members_the_last_counts() {
+    let text = document(
+        r#""passwd":{"users":[{"name":"a","uid":1,"uid":2}],"users":[{"name":"b","n\u0061me":"c"}]}"#,
+    );
+    let checked = check(&text).expect("twins are only suspicious");
+    assert_eq!(checked.config().passwd.users.len(), 1);
+    assert_eq!(checked.config().passwd.users[0].name, "c");
+    assert_eq!(
+        told(&text),
+        [
+            "warning $.passwd.users.0.uid key-duplicate",
+            "warning $.passwd.users key-duplicate",
+            "warning $.passwd.users.0.name key-duplicate",
+        ]
+    );
+}
+
+#[test]
+fn members_of_other_case_are_told_and_ignored() {
+    let text = document(r#""Passwd":{"users":[{"name":"a"}]}"#);
+    let checked = check(&text).expect("an unknown member is only suspicious");
+    assert!(checked.config().passwd.users.is_empty());
+    assert_eq!(
+        checked.warnings()[0].help.as_deref(),
+        Some("did you mean \"passwd\"?")
+    );
+}
+
+#[test]
+fn nesting_is_bounded() {
+    let nested = |levels: usize| document(&format!(r#""x":{}{}"#, "[".repeat(levels), "]".repeat(levels)));
+    assert_eq!(told(&nested(9_999)), ["warning $.x key-unknown"]);
+    assert_eq!(told(&nested(10_000)), ["error $ json-syntax"]);
+    assert_eq!(told(&"[".repeat(3_000_000)), ["error $ json-syntax"]);
+    assert_eq!(
+        told(&document(&format!(
+            r#""storage":{}{}"#,
+            "[".repeat(9_000),
+            "]".repeat(9_000)
+        ))),
+        ["error $.storage type-mismatch"]
+    );
+}
+
+#[test]
+fn every_cut_and_every_changed_byte_is_survived() {
+    let text = r#"{"ignition":{"version":"3.2.0","config":{"merge":[{"source":"data:,é%20","verification":{"hash":"sha256-"}}]}},
+        "storage":{"files":[{"path":"/a\ud83d\ude00","mode":-0,"user":{"id":1}}],"luks":[{"clevis":{"custom":{},"tpm2":true}}]},
+        "systemd":{"units":[{"name":"a@b.service","contents":"[x]\na=b\\\n"}]}}"#;
+    let survive = |text: &str| {
+        let findings = match check(text) {
+            Ok(checked) => checked.warnings().to_vec(),
+            Err(rejected) => rejected.diagnostics().into_owned(),
+        };
+        for finding in &findings {
+            let _ = finding.reference_position(text);
+            let span = finding.span.clone().unwrap_or_default();
+            assert!(text.get(span).is_some(), "{text}");
+        }
+        let _ = crate::diagnostic::render("c", text, &findings);
+    };
+    for cut in (0..=text.len()).filter(|cut| text.is_char_boundary(*cut)) {
+        survive(&text[..cut]);
+        let Some(letter) = text[cut..].chars().next() else {
+            continue;
+        };
+        for with in [
+            "",
+            "\0",
+            "\"",
+            "{",
+            "]",
+            "}",
+            ",",
+            ":",
+            "-",
+            "9",
+            "\\",
+            "n",
+            "\u{1f600}",
+            "\n",
+        ] {
+            survive(&format!(
+                "{}{with}{}",
+                &text[..cut],
+                &text[cut + letter.len_utf8()..]
+            ));
+        }
+    }
+}
+
+#[test]
+fn thousands_of_findings_are_placed_in_one_walk() {
+    let list: Vec<_> = (0..20_000)
+        .map(|_| r#"{"path":"x","mode":9999,"Mode":1}"#)
+        .collect();
+    let text = document(&format!(r#""storage":{{"files":[{}]}}"#, list.join(",")));
+    let Err(Rejected::Invalid(findings)) = check(&text) else {
+        panic!("the paths are relative")
+    };
+    assert!(findings.len() > 60_000);
+    assert!(crate::diagnostic::render("c", &text, &findings).len() > 60_000);
+}

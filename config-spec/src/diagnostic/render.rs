@@ -106,12 +106,12 @@ impl<'a> Source<'a> {
         self.text.get(span.clone())?;
         let line = self.lines.partition_point(|start| *start <= span.start);
         let line_start = self.lines.get(line.checked_sub(1)?).copied()?;
-        let rest = self.text.get(line_start..)?;
-        let line_end = line_start + rest.find('\n').unwrap_or(rest.len());
+        // The table of lines, not a search: a document is often one line, with many findings.
+        let full_end = self.lines.get(line).map_or(self.text.len(), |next| next - 1);
         let line_end = if ends_there {
-            line_end.min(span.end)
+            full_end.min(span.end)
         } else {
-            line_end
+            full_end
         };
         let at = LineColumn {
             line,
@@ -134,7 +134,7 @@ impl<'a> Source<'a> {
             excerpt.push('…', false);
         }
         self.fill(&mut excerpt, from..line_end, &marked);
-        if ends_there && !rest.get(line_end - line_start..)?.trim_end().is_empty() {
+        if ends_there && !self.text.get(line_end..full_end)?.trim_end().is_empty() {
             excerpt.push('…', false);
         }
         if !excerpt.underline.contains('^') {

@@ -60,3 +60,6 @@ fn https_proxy_is_secure(config: &Config, _: Version, findings: &mut Findings) {
             .help("use an https:// proxy if it has one");
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -221,3 +221,6 @@ fn virtiofs_is_only_mounted(config: &Config, version: Version, findings: &mut Fi
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

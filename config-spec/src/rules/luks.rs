@@ -251,3 +251,6 @@ fn crypto_cards_stand_alone(config: &Config, _: Version, findings: &mut Findings
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -80,3 +80,6 @@ fn devices_are_paths(config: &Config, _: Version, findings: &mut Findings) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -157,3 +157,6 @@ fn enabled_instances_have_templates(config: &Config, _: Version, findings: &mut 
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
