@@ -1,0 +1,103 @@
+//! The disks stage: tables one by one, then file systems on different devices at the same time.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Mutex;
+
+use super::{Applied, ApplyError, Failed, Host, Outcome, failed};
+use crate::gpt::Table;
+use crate::invocation::{Invocation, Program};
+use crate::plan::step::{Planned, TableWrite};
+use crate::plan::{Plan, Step};
+
+/// Runs the plan: everything before the first file system, the file systems in parallel, everything after.
+pub(super) fn apply(plan: &Plan, host: &Host<'_>) -> Result<Applied, Failed> {
+    let mut applied = Applied::default();
+    let is_content = |planned: &Planned| {
+        matches!(planned.step, Step::WipeSignatures { .. } | Step::MakeFilesystem { .. } | Step::KeepFilesystem { .. })
+    };
+    let first = plan.steps.iter().position(is_content).unwrap_or(plan.steps.len());
+    let last = plan.steps.iter().rposition(is_content).map_or(first, |last| last + 1);
+    let (before, rest) = plan.steps.split_at(first);
+    let (content, after) = rest.split_at(last - first);
+    for planned in before {
+        applied.tally.add(step(host, planned)?);
+    }
+    for outcome in by_device(host, content)? {
+        applied.tally.add(outcome);
+    }
+    for planned in after {
+        applied.tally.add(step(host, planned)?);
+    }
+    Ok(applied)
+}
+
+/// The steps of one device stay in order; devices do not wait for each other.
+fn by_device(host: &Host<'_>, steps: &[Planned]) -> Result<Vec<Outcome>, Failed> {
+    let mut devices: BTreeMap<&Path, Vec<&Planned>> = BTreeMap::new();
+    for planned in steps {
+        let device = match &planned.step {
+            Step::WipeSignatures { device, .. }
+            | Step::MakeFilesystem { device, .. }
+            | Step::KeepFilesystem { device, .. } => device.as_path(),
+            _ => Path::new(""),
+        };
+        devices.entry(device).or_default().push(planned);
+    }
+    let queue = Mutex::new(devices.into_values());
+    let results = Mutex::new(Vec::new());
+    let workers = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    std::thread::scope(|scope| {
+        for _ in 0..workers {
+            scope.spawn(|| {
+                loop {
+                    let next = queue.lock().ok().and_then(|mut queue| queue.next());
+                    let Some(steps) = next else { break };
+                    let result: Result<Vec<Outcome>, Failed> =
+                        steps.into_iter().map(|planned| step(host, planned)).collect();
+                    if let Ok(mut results) = results.lock() {
+                        results.push(result);
+                    }
+                }
+            });
+        }
+    });
+    let results = results.into_inner().unwrap_or_default();
+    let outcomes: Result<Vec<Vec<Outcome>>, Failed> = results.into_iter().collect();
+    outcomes.map(|outcomes| outcomes.into_iter().flatten().collect())
+}
+
+fn step(host: &Host<'_>, planned: &Planned) -> Result<Outcome, Failed> {
+    let done = match &planned.step {
+        Step::WriteTable { node, write, .. } => table(host, node, write),
+        Step::FinishTable { node, table: finished, .. } => finish(host, node, finished),
+        Step::KeepTable { .. } | Step::KeepFilesystem { .. } => Ok(Outcome::AlreadySo),
+        Step::WipeSignatures { node, .. } => {
+            run(host, &Invocation::new(Program::Wipefs).args(["--all", "--force"]).arg(node.as_os_str()))
+        }
+        Step::MakeFilesystem { call, .. } => run(host, call),
+        Step::SettleDevices { nodes } => {
+            let nodes: Vec<_> = nodes.iter().cloned().collect();
+            host.devices.settle(&nodes).map(|()| Outcome::AlreadySo).map_err(ApplyError::from)
+        }
+        _ => Err(ApplyError::Unprepared { what: "a step of another stage" }),
+    };
+    done.map_err(|error| failed(planned, error))
+}
+
+fn table(host: &Host<'_>, node: &Path, write: &TableWrite) -> Result<Outcome, ApplyError> {
+    host.devices.write_table(node, write)?;
+    Ok(Outcome::Changed)
+}
+
+fn finish(host: &Host<'_>, node: &Path, table: &Table) -> Result<Outcome, ApplyError> {
+    let write = TableWrite { wiped: false, erase: Vec::new(), table: Some(table.clone()), kernel: Vec::new() };
+    host.devices.write_table(node, &write)?;
+    Ok(Outcome::Changed)
+}
+
+/// Runs one program to its end.
+pub(super) fn run(host: &Host<'_>, call: &Invocation) -> Result<Outcome, ApplyError> {
+    host.processes.run(call)?;
+    Ok(Outcome::Changed)
+}

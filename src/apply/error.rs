@@ -1,0 +1,133 @@
+//! Why a step failed.
+
+use std::io;
+use std::path::PathBuf;
+
+use crate::fetch::FetchError;
+use crate::host::accounts::LookupError;
+use crate::host::devices::DeviceError;
+use crate::host::journal::JournalError;
+use crate::host::process::ProcessError;
+use crate::host::sysroot::SysrootError;
+
+/// A step that failed, with its place in the rendered config.
+#[derive(Debug, thiserror::Error)]
+#[error("{error}")]
+pub struct Failed {
+    /// RFC 6901.
+    pub pointer: String,
+    /// The step, as the plan prints it.
+    pub step: String,
+    /// Why.
+    pub error: ApplyError,
+}
+
+/// Why a step failed.
+#[derive(Debug, thiserror::Error)]
+pub enum ApplyError {
+    /// A program did not do its work.
+    #[error(transparent)]
+    Run(#[from] ProcessError),
+    /// A device could not be changed.
+    #[error(transparent)]
+    Device(#[from] DeviceError),
+    /// The target's tree could not be changed.
+    #[error(transparent)]
+    Sysroot(#[from] SysrootError),
+    /// The record of what was written could not be kept.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// A name could not be looked up in the target.
+    #[error(transparent)]
+    Lookup(#[from] LookupError),
+    /// The target has no such user or group.
+    #[error("the target has no {kind} {name:?}")]
+    UnknownName {
+        /// `user` or `group`.
+        kind: &'static str,
+        /// Its name.
+        name: String,
+    },
+    /// A user without a home directory to put keys into.
+    #[error("the home directory {} of {user} is not in the target", home.display())]
+    NoHome {
+        /// The user.
+        user: String,
+        /// Where the home should be.
+        home: PathBuf,
+    },
+    /// Content could not be fetched.
+    #[error("cannot get the content of {}", path.display())]
+    Content {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: FetchError,
+    },
+    /// Content could not be put on the medium.
+    #[error("cannot write the content of {}", path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// The kernel's answer.
+        source: io::Error,
+    },
+    /// A file system could not be unmounted.
+    #[error("cannot unmount {}", path.display())]
+    Unmount {
+        /// The path in the target.
+        path: PathBuf,
+        /// The kernel's answer.
+        source: io::Error,
+    },
+    /// The stage was given a plan it cannot carry out: our bug.
+    #[error("{what} was not prepared for this stage")]
+    Unprepared {
+        /// What is missing.
+        what: &'static str,
+    },
+}
+
+impl ApplyError {
+    /// Stable code, one row in docs/failure-states.md.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Run(ProcessError::NotInstalled { .. }) => "program-missing",
+            Self::Run(_) => "program-failed",
+            Self::Device(DeviceError::Missing { .. }) => "device-missing",
+            Self::Device(_) => "device-failed",
+            Self::Sysroot(_) | Self::Write { .. } | Self::Journal(_) => "target-write-failed",
+            Self::Lookup(_) => "account-lookup-failed",
+            Self::UnknownName { .. } => "account-unknown",
+            Self::NoHome { .. } => "home-missing",
+            Self::Content { source, .. } => source.code(),
+            Self::Unmount { .. } => "unmount-failed",
+            Self::Unprepared { .. } => "internal",
+        }
+    }
+
+    /// What the operator does next.
+    #[must_use]
+    pub fn next(&self) -> String {
+        match self {
+            Self::Run(ProcessError::NotInstalled { program }) => {
+                format!("rebuild the initramfs with {program} in it, or remove from the config what needs it")
+            }
+            Self::Run(_) => "read what the program said; correct the config or the device it names".to_owned(),
+            Self::Device(DeviceError::Missing { .. }) => {
+                "check that the disk is attached and that the config names it as this machine does".to_owned()
+            }
+            Self::Device(_) => "check the disk and its cabling or backing store; the kernel log says more".to_owned(),
+            Self::Sysroot(_) | Self::Write { .. } | Self::Journal(_) => {
+                "check that the target's file system is mounted writable and has space left".to_owned()
+            }
+            Self::Lookup(_) => "check /etc/passwd, /etc/group and /etc/nsswitch.conf of the target".to_owned(),
+            Self::UnknownName { kind, .. } => format!("create the {kind} in the config's passwd section, or use a number"),
+            Self::NoHome { .. } => "leave noCreateHome out, or create the home directory in the config".to_owned(),
+            Self::Content { source, .. } => source.next(),
+            Self::Unmount { .. } => "find what still uses the file system; the machine can be rebooted".to_owned(),
+            Self::Unprepared { .. } => "this is a defect of kindling: report it with this record".to_owned(),
+        }
+    }
+}

@@ -1,0 +1,365 @@
+//! The files stage. First everything is fetched and verified, beside where it will stand; then the journal
+//! says on the medium what is about to appear; only then does anything in the target change.
+
+use std::collections::{BTreeMap, HashSet};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use sha2::{Digest, Sha256};
+
+use super::{Applied, ApplyError, Failed, Host, Outcome, accounts, failed, preset};
+use crate::fetch::{Fetcher, Limits, download};
+use crate::host::journal::Line;
+use crate::host::sysroot::{Access, Staged, Sysroot};
+use crate::identity::hex;
+use crate::invocation::{Invocation, Program};
+use crate::plan::files::RESULT_FILE;
+use crate::plan::step::{Before, Content, FileStep, Ownership, Planned};
+use crate::plan::{Plan, Step};
+
+/// Content that is complete and verified, under a temporary name, with its SHA-256.
+type Ready = BTreeMap<usize, (Staged, String)>;
+
+/// Runs the plan.
+pub(super) fn apply(plan: &Plan, host: &Host<'_>) -> Result<Applied, Failed> {
+    let mut ready = stage_contents(plan, host)?;
+    if let Err(error) = record(plan, host, &ready) {
+        discard(host, ready);
+        return Err(Failed { pointer: String::new(), step: "record what is about to be written".to_owned(), error });
+    }
+    let mut run = Run { host, names: accounts::Names::default(), made: HashSet::new() };
+    let mut applied = Applied::default();
+    for (index, planned) in plan.steps.iter().enumerate() {
+        let staged = ready.remove(&index).map(|(staged, _)| staged);
+        let outcome = run.step(&planned.step, staged).map_err(|error| failed(planned, error))?;
+        applied.tally.add(outcome);
+    }
+    Ok(applied)
+}
+
+/// Whether a file's content must be put together under a temporary name before the first change.
+fn is_staged(file: &FileStep) -> bool {
+    let remote = file.content.iter().any(|part| matches!(part, Content::Remote(_)));
+    file.before != Before::Ours && (remote || (file.keeps_content && !file.content.is_empty()))
+}
+
+fn stage_contents(plan: &Plan, host: &Host<'_>) -> Result<Ready, Failed> {
+    let files: Vec<(usize, &Planned, &FileStep)> = plan
+        .steps
+        .iter()
+        .enumerate()
+        .filter_map(|(index, planned)| match &planned.step {
+            Step::File(file) if is_staged(file) => Some((index, planned, file)),
+            _ => None,
+        })
+        .collect();
+    let host_of = |(_, _, file): &(usize, &Planned, &FileStep)| {
+        file.content.iter().find_map(|part| match part {
+            Content::Remote(resource) => {
+                let url = url::Url::parse(resource.source.as_deref()?).ok()?;
+                url.host_str().map(str::to_owned)
+            }
+            Content::Inline(_) => None,
+        })
+    };
+    if files.is_empty() {
+        return Ok(Ready::new());
+    }
+    let fetcher = host.fetcher.ok_or_else(|| Failed {
+        pointer: String::new(),
+        step: "fetch the contents of files".to_owned(),
+        error: ApplyError::Unprepared { what: "the network" },
+    })?;
+    let ready: Mutex<Ready> = Mutex::default();
+    let fetched = download(fetcher, Limits::default(), &files, host_of, |(index, planned, file), fetcher| {
+        let staged = stage_content(host, file, *index, fetcher).map_err(|error| failed(planned, error))?;
+        ready.lock().unwrap_or_else(PoisonError::into_inner).insert(*index, staged);
+        Ok(())
+    });
+    let ready = ready.into_inner().unwrap_or_else(PoisonError::into_inner);
+    match fetched {
+        Ok(_) => Ok(ready),
+        Err(error) => {
+            discard(host, ready);
+            Err(error)
+        }
+    }
+}
+
+fn discard(host: &Host<'_>, ready: Ready) {
+    for ((staged, _), sysroot) in ready.into_values().zip(host.sysroot.iter().cycle()) {
+        sysroot.discard(staged);
+    }
+}
+
+/// Hashes what passes through.
+struct Hashing<'a, W> {
+    to: &'a mut W,
+    sum: Sha256,
+    failed: Option<io::Error>,
+}
+
+impl<W: Write> Write for Hashing<'_, W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self.to.write(bytes) {
+            Ok(written) => {
+                self.sum.update(bytes.get(..written).unwrap_or_default());
+                Ok(written)
+            }
+            Err(error) => {
+                // The fetcher reports that its sink failed; why is kept for our own error.
+                self.failed = Some(io::Error::from(error.kind()));
+                Err(error)
+            }
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.to.flush()
+    }
+}
+
+fn stage_content(
+    host: &Host<'_>,
+    file: &FileStep,
+    serial: usize,
+    fetcher: &Fetcher,
+) -> Result<(Staged, String), ApplyError> {
+    let sysroot = host.sysroot()?;
+    let mut staged = sysroot.stage(&file.path, serial)?;
+    match fill(sysroot, file, &mut staged, fetcher) {
+        Ok(digest) => Ok((staged, digest)),
+        Err(error) => {
+            sysroot.discard(staged);
+            Err(error)
+        }
+    }
+}
+
+fn fill(
+    sysroot: &Sysroot,
+    file: &FileStep,
+    staged: &mut Staged,
+    fetcher: &Fetcher,
+) -> Result<String, ApplyError> {
+    let writing = |source| ApplyError::Write { path: file.path.clone(), source };
+    let mut sink = Hashing { to: staged.file(), sum: Sha256::new(), failed: None };
+    if file.keeps_content
+        && let Some(mut present) = sysroot.read(&file.path)?
+    {
+        io::copy(&mut present, &mut sink).map_err(writing)?;
+    }
+    for part in &file.content {
+        match part {
+            Content::Inline(bytes) => sink.write_all(bytes).map_err(writing)?,
+            Content::Remote(resource) => {
+                let streamed = fetcher.stream(resource, &mut sink);
+                if let Some(error) = sink.failed.take() {
+                    return Err(writing(error));
+                }
+                streamed.map_err(|source| ApplyError::Content { path: file.path.clone(), source })?;
+            }
+        }
+    }
+    let digest = hex(&sink.sum.finalize());
+    if file.keeps_content {
+        // It replaces a file that was there: after a power cut it must be the old or the new one.
+        staged.file().sync_data().map_err(writing)?;
+    }
+    Ok(digest)
+}
+
+/// Says on the medium what is about to appear.
+fn record(plan: &Plan, host: &Host<'_>, ready: &Ready) -> Result<(), ApplyError> {
+    let Some(journal) = host.journal else { return Ok(()) };
+    let mut lines = Vec::new();
+    for (index, planned) in plan.steps.iter().enumerate() {
+        match &planned.step {
+            Step::File(file) if file.before != Before::Ours && !file.content.is_empty() => {
+                let digest = match ready.get(&index) {
+                    Some((_, digest)) => digest.clone(),
+                    None => inline_digest(&file.content),
+                };
+                let new = matches!(file.before, Before::Absent | Before::HalfWritten);
+                lines.push(Line::File { path: file.path.clone(), digest, new });
+            }
+            Step::Result { text, already: false } => {
+                let digest = crate::identity::sha256_hex(text.as_bytes());
+                lines.push(Line::File { path: RESULT_FILE.into(), digest, new: false });
+            }
+            _ => {}
+        }
+    }
+    Ok(journal.record(&lines)?)
+}
+
+fn inline_digest(content: &[Content]) -> String {
+    let mut sum = Sha256::new();
+    for part in content {
+        if let Content::Inline(bytes) = part {
+            sum.update(bytes);
+        }
+    }
+    hex(&sum.finalize())
+}
+
+/// One run of the stage, with what it has looked up and made so far.
+struct Run<'a> {
+    host: &'a Host<'a>,
+    names: accounts::Names,
+    made: HashSet<PathBuf>,
+}
+
+impl Run<'_> {
+    fn step(&mut self, step: &Step, staged: Option<Staged>) -> Result<Outcome, ApplyError> {
+        let host = self.host;
+        let sysroot = host.sysroot()?;
+        match step {
+            Step::Account { call, already, creates } => {
+                self.names.forget();
+                accounts::run(host, call, *already, creates.as_deref())
+            }
+            Step::HandOver { made, user } => accounts::hand_over(host, &mut self.names, made, user),
+            Step::AuthorizedKeys { user, file, keys } => {
+                accounts::authorized_keys(host, &mut self.names, user, file, keys)
+            }
+            Step::Remove { path, .. } => {
+                sysroot.remove(path)?;
+                self.made.clear();
+                Ok(Outcome::Changed)
+            }
+            Step::Directory { path, ownership, exists } => {
+                let made = sysroot.make_dirs(path)?;
+                let access = self.access(ownership)?;
+                sysroot.set_access(path, access)?;
+                Ok(if *exists && made.is_empty() { Outcome::AlreadySo } else { Outcome::Changed })
+            }
+            Step::File(file) => self.file(file, staged),
+            Step::Symlink { path, target, ownership, exists } => {
+                if *exists {
+                    return Ok(Outcome::AlreadySo);
+                }
+                self.parents(path)?;
+                sysroot.symlink(path, target)?;
+                let access = self.access(ownership)?;
+                sysroot.set_access(path, access)?;
+                Ok(Outcome::Changed)
+            }
+            Step::HardLink { path, target, exists } => {
+                if *exists {
+                    return Ok(Outcome::AlreadySo);
+                }
+                self.parents(path)?;
+                sysroot.hard_link(path, target)?;
+                Ok(Outcome::Changed)
+            }
+            Step::Preset { lines } => preset::write(host, lines),
+            Step::Result { text, already } => self.result(text, *already),
+            Step::Relabel { contexts, paths } => relabel(host, contexts, paths.iter()),
+            _ => Err(ApplyError::Unprepared { what: "a step of another stage" }),
+        }
+    }
+
+    fn parents(&mut self, path: &Path) -> Result<(), ApplyError> {
+        let parent = path.parent().unwrap_or(Path::new("/"));
+        if self.made.insert(parent.to_owned()) {
+            self.host.sysroot()?.make_dirs(parent)?;
+        }
+        Ok(())
+    }
+
+    fn access(&mut self, ownership: &Ownership) -> Result<Access, ApplyError> {
+        Ok(Access {
+            uid: self.names.uid(self.host, &ownership.user)?,
+            gid: self.names.gid(self.host, &ownership.group)?,
+            mode: ownership.mode,
+        })
+    }
+
+    fn file(&mut self, file: &FileStep, staged: Option<Staged>) -> Result<Outcome, ApplyError> {
+        let sysroot = self.host.sysroot()?;
+        let access = self.access(&file.ownership)?;
+        let keeps_all = file.before == Before::Ours || (file.keeps_content && file.content.is_empty());
+        if keeps_all {
+            sysroot.set_access(&file.path, access)?;
+            return Ok(Outcome::AlreadySo);
+        }
+        self.parents(&file.path)?;
+        match staged {
+            Some(staged) => {
+                let access = if file.keeps_content { self.kept_access(&file.path, access)? } else { access };
+                sysroot.commit(staged, &file.path, access)?;
+            }
+            None => sysroot.put(&file.path, &joined(&file.content), access)?,
+        }
+        Ok(Outcome::Changed)
+    }
+
+    /// A file that is replaced to append to it keeps what the config does not set.
+    fn kept_access(&self, path: &Path, access: Access) -> Result<Access, ApplyError> {
+        let Some(present) = self.host.sysroot()?.look(path)? else { return Ok(access) };
+        Ok(Access {
+            uid: access.uid.or(Some(present.uid)),
+            gid: access.gid.or(Some(present.gid)),
+            mode: access.mode.or(Some(present.mode)),
+        })
+    }
+
+    fn result(&mut self, text: &str, already: bool) -> Result<Outcome, ApplyError> {
+        if already {
+            return Ok(Outcome::AlreadySo);
+        }
+        let sysroot = self.host.sysroot()?;
+        // Whoever sees the result may rely on everything before it, also after a power cut.
+        sysroot.sync()?;
+        self.parents(Path::new(RESULT_FILE))?;
+        let access = Access { mode: Some(kindling_config_spec::units::Mode(0o600)), ..Access::default() };
+        sysroot.put(Path::new(RESULT_FILE), text.as_bytes(), access)?;
+        Ok(Outcome::Changed)
+    }
+}
+
+fn joined(content: &[Content]) -> std::borrow::Cow<'_, [u8]> {
+    match content {
+        [Content::Inline(bytes)] => std::borrow::Cow::Borrowed(bytes),
+        parts => std::borrow::Cow::Owned(
+            parts
+                .iter()
+                .flat_map(|part| match part {
+                    Content::Inline(bytes) => bytes.as_slice(),
+                    Content::Remote(_) => &[],
+                })
+                .copied()
+                .collect(),
+        ),
+    }
+}
+
+/// Labels the paths that are there; a path that a step did not make is left out.
+fn relabel<'p>(
+    host: &Host<'_>,
+    contexts: &Path,
+    paths: impl Iterator<Item = &'p PathBuf>,
+) -> Result<Outcome, ApplyError> {
+    let sysroot = host.sysroot()?;
+    let root = sysroot.path();
+    let mut list = Vec::new();
+    for path in paths {
+        if sysroot.look(path)?.is_some() {
+            list.extend_from_slice(crate::plan::mounts::below(root, path).as_os_str().as_encoded_bytes());
+            list.push(0);
+        }
+    }
+    if list.is_empty() {
+        return Ok(Outcome::AlreadySo);
+    }
+    let mut call = Invocation::new(Program::Setfiles)
+        .arg("-vF0")
+        .option("-r", Some(root.as_os_str()))
+        .arg(crate::plan::mounts::below(root, contexts).into_os_string())
+        .args(["-f", "-"]);
+    call.stdin = Some(list);
+    host.processes.run(&call)?;
+    Ok(Outcome::Changed)
+}

@@ -1,0 +1,145 @@
+//! Runs the steps of a plan: the only place, with `host`, where a machine is changed.
+//!
+//! It decides nothing. A step that finds its work done reports [`Outcome::AlreadySo`], so that a stage which
+//! was cut short ends, run again, in the state of an uninterrupted one.
+
+mod accounts;
+mod disks;
+mod error;
+mod files;
+mod mounts;
+mod preset;
+
+use std::collections::BTreeSet;
+
+pub use error::{ApplyError, Failed};
+
+use crate::fetch::Fetcher;
+use crate::host::devices::Devices;
+use crate::host::journal::Journal;
+use crate::host::process::Processes;
+use crate::host::sysroot::Sysroot;
+use crate::invocation::Program;
+use crate::plan::show;
+use crate::plan::step::{PresetLine, Stage};
+use crate::plan::{Plan, Step};
+
+/// What became of one step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// The machine was changed.
+    Changed,
+    /// The machine already was as the step leaves it.
+    AlreadySo,
+}
+
+/// How many steps changed something, and how many found it done.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Steps that changed the machine.
+    pub changed: usize,
+    /// Steps that found their work done.
+    pub already_so: usize,
+}
+
+impl Tally {
+    fn add(&mut self, outcome: Outcome) {
+        match outcome {
+            Outcome::Changed => self.changed += 1,
+            Outcome::AlreadySo => self.already_so += 1,
+        }
+    }
+}
+
+/// What a stage leaves for later ones.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Applied {
+    /// Counts.
+    pub tally: Tally,
+    /// Directories that the mount stage made.
+    pub made_directories: Vec<std::path::PathBuf>,
+}
+
+/// The boundaries a stage acts through. Those it does not need are absent.
+pub struct Host<'a> {
+    /// Programs.
+    pub processes: &'a dyn Processes,
+    /// Disks.
+    pub devices: &'a dyn Devices,
+    /// The target's tree; absent in the stages before it is mounted.
+    pub sysroot: Option<&'a Sysroot>,
+    /// Remote content.
+    pub fetcher: Option<&'a Fetcher>,
+    /// What was written so far, kept in the target.
+    pub journal: Option<&'a Journal<'a>>,
+}
+
+impl Host<'_> {
+    fn sysroot(&self) -> Result<&Sysroot, ApplyError> {
+        self.sysroot.ok_or(ApplyError::Unprepared { what: "the target's root" })
+    }
+}
+
+/// Runs a whole plan.
+///
+/// # Errors
+/// The first step that fails, with its place in the config. A program that is missing is told before the
+/// first step.
+pub fn apply(plan: &Plan, host: &Host<'_>) -> Result<Applied, Failed> {
+    preflight(plan, host)?;
+    match plan.stage {
+        Stage::Disks => disks::apply(plan, host),
+        Stage::Files => files::apply(plan, host),
+        Stage::FetchOffline | Stage::Fetch | Stage::Kargs | Stage::Mount | Stage::Umount => one_by_one(plan, host),
+    }
+}
+
+/// A missing program must not strike after the first write.
+fn preflight(plan: &Plan, host: &Host<'_>) -> Result<(), Failed> {
+    for planned in &plan.steps {
+        for program in programs(&planned.step) {
+            if !host.processes.is_installed(program) {
+                let error = ApplyError::Run(crate::host::process::ProcessError::NotInstalled { program });
+                return Err(failed(planned, error));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The programs a step runs.
+fn programs(step: &Step) -> BTreeSet<Program> {
+    match step {
+        Step::KernelArguments { call } | Step::MakeFilesystem { call, .. } => [call.program].into(),
+        Step::Mount { call, mounted: false, .. } | Step::Account { call, already: false, .. } => [call.program].into(),
+        Step::WipeSignatures { .. } => [Program::Wipefs].into(),
+        Step::Relabel { .. } => [Program::Setfiles].into(),
+        Step::Preset { lines } if lines.iter().any(|line| matches!(line, PresetLine::DisableIfEnabled(_))) => {
+            [Program::Systemctl].into()
+        }
+        _ => BTreeSet::new(),
+    }
+}
+
+fn failed(planned: &crate::plan::step::Planned, error: ApplyError) -> Failed {
+    let mut plan = Plan::empty(Stage::Files);
+    plan.steps.push(planned.clone());
+    let step = show::lines(&plan).into_iter().next().unwrap_or_default();
+    Failed { pointer: planned.pointer.clone(), step, error }
+}
+
+fn one_by_one(plan: &Plan, host: &Host<'_>) -> Result<Applied, Failed> {
+    let mut applied = Applied::default();
+    for planned in &plan.steps {
+        let outcome = match &planned.step {
+            Step::KernelArguments { call } => disks::run(host, call),
+            Step::Mount { path, call, mounted } => {
+                mounts::mount(host, path, call, *mounted, &mut applied.made_directories)
+            }
+            Step::Unmount { path, absent } => mounts::unmount(host, path, *absent),
+            _ => Err(ApplyError::Unprepared { what: "a step of another stage" }),
+        };
+        applied.tally.add(outcome.map_err(|error| failed(planned, error))?);
+    }
+    Ok(applied)
+}

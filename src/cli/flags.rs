@@ -1,0 +1,144 @@
+//! The reference's flag grammar (engine.md 1.2): `-x` and `--x` are the same, values follow behind `=` or as the
+//! next word, and the first word that is no flag ends the flags.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::time::Duration;
+
+/// Flags with their values; everything behind them is ignored, an empty argument included.
+pub(super) type Flags = BTreeMap<&'static str, OsString>;
+
+/// What a flag takes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Takes {
+    /// A value.
+    Value,
+    /// Nothing, or `=true` and the like.
+    Boolean,
+}
+
+/// Parses `arguments`.
+///
+/// # Errors
+/// A message that names the flag.
+pub(super) fn parse(
+    arguments: &[OsString],
+    known: &[(&'static str, Takes)],
+) -> Result<Flags, String> {
+    let mut flags = Flags::new();
+    let mut rest = arguments.iter();
+    while let Some(argument) = rest.next() {
+        let bytes = argument.as_bytes();
+        let Some(word) = bytes.strip_prefix(b"--").or_else(|| bytes.strip_prefix(b"-")) else { break };
+        if bytes == b"--" || bytes == b"-" {
+            break;
+        }
+        let mut parts = word.splitn(2, |byte| *byte == b'=');
+        let name = String::from_utf8_lossy(parts.next().unwrap_or_default()).into_owned();
+        let given = parts.next().map(|value| OsString::from_vec(value.to_vec()));
+        let Some((name, takes)) = known.iter().find(|(known, _)| *known == name) else {
+            return Err(format!("flag provided but not defined: -{name}"));
+        };
+        let value = match (given, takes) {
+            (Some(value), _) => value,
+            (None, Takes::Boolean) => "true".into(),
+            (None, Takes::Value) => rest.next().cloned().ok_or(format!("flag needs an argument: -{name}"))?,
+        };
+        flags.insert(name, value);
+    }
+    Ok(flags)
+}
+
+/// A boolean value.
+///
+/// # Errors
+/// A message that names the flag.
+pub(super) fn boolean(flags: &Flags, name: &str) -> Result<bool, String> {
+    match flags.get(name).map(|value| value.to_string_lossy().into_owned()).as_deref() {
+        None | Some("false" | "0" | "f" | "F" | "FALSE" | "False") => Ok(false),
+        Some("true" | "1" | "t" | "T" | "TRUE" | "True") => Ok(true),
+        Some(other) => Err(format!("invalid boolean value {other:?} for -{name}")),
+    }
+}
+
+/// A duration such as `2m0s`, `90s`, `1h`, `1500ms`, cut to whole seconds as the reference does. A bare number is
+/// refused.
+///
+/// # Errors
+/// A message that quotes the value.
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
+    let invalid = || format!("invalid duration {text:?}: write it like 90s or 2m0s");
+    let mut rest = text;
+    let mut nanoseconds: u128 = 0;
+    if rest == "0" {
+        return Ok(Duration::ZERO);
+    }
+    if rest.is_empty() {
+        return Err(invalid());
+    }
+    while !rest.is_empty() {
+        let digits = rest.find(|c: char| !c.is_ascii_digit() && c != '.').ok_or_else(invalid)?;
+        let (number, tail) = rest.split_at(digits);
+        let end = tail.find(|c: char| c.is_ascii_digit() || c == '.').unwrap_or(tail.len());
+        let (unit, tail) = tail.split_at(end);
+        let scale: u128 = match unit {
+            "ns" => 1,
+            "us" | "µs" => 1_000,
+            "ms" => 1_000_000,
+            "s" => 1_000_000_000,
+            "m" => 60_000_000_000,
+            "h" => 3_600_000_000_000,
+            _ => return Err(invalid()),
+        };
+        let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
+        if whole.is_empty() && fraction.is_empty() || whole.len() > 12 || fraction.len() > 12 {
+            return Err(invalid());
+        }
+        let parsed = |digits: &str| if digits.is_empty() { Ok(0) } else { digits.parse::<u128>().map_err(|_| invalid()) };
+        nanoseconds += parsed(whole)? * scale;
+        nanoseconds += parsed(fraction)? * scale / 10_u128.pow(u32::try_from(fraction.len()).unwrap_or(0));
+        rest = tail;
+    }
+    u64::try_from(nanoseconds / 1_000_000_000).map(Duration::from_secs).map_err(|_| invalid())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KNOWN: &[(&str, Takes)] = &[("root", Takes::Value), ("version", Takes::Boolean)];
+
+    fn parsed(words: &[&str]) -> Result<Vec<(String, String)>, String> {
+        let words: Vec<OsString> = words.iter().map(OsString::from).collect();
+        let flags = parse(&words, KNOWN)?;
+        Ok(flags.into_iter().map(|(name, value)| (name.to_owned(), value.to_string_lossy().into_owned())).collect())
+    }
+
+    #[test]
+    fn flag_grammar() {
+        let pair = |name: &str, value: &str| vec![(name.to_owned(), value.to_owned())];
+        for (words, expected) in [
+            (vec!["-root", "/x"], Ok(pair("root", "/x"))),
+            (vec!["--root=/x"], Ok(pair("root", "/x"))),
+            (vec!["-root="], Ok(pair("root", ""))),
+            (vec!["-version", ""], Ok(pair("version", "true"))),
+            (vec!["", "-root", "/x"], Ok(vec![])),
+            (vec!["--", "-root", "/x"], Ok(vec![])),
+            (vec!["-root"], Err("flag needs an argument: -root".to_owned())),
+            (vec!["-nope"], Err("flag provided but not defined: -nope".to_owned())),
+        ] {
+            assert_eq!(parsed(&words), expected, "{words:?}");
+        }
+    }
+
+    #[test]
+    fn durations() {
+        for (text, seconds) in [("2m0s", 120), ("90s", 90), ("1h", 3600), ("1.5s", 1), ("900ms", 0), ("0", 0)] {
+            assert_eq!(duration(text), Ok(Duration::from_secs(seconds)), "{text}");
+        }
+        for text in ["", "90", "s", "-1s", "1d", ".s", "9999999999999h"] {
+            assert!(duration(text).is_err(), "{text}");
+        }
+    }
+}

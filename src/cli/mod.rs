@@ -1,0 +1,110 @@
+//! The edge: arguments and environment are read here, once, and passed on as values.
+//!
+//! The name the binary is called by selects the command line (design.md 3): `ignition` has the reference's flags,
+//! anything else our own commands.
+#![expect(clippy::disallowed_methods, reason = "the environment is read here and nowhere else")]
+#![expect(clippy::print_stdout, reason = "this is what a person asked to see")]
+
+mod flags;
+mod ignition;
+mod own;
+
+use std::ffi::OsString;
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use crate::fetch::SystemDirs;
+use crate::host::log::Log;
+use crate::plan::Stage;
+use crate::plan::accounts::KeyFile;
+use crate::stages::{self, Environment, Options, RUN_DIR, StageError};
+
+/// Exit status of a wrong command line.
+const USAGE: u8 = 2;
+/// Names of the reference that this build does not answer to yet.
+const NOT_BUILT: &[&str] = &["ignition-apply", "ignition-validate", "ignition-rmcfg"];
+
+/// Runs the process and returns its exit status.
+#[must_use]
+pub fn main() -> u8 {
+    let mut arguments = std::env::args_os();
+    let called = arguments.next().unwrap_or_default();
+    let name = Path::new(&called).file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let arguments: Vec<OsString> = arguments.collect();
+    match name.as_str() {
+        "ignition" => ignition::main(&arguments),
+        name if NOT_BUILT.contains(&name) => {
+            complain(&format!("{name} is not in this version of kindling; see CHANGELOG.md"));
+            USAGE
+        }
+        _ => own::main(&arguments),
+    }
+}
+
+/// Prints one line for a person on standard error.
+fn complain(text: &str) {
+    // Nobody can be told that standard error is closed.
+    drop(writeln!(std::io::stderr(), "{text}"));
+}
+
+/// Runs one stage and reports how it ended.
+fn run_stage(options: &Options, log_to_stdout: bool) -> u8 {
+    Log::open(log_to_stdout, options.stage.name()).install();
+    let environment = match environment() {
+        Ok(environment) => environment,
+        Err(message) => {
+            complain(&message);
+            return USAGE;
+        }
+    };
+    match stages::run(options, &environment) {
+        Ok(()) => 0,
+        Err(error) => {
+            report(&error, options.stage);
+            error.status()
+        }
+    }
+}
+
+/// Puts the failure record last in the log, on standard error and, in the initramfs, on the console.
+fn report(error: &StageError, stage: Stage) {
+    let text = match error {
+        StageError::Platform(unknown) => format!("kindling: stage {stage}: {unknown}"),
+        StageError::State(failure) | StageError::Failed(failure) => failure.to_string(),
+    };
+    tracing::error!("{text}");
+    complain(&text);
+    if Path::new("/etc/initrd-release").exists()
+        && let Ok(mut console) = OpenOptions::new().write(true).open("/dev/console")
+    {
+        // A console that does not take it is one channel less, not another failure.
+        drop(write!(console, "\r\n{}\r\n", text.replace('\n', "\r\n")));
+    }
+}
+
+/// The environment of the reference (engine.md 1.8).
+fn environment() -> Result<Environment, String> {
+    let path_of = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let key_file = match std::env::var("IGNITION_WRITE_AUTHORIZED_KEYS_FRAGMENT").as_deref() {
+        Err(_) | Ok("" | "true" | "1") => KeyFile::Fragment,
+        Ok("false" | "0") => KeyFile::Whole,
+        Ok(other) => {
+            return Err(format!(
+                "IGNITION_WRITE_AUTHORIZED_KEYS_FRAGMENT is {other:?}; give true or false"
+            ));
+        }
+    };
+    Ok(Environment {
+        dirs: SystemDirs::new(
+            path_of("IGNITION_SYSTEM_RUNTIME_CONFIG_DIR"),
+            path_of("IGNITION_SYSTEM_LOCAL_CONFIG_DIR"),
+            path_of("IGNITION_SYSTEM_CONFIG_DIR"),
+        ),
+        command_line: path_of("IGNITION_KERNEL_CMDLINE_PATH").unwrap_or_else(|| "/proc/cmdline".into()),
+        config_file: path_of("IGNITION_CONFIG_FILE").unwrap_or_else(|| "config.ign".into()),
+        key_file,
+        path: std::env::var_os("PATH").unwrap_or_else(|| "/usr/sbin:/usr/bin:/sbin:/bin".into()),
+        run_dir: path_of("KINDLING_RUN_DIR").unwrap_or_else(|| RUN_DIR.into()),
+    })
+}

@@ -1,0 +1,125 @@
+//! Our own commands: definitions only, resolved to values.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+use super::{USAGE, complain, environment, run_stage};
+use crate::plan::Stage;
+use crate::stages::{Options, dry_run};
+
+/// First boot, from config to node.
+#[derive(Parser)]
+#[command(name = "kindling", version, disable_help_subcommand = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Show what a first boot with this config would do. Changes nothing.
+    Plan {
+        /// The config file, or `-` for standard input.
+        config: PathBuf,
+        /// A target root to compare with; without it an empty one is assumed.
+        #[arg(long)]
+        root: Option<PathBuf>,
+        /// How to print the plan.
+        #[arg(long, value_enum, default_value_t = Format::Text)]
+        format: Format,
+    },
+    /// Run one stage, in the initramfs.
+    Stage {
+        /// fetch-offline, fetch, kargs, disks, mount, files or umount.
+        name: String,
+        /// Where the config comes from, as `ignition.platform.id` names it.
+        #[arg(long)]
+        platform: String,
+        /// The target's root.
+        #[arg(long, default_value = "/")]
+        root: PathBuf,
+        /// Log to standard output instead of the system log.
+        #[arg(long)]
+        log_to_stdout: bool,
+    },
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Format {
+    Text,
+    Json,
+}
+
+/// Runs the process and returns its exit status.
+pub(super) fn main(arguments: &[OsString]) -> u8 {
+    let words = std::iter::once(OsString::from("kindling")).chain(arguments.iter().cloned());
+    match Arguments::try_parse_from(words) {
+        Ok(Arguments { command }) => run(command),
+        Err(error) => {
+            // Help goes to standard output with status 0, mistakes to standard error with 2.
+            drop(error.print());
+            u8::try_from(error.exit_code()).unwrap_or(USAGE)
+        }
+    }
+}
+
+fn run(command: Command) -> u8 {
+    match command {
+        Command::Plan { config, root, format } => plan(&config, root.as_deref(), format),
+        Command::Stage { name, platform, root, log_to_stdout } => {
+            let Some(stage) = Stage::from_name(&name) else {
+                let known: Vec<&str> = Stage::ALL.iter().map(|stage| stage.name()).collect();
+                complain(&format!("unknown stage {name:?}; known are: {}", known.join(", ")));
+                return USAGE;
+            };
+            let options = Options {
+                stage,
+                platform,
+                root,
+                config_cache: "/run/ignition.json".into(),
+                state_file: "/run/ignition/state".into(),
+                neednet: "/run/ignition/neednet".into(),
+                fetch_timeout: Duration::from_secs(120),
+            };
+            run_stage(&options, log_to_stdout)
+        }
+    }
+}
+
+fn plan(config: &std::path::Path, root: Option<&std::path::Path>, format: Format) -> u8 {
+    let environment = match environment() {
+        Ok(environment) => environment,
+        Err(message) => {
+            complain(&message);
+            return USAGE;
+        }
+    };
+    let text = if config == std::path::Path::new("-") {
+        std::io::read_to_string(std::io::stdin())
+    } else {
+        std::fs::read_to_string(config)
+    };
+    let text = match text {
+        Ok(text) => text,
+        Err(error) => {
+            complain(&format!("cannot read {}: {error}", config.display()));
+            return USAGE;
+        }
+    };
+    match dry_run::plan(&text, &config.display().to_string(), root, &environment) {
+        Ok(dry_run) => {
+            match format {
+                Format::Text => println!("{dry_run}"),
+                Format::Json => println!("{}", dry_run.to_json()),
+            }
+            0
+        }
+        Err(failure) => {
+            complain(&failure.to_string());
+            1
+        }
+    }
+}

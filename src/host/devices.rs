@@ -1,0 +1,331 @@
+//! The device boundary: waits for disks, reads what they hold, writes partition tables.
+
+use std::collections::BTreeMap;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use nix::fcntl::{Flock, FlockArg};
+
+use kindling_config_spec::units::Bytes;
+
+use super::uevent::Monitor;
+use super::{block, usage};
+use crate::gpt;
+use crate::inventory::disks::Disk;
+use crate::plan::partitions::KernelChange;
+use crate::plan::place::partition_name;
+use crate::plan::step::TableWrite;
+
+/// How long a device may take to appear, as systemd's own default for device units.
+const DEVICE_DEADLINE: Duration = Duration::from_secs(90);
+/// How long udev may take to finish with a device that we changed.
+const SETTLE_DEADLINE: Duration = Duration::from_secs(60);
+
+/// Why a device could not be read or changed.
+#[derive(Debug, thiserror::Error)]
+pub enum DeviceError {
+    /// Some devices did not appear in time.
+    #[error("{} did not appear within {} s", list(missing), waited.as_secs())]
+    Missing {
+        /// The devices that are not there.
+        missing: Vec<PathBuf>,
+        /// How long we waited.
+        waited: Duration,
+    },
+    /// A system call on one device failed.
+    #[error("cannot {doing} {}", device.display())]
+    Io {
+        /// The verb.
+        doing: &'static str,
+        /// The device.
+        device: PathBuf,
+        /// The kernel's answer.
+        source: io::Error,
+    },
+    /// The partition table cannot be read at all.
+    #[error("cannot read the partition table of {}", device.display())]
+    Table {
+        /// The disk.
+        device: PathBuf,
+        /// Why.
+        source: gpt::ReadError,
+    },
+    /// The planned table contradicts itself, which no planner should emit: our bug.
+    #[error("the planned partition table for {} is unsound", device.display())]
+    Unsound {
+        /// The disk.
+        device: PathBuf,
+        /// The contradiction.
+        source: gpt::Flaw,
+    },
+    /// What was read back is not what was written.
+    #[error("{} does not hold what was written to it at byte {}", device.display(), offset.0)]
+    ReadBack {
+        /// The disk.
+        device: PathBuf,
+        /// Where the difference starts.
+        offset: Bytes,
+    },
+}
+
+fn list(paths: &[PathBuf]) -> String {
+    paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ")
+}
+
+fn failed<'a, E: Into<io::Error>>(doing: &'static str, device: &'a Path) -> impl FnOnce(E) -> DeviceError + use<'a, E> {
+    move |source| DeviceError::Io { doing, device: device.to_owned(), source: source.into() }
+}
+
+/// The device boundary. `host::devices::System` implements it; tests use `host::fake::Disks`.
+pub trait Devices: Sync {
+    /// Waits until every path exists.
+    ///
+    /// # Errors
+    /// `Missing` names those that do not, after 90 s.
+    fn wait_for(&self, devices: &[PathBuf]) -> Result<(), DeviceError>;
+
+    /// The node a device path leads to, links resolved.
+    ///
+    /// # Errors
+    /// `Io` when a link leads nowhere.
+    fn node(&self, device: &Path) -> Result<PathBuf, DeviceError>;
+
+    /// Geometry, partition table and users of a disk.
+    ///
+    /// # Errors
+    /// `Io`, `Table`.
+    fn disk(&self, device: &Path) -> Result<Disk, DeviceError>;
+
+    /// Carries out one change of a disk's table: erases, writes region by region, reads back, and tells the
+    /// kernel.
+    ///
+    /// # Errors
+    /// `Io`, `ReadBack`, `Unsound`.
+    fn write_table(&self, node: &Path, write: &TableWrite) -> Result<(), DeviceError>;
+
+    /// Waits until udev has finished with every node, its links included.
+    ///
+    /// # Errors
+    /// `Missing` names those it did not finish with.
+    fn settle(&self, nodes: &[PathBuf]) -> Result<(), DeviceError>;
+}
+
+/// Devices of the running kernel.
+pub struct System {
+    /// Partitions that are held open: while one is, no re-read of the table by somebody else can take the
+    /// nodes away for a moment (the kernel answers `BLKRRPART` with `EBUSY`).
+    held: Mutex<BTreeMap<PathBuf, File>>,
+    serial: u128,
+}
+
+impl System {
+    /// `serial` is any number that differs from run to run; it marks our own events.
+    #[must_use]
+    pub fn new(serial: u128) -> Self {
+        Self { held: Mutex::new(BTreeMap::new()), serial }
+    }
+
+    fn hold(&self, node: PathBuf) {
+        if let (Ok(file), Ok(mut held)) = (File::open(&node), self.held.lock()) {
+            held.insert(node, file);
+        }
+    }
+
+    fn release(&self, node: &Path) {
+        if let Ok(mut held) = self.held.lock() {
+            held.remove(node);
+        }
+    }
+}
+
+/// Whether udev runs here: it owns this socket.
+fn has_udev() -> bool {
+    Path::new("/run/udev/control").exists()
+}
+
+impl Devices for System {
+    fn wait_for(&self, devices: &[PathBuf]) -> Result<(), DeviceError> {
+        let missing = || -> Vec<PathBuf> { devices.iter().filter(|at| !at.exists()).cloned().collect() };
+        if missing().is_empty() {
+            return Ok(());
+        }
+        let socket = Path::new("netlink");
+        // Subscribed before the second look, so that nothing can appear between look and wait unseen.
+        let monitor = Monitor::open(has_udev()).map_err(failed("listen for devices on", socket))?;
+        let deadline = Instant::now() + DEVICE_DEADLINE;
+        loop {
+            let absent = missing();
+            if absent.is_empty() {
+                return Ok(());
+            }
+            tracing::info!("waiting for {}", list(&absent));
+            if monitor.next(deadline).map_err(failed("listen for devices on", socket))?.is_none() {
+                return Err(DeviceError::Missing { missing: absent, waited: DEVICE_DEADLINE });
+            }
+        }
+    }
+
+    fn node(&self, device: &Path) -> Result<PathBuf, DeviceError> {
+        device.canonicalize().map_err(failed("resolve", device))
+    }
+
+    fn disk(&self, device: &Path) -> Result<Disk, DeviceError> {
+        let node = self.node(device)?;
+        let mut file = File::open(&node).map_err(failed("open", device))?;
+        let size = block::size(&file).map_err(failed("read the size of", device))?;
+        let sector = block::sector_size(&file).map_err(failed("read the sector size of", device))?;
+        let found = gpt::read(&mut file, size, sector)
+            .map_err(|source| DeviceError::Table { device: device.to_owned(), source })?;
+        let in_use = usage::of(&node).map_err(failed("find out who uses", device))?;
+        Ok(Disk { node, sector, size, found, in_use, assumed: false })
+    }
+
+    fn write_table(&self, node: &Path, write: &TableWrite) -> Result<(), DeviceError> {
+        let table = write.table.as_ref().map(gpt::Table::regions).transpose();
+        let regions = table
+            .map_err(|source| DeviceError::Unsound { device: node.to_owned(), source })?
+            .unwrap_or_default();
+        let disk = OpenOptions::new().read(true).write(true).open(node).map_err(failed("open", node))?;
+        // udev leaves a locked disk alone (systemd.io/BLOCK_DEVICE_LOCKING); ours until it is closed.
+        let disk = Flock::lock(disk, FlockArg::LockExclusive)
+            .map_err(|(_, error)| failed("lock", node)(error))?;
+        if write.wiped {
+            self.forget_partitions(&disk, node)?;
+        }
+        for extent in &write.erase {
+            zero(&disk, extent).map_err(failed("erase the partition table of", node))?;
+        }
+        for region in &regions {
+            disk.write_all_at(&region.bytes, region.offset.0)
+                // Each region is on the medium before the next: a power cut leaves one whole table.
+                .and_then(|()| disk.sync_data())
+                .map_err(failed("write the partition table of", node))?;
+        }
+        for region in &regions {
+            let mut back = vec![0; region.bytes.len()];
+            disk.read_exact_at(&mut back, region.offset.0)
+                .map_err(failed("read back the partition table of", node))?;
+            if back != region.bytes {
+                return Err(DeviceError::ReadBack { device: node.to_owned(), offset: region.offset });
+            }
+        }
+        write.kernel.iter().try_for_each(|change| self.tell_kernel(&disk, node, *change))
+    }
+
+    fn settle(&self, nodes: &[PathBuf]) -> Result<(), DeviceError> {
+        if nodes.is_empty() || !has_udev() {
+            return Ok(());
+        }
+        let monitor = Monitor::open(true).map_err(failed("listen for devices on", Path::new("netlink")))?;
+        let mut waiting: BTreeMap<String, &PathBuf> = BTreeMap::new();
+        for (index, node) in nodes.iter().enumerate() {
+            let mark = synthetic_uuid(self.serial, index);
+            let trigger = sysfs(node).join("uevent");
+            let mut file = OpenOptions::new().write(true).open(&trigger).map_err(failed("open", &trigger))?;
+            file.write_all(format!("change {mark}").as_bytes()).map_err(failed("trigger an event of", node))?;
+            waiting.insert(format!("SYNTH_UUID={mark}"), node);
+        }
+        let deadline = Instant::now() + SETTLE_DEADLINE;
+        while !waiting.is_empty() {
+            let event = monitor.next(deadline).map_err(failed("listen for devices on", Path::new("netlink")))?;
+            let Some(event) = event else {
+                let missing = waiting.into_values().cloned().collect();
+                return Err(DeviceError::Missing { missing, waited: SETTLE_DEADLINE });
+            };
+            waiting.retain(|mark, _| !super::uevent::has_property(&event, mark));
+        }
+        if let Ok(mut held) = self.held.lock() {
+            held.clear();
+        }
+        Ok(())
+    }
+}
+
+impl System {
+    /// Deletes every partition the kernel knows, also those of a table that is not a GPT.
+    fn forget_partitions(&self, disk: &File, node: &Path) -> Result<(), DeviceError> {
+        let known = std::fs::read_dir(sysfs(node)).map_err(failed("list the partitions of", node))?;
+        for child in known {
+            let child = child.map_err(failed("list the partitions of", node))?.path();
+            let number = std::fs::read_to_string(child.join("partition")).ok();
+            if let Some(number) = number.and_then(|text| text.trim().parse().ok()) {
+                self.tell_kernel(disk, node, KernelChange::Delete { number })?;
+            }
+        }
+        Ok(())
+    }
+
+    fn tell_kernel(&self, disk: &File, node: &Path, change: KernelChange) -> Result<(), DeviceError> {
+        let (number, told) = match change {
+            KernelChange::Delete { number } => (number, block::Change::Delete),
+            KernelChange::Add { number, start, size } => (number, block::Change::Add(start, size)),
+            KernelChange::Resize { number, start, size } => (number, block::Change::Resize(start, size)),
+        };
+        let partition = partition_name(node, number);
+        self.release(&partition);
+        match block::change_partition(disk, number, told) {
+            Ok(()) => {}
+            // Somebody re-read the table first: what counts is that the kernel shows it so.
+            Err(_) if kernel_shows(&partition, told) => {}
+            Err(error) => return Err(failed("tell the kernel about", &partition)(error)),
+        }
+        if !matches!(change, KernelChange::Delete { .. }) {
+            if !kernel_shows(&partition, told) {
+                let differs = io::Error::other("the kernel shows other boundaries than the table");
+                return Err(failed("use", &partition)(differs));
+            }
+            self.hold(partition);
+        }
+        Ok(())
+    }
+}
+
+/// Whether sysfs shows the partition as `told` (start and size there count 512-byte units).
+fn kernel_shows(partition: &Path, told: block::Change) -> bool {
+    let number = |name: &str| {
+        std::fs::read_to_string(sysfs(partition).join(name)).ok().and_then(|text| text.trim().parse::<u64>().ok())
+    };
+    match told {
+        block::Change::Delete => !sysfs(partition).exists(),
+        block::Change::Add(start, size) | block::Change::Resize(start, size) => {
+            number("start") == Some(start.0 / 512) && number("size") == Some(size.0 / 512)
+        }
+    }
+}
+
+fn zero(disk: &File, extent: &gpt::Extent) -> io::Result<()> {
+    let zeros = [0; 4096];
+    let (mut at, end) = (extent.offset.0, extent.offset.0.saturating_add(extent.length.0));
+    while at < end {
+        let step = usize::try_from(end - at).unwrap_or(zeros.len()).min(zeros.len());
+        disk.write_all_at(zeros.get(..step).unwrap_or(&zeros), at)?;
+        at += step as u64;
+    }
+    disk.sync_data()
+}
+
+fn sysfs(node: &Path) -> PathBuf {
+    Path::new("/sys/class/block").join(node.file_name().unwrap_or_default())
+}
+
+fn synthetic_uuid(serial: u128, index: usize) -> String {
+    let text = format!("{:032x}", serial.wrapping_add(index as u128));
+    let part = |from: usize, to: usize| text.get(from..to).unwrap_or_default();
+    [part(0, 8), part(8, 12), part(12, 16), part(16, 20), part(20, 32)].join("-")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn missing_devices_are_named() {
+        let missing = vec![PathBuf::from("/dev/vdb"), PathBuf::from("/dev/vdc")];
+        let error = DeviceError::Missing { missing, waited: DEVICE_DEADLINE };
+        assert_eq!(error.to_string(), "/dev/vdb, /dev/vdc did not appear within 90 s");
+    }
+}

@@ -1,0 +1,144 @@
+//! The journal in the target: what an interrupted run cannot otherwise recognise as its own.
+//!
+//! Before a file gets its name, its path and the digest of its content stand here, on the medium. A run that
+//! starts again knows by them which of the files it finds are its own and complete. Lines of another config
+//! count for nothing. Nothing in it is secret, but nobody else needs it: mode 0600.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use kindling_config_spec::units::Bytes;
+
+use super::sysroot::{Sysroot, SysrootError};
+
+/// Where it is.
+pub const JOURNAL: &str = "/var/lib/kindling/journal";
+/// More than a million files; a larger one is not ours.
+const LIMIT: Bytes = Bytes(512 << 20);
+
+/// The journal could not be read or written.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot keep the record of what was written")]
+pub struct JournalError(#[from] pub SysrootError);
+
+/// One line.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Line {
+    /// The lines after it belong to the config with this digest.
+    Config(String),
+    /// A file is about to get its content.
+    File {
+        /// Where.
+        path: PathBuf,
+        /// SHA-256 of the content, in hex.
+        digest: String,
+        /// Nothing stood there before: whatever stands there later is ours.
+        new: bool,
+    },
+    /// A user is about to be created.
+    UserBegun(String),
+    /// The user is complete.
+    UserDone(String),
+}
+
+/// What the lines of one config say.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Entries {
+    /// Path to digest; the last line counts.
+    pub files: BTreeMap<PathBuf, String>,
+    /// Those of `files` where nothing stood before.
+    pub new: BTreeSet<PathBuf>,
+    /// Users begun and not done.
+    pub half_made_users: BTreeSet<String>,
+}
+
+/// The journal of one run, written to the target.
+pub struct Journal<'a> {
+    sysroot: &'a Sysroot,
+    config_digest: String,
+}
+
+impl<'a> Journal<'a> {
+    /// The journal for the config with this digest.
+    #[must_use]
+    pub fn new(sysroot: &'a Sysroot, config_digest: String) -> Self {
+        Self { sysroot, config_digest }
+    }
+
+    /// What an earlier run of the same config wrote. A torn last line is left out.
+    ///
+    /// # Errors
+    /// When it is there and cannot be read.
+    pub fn read(&self) -> Result<Entries, JournalError> {
+        let text = self.sysroot.read_text(Path::new(JOURNAL), LIMIT)?;
+        Ok(parse(text.as_deref().unwrap_or_default(), &self.config_digest))
+    }
+
+    /// Adds lines and forces them to the medium. Nothing for an empty list.
+    ///
+    /// # Errors
+    /// When the target cannot be written.
+    pub fn record(&self, lines: &[Line]) -> Result<(), JournalError> {
+        if lines.is_empty() {
+            return Ok(());
+        }
+        let path = Path::new(JOURNAL);
+        self.sysroot.make_dirs(path.parent().unwrap_or(path))?;
+        // A torn line of a killed run ends here, and the config's own line comes first again.
+        let mut text = String::from("\n");
+        for line in [Line::Config(self.config_digest.clone())].iter().chain(lines) {
+            text.push_str(&serde_json::to_string(line).expect("a line is plain data"));
+            text.push('\n');
+        }
+        self.sysroot.append_durably(path, text.as_bytes())?;
+        Ok(())
+    }
+}
+
+fn parse(text: &str, config_digest: &str) -> Entries {
+    let mut entries = Entries::default();
+    let mut is_ours = false;
+    for line in text.lines().filter_map(|line| serde_json::from_str(line).ok()) {
+        match line {
+            Line::Config(digest) => is_ours = digest == config_digest,
+            Line::File { path, digest, new } if is_ours => {
+                if new {
+                    entries.new.insert(path.clone());
+                }
+                entries.files.insert(path, digest);
+            }
+            Line::UserBegun(user) if is_ours => drop(entries.half_made_users.insert(user)),
+            Line::UserDone(user) if is_ours => drop(entries.half_made_users.remove(&user)),
+            Line::File { .. } | Line::UserBegun(_) | Line::UserDone(_) => {}
+        }
+    }
+    entries
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file(path: &str, digest: &str) -> Line {
+        Line::File { path: path.into(), digest: digest.into(), new: false }
+    }
+
+    #[test]
+    fn lines_of_another_config_and_torn_ones_do_not_count() {
+        let dir = tempfile::tempdir().unwrap();
+        let sysroot = Sysroot::open(dir.path()).unwrap();
+        let other = Journal::new(&sysroot, "other".into());
+        other.record(&[file("/a", "1")]).unwrap();
+        let ours = Journal::new(&sysroot, "ours".into());
+        assert_eq!(ours.read().unwrap(), Entries::default());
+        ours.record(&[Line::UserBegun("ada".into()), Line::UserBegun("bob".into())]).unwrap();
+        sysroot.append_durably(Path::new(JOURNAL), b"{\"file\":[\"/torn\",").unwrap();
+        ours.record(&[Line::UserDone("ada".into()), file("/b", "2")]).unwrap();
+        let entries = ours.read().unwrap();
+        assert_eq!(entries.files, BTreeMap::from([("/b".into(), "2".into())]));
+        assert_eq!(entries.half_made_users, BTreeSet::from(["bob".into()]));
+    }
+}

@@ -1,0 +1,169 @@
+//! Where lines go: the system log under the reference's identifier, or standard output (engine.md 1.6).
+#![expect(clippy::print_stdout, reason = "this is the module that prints when it is asked to")]
+
+use std::fmt::{self, Write as _};
+use std::os::unix::net::UnixDatagram;
+use std::path::Path;
+use std::sync::Mutex;
+
+use tracing::field::{Field, Visit};
+use tracing::span::{Attributes, Id, Record};
+use tracing::{Event, Level, Metadata, Subscriber};
+
+/// Identifier of every line; distributions filter the journal by it.
+const IDENTIFIER: &str = "ignition";
+/// The journal's native socket (systemd's native journal protocol).
+const JOURNAL: &str = "/run/systemd/journal/socket";
+/// Structured records that distributions read (engine.md 2.9).
+const CONFIG_FETCHED: &str = "57124006b5c94805b77ce473e92a8aeb";
+const SSH_KEYS_WRITTEN: &str = "225067b87bbd4a0cb6ab151f82fa364b";
+
+/// Syslog severities that we use (RFC 5424, table 2).
+#[derive(Clone, Copy)]
+enum Severity {
+    Critical = 2,
+    Warning = 4,
+    Info = 6,
+    Debug = 7,
+}
+
+impl Severity {
+    fn of(level: Level) -> Self {
+        match level {
+            Level::ERROR => Self::Critical,
+            Level::WARN => Self::Warning,
+            Level::INFO => Self::Info,
+            Level::DEBUG | Level::TRACE => Self::Debug,
+        }
+    }
+
+    fn word(self) -> &'static str {
+        match self {
+            Self::Critical => "CRITICAL",
+            Self::Warning => "WARNING",
+            Self::Info => "INFO",
+            Self::Debug => "DEBUG",
+        }
+    }
+}
+
+/// The sink of all lines of this process.
+pub struct Log {
+    syslog: Option<UnixDatagram>,
+    prefix: String,
+    order: Mutex<()>,
+}
+
+impl Log {
+    /// Lines go to the system log unless `to_stdout`, each with `prefix` in front (the stage's name). Without a
+    /// system log they go to standard output after all.
+    #[must_use]
+    pub fn open(to_stdout: bool, prefix: &str) -> Self {
+        let syslog = if to_stdout { None } else { connect() };
+        let log = Self { syslog, prefix: prefix.to_owned(), order: Mutex::new(()) };
+        if log.syslog.is_none() && !to_stdout {
+            log.line(Severity::Critical, "cannot open the system log; lines go to standard output");
+        }
+        log
+    }
+
+    /// Makes this the sink for the rest of the process.
+    pub fn install(self) {
+        // A second call in one process (tests) keeps the first sink.
+        drop(tracing::subscriber::set_global_default(self));
+    }
+
+    fn line(&self, severity: Severity, text: &str) {
+        let _order = self.order.lock();
+        for line in text.lines() {
+            match &self.syslog {
+                Some(socket) => {
+                    let text = format!("<{}>{IDENTIFIER}[{}]: {line}", severity as u8, std::process::id());
+                    // A full or vanished log must not stop a boot.
+                    drop(socket.send(text.as_bytes()));
+                }
+                None => println!("{:<9}: {line}", severity.word()),
+            }
+        }
+    }
+}
+
+fn connect() -> Option<UnixDatagram> {
+    let socket = UnixDatagram::unbound().ok()?;
+    ["/dev/log", "/var/run/syslog", "/var/run/log"].iter().find(|path| socket.connect(path).is_ok())?;
+    Some(socket)
+}
+
+/// Collects the message of an event; other fields are appended.
+#[derive(Default)]
+struct Text(String);
+
+impl Visit for Text {
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        // Writing to a String cannot fail.
+        let _ = match field.name() {
+            "message" => write!(self.0, "{value:?}"),
+            name => write!(self.0, " {name}={value:?}"),
+        };
+    }
+}
+
+impl Subscriber for Log {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        *metadata.level() <= Level::DEBUG && metadata.target().starts_with("kindling")
+    }
+
+    fn new_span(&self, _span: &Attributes<'_>) -> Id {
+        Id::from_u64(1)
+    }
+
+    fn record(&self, _span: &Id, _values: &Record<'_>) {}
+
+    fn record_follows_from(&self, _span: &Id, _follows: &Id) {}
+
+    fn event(&self, event: &Event<'_>) {
+        let mut text = Text::default();
+        event.record(&mut text);
+        let line = if self.prefix.is_empty() { text.0 } else { format!("{}: {}", self.prefix, text.0) };
+        self.line(Severity::of(*event.metadata().level()), &line);
+    }
+
+    fn enter(&self, _span: &Id) {}
+
+    fn exit(&self, _span: &Id) {}
+}
+
+/// Sends one structured record to the journal, if there is one.
+fn structured(message_id: &str, message: &str, fields: &[(&str, &str)]) {
+    if !Path::new(JOURNAL).exists() {
+        return;
+    }
+    let mut text = format!("MESSAGE={message}\nMESSAGE_ID={message_id}\nPRIORITY=6\nSYSLOG_IDENTIFIER={IDENTIFIER}\n");
+    for (name, value) in fields {
+        // A value with a line end would need the binary form; none of ours has one.
+        let value = value.replace('\n', " ");
+        let _ = writeln!(text, "{name}={value}");
+    }
+    if let Ok(socket) = UnixDatagram::unbound() {
+        // As above: the log is never worth a boot.
+        drop(socket.send_to(text.as_bytes(), JOURNAL));
+    }
+}
+
+/// Records that a config was read.
+pub fn config_fetched(kind: &str, source: &str, referenced: bool) {
+    structured(CONFIG_FETCHED, &format!("fetched {kind} config from {source:?}"), &[
+        ("IGNITION_CONFIG_TYPE", kind),
+        ("IGNITION_CONFIG_SRC", source),
+        ("IGNITION_CONFIG_REFERENCED", if referenced { "true" } else { "false" }),
+    ]);
+}
+
+/// Records that a user's SSH keys were written.
+pub fn ssh_keys_written(user: &str, path: &Path) {
+    let path = path.display().to_string();
+    structured(SSH_KEYS_WRITTEN, &format!("wrote ssh authorized keys file for user: {user}"), &[
+        ("IGNITION_USER_NAME", user),
+        ("IGNITION_PATH", &path),
+    ]);
+}

@@ -1,0 +1,16 @@
+//! The boundary: the only code that talks to a kernel, a network or another program.
+
+pub mod accounts;
+pub mod block;
+pub mod devices;
+pub mod fake;
+pub mod http;
+pub mod journal;
+pub mod log;
+pub mod machine;
+pub mod media;
+pub mod mounts;
+pub mod process;
+pub mod sysroot;
+pub mod uevent;
+pub mod usage;

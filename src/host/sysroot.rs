@@ -1,0 +1,578 @@
+//! The target's tree: everything below one directory, and nothing outside it.
+//!
+//! A path is first resolved inside the root by reading its links ourselves, then opened with
+//! `RESOLVE_IN_ROOT` (openat2(2)), so that no chain of links leads out, not even one that changes
+//! between the two. New content appears under its name by rename, complete and with its final
+//! owner and mode, or not at all.
+
+use std::collections::HashMap;
+use std::ffi::OsString;
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Component, Path, PathBuf};
+use std::sync::{Arc, Mutex};
+
+use nix::errno::Errno;
+use nix::fcntl::{AtFlags, OFlag, OpenHow, ResolveFlag};
+use nix::sys::stat::{self, Mode as Bits};
+use nix::unistd::{Gid, Uid};
+use sha2::{Digest, Sha256};
+
+use kindling_config_spec::units::{Bytes, Mode};
+
+use crate::inventory::target::{Kind, Node};
+
+/// How many links one path may go through, as the kernel's own limit (`MAXSYMLINKS`, linux/namei.h).
+const LINKS_FOLLOWED: usize = 40;
+/// Where every name of an unfinished file starts; a leftover of a killed run is written over.
+const STAGED: &str = ".kindling.";
+
+/// An operation on the target that did not work.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot {doing} {}", path.display())]
+pub struct SysrootError {
+    /// The verb: `create`, `read`, `replace`, …
+    pub doing: &'static str,
+    /// The path inside the target.
+    pub path: PathBuf,
+    /// The kernel's answer.
+    pub source: io::Error,
+}
+
+fn failed<E: Into<io::Error>>(doing: &'static str, path: &Path) -> impl FnOnce(E) -> SysrootError {
+    move |source| SysrootError { doing, path: path.to_owned(), source: source.into() }
+}
+
+/// Owner and permission bits that a new or existing object gets; `None` leaves it as it is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Access {
+    /// Numeric user.
+    pub uid: Option<u32>,
+    /// Numeric group.
+    pub gid: Option<u32>,
+    /// Permission bits.
+    pub mode: Option<Mode>,
+}
+
+/// A complete file under a temporary name, on the file system where it will stay.
+#[derive(Debug)]
+pub struct Staged {
+    file: File,
+    at: PathBuf,
+}
+
+impl Staged {
+    /// The open file, to be filled.
+    pub fn file(&mut self) -> &mut File {
+        &mut self.file
+    }
+}
+
+/// The target's root directory.
+pub struct Sysroot {
+    path: PathBuf,
+    root: OwnedFd,
+    resolved: Mutex<HashMap<PathBuf, PathBuf>>,
+    last_dir: Mutex<Option<(PathBuf, Arc<OwnedFd>)>>,
+}
+
+impl Sysroot {
+    /// Opens the root; an empty path means `/`.
+    ///
+    /// # Errors
+    /// When `path` is not a directory that can be opened.
+    pub fn open(path: &Path) -> Result<Self, SysrootError> {
+        let path = if path.as_os_str().is_empty() { Path::new("/") } else { path };
+        let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+        let root = nix::fcntl::open(path, flags, Bits::empty()).map_err(failed("open the root", path))?;
+        Ok(Self {
+            path: path.to_owned(),
+            root,
+            resolved: Mutex::new(HashMap::new()),
+            last_dir: Mutex::new(None),
+        })
+    }
+
+    /// The directory on the host, as it was given.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// `path` with every link among its parents replaced, inside the root. The last component stays:
+    /// a link there is an object of its own.
+    ///
+    /// # Errors
+    /// More than 40 links, or a parent that cannot be read.
+    pub fn resolve(&self, path: &Path) -> Result<PathBuf, SysrootError> {
+        let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
+            return Ok(PathBuf::from("/"));
+        };
+        Ok(self.resolve_dir(parent, LINKS_FOLLOWED)?.join(name))
+    }
+
+    fn resolve_dir(&self, dir: &Path, links: usize) -> Result<PathBuf, SysrootError> {
+        let (Some(parent), Some(name)) = (dir.parent(), dir.file_name()) else {
+            return Ok(PathBuf::from("/"));
+        };
+        if let Some(known) = self.resolved.lock().ok().and_then(|known| known.get(dir).cloned()) {
+            return Ok(known);
+        }
+        let parent = self.resolve_dir(parent, links)?;
+        let full = parent.join(name);
+        let real = match nix::fcntl::readlinkat(&self.root, below(&full)) {
+            Ok(target) => {
+                let links = links.checked_sub(1).ok_or(Errno::ELOOP).map_err(failed("follow", dir))?;
+                self.resolve_dir(&joined(&parent, Path::new(&target)), links)?
+            }
+            Err(Errno::EINVAL | Errno::ENOENT | Errno::ENOTDIR) => full,
+            Err(error) => return Err(failed("look at", &full)(error)),
+        };
+        if let Ok(mut known) = self.resolved.lock() {
+            known.insert(dir.to_owned(), real.clone());
+        }
+        Ok(real)
+    }
+
+    /// Forgets what was resolved and opened: after a mount, the same path is another directory.
+    pub fn forget_resolved(&self) {
+        if let Ok(mut known) = self.resolved.lock() {
+            known.clear();
+        }
+        if let Ok(mut last) = self.last_dir.lock() {
+            *last = None;
+        }
+    }
+
+    fn open_in_root(&self, path: &Path, flags: OFlag, mode: Bits) -> nix::Result<OwnedFd> {
+        let how = OpenHow::new().flags(flags | OFlag::O_CLOEXEC).mode(mode).resolve(ResolveFlag::RESOLVE_IN_ROOT);
+        nix::fcntl::openat2(&self.root, below(path), how)
+    }
+
+    /// The directory `path`, opened once for a run of files inside it.
+    fn dir(&self, path: &Path) -> Result<Arc<OwnedFd>, SysrootError> {
+        let mut last = self.last_dir.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if let Some((known, fd)) = last.as_ref()
+            && known == path
+        {
+            return Ok(Arc::clone(fd));
+        }
+        let fd = self
+            .open_in_root(path, OFlag::O_PATH | OFlag::O_DIRECTORY, Bits::empty())
+            .map_err(failed("open the directory", path))?;
+        let fd = Arc::new(fd);
+        *last = Some((path.to_owned(), Arc::clone(&fd)));
+        Ok(fd)
+    }
+
+    fn parent_and_name(&self, path: &Path) -> Result<(Arc<OwnedFd>, OsString), SysrootError> {
+        let real = self.resolve(path)?;
+        let name = real.file_name().ok_or(Errno::EISDIR).map_err(failed("write to", path))?;
+        let parent = real.parent().unwrap_or(Path::new("/"));
+        Ok((self.dir(parent)?, name.to_owned()))
+    }
+
+    /// What stands at `path`, the last component not followed; `None` when nothing does.
+    ///
+    /// # Errors
+    /// A parent that cannot be read. A parent that is missing or not a directory means `None`.
+    pub fn look(&self, path: &Path) -> Result<Option<Node>, SysrootError> {
+        let real = self.resolve(path)?;
+        if real == Path::new("/") {
+            let at = stat::fstat(&self.root).map_err(failed("look at", path))?;
+            return Ok(Some(node(&at, None)));
+        }
+        let at = match stat::fstatat(&self.root, below(&real), AtFlags::AT_SYMLINK_NOFOLLOW) {
+            Ok(at) => at,
+            Err(Errno::ENOENT | Errno::ENOTDIR) => return Ok(None),
+            Err(error) => return Err(failed("look at", path)(error)),
+        };
+        let is_link = stat::SFlag::from_bits_truncate(at.st_mode) & stat::SFlag::S_IFMT == stat::SFlag::S_IFLNK;
+        let target = if is_link {
+            Some(nix::fcntl::readlinkat(&self.root, below(&real)).map_err(failed("read the link", path))?)
+        } else {
+            None
+        };
+        Ok(Some(node(&at, target.map(PathBuf::from))))
+    }
+
+    /// Opens a regular file for reading; links are followed inside the root. `None` when it is absent.
+    ///
+    /// # Errors
+    /// Anything but absence.
+    pub fn read(&self, path: &Path) -> Result<Option<File>, SysrootError> {
+        match self.open_in_root(path, OFlag::O_RDONLY | OFlag::O_NONBLOCK, Bits::empty()) {
+            Ok(fd) => Ok(Some(File::from(fd))),
+            Err(Errno::ENOENT | Errno::ENOTDIR) => Ok(None),
+            Err(error) => Err(failed("read", path)(error)),
+        }
+    }
+
+    /// The whole content of a file of at most `limit` bytes as text; `None` when it is absent.
+    ///
+    /// # Errors
+    /// `FileTooLarge` above the limit, `InvalidData` when it is not UTF-8, or the kernel's answer.
+    pub fn read_text(&self, path: &Path, limit: Bytes) -> Result<Option<String>, SysrootError> {
+        let Some(file) = self.read(path)? else { return Ok(None) };
+        let mut text = String::new();
+        file.take(limit.0.saturating_add(1)).read_to_string(&mut text).map_err(failed("read", path))?;
+        if text.len() as u64 > limit.0 {
+            return Err(failed("read", path)(io::Error::from(io::ErrorKind::FileTooLarge)));
+        }
+        Ok(Some(text))
+    }
+
+    /// SHA-256 of a regular file's content; `None` when it is absent.
+    ///
+    /// # Errors
+    /// Anything but absence.
+    pub fn digest(&self, path: &Path) -> Result<Option<[u8; 32]>, SysrootError> {
+        let Some(mut file) = self.read(path)? else { return Ok(None) };
+        let mut sum = Sha256::new();
+        io::copy(&mut file, &mut HashWriter(&mut sum)).map_err(failed("read", path))?;
+        Ok(Some(sum.finalize().into()))
+    }
+
+    /// Makes `path` and its missing parents as directories of mode 0755 less the umask, and returns those
+    /// it made, shallowest first.
+    ///
+    /// # Errors
+    /// `NotADirectory` when something else stands in the way, or the kernel's answer.
+    pub fn make_dirs(&self, path: &Path) -> Result<Vec<PathBuf>, SysrootError> {
+        let real = self.resolve(path)?;
+        let mut missing = Vec::new();
+        let mut here = real.as_path();
+        while here != Path::new("/") {
+            match self.look(here)? {
+                None => missing.push(here.to_owned()),
+                Some(Node { kind: Kind::Directory, .. }) => break,
+                Some(Node { kind: Kind::Symlink { .. }, .. }) if missing.is_empty() => break,
+                Some(_) => return Err(failed("make the directory", path)(Errno::ENOTDIR)),
+            }
+            here = here.parent().unwrap_or(Path::new("/"));
+        }
+        missing.reverse();
+        for dir in &missing {
+            match stat::mkdirat(&self.root, below(dir), Bits::from_bits_truncate(0o755)) {
+                Ok(()) | Err(Errno::EEXIST) => {}
+                Err(error) => return Err(failed("make the directory", dir)(error)),
+            }
+        }
+        Ok(missing)
+    }
+
+    /// A new file under a temporary name in the directory where `path` will stand, or in the nearest parent
+    /// of it that exists, which is on the same file system. Mode 0600 until it is committed.
+    ///
+    /// # Errors
+    /// The kernel's answer: no space, read-only, …
+    pub fn stage(&self, path: &Path, serial: usize) -> Result<Staged, SysrootError> {
+        let real = self.resolve(path)?;
+        let mut dir = real.parent().unwrap_or(Path::new("/"));
+        while self.look(dir)?.is_none_or(|node| node.kind != Kind::Directory) && dir != Path::new("/") {
+            dir = dir.parent().unwrap_or(Path::new("/"));
+        }
+        let at = dir.join(format!("{STAGED}{serial}"));
+        let flags = OFlag::O_RDWR | OFlag::O_CREAT | OFlag::O_TRUNC | OFlag::O_NOFOLLOW;
+        let fd = self
+            .open_in_root(&at, flags, Bits::from_bits_truncate(0o600))
+            .map_err(failed("create a file beside", path))?;
+        Ok(Staged { file: File::from(fd), at })
+    }
+
+    /// Gives a staged file its owner, mode and name in one visible step.
+    ///
+    /// # Errors
+    /// The kernel's answer. The staged file is removed then.
+    pub fn commit(&self, staged: Staged, path: &Path, access: Access) -> Result<(), SysrootError> {
+        let done = set_access(&staged.file, access).map_err(failed("set owner and mode of", path));
+        let done = done.and_then(|()| {
+            let (dir, name) = self.parent_and_name(path)?;
+            nix::fcntl::renameat(&self.root, below(&staged.at), &*dir, name.as_os_str())
+                .map_err(failed("replace", path))
+        });
+        if done.is_err() {
+            self.discard(staged);
+        }
+        done
+    }
+
+    /// Removes a staged file that is not wanted after all.
+    pub fn discard(&self, staged: Staged) {
+        // Nothing depends on it: a later run writes over the leftover.
+        let _ = nix::unistd::unlinkat(&self.root, below(&staged.at), nix::unistd::UnlinkatFlags::NoRemoveDir);
+    }
+
+    /// Puts `bytes` at `path` as one visible step, whatever file or link stood there.
+    ///
+    /// # Errors
+    /// The kernel's answer; `path` is untouched then.
+    pub fn put(&self, path: &Path, bytes: &[u8], access: Access) -> Result<(), SysrootError> {
+        let (dir, name) = self.parent_and_name(path)?;
+        let mut temporary = OsString::from(STAGED);
+        temporary.push("new");
+        let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_TRUNC | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+        let fd = nix::fcntl::openat(&*dir, temporary.as_os_str(), flags, Bits::from_bits_truncate(0o600))
+            .map_err(failed("create", path))?;
+        let mut file = File::from(fd);
+        let written = file
+            .write_all(bytes)
+            .and_then(|()| Ok(set_access(&file, access)?))
+            .and_then(|()| Ok(nix::fcntl::renameat(&*dir, temporary.as_os_str(), &*dir, name.as_os_str())?));
+        written.map_err(|error| {
+            let no_dir = nix::unistd::UnlinkatFlags::NoRemoveDir;
+            let _ = nix::unistd::unlinkat(&*dir, temporary.as_os_str(), no_dir);
+            failed("write", path)(error)
+        })
+    }
+
+    /// Sets owner and mode of what stands at `path`; a link itself, not what it points to.
+    ///
+    /// # Errors
+    /// The kernel's answer.
+    pub fn set_access(&self, path: &Path, access: Access) -> Result<(), SysrootError> {
+        if path == Path::new("/") {
+            return set_access_at(&self.root, OsString::from(".").as_os_str(), access)
+                .map_err(failed("set owner and mode of", path));
+        }
+        let (dir, name) = self.parent_and_name(path)?;
+        set_access_at(&*dir, &name, access).map_err(failed("set owner and mode of", path))
+    }
+
+    /// Makes a symbolic link that holds `target` as it is written.
+    ///
+    /// # Errors
+    /// The kernel's answer, `AlreadyExists` among them.
+    pub fn symlink(&self, path: &Path, target: &Path) -> Result<(), SysrootError> {
+        let (dir, name) = self.parent_and_name(path)?;
+        nix::unistd::symlinkat(target, &*dir, name.as_os_str()).map_err(failed("link", path))
+    }
+
+    /// Makes `path` another name of the file `existing`.
+    ///
+    /// # Errors
+    /// The kernel's answer.
+    pub fn hard_link(&self, path: &Path, existing: &Path) -> Result<(), SysrootError> {
+        let (from, old) = self.parent_and_name(existing)?;
+        let (dir, name) = self.parent_and_name(path)?;
+        nix::unistd::linkat(&*from, old.as_os_str(), &*dir, name.as_os_str(), AtFlags::empty())
+            .map_err(failed("link", path))
+    }
+
+    /// Removes what stands at `path`, a directory with all it holds. Nothing there is no error.
+    ///
+    /// # Errors
+    /// The kernel's answer, for example `EBUSY` at a mount point.
+    pub fn remove(&self, path: &Path) -> Result<(), SysrootError> {
+        let Some(found) = self.look(path)? else { return Ok(()) };
+        self.forget_resolved();
+        let real = self.resolve(path)?;
+        let removed = if found.kind == Kind::Directory {
+            let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW;
+            self.open_in_root(&real, flags, Bits::empty())
+                .map_err(io::Error::from)
+                .and_then(|fd| empty(&fd))
+                .and_then(|()| {
+                    let dir = nix::unistd::UnlinkatFlags::RemoveDir;
+                    Ok(nix::unistd::unlinkat(&self.root, below(&real), dir)?)
+                })
+        } else {
+            let no_dir = nix::unistd::UnlinkatFlags::NoRemoveDir;
+            nix::unistd::unlinkat(&self.root, below(&real), no_dir).map_err(io::Error::from)
+        };
+        self.forget_resolved();
+        removed.map_err(failed("remove", path))
+    }
+
+    /// Adds `lines` to the end of a file of ours and forces them to the medium before it returns.
+    ///
+    /// # Errors
+    /// The kernel's answer.
+    pub fn append_durably(&self, path: &Path, lines: &[u8]) -> Result<(), SysrootError> {
+        let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_APPEND | OFlag::O_NOFOLLOW;
+        let fd = self.open_in_root(path, flags, Bits::from_bits_truncate(0o600)).map_err(failed("append to", path))?;
+        let mut file = File::from(fd);
+        file.write_all(lines).and_then(|()| file.sync_data()).map_err(failed("append to", path))
+    }
+
+    /// Forces everything written below the root to the medium.
+    ///
+    /// # Errors
+    /// The kernel's answer, for example an I/O error that earlier writes did not report.
+    pub fn sync(&self) -> Result<(), SysrootError> {
+        let dir = self
+            .open_in_root(Path::new("/"), OFlag::O_RDONLY | OFlag::O_DIRECTORY, Bits::empty())
+            .map_err(failed("open the directory", Path::new("/")))?;
+        nix::unistd::syncfs(dir).map_err(failed("sync", Path::new("/")))
+    }
+}
+
+/// Removes everything a directory holds, by descriptors, so that no link is followed.
+fn empty(dir: &OwnedFd) -> io::Result<()> {
+    let mut entries = nix::dir::Dir::openat(dir, ".", OFlag::O_RDONLY | OFlag::O_DIRECTORY, Bits::empty())?;
+    for entry in entries.iter() {
+        let entry = entry?;
+        let name = entry.file_name();
+        if name.to_bytes() == b"." || name.to_bytes() == b".." {
+            continue;
+        }
+        match nix::unistd::unlinkat(dir, name, nix::unistd::UnlinkatFlags::NoRemoveDir) {
+            Ok(()) | Err(Errno::ENOENT) => {}
+            Err(Errno::EISDIR | Errno::EPERM) => {
+                let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+                empty(&nix::fcntl::openat(dir, name, flags, Bits::empty())?)?;
+                nix::unistd::unlinkat(dir, name, nix::unistd::UnlinkatFlags::RemoveDir)?;
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(())
+}
+
+fn set_access(file: &File, access: Access) -> nix::Result<()> {
+    if access.uid.is_some() || access.gid.is_some() {
+        nix::unistd::fchown(file, access.uid.map(Uid::from_raw), access.gid.map(Gid::from_raw))?;
+    }
+    if let Some(Mode(mode)) = access.mode {
+        stat::fchmod(file, Bits::from_bits_truncate(mode))?;
+    }
+    Ok(())
+}
+
+fn set_access_at(dir: impl AsFd, name: &std::ffi::OsStr, access: Access) -> nix::Result<()> {
+    if access.uid.is_some() || access.gid.is_some() {
+        let (uid, gid) = (access.uid.map(Uid::from_raw), access.gid.map(Gid::from_raw));
+        nix::unistd::fchownat(dir.as_fd(), name, uid, gid, AtFlags::AT_SYMLINK_NOFOLLOW)?;
+    }
+    if let Some(Mode(mode)) = access.mode {
+        let bits = Bits::from_bits_truncate(mode);
+        stat::fchmodat(dir.as_fd(), name, bits, stat::FchmodatFlags::FollowSymlink)?;
+    }
+    Ok(())
+}
+
+struct HashWriter<'a>(&'a mut Sha256);
+
+impl Write for HashWriter<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.update(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// The same path without its leading slash, for the `*at` calls; `.` for the root itself.
+fn below(path: &Path) -> &Path {
+    match path.strip_prefix("/") {
+        Ok(rest) if rest.as_os_str().is_empty() => Path::new("."),
+        Ok(rest) => rest,
+        Err(_) => path,
+    }
+}
+
+/// `target` as seen from `base`, cleaned; `..` at the root stays at the root.
+fn joined(base: &Path, target: &Path) -> PathBuf {
+    let mut full = if target.is_absolute() { PathBuf::from("/") } else { base.to_owned() };
+    for component in target.components() {
+        match component {
+            Component::Normal(name) => full.push(name),
+            Component::ParentDir => {
+                full.pop();
+            }
+            Component::RootDir | Component::CurDir | Component::Prefix(_) => {}
+        }
+    }
+    full
+}
+
+fn node(at: &stat::FileStat, target: Option<PathBuf>) -> Node {
+    let format = stat::SFlag::from_bits_truncate(at.st_mode) & stat::SFlag::S_IFMT;
+    let kind = match (format, target) {
+        (stat::SFlag::S_IFREG, _) => Kind::File,
+        (stat::SFlag::S_IFDIR, _) => Kind::Directory,
+        (_, Some(target)) => Kind::Symlink { target },
+        _ => Kind::Other,
+    };
+    Node { kind, uid: at.st_uid, gid: at.st_gid, mode: Mode(at.st_mode & 0o7777), inode: (at.st_dev, at.st_ino) }
+}
+
+/// Whether a path holds a NUL, which no kernel call takes.
+#[must_use]
+pub fn is_nameable(path: &Path) -> bool {
+    !path.as_os_str().as_bytes().contains(&0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn root() -> (tempfile::TempDir, Sysroot) {
+        let dir = tempfile::tempdir().unwrap();
+        let sysroot = Sysroot::open(dir.path()).unwrap();
+        (dir, sysroot)
+    }
+
+    #[test]
+    fn a_chain_of_links_never_leads_out_of_the_root() {
+        let (dir, sysroot) = root();
+        let outside = tempfile::tempdir().unwrap();
+        sysroot.make_dirs(Path::new("/inside")).unwrap();
+        // Each link alone looks harmless; together they climb.
+        sysroot.symlink(Path::new("/a"), Path::new("/b")).unwrap();
+        sysroot.symlink(Path::new("/b"), &Path::new("../../../..").join(below(outside.path()))).unwrap();
+        sysroot.make_dirs(Path::new("/a")).unwrap();
+        let real = sysroot.resolve(Path::new("/a/file")).unwrap();
+        assert_eq!(real, outside.path().join("file"));
+        sysroot.make_dirs(real.parent().unwrap()).unwrap();
+        sysroot.put(Path::new("/a/file"), b"x", Access::default()).unwrap();
+        assert!(!outside.path().join("file").exists());
+        assert!(dir.path().join(below(&real)).exists());
+    }
+
+    #[test]
+    fn a_loop_of_links_is_refused() {
+        let (_dir, sysroot) = root();
+        sysroot.symlink(Path::new("/a"), Path::new("/b")).unwrap();
+        sysroot.symlink(Path::new("/b"), Path::new("/a")).unwrap();
+        assert_eq!(sysroot.resolve(Path::new("/a/f")).unwrap_err().doing, "follow");
+    }
+
+    #[test]
+    fn a_file_appears_with_its_mode_and_leaves_no_other_name() {
+        let (dir, sysroot) = root();
+        let access = Access { mode: Some(Mode(0o600)), ..Access::default() };
+        sysroot.put(Path::new("/secret"), b"s", access).unwrap();
+        assert_eq!(sysroot.look(Path::new("/secret")).unwrap().unwrap().mode, Mode(0o600));
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn removing_a_directory_does_not_follow_its_links() {
+        let (dir, sysroot) = root();
+        sysroot.make_dirs(Path::new("/keep")).unwrap();
+        sysroot.put(Path::new("/keep/f"), b"x", Access::default()).unwrap();
+        sysroot.make_dirs(Path::new("/gone/deep")).unwrap();
+        sysroot.symlink(Path::new("/gone/deep/link"), Path::new("/keep")).unwrap();
+        sysroot.symlink(Path::new("/gone/out"), &dir.path().join("keep")).unwrap();
+        sysroot.remove(Path::new("/gone")).unwrap();
+        assert!(sysroot.look(Path::new("/gone")).unwrap().is_none());
+        assert!(dir.path().join("keep/f").exists());
+    }
+
+    #[test]
+    fn a_staged_file_of_a_missing_directory_waits_in_the_nearest_one() {
+        let (dir, sysroot) = root();
+        let mut staged = sysroot.stage(Path::new("/not/yet/here"), 1).unwrap();
+        staged.file().write_all(b"content").unwrap();
+        assert!(!dir.path().join("not").exists());
+        sysroot.make_dirs(Path::new("/not/yet")).unwrap();
+        sysroot.commit(staged, Path::new("/not/yet/here"), Access::default()).unwrap();
+        assert_eq!(std::fs::read(dir.path().join("not/yet/here")).unwrap(), b"content");
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+}

@@ -1,0 +1,71 @@
+//! Who uses a disk: mounts, swap and the devices stacked on it, read from procfs and sysfs.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::plan::partitions::InUse;
+
+/// Who uses `disk` and each of its partitions.
+///
+/// # Errors
+/// When sysfs or procfs cannot be read: then nobody may claim that the disk is free.
+pub fn of(disk: &Path) -> io::Result<InUse> {
+    let name = disk.file_name().unwrap_or_default().to_owned();
+    let sysfs = Path::new("/sys/class/block").join(&name);
+    let mounted = mounted_numbers(&std::fs::read_to_string("/proc/self/mountinfo")?);
+    let swaps = swap_nodes(&std::fs::read_to_string("/proc/swaps").unwrap_or_default());
+    let user = |dir: &Path, node: &Path| -> io::Result<Option<String>> {
+        let number = std::fs::read_to_string(dir.join("dev"))?;
+        if let Some(target) = mounted.get(number.trim()) {
+            return Ok(Some(format!("mounted at {target}")));
+        }
+        if swaps.contains(node) {
+            return Ok(Some("active as swap".to_owned()));
+        }
+        let mut holders = std::fs::read_dir(dir.join("holders"))?;
+        Ok(holders.next().transpose()?.map(|held| format!("held by {}", held.file_name().to_string_lossy())))
+    };
+    let mut in_use = InUse { disk: user(&sysfs, disk)?, partitions: BTreeMap::new() };
+    for entry in std::fs::read_dir(&sysfs)? {
+        let child = entry?.path();
+        let Ok(number) = std::fs::read_to_string(child.join("partition")) else { continue };
+        let Ok(number) = number.trim().parse::<u32>() else { continue };
+        let node = Path::new("/dev").join(child.file_name().unwrap_or_default());
+        if let Some(by) = user(&child, &node)? {
+            in_use.partitions.insert(number, by);
+        }
+    }
+    Ok(in_use)
+}
+
+/// `major:minor` → mount point, from proc_pid_mountinfo(5): fields 3 and 5.
+fn mounted_numbers(mountinfo: &str) -> BTreeMap<String, String> {
+    mountinfo
+        .lines()
+        .filter_map(|line| {
+            let mut fields = line.split(' ');
+            let number = fields.nth(2)?;
+            let target = fields.nth(1)?;
+            Some((number.to_owned(), target.to_owned()))
+        })
+        .collect()
+}
+
+/// The first column of proc_swaps(5), below its heading.
+fn swap_nodes(swaps: &str) -> BTreeSet<PathBuf> {
+    swaps.lines().skip(1).filter_map(|line| line.split_whitespace().next()).map(PathBuf::from).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn mountinfo_and_swaps() {
+        let line = "36 35 98:0 /mnt1 /mnt/x\\040y rw,noatime master:1 - ext3 /dev/root rw\n";
+        assert_eq!(mounted_numbers(line).get("98:0").unwrap(), "/mnt/x\\040y");
+        let swaps = "Filename Type Size Used Priority\n/dev/vdb2 partition 1024 0 -2\n";
+        assert!(swap_nodes(swaps).contains(Path::new("/dev/vdb2")));
+    }
+}

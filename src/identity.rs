@@ -1,0 +1,83 @@
+//! Identifiers that the config leaves open, derived instead of drawn.
+//!
+//! A run that was cut short and starts again derives the same values, so it knows its own half-made
+//! work by looking at the disk. Another machine, another config or a table made anew gives other ones.
+
+use hmac::{Hmac, Mac};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+/// SHA-256 of a text, in lower-case hex.
+#[must_use]
+pub fn sha256_hex(bytes: &[u8]) -> String {
+    hex(&Sha256::digest(bytes))
+}
+
+/// Lower-case hex.
+#[must_use]
+pub fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write;
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        // Writing to a String cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+/// What this machine, with this config, derives identifiers from.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Seed(Vec<u8>);
+
+impl Seed {
+    /// `machine` is what tells this machine from others (its DMI product UUID), `config_digest` the SHA-256
+    /// of the rendered config.
+    #[must_use]
+    pub fn new(machine: &str, config_digest: &str) -> Self {
+        Self(mac(machine.as_bytes(), &[config_digest.as_bytes()]).to_vec())
+    }
+
+    /// Sixteen bytes for the object at `pointer` of the config, on the medium `medium` (the GUID of the
+    /// disk, so that a table made anew on purpose holds new identifiers).
+    #[must_use]
+    pub fn derive(&self, medium: &str, pointer: &str) -> [u8; 16] {
+        let full = mac(&self.0, &[medium.as_bytes(), b"\0", pointer.as_bytes()]);
+        let mut half = [0; 16];
+        half.copy_from_slice(full.get(..16).unwrap_or(&[0; 16]));
+        half
+    }
+
+    /// The same, in the text form of a random UUID (RFC 9562, version 4).
+    #[must_use]
+    pub fn derive_uuid(&self, medium: &str, pointer: &str) -> String {
+        let mut bytes = self.derive(medium, pointer);
+        bytes[6] = bytes[6] & 0x0f | 0x40;
+        bytes[8] = bytes[8] & 0x3f | 0x80;
+        let text = hex(&bytes);
+        let part = |from: usize, to: usize| text.get(from..to).unwrap_or_default().to_owned();
+        [part(0, 8), part(8, 12), part(12, 16), part(16, 20), part(20, 32)].join("-")
+    }
+}
+
+fn mac(key: &[u8], parts: &[&[u8]]) -> [u8; 32] {
+    let mut mac = <Hmac<Sha256> as Mac>::new_from_slice(key).expect("HMAC takes a key of any length");
+    for part in parts {
+        mac.update(part);
+    }
+    mac.finalize().into_bytes().into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn derived_identifiers_repeat_and_differ_where_they_must() {
+        let seed = Seed::new("machine", "config");
+        let uuid = seed.derive_uuid("disk", "/storage/disks/0");
+        assert_eq!(uuid, seed.derive_uuid("disk", "/storage/disks/0"));
+        assert_ne!(uuid, seed.derive_uuid("disk", "/storage/disks/1"));
+        assert_ne!(uuid, seed.derive_uuid("other", "/storage/disks/0"));
+        assert_ne!(uuid, Seed::new("machine", "other").derive_uuid("disk", "/storage/disks/0"));
+        assert_eq!((uuid.len(), uuid.as_bytes().get(14)), (36, Some(&b'4')));
+    }
+}

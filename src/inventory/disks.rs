@@ -1,0 +1,138 @@
+//! Disks and what they hold, as data.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use kindling_config_spec::units::{Bytes, SectorSize};
+use serde::{Deserialize, Serialize};
+
+use crate::gpt;
+use crate::invocation::{Invocation, Program};
+use crate::plan::partitions::InUse;
+
+/// One disk that the config names.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Disk {
+    /// The device node, links resolved.
+    pub node: PathBuf,
+    /// Logical sector size.
+    pub sector: SectorSize,
+    /// Size of the whole disk.
+    pub size: Bytes,
+    /// The partition table.
+    pub found: gpt::Found,
+    /// Who uses the disk and its partitions.
+    pub in_use: InUse,
+    /// The disk is not on this machine: it is assumed blank for a dry run.
+    #[serde(default)]
+    pub assumed: bool,
+}
+
+/// What a probe for signatures found on a device or a range of one.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Content {
+    /// Nothing known.
+    #[default]
+    Blank,
+    /// Exactly one signature.
+    Known(Signature),
+    /// More than one signature, by name: nobody can tell which one is meant.
+    Ambiguous(Vec<String>),
+}
+
+/// One signature.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Signature {
+    /// The name blkid(8) gives it: `ext4`, `crypto_LUKS`, `linux_raid_member`, `dos partition table`, …
+    pub kind: String,
+    /// File system label.
+    pub label: Option<String>,
+    /// File system UUID, as printed.
+    pub uuid: Option<String>,
+}
+
+/// A device, or a range of one, that is probed for signatures.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Probe {
+    /// The device node that is read.
+    pub node: PathBuf,
+    /// The part that counts, from a byte offset, with its size; all of it when absent.
+    pub range: Option<(Bytes, Bytes)>,
+}
+
+impl Probe {
+    /// The command that answers.
+    #[must_use]
+    pub fn invocation(&self) -> Invocation {
+        let mut call = Invocation::new(Program::Blkid).args(["--probe", "--output", "export"]);
+        if let Some((offset, size)) = self.range {
+            call = call.args(["--offset", &offset.0.to_string(), "--size", &size.0.to_string()]);
+        }
+        call.arg(self.node.as_os_str())
+    }
+}
+
+/// Reads blkid's answer in its `export` format. Status 2 means nothing was found, 8 that several were
+/// (blkid(8), "EXIT STATUS"); any other than 0 is no answer.
+#[must_use]
+pub fn parse_blkid(status: i32, stdout: &str) -> Option<Content> {
+    match status {
+        0 => Some(parse_export(stdout)),
+        2 => Some(Content::Blank),
+        8 => Some(Content::Ambiguous(vec!["several signatures".to_owned()])),
+        _ => None,
+    }
+}
+
+fn parse_export(stdout: &str) -> Content {
+    let fields: BTreeMap<&str, String> = stdout
+        .lines()
+        .filter_map(|line| line.split_once('='))
+        .map(|(key, value)| (key, unescape(value)))
+        .collect();
+    let field = |key: &str| fields.get(key).filter(|value| !value.is_empty()).cloned();
+    let kind = match (field("TYPE"), field("PTTYPE")) {
+        (Some(kind), _) => kind,
+        (None, Some(table)) => format!("{table} partition table"),
+        (None, None) => return Content::Blank,
+    };
+    Content::Known(Signature { kind, label: field("LABEL"), uuid: field("UUID") })
+}
+
+/// The `export` format puts a backslash before each character a shell would read.
+fn unescape(value: &str) -> String {
+    let mut plain = String::with_capacity(value.len());
+    let mut letters = value.chars();
+    while let Some(letter) = letters.next() {
+        plain.push(if letter == '\\' { letters.next().unwrap_or(letter) } else { letter });
+    }
+    plain
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn blkid_answers() {
+        let ext4 = "DEVNAME=/dev/vdb1\nLABEL=my\\ data\nUUID=5a0e\nTYPE=ext4\nUSAGE=filesystem\n";
+        let known = |kind: &str, label: Option<&str>, uuid: Option<&str>| {
+            Content::Known(Signature {
+                kind: kind.to_owned(),
+                label: label.map(str::to_owned),
+                uuid: uuid.map(str::to_owned),
+            })
+        };
+        for (row, status, stdout, expected) in [
+            ("a file system", 0, ext4, Some(known("ext4", Some("my data"), Some("5a0e")))),
+            ("a table", 0, "PTUUID=1\nPTTYPE=dos\n", Some(known("dos partition table", None, None))),
+            ("a partition's own entry", 0, "PART_ENTRY_UUID=1\n", Some(Content::Blank)),
+            ("nothing", 2, "", Some(Content::Blank)),
+            ("several", 8, "", Some(Content::Ambiguous(vec!["several signatures".to_owned()]))),
+            ("a usage error", 4, "", None),
+        ] {
+            assert_eq!(parse_blkid(status, stdout), expected, "{row}");
+        }
+    }
+}

@@ -1,0 +1,6 @@
+//! The observed host as data. A plan is made from these values and from nothing else.
+
+pub mod disks;
+pub mod mounts;
+pub mod observe;
+pub mod target;

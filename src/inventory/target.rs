@@ -1,0 +1,88 @@
+//! The target's tree and accounts as data.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+
+use kindling_config_spec::units::Mode;
+use serde::{Deserialize, Serialize};
+
+/// What an object in the target's tree is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kind {
+    /// A regular file.
+    File,
+    /// A directory.
+    Directory,
+    /// A symbolic link, not followed.
+    Symlink {
+        /// What it holds, as it is written.
+        target: PathBuf,
+    },
+    /// A device, a socket or a pipe.
+    Other,
+}
+
+impl Kind {
+    /// The kind in words, for a message.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::File => "a file",
+            Self::Directory => "a directory",
+            Self::Symlink { .. } => "a symbolic link",
+            Self::Other => "a special file",
+        }
+    }
+}
+
+/// One object in the target's tree.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Node {
+    /// What it is.
+    pub kind: Kind,
+    /// Numeric owner.
+    pub uid: u32,
+    /// Numeric group.
+    pub gid: u32,
+    /// Permission bits.
+    pub mode: Mode,
+    /// Device and inode number: two names with equal ones are hard links of one object.
+    pub inode: (u64, u64),
+}
+
+/// A user of the target.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Account {
+    /// Numeric user.
+    pub uid: u32,
+    /// Numeric primary group.
+    pub gid: u32,
+    /// Home directory.
+    pub home: PathBuf,
+}
+
+/// What the files stage must know about the target before it plans.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Target {
+    /// What stands at each path the config names, by the path as configured. Absent paths are absent here.
+    pub nodes: BTreeMap<PathBuf, Node>,
+    /// Each configured path with the links among its parents replaced.
+    pub resolved: BTreeMap<PathBuf, PathBuf>,
+    /// Directories above those paths that exist.
+    pub existing_parents: BTreeSet<PathBuf>,
+    /// Users that exist, by name.
+    pub users: BTreeMap<String, Account>,
+    /// Groups that exist, by name, with their number.
+    pub groups: BTreeMap<String, u32>,
+    /// Files that an interrupted earlier run of ours put there, and whose content is complete.
+    pub complete: BTreeSet<PathBuf>,
+    /// Files that it put where nothing was, and whose content did not reach the medium whole.
+    pub half_written: BTreeSet<PathBuf>,
+    /// Users whose creation an earlier run began and did not see the end of.
+    pub half_made_users: BTreeSet<String>,
+    /// The result file of an earlier provisioning, as it stands.
+    pub previous_result: Option<String>,
+    /// The SELinux file contexts of the target's policy, when it has one.
+    pub selinux_contexts: Option<PathBuf>,
+}

@@ -1,0 +1,254 @@
+//! A command line as a value: the plan builds it, `host::process` runs it, tests compare it.
+
+use std::ffi::{OsStr, OsString};
+use std::fmt;
+
+use serde::ser::SerializeSeq;
+use serde::{Serialize, Serializer};
+
+/// A program that a stage may run, looked up on `PATH` by its bare name.
+///
+/// `dracut/30kindling/module-setup.sh` installs exactly [`Program::ALL`]; a test compares the two.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(into = "&'static str")]
+pub enum Program {
+    /// Reads file system and partition table signatures.
+    Blkid,
+    /// Makes btrfs file systems.
+    MkfsBtrfs,
+    /// Makes ext4 file systems.
+    MkfsExt4,
+    /// Makes FAT file systems.
+    MkfsFat,
+    /// Makes XFS file systems.
+    MkfsXfs,
+    /// Makes swap areas.
+    Mkswap,
+    /// Erases signatures.
+    Wipefs,
+    /// Loads the kernel module that a config source needs.
+    Modprobe,
+    /// Mounts the target's file systems.
+    Mount,
+    /// Creates a group in the target.
+    Groupadd,
+    /// Changes a group in the target.
+    Groupmod,
+    /// Deletes a group from the target.
+    Groupdel,
+    /// Creates a user in the target.
+    Useradd,
+    /// Changes a user in the target.
+    Usermod,
+    /// Deletes a user from the target.
+    Userdel,
+    /// Runs the target's own `getent` inside the target.
+    Chroot,
+    /// Asks for and removes the enablement of units in the target.
+    Systemctl,
+    /// Labels what was written, on targets with SELinux.
+    Setfiles,
+    /// The distribution's hook that edits the boot loader's kernel arguments.
+    KargsHelper,
+}
+
+impl Program {
+    /// Every program, in the order of the initramfs module.
+    pub const ALL: &[Self] = &[
+        Self::Blkid,
+        Self::MkfsBtrfs,
+        Self::MkfsExt4,
+        Self::MkfsFat,
+        Self::MkfsXfs,
+        Self::Mkswap,
+        Self::Wipefs,
+        Self::Modprobe,
+        Self::Mount,
+        Self::Groupadd,
+        Self::Groupmod,
+        Self::Groupdel,
+        Self::Useradd,
+        Self::Usermod,
+        Self::Userdel,
+        Self::Chroot,
+        Self::Systemctl,
+        Self::Setfiles,
+        Self::KargsHelper,
+    ];
+
+    /// The bare name, as it is looked up on `PATH`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Blkid => "blkid",
+            Self::MkfsBtrfs => "mkfs.btrfs",
+            Self::MkfsExt4 => "mkfs.ext4",
+            Self::MkfsFat => "mkfs.fat",
+            Self::MkfsXfs => "mkfs.xfs",
+            Self::Mkswap => "mkswap",
+            Self::Wipefs => "wipefs",
+            Self::Modprobe => "modprobe",
+            Self::Mount => "mount",
+            Self::Groupadd => "groupadd",
+            Self::Groupmod => "groupmod",
+            Self::Groupdel => "groupdel",
+            Self::Useradd => "useradd",
+            Self::Usermod => "usermod",
+            Self::Userdel => "userdel",
+            Self::Chroot => "chroot",
+            Self::Systemctl => "systemctl",
+            Self::Setfiles => "setfiles",
+            Self::KargsHelper => "ignition-kargs-helper",
+        }
+    }
+}
+
+impl From<Program> for &'static str {
+    fn from(program: Program) -> Self {
+        program.name()
+    }
+}
+
+impl fmt::Display for Program {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(self.name())
+    }
+}
+
+/// One element of an argument vector. A secret one prints as `…`.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Arg {
+    /// May be logged.
+    Plain(OsString),
+    /// A password hash or the like: given to the program, never printed.
+    Secret(OsString),
+}
+
+impl Arg {
+    /// The element as the program receives it.
+    #[must_use]
+    pub fn expose(&self) -> &OsStr {
+        match self {
+            Self::Plain(arg) | Self::Secret(arg) => arg,
+        }
+    }
+}
+
+impl fmt::Debug for Arg {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, out)
+    }
+}
+
+impl fmt::Display for Arg {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Plain(arg) => {
+                let text = arg.to_string_lossy();
+                let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,+@%".contains(c);
+                if !text.is_empty() && text.chars().all(plain) {
+                    out.write_str(&text)
+                } else {
+                    write!(out, "{text:?}")
+                }
+            }
+            Self::Secret(_) => out.write_str("…"),
+        }
+    }
+}
+
+/// A program with its arguments, one element each, never a shell string.
+///
+/// Its `Display` is safe to log: [`Arg::Secret`] elements and the standard input are left out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Invocation {
+    /// What to run.
+    pub program: Program,
+    /// The arguments after the program's name.
+    pub args: Vec<Arg>,
+    /// Bytes for the standard input; without them it is `/dev/null`.
+    pub stdin: Option<Vec<u8>>,
+}
+
+impl Invocation {
+    /// A call without arguments.
+    #[must_use]
+    pub fn new(program: Program) -> Self {
+        Self { program, args: Vec::new(), stdin: None }
+    }
+
+    /// Appends one argument.
+    #[must_use]
+    pub fn arg(mut self, arg: impl Into<OsString>) -> Self {
+        self.args.push(Arg::Plain(arg.into()));
+        self
+    }
+
+    /// Appends several arguments.
+    #[must_use]
+    pub fn args<A: Into<OsString>>(mut self, args: impl IntoIterator<Item = A>) -> Self {
+        self.args.extend(args.into_iter().map(|arg| Arg::Plain(arg.into())));
+        self
+    }
+
+    /// Appends an option with its value when there is a value.
+    #[must_use]
+    pub fn option<A: Into<OsString>>(self, name: &str, value: Option<A>) -> Self {
+        match value {
+            Some(value) => self.arg(name).arg(value),
+            None => self,
+        }
+    }
+
+    /// Appends an option whose value must never be printed.
+    #[must_use]
+    pub fn secret_option(mut self, name: &str, value: Option<&str>) -> Self {
+        if let Some(value) = value {
+            self.args.push(Arg::Plain(name.into()));
+            self.args.push(Arg::Secret(value.into()));
+        }
+        self
+    }
+
+    /// Appends a flag when `wanted`.
+    #[must_use]
+    pub fn flag(self, name: &str, wanted: bool) -> Self {
+        if wanted { self.arg(name) } else { self }
+    }
+}
+
+impl fmt::Display for Invocation {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{}", self.program)?;
+        self.args.iter().try_for_each(|arg| write!(out, " {arg}"))
+    }
+}
+
+impl Serialize for Invocation {
+    /// The printed words, secrets left out: what a plan or a receipt may show.
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        let mut words = to.serialize_seq(Some(self.args.len() + 1))?;
+        words.serialize_element(self.program.name())?;
+        for arg in &self.args {
+            words.serialize_element(&arg.to_string())?;
+        }
+        words.end()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_printed_call_shows_no_secret_and_quotes_what_needs_it() {
+        let call = Invocation::new(Program::Useradd)
+            .secret_option("--password", Some("$6$hush"))
+            .option("--comment", Some("Ada L"))
+            .flag("--system", false)
+            .arg("ada");
+        assert_eq!(call.to_string(), "useradd --password … --comment \"Ada L\" ada");
+        assert!(!format!("{call:?}").contains("hush"));
+        assert!(!serde_json::to_string(&call).unwrap().contains("hush"));
+    }
+}

@@ -1,0 +1,352 @@
+//! The disks stage: first where everything will be ([`plan_layout`]), then, once it is known what those
+//! places hold, what is done ([`plan_disks`]). Both before the first write.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use kindling_config_spec::types::{Config, Filesystem};
+
+use super::filesystems::{self, Decision};
+use super::partitions::{self, SlotStep, TableChange};
+use super::place::{self, Partition};
+use super::step::{Format, TableWrite};
+use super::{Conflict, Plan, Stage, Step};
+use crate::gpt::{Entry, Found, Guid, Table};
+use crate::identity::Seed;
+use crate::inventory::disks::{Content, Disk, Probe};
+
+/// Attribute bit of a partition on which a file system is being made. A run that was cut short leaves it set,
+/// and the next one knows that what it finds there is nobody's data.
+///
+/// Bits 48–63 belong to the owner of the partition type (UEFI 2.10, table 5.8); the Discoverable Partitions
+/// Specification uses 59, 60 and 63.
+pub const UNFINISHED: u64 = 1 << 55;
+
+/// Where a file system goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// A partition of a disk that the config lists.
+    Partition(Partition),
+    /// Any other device: it must be there when the stage starts.
+    Device(PathBuf),
+}
+
+impl Place {
+    /// The node that is written.
+    #[must_use]
+    pub fn node(&self) -> PathBuf {
+        match self {
+            Self::Partition(partition) => partition.node(),
+            Self::Device(node) => node.clone(),
+        }
+    }
+
+    /// What is probed to learn what the place holds.
+    #[must_use]
+    pub fn probe(&self) -> Probe {
+        match self {
+            Self::Partition(partition) => partition.probe(),
+            Self::Device(node) => Probe { node: node.clone(), range: None },
+        }
+    }
+}
+
+/// Every table as it will be, and where each file system goes.
+#[derive(Clone, Debug, Default)]
+pub struct Layout {
+    /// By the disk's path in the config.
+    pub tables: BTreeMap<String, TableChange>,
+    /// By the file system's path in the config; entries without a format are left out.
+    pub places: BTreeMap<String, Place>,
+}
+
+/// What the planner may know about the machine: nothing it would have to look up.
+pub struct Known<'a> {
+    /// By the disk's path in the config.
+    pub disks: &'a BTreeMap<String, Disk>,
+    /// From which open identifiers are derived.
+    pub seed: &'a Seed,
+    /// Sixteen random bytes, for a table that is made anew.
+    pub fresh: [u8; 16],
+}
+
+/// Lays out all disks.
+///
+/// # Errors
+/// Every conflict on every disk, and the sections this build does not carry out.
+pub fn plan_layout(config: &Config, known: &Known<'_>) -> Result<Layout, Vec<Conflict>> {
+    let mut conflicts = not_built(config);
+    let mut layout = Layout::default();
+    for (index, disk) in config.storage.disks.iter().enumerate() {
+        let Some(found) = known.disks.get(&disk.device) else { continue };
+        let medium = match &found.found {
+            Found::Gpt { table, .. } if disk.wipe_table != Some(true) => table.disk_guid,
+            _ => fresh_guid(known, index),
+        };
+        let derive = |pointer: &str| Guid::from_random(known.seed.derive(&medium.to_string(), pointer));
+        let request = partitions::Request {
+            disk,
+            pointer: format!("/storage/disks/{index}"),
+            found: &found.found,
+            size: found.size,
+            sector: found.sector,
+            in_use: &found.in_use,
+            fresh_disk_guid: fresh_guid(known, index),
+            derive_guid: &derive,
+            unfinished: &|number| is_marked(&found.found, number),
+        };
+        match partitions::plan_partitions(&request) {
+            Ok(change) => drop(layout.tables.insert(disk.device.clone(), change)),
+            Err(found) => conflicts.extend(found.into_iter().map(Conflict::from)),
+        }
+    }
+    if conflicts.is_empty() {
+        layout.places = places(config, &layout, known, &mut conflicts);
+    }
+    if conflicts.is_empty() { Ok(layout) } else { Err(conflicts) }
+}
+
+/// The GUID a table gets when it is made anew; different for each disk.
+fn fresh_guid(known: &Known<'_>, index: usize) -> Guid {
+    let mut bytes = known.fresh;
+    let [low, high, ..] = u16::try_from(index).unwrap_or(u16::MAX).to_le_bytes();
+    bytes[14] ^= low;
+    bytes[15] ^= high;
+    Guid::from_random(bytes)
+}
+
+fn not_built(config: &Config) -> Vec<Conflict> {
+    let refuse = |pointer: &str, what: &str| {
+        Conflict::new(
+            "section-not-built",
+            pointer,
+            format!("{what} cannot be made by this version"),
+            "remove the section, or use a release that lists it in CHANGELOG.md",
+        )
+    };
+    let raid = (!config.storage.raid.is_empty()).then(|| refuse("/storage/raid", "RAID arrays"));
+    let luks = (!config.storage.luks.is_empty()).then(|| refuse("/storage/luks", "LUKS volumes"));
+    raid.into_iter().chain(luks).collect()
+}
+
+fn places(
+    config: &Config,
+    layout: &Layout,
+    known: &Known<'_>,
+    conflicts: &mut Vec<Conflict>,
+) -> BTreeMap<String, Place> {
+    let mut places = BTreeMap::new();
+    for (index, filesystem) in config.storage.filesystems.iter().enumerate() {
+        if filesystems::format_of(filesystem).is_none() {
+            continue;
+        }
+        let path = Path::new(&filesystem.device);
+        let mut partitions = place::partitions_at(path, &layout.tables, known.disks);
+        let place = match (partitions.pop(), partitions.is_empty()) {
+            (None, _) => Place::Device(path.to_owned()),
+            (Some(partition), true) => Place::Partition(partition),
+            (Some(_), false) => {
+                conflicts.push(Conflict::new(
+                    "device-ambiguous",
+                    format!("/storage/filesystems/{index}/device"),
+                    format!("{} names more than one partition", filesystem.device),
+                    "give the partitions different labels, or name the partition by its number",
+                ));
+                continue;
+            }
+        };
+        places.insert(filesystem.device.clone(), place);
+    }
+    places
+}
+
+/// Plans the stage. `contents` holds what each place of the layout holds, by the file system's path in the
+/// config; the nodes of `Place::Device` are resolved by then.
+///
+/// # Errors
+/// Every file system that would have to replace something it may not.
+pub fn plan_disks(
+    config: &Config,
+    known: &Known<'_>,
+    mut layout: Layout,
+    contents: &BTreeMap<String, Content>,
+) -> Result<Plan, Vec<Conflict>> {
+    let mut conflicts = Vec::new();
+    let mut made = Plan::empty(Stage::Disks);
+    let mut changed: BTreeSet<PathBuf> = BTreeSet::new();
+    let mut marks: BTreeMap<String, BTreeSet<u32>> = BTreeMap::new();
+    for (index, want) in config.storage.filesystems.iter().enumerate() {
+        let (Some(format), Some(place)) = (filesystems::format_of(want), layout.places.get(&want.device)) else {
+            continue;
+        };
+        let pointer = format!("/storage/filesystems/{index}");
+        let unfinished = is_unfinished(place, known);
+        let content = contents.get(&want.device).cloned().unwrap_or_default();
+        let decision = filesystems::decide(&content, want, format, unfinished);
+        if let Decision::Refuse(why) = &decision {
+            conflicts.push(refusal(&pointer, want, why));
+            continue;
+        }
+        let made_here = push_filesystem(
+            &mut made, &pointer, want, format, place, &decision, &content, known, &layout, unfinished,
+        );
+        if made_here {
+            changed.insert(place.node());
+            if let Place::Partition(partition) = place {
+                marks.entry(partition.disk.clone()).or_default().insert(partition.number);
+            }
+        }
+    }
+    if !conflicts.is_empty() {
+        return Err(conflicts);
+    }
+    let mut plan = Plan::empty(Stage::Disks);
+    let mut finish = Plan::empty(Stage::Disks);
+    for (index, disk) in config.storage.disks.iter().enumerate() {
+        let (Some(change), Some(found)) = (layout.tables.get_mut(&disk.device), known.disks.get(&disk.device))
+        else {
+            continue;
+        };
+        let pointer = format!("/storage/disks/{index}");
+        let numbers = marks.remove(&disk.device).unwrap_or_default();
+        push_table(&mut plan, &mut finish, &pointer, &disk.device, found, change, &numbers, &mut changed);
+    }
+    plan.steps.append(&mut made.steps);
+    plan.steps.append(&mut finish.steps);
+    if !changed.is_empty() {
+        plan.push("/storage", Step::SettleDevices { nodes: changed });
+    }
+    Ok(plan)
+}
+
+fn refusal(pointer: &str, want: &Filesystem, why: &str) -> Conflict {
+    Conflict::new(
+        "filesystem-differs",
+        pointer,
+        format!("{}: {why}", want.device),
+        "set wipeFilesystem to true if the data may go, or correct the config to describe what is there",
+    )
+}
+
+/// Whether the partition carries our mark on the disk as it is now.
+fn is_unfinished(place: &Place, known: &Known<'_>) -> bool {
+    let Place::Partition(partition) = place else { return false };
+    let Some(Disk { found: Found::Gpt { table, .. }, .. }) = known.disks.get(&partition.disk) else { return false };
+    // The same number at another place would be another partition.
+    let start = |entry: &Entry| entry.first.to_bytes(table.sector_size);
+    table
+        .entries
+        .get(&partition.number)
+        .is_some_and(|entry| entry.attributes & UNFINISHED != 0 && start(entry) == partition.start)
+}
+
+#[expect(clippy::too_many_arguments, reason = "one call site; the values have no meaning together")]
+fn push_filesystem(
+    plan: &mut Plan,
+    pointer: &str,
+    want: &Filesystem,
+    format: Format,
+    place: &Place,
+    decision: &Decision,
+    content: &Content,
+    known: &Known<'_>,
+    layout: &Layout,
+    unfinished: bool,
+) -> bool {
+    let (device, node) = (PathBuf::from(&want.device), place.node());
+    if *decision == Decision::Keep {
+        plan.push(pointer, Step::KeepFilesystem { device, format: filesystems::name(format).to_owned() });
+        return false;
+    }
+    if *decision == Decision::WipeAndMake {
+        let (device, node) = (device.clone(), node.clone());
+        plan.push(pointer, Step::WipeSignatures { device, node, found: in_words(content), unfinished });
+    }
+    let medium = match place {
+        Place::Partition(partition) => {
+            let table = layout.tables.get(&partition.disk).and_then(|change| change.table.as_ref());
+            table.map_or(String::new(), |table| table.disk_guid.to_string())
+        }
+        Place::Device(_) => String::new(),
+    };
+    let derived = known.seed.derive_uuid(&medium, pointer);
+    if let Some(call) = filesystems::mkfs(want, format, &node, &derived) {
+        plan.push(pointer, Step::MakeFilesystem { device, node, format, call });
+    }
+    true
+}
+
+fn in_words(content: &Content) -> String {
+    match content {
+        Content::Blank => "nothing".to_owned(),
+        Content::Known(signature) => signature.kind.clone(),
+        Content::Ambiguous(kinds) => kinds.join(" and "),
+    }
+}
+
+#[expect(clippy::too_many_arguments, reason = "one call site; the values have no meaning together")]
+fn push_table(
+    plan: &mut Plan,
+    finish: &mut Plan,
+    pointer: &str,
+    device: &str,
+    found: &Disk,
+    change: &mut TableChange,
+    marked: &BTreeSet<u32>,
+    changed: &mut BTreeSet<PathBuf>,
+) {
+    let device = PathBuf::from(device);
+    let mut clean = change.table.clone();
+    let left_over = clean.as_ref().map(unfinished_numbers).unwrap_or_default();
+    for entry in clean.iter_mut().flat_map(|table| table.entries.values_mut()) {
+        entry.attributes &= !UNFINISHED;
+    }
+    let mut table = clean.clone();
+    if let Some(table) = &mut table {
+        let entries = table.entries.iter_mut().filter(|(number, _)| marked.contains(number));
+        entries.for_each(|(_, entry)| entry.attributes |= UNFINISHED);
+    }
+    let numbers: BTreeSet<u32> = marked.union(&left_over).copied().collect();
+    let slots = change.slots.clone();
+    if change.is_noop() && marked.is_subset(&left_over) {
+        plan.push(pointer, Step::KeepTable { device: device.clone(), slots });
+    } else {
+        for slot in slots.iter().filter(|slot| matches!(slot.step, SlotStep::Create | SlotStep::Replace)) {
+            changed.insert(place::partition_name(&found.node, slot.number));
+        }
+        let write = TableWrite {
+            wiped: change.wiped,
+            erase: std::mem::take(&mut change.erase),
+            table,
+            kernel: std::mem::take(&mut change.kernel),
+        };
+        let before = table_in_words(&found.found);
+        plan.push(
+            pointer,
+            Step::WriteTable { device: device.clone(), node: found.node.clone(), write, slots, before },
+        );
+    }
+    if let (Some(table), false) = (clean, numbers.is_empty()) {
+        finish.push(pointer, Step::FinishTable { device, node: found.node.clone(), table, numbers });
+    }
+}
+
+fn unfinished_numbers(table: &Table) -> BTreeSet<u32> {
+    table.entries.iter().filter(|(_, entry)| entry.attributes & UNFINISHED != 0).map(|(number, _)| *number).collect()
+}
+
+fn is_marked(found: &Found, number: u32) -> bool {
+    match found {
+        Found::Gpt { table, .. } => unfinished_numbers(table).contains(&number),
+        Found::Blank | Found::Mbr | Found::Damaged(_) => false,
+    }
+}
+
+fn table_in_words(found: &Found) -> String {
+    match found {
+        Found::Blank => "blank".to_owned(),
+        Found::Gpt { table, .. } => format!("GPT with {} partitions", table.entries.len()),
+        Found::Mbr => "an MBR partition table".to_owned(),
+        Found::Damaged(_) => "a damaged GPT".to_owned(),
+    }
+}

@@ -1,0 +1,176 @@
+//! The files stage: accounts, then nodes, then units, then the result file (engine.md 4.6).
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use kindling_config_spec::types::Config;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use super::accounts::KeyFile;
+use super::{Conflict, Plan, Stage, Step, accounts, nodes, units};
+use crate::inventory::target::Target;
+
+/// Where the result of provisioning is written, for programs that ask whether and when it happened.
+pub const RESULT_FILE: &str = "/etc/.ignition-result.json";
+
+/// What the planner may know besides config and target.
+pub struct Known<'a> {
+    /// The target.
+    pub target: &'a Target,
+    /// Where the target's root is, as the account programs are told.
+    pub root: &'a Path,
+    /// Directories that the mount stage made.
+    pub made_by_mount: &'a [PathBuf],
+    /// Where SSH keys go.
+    pub key_file: KeyFile,
+    /// Names this boot.
+    pub boot_id: &'a str,
+    /// Now, RFC 3339 with second precision.
+    pub now: &'a str,
+    /// Some user gave a config.
+    pub user_config_provided: bool,
+}
+
+/// The result file's content, with the previous one inside it.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Report<'a> {
+    #[serde(rename = "provisioningBootID")]
+    boot_id: &'a str,
+    provisioning_date: &'a str,
+    user_config_provided: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    previous_report: Option<Box<RawValue>>,
+}
+
+/// Plans the stage.
+///
+/// # Errors
+/// Every path where something stands that the config does not allow to replace.
+pub fn plan_files(config: &Config, known: &Known<'_>) -> Result<Plan, Vec<Conflict>> {
+    let mut plan = Plan::empty(Stage::Files);
+    let mut conflicts = Vec::new();
+    accounts::plan_accounts(&mut plan, config, known.target, known.root, known.made_by_mount, known.key_file);
+    nodes::plan_nodes(&mut plan, &mut conflicts, config, known.target);
+    units::plan_units(&mut plan, config, known.target);
+    match result(known) {
+        Ok(step) => plan.push("", step),
+        Err(conflict) => conflicts.push(conflict),
+    }
+    if let Some(contexts) = &known.target.selinux_contexts {
+        let paths = relabelled(&plan, known.target);
+        plan.push("", Step::Relabel { contexts: contexts.clone(), paths });
+    }
+    if conflicts.is_empty() { Ok(plan) } else { Err(conflicts) }
+}
+
+fn result(known: &Known<'_>) -> Result<Step, Conflict> {
+    #[derive(Deserialize)]
+    struct Previous(#[expect(dead_code, reason = "only that it is an object counts")] serde_json::Map<String, serde_json::Value>);
+    let already = known.target.complete.contains(Path::new(RESULT_FILE));
+    let previous = known.target.previous_result.as_deref().map(|text| {
+        let parsed = serde_json::from_str::<Previous>(text).and_then(|_| serde_json::from_str(text));
+        parsed.map_err(|error| {
+            Conflict::new(
+                "result-unreadable",
+                "",
+                format!("{RESULT_FILE} of an earlier provisioning is not a JSON object: {error}"),
+                format!("remove {RESULT_FILE} from the target if it may be provisioned again"),
+            )
+        })
+    });
+    let report = Report {
+        boot_id: known.boot_id,
+        provisioning_date: known.now,
+        user_config_provided: known.user_config_provided,
+        previous_report: previous.transpose()?,
+    };
+    let mut text = serde_json::to_string_pretty(&report).expect("plain data always serialises");
+    text.push('\n');
+    Ok(Step::Result { text, already })
+}
+
+/// What must be labelled: everything a step writes, and what the account programs change.
+fn relabelled(plan: &Plan, target: &Target) -> BTreeSet<PathBuf> {
+    let mut paths = BTreeSet::new();
+    for planned in &plan.steps {
+        match &planned.step {
+            Step::Directory { path, .. } | Step::Symlink { path, .. } | Step::HardLink { path, .. } => {
+                paths.insert(topmost_new(path, target));
+            }
+            Step::File(file) => {
+                paths.insert(topmost_new(&file.path, target));
+            }
+            Step::Preset { .. } => {
+                paths.insert(topmost_new(Path::new(units::PRESET_FILE), target));
+            }
+            Step::Result { .. } => {
+                paths.insert(PathBuf::from(RESULT_FILE));
+            }
+            Step::Account { .. } | Step::AuthorizedKeys { .. } => {
+                let files = ["passwd", "group", "shadow", "gshadow", "subuid", "subgid"];
+                paths.extend(files.iter().flat_map(|name| {
+                    [Path::new("/etc").join(name), Path::new("/etc").join(format!("{name}-"))]
+                }));
+            }
+            _ => {}
+        }
+    }
+    paths
+}
+
+/// The first component of `path` that does not exist yet, or `path` itself.
+fn topmost_new(path: &Path, target: &Target) -> PathBuf {
+    let known_dir = |dir: &Path| target.nodes.contains_key(dir) || target.existing_parents.contains(dir);
+    let mut topmost = path;
+    for above in path.ancestors().skip(1) {
+        if above == Path::new("/") || known_dir(above) {
+            break;
+        }
+        topmost = above;
+    }
+    topmost.to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn planned(target: &Target) -> Result<Plan, Vec<Conflict>> {
+        plan_files(&Config::default(), &Known {
+            target,
+            root: Path::new("/sysroot"),
+            made_by_mount: &[],
+            key_file: KeyFile::Fragment,
+            boot_id: "b-1",
+            now: "2024-01-02T03:04:05Z",
+            user_config_provided: true,
+        })
+    }
+
+    fn text(plan: &Plan) -> &str {
+        match &plan.steps[0].step {
+            Step::Result { text, .. } => text,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn the_result_names_boot_and_date_and_nests_the_previous_one() {
+        let first = planned(&Target::default()).unwrap();
+        let expected = "{\n  \"provisioningBootID\": \"b-1\",\n  \"provisioningDate\": \"2024-01-02T03:04:05Z\",\n  \
+                        \"userConfigProvided\": true\n}\n";
+        assert_eq!(text(&first), expected);
+        let again = Target { previous_result: Some(expected.to_owned()), ..Target::default() };
+        assert!(text(&planned(&again).unwrap()).contains("\"previousReport\": {"));
+    }
+
+    #[test]
+    fn a_previous_result_that_is_no_object_is_refused() {
+        for text in ["", "[]", "{"] {
+            let target = Target { previous_result: Some(text.to_owned()), ..Target::default() };
+            assert_eq!(planned(&target).unwrap_err()[0].code, "result-unreadable");
+        }
+    }
+}

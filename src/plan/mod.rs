@@ -1,0 +1,22 @@
+//! Decisions: config and inventory in, a list of steps out.
+//!
+//! Nothing here reads a host, a clock or the environment, and nothing here acts. A plan is plain data: it
+//! prints ([`show`]), it compares, and `apply` does what it says and decides nothing.
+
+pub mod accounts;
+pub mod check;
+pub mod conflict;
+pub mod disks;
+pub mod files;
+pub mod filesystems;
+pub mod kargs;
+pub mod mounts;
+pub mod nodes;
+pub mod partitions;
+pub mod place;
+pub mod show;
+pub mod step;
+pub mod units;
+
+pub use conflict::Conflict;
+pub use step::{Plan, Stage, Step};

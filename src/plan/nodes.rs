@@ -1,0 +1,406 @@
+//! Directories, files and links (engine.md 4.6.4–4.6.6): what is done with each, and in which order.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use kindling_config_spec::data_url;
+use kindling_config_spec::types::{Config, Directory, File, Link, Owner, Resource};
+use kindling_config_spec::units::Mode;
+
+use super::step::{Before, Content, FileStep, Id, Ownership};
+use super::{Conflict, Plan, Step};
+use crate::inventory::target::{Kind, Node, Target};
+
+/// Mode of a new file whose config sets none.
+const FILE_MODE: Mode = Mode(0o644);
+
+/// One entry of any of the three lists.
+#[derive(Clone, Copy)]
+enum Entry<'a> {
+    Directory(&'a Directory),
+    File(&'a File),
+    Link(&'a Link),
+}
+
+impl Entry<'_> {
+    fn path(&self) -> &str {
+        match self {
+            Self::Directory(entry) => &entry.path,
+            Self::File(entry) => &entry.path,
+            Self::Link(entry) => &entry.path,
+        }
+    }
+
+    fn is_hard_link(&self) -> bool {
+        matches!(self, Self::Link(link) if link.hard == Some(true))
+    }
+}
+
+/// The paths the config names, in the order of their lists: directories, files, links.
+pub fn paths(config: &Config) -> impl Iterator<Item = &str> {
+    entries(config).map(|(_, entry)| match entry {
+        Entry::Directory(entry) => entry.path.as_str(),
+        Entry::File(entry) => entry.path.as_str(),
+        Entry::Link(entry) => entry.path.as_str(),
+    })
+}
+
+fn entries(config: &Config) -> impl Iterator<Item = (String, Entry<'_>)> {
+    let storage = &config.storage;
+    let directories = storage.directories.iter().enumerate();
+    let files = storage.files.iter().enumerate();
+    let links = storage.links.iter().enumerate();
+    directories
+        .map(|(index, entry)| (format!("/storage/directories/{index}"), Entry::Directory(entry)))
+        .chain(files.map(|(index, entry)| (format!("/storage/files/{index}"), Entry::File(entry))))
+        .chain(links.map(|(index, entry)| (format!("/storage/links/{index}"), Entry::Link(entry))))
+}
+
+/// Adds the steps for all nodes, shallow paths first, hard links last.
+pub fn plan_nodes(plan: &mut Plan, conflicts: &mut Vec<Conflict>, config: &Config, target: &Target) {
+    let mut sorted: Vec<(PathBuf, String, Entry<'_>)> = entries(config)
+        .map(|(pointer, entry)| {
+            let path = PathBuf::from(entry.path());
+            (target.resolved.get(&path).cloned().unwrap_or(path), pointer, entry)
+        })
+        .collect();
+    collisions(&sorted, conflicts);
+    sorted.sort_by_key(|(real, _, entry)| (entry.is_hard_link(), real.components().count()));
+    let mut view = View { target, removed: BTreeSet::new() };
+    for (real, pointer, entry) in &sorted {
+        let found = view.look(Path::new(entry.path()), real).cloned();
+        let found = found.as_ref();
+        match entry {
+            Entry::Directory(entry) => directory(plan, conflicts, &mut view, pointer, entry, real, found),
+            Entry::File(entry) => file(plan, conflicts, &view, pointer, entry, real, found),
+            Entry::Link(entry) if entry.hard == Some(true) => hard_link(plan, conflicts, &view, pointer, entry, found),
+            Entry::Link(entry) => symlink(plan, conflicts, &mut view, pointer, entry, real, found),
+        }
+    }
+}
+
+fn collisions(sorted: &[(PathBuf, String, Entry<'_>)], conflicts: &mut Vec<Conflict>) {
+    let mut seen: BTreeMap<&Path, &Entry<'_>> = BTreeMap::new();
+    for (real, pointer, entry) in sorted {
+        if let Some(first) = seen.insert(real, entry) {
+            conflicts.push(Conflict::new(
+                "paths-collide",
+                pointer,
+                format!("{} and {} are both {}, through links of the target", first.path(), entry.path(), real.display()),
+                "remove one of the two entries",
+            ));
+        }
+    }
+}
+
+/// The target as the steps planned so far will leave it.
+struct View<'a> {
+    target: &'a Target,
+    removed: BTreeSet<PathBuf>,
+}
+
+impl View<'_> {
+    fn look(&self, path: &Path, real: &Path) -> Option<&Node> {
+        if real.ancestors().any(|above| self.removed.contains(above)) {
+            return None;
+        }
+        self.target.nodes.get(path)
+    }
+
+    fn is_ours(&self, path: &Path, real: &Path) -> bool {
+        self.target.complete.contains(path) && !real.ancestors().any(|above| self.removed.contains(above))
+    }
+}
+
+fn in_the_way(pointer: &str, path: &str, found: &Node, wanted: &str) -> Conflict {
+    Conflict::new(
+        "path-exists",
+        pointer,
+        format!("{path} is {} in the target, and the config asks for {wanted}", found.kind.name()),
+        "set overwrite to true if it may go, or use another path",
+    )
+}
+
+fn id(owner: &Owner) -> Id {
+    match (owner.id, owner.name.as_deref()) {
+        (Some(number), _) => u32::try_from(number).map_or(Id::Keep, Id::Number),
+        (None, Some(name)) if !name.is_empty() => Id::Name(name.to_owned()),
+        (None, _) => Id::Keep,
+    }
+}
+
+fn mode(mode: Option<i64>) -> Option<Mode> {
+    mode.and_then(|mode| u32::try_from(mode).ok()).map(|mode| Mode(mode & 0o7777))
+}
+
+fn owner_checked(pointer: &str, user: &Owner, group: &Owner, conflicts: &mut Vec<Conflict>) {
+    for (member, owner) in [("user", user), ("group", group)] {
+        if owner.id.is_some_and(|number| u32::try_from(number).is_err()) {
+            conflicts.push(Conflict::new(
+                "owner-out-of-range",
+                format!("{pointer}/{member}/id"),
+                "the number is not an owner: it must be 0 to 4294967295",
+                "give a number the target's kernel can hold, or a name",
+            ));
+        }
+    }
+}
+
+fn directory(
+    plan: &mut Plan,
+    conflicts: &mut Vec<Conflict>,
+    view: &mut View<'_>,
+    pointer: &str,
+    entry: &Directory,
+    real: &Path,
+    found: Option<&Node>,
+) {
+    owner_checked(pointer, &entry.user, &entry.group, conflicts);
+    let path = PathBuf::from(&entry.path);
+    let mut exists = matches!(found, Some(Node { kind: Kind::Directory, .. }));
+    match (found, entry.overwrite == Some(true)) {
+        (Some(found), true) => {
+            plan.push(pointer, Step::Remove { path: path.clone(), found: found.kind.name().to_owned() });
+            view.removed.insert(real.to_owned());
+            exists = false;
+        }
+        (Some(found), false) if !exists => conflicts.push(in_the_way(pointer, &entry.path, found, "a directory")),
+        (_, false) | (None, true) => {}
+    }
+    let ownership = Ownership { user: id(&entry.user), group: id(&entry.group), mode: mode(entry.mode) };
+    plan.push(pointer, Step::Directory { path, ownership, exists });
+}
+
+/// The table of engine.md 4.6.5, with a row for what an interrupted run of ours left.
+fn file(
+    plan: &mut Plan,
+    conflicts: &mut Vec<Conflict>,
+    view: &View<'_>,
+    pointer: &str,
+    entry: &File,
+    real: &Path,
+    found: Option<&Node>,
+) {
+    owner_checked(pointer, &entry.user, &entry.group, conflicts);
+    let path = PathBuf::from(&entry.path);
+    let replaces = entry.contents.source.is_some();
+    let overwrite = entry.overwrite == Some(true);
+    let is_file = found.is_some_and(|node| node.kind == Kind::File);
+    let before = match found {
+        None => Before::Absent,
+        Some(_) if is_file && view.is_ours(&path, real) => Before::Ours,
+        Some(_) if is_file && view.target.half_written.contains(&path) => Before::HalfWritten,
+        Some(_) if is_file && (overwrite || !replaces) => Before::Present,
+        Some(found) if overwrite => {
+            plan.push(pointer, Step::Remove { path: path.clone(), found: found.kind.name().to_owned() });
+            Before::Absent
+        }
+        Some(found) => {
+            conflicts.push(in_the_way(pointer, &entry.path, found, "a file"));
+            Before::Present
+        }
+    };
+    let is_fresh = matches!(before, Before::Absent | Before::HalfWritten);
+    let keeps_content = !replaces && !overwrite && !is_fresh;
+    let new_mode = (!keeps_content).then_some(FILE_MODE);
+    let ownership =
+        Ownership { user: id(&entry.user), group: id(&entry.group), mode: mode(entry.mode).or(new_mode) };
+    let resources = replaces.then_some(&entry.contents).into_iter().chain(&entry.append);
+    let content = resources.map(content_of).collect();
+    plan.push(pointer, Step::File(FileStep { path, ownership, content, keeps_content, before }));
+}
+
+/// Bytes that stand in the config are decoded here; whatever must be fetched, unpacked or verified is left to
+/// the fetcher.
+#[must_use]
+pub fn content_of(resource: &Resource) -> Content {
+    let plain = resource.compression.as_deref().unwrap_or("").is_empty() && resource.verification.hash.is_none();
+    match resource.source.as_deref() {
+        None | Some("") => Content::Inline(Vec::new()),
+        Some(source) if plain && source.starts_with("data:") => match data_url::decode(source) {
+            Ok(bytes) => Content::Inline(bytes),
+            Err(_) => Content::Remote(Box::new(resource.clone())),
+        },
+        Some(_) => Content::Remote(Box::new(resource.clone())),
+    }
+}
+
+fn symlink(
+    plan: &mut Plan,
+    conflicts: &mut Vec<Conflict>,
+    view: &mut View<'_>,
+    pointer: &str,
+    entry: &Link,
+    real: &Path,
+    found: Option<&Node>,
+) {
+    owner_checked(pointer, &entry.user, &entry.group, conflicts);
+    let path = PathBuf::from(&entry.path);
+    let target = PathBuf::from(entry.target.as_deref().unwrap_or_default());
+    let exists = matches!(found, Some(Node { kind: Kind::Symlink { target: held }, .. })
+        if cleaned(held) == cleaned(&target));
+    match found {
+        Some(found) if !exists && entry.overwrite == Some(true) => {
+            plan.push(pointer, Step::Remove { path: path.clone(), found: found.kind.name().to_owned() });
+            view.removed.insert(real.to_owned());
+        }
+        Some(found) if !exists => conflicts.push(in_the_way(pointer, &entry.path, found, "another link")),
+        _ => {}
+    }
+    let ownership = Ownership { user: id(&entry.user), group: id(&entry.group), mode: None };
+    plan.push(pointer, Step::Symlink { path, target, ownership, exists });
+}
+
+fn hard_link(
+    plan: &mut Plan,
+    conflicts: &mut Vec<Conflict>,
+    view: &View<'_>,
+    pointer: &str,
+    entry: &Link,
+    found: Option<&Node>,
+) {
+    let path = PathBuf::from(&entry.path);
+    let target = hard_target(entry);
+    let same = |a: &Node, b: &Node| a.inode == b.inode;
+    let exists = found.zip(view.target.nodes.get(&target)).is_some_and(|(link, file)| same(link, file));
+    match found {
+        Some(found) if !exists && entry.overwrite == Some(true) => {
+            plan.push(pointer, Step::Remove { path: path.clone(), found: found.kind.name().to_owned() });
+        }
+        Some(found) if !exists => conflicts.push(in_the_way(pointer, &entry.path, found, "a hard link")),
+        _ => {}
+    }
+    plan.push(pointer, Step::HardLink { path, target, exists });
+}
+
+/// A hard link's target inside the root: absolute, or joined onto the link's own path (config-spec.md 2.11).
+#[must_use]
+pub fn hard_target(entry: &Link) -> PathBuf {
+    cleaned(&Path::new(&entry.path).join(entry.target.as_deref().unwrap_or_default()))
+}
+
+fn cleaned(path: &Path) -> PathBuf {
+    use std::path::Component;
+    path.components().fold(PathBuf::new(), |mut clean, component| {
+        match component {
+            Component::CurDir => {}
+            Component::ParentDir if clean.file_name().is_some_and(|last| last != "..") => {
+                clean.pop();
+            }
+            Component::ParentDir if clean == Path::new("/") => {}
+            other => clean.push(other),
+        }
+        clean
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::Stage;
+
+    fn node(kind: Kind) -> Node {
+        Node { kind, uid: 0, gid: 0, mode: Mode(0o644), inode: (1, 1) }
+    }
+
+    fn inline(text: &str) -> Resource {
+        Resource { source: Some(format!("data:,{text}")), ..Resource::default() }
+    }
+
+    fn decided(entry: File, found: Option<Kind>, ours: bool) -> Result<Vec<Step>, Vec<Conflict>> {
+        let mut target = Target::default();
+        let path = PathBuf::from(&entry.path);
+        if let Some(kind) = found {
+            target.nodes.insert(path.clone(), node(kind));
+        }
+        if ours {
+            target.complete.insert(path);
+        }
+        let mut config = Config::default();
+        config.storage.files.push(entry);
+        let (mut plan, mut conflicts) = (Plan::empty(Stage::Files), Vec::new());
+        plan_nodes(&mut plan, &mut conflicts, &config, &target);
+        let steps = plan.steps.into_iter().map(|planned| planned.step).collect();
+        if conflicts.is_empty() { Ok(steps) } else { Err(conflicts) }
+    }
+
+    #[test]
+    fn file_table() {
+        let with = File { path: "/f".into(), contents: inline("x"), ..File::default() };
+        let over = File { overwrite: Some(true), ..with.clone() };
+        let bare = File { path: "/f".into(), append: vec![inline("y")], ..File::default() };
+        let file = |content: &[&str], keeps_content: bool, before| {
+            let content = content.iter().map(|text| Content::Inline(text.as_bytes().to_vec())).collect();
+            let mode = (!keeps_content).then_some(FILE_MODE);
+            let ownership = Ownership { user: Id::Keep, group: Id::Keep, mode };
+            Step::File(FileStep { path: "/f".into(), ownership, content, keeps_content, before })
+        };
+        let removed = Step::Remove { path: "/f".into(), found: "a directory".into() };
+        for (row, entry, found, ours, expected) in [
+            ("nothing, contents", &with, None, false, Some(vec![file(&["x"], false, Before::Absent)])),
+            ("nothing, none", &bare, None, false, Some(vec![file(&["y"], false, Before::Absent)])),
+            ("file, contents", &with, Some(Kind::File), false, None),
+            ("file, contents, ours", &with, Some(Kind::File), true, Some(vec![file(&["x"], false, Before::Ours)])),
+            ("file, overwrite", &over, Some(Kind::File), false, Some(vec![file(&["x"], false, Before::Present)])),
+            ("file, none", &bare, Some(Kind::File), false, Some(vec![file(&["y"], true, Before::Present)])),
+            ("directory, contents", &with, Some(Kind::Directory), false, None),
+            ("directory, none", &bare, Some(Kind::Directory), false, None),
+            ("directory, overwrite", &over, Some(Kind::Directory), false, Some(vec![
+                removed,
+                file(&["x"], false, Before::Absent),
+            ])),
+        ] {
+            assert_eq!(decided(entry.clone(), found, ours).ok(), expected, "{row}");
+        }
+    }
+
+    #[test]
+    fn what_stands_below_a_removed_directory_is_gone() {
+        let mut config = Config::default();
+        config.storage.directories.push(Directory {
+            path: "/d".into(),
+            overwrite: Some(true),
+            ..Directory::default()
+        });
+        config.storage.files.push(File { path: "/d/f".into(), contents: inline("x"), ..File::default() });
+        let mut target = Target::default();
+        target.nodes.insert("/d".into(), node(Kind::Directory));
+        target.nodes.insert("/d/f".into(), node(Kind::File));
+        target.complete.insert("/d/f".into());
+        let (mut plan, mut conflicts) = (Plan::empty(Stage::Files), Vec::new());
+        plan_nodes(&mut plan, &mut conflicts, &config, &target);
+        assert_eq!(conflicts, []);
+        assert!(matches!(&plan.steps[2].step, Step::File(FileStep { before: Before::Absent, .. })));
+    }
+
+    #[test]
+    fn two_paths_that_are_one_through_a_link_are_refused() {
+        let mut config = Config::default();
+        for path in ["/a/f", "/b/f"] {
+            config.storage.files.push(File { path: path.into(), ..File::default() });
+        }
+        let mut target = Target::default();
+        target.resolved.insert("/b/f".into(), "/a/f".into());
+        let mut conflicts = Vec::new();
+        plan_nodes(&mut Plan::empty(Stage::Files), &mut conflicts, &config, &target);
+        assert_eq!(conflicts.iter().map(|found| found.code).collect::<Vec<_>>(), ["paths-collide"]);
+    }
+
+    #[test]
+    fn hard_links_come_last_and_their_targets_are_joined_onto_the_link() {
+        let link = |target: &str| Link {
+            path: "/srv/h".into(),
+            target: Some(target.into()),
+            hard: Some(true),
+            ..Link::default()
+        };
+        assert_eq!(hard_target(&link("/srv/f")), Path::new("/srv/f"));
+        assert_eq!(hard_target(&link("../f")), Path::new("/srv/f"));
+        let mut config = Config::default();
+        config.storage.links.push(link("/srv/deep/down/f"));
+        config.storage.files.push(File { path: "/srv/deep/down/f".into(), ..File::default() });
+        let mut plan = Plan::empty(Stage::Files);
+        plan_nodes(&mut plan, &mut Vec::new(), &config, &Target::default());
+        assert!(matches!(plan.steps.last().unwrap().step, Step::HardLink { .. }));
+    }
+}

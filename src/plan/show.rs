@@ -1,0 +1,226 @@
+//! The printed plan: the same text for a dry run, for the journal before the stage starts, and for tests.
+//!
+//! Every line starts with what happens: `+` made, `~` changed, `-` removed or erased, `=` already so,
+//! `>` run. A line that can destroy data starts with `!`. No content, no hash, no key is ever printed.
+
+use std::fmt::Write;
+
+use kindling_config_spec::types::Resource;
+use kindling_config_spec::units::{Bytes, SectorSize};
+
+use super::partitions::{SlotOutcome, SlotStep};
+use super::step::{Before, Content, FileStep, Id, Ownership, PresetLine};
+use super::{Plan, Step, units};
+use crate::gpt::Entry;
+
+/// How many of a plan's steps change something, and how many of those can destroy data.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Count {
+    /// Steps that change something.
+    pub changes: usize,
+    /// Lines that start with `!`.
+    pub destroys: usize,
+}
+
+/// The whole plan as text, one line a step, with a heading and no line end after the last line.
+#[must_use]
+pub fn show(plan: &Plan) -> String {
+    let lines = lines(plan);
+    if lines.is_empty() {
+        return format!("stage {}: nothing to do", plan.stage);
+    }
+    let mut text = format!("stage {}:", plan.stage);
+    for line in lines {
+        text.push_str("\n  ");
+        text.push_str(&line);
+    }
+    text
+}
+
+/// The plan's lines without heading and indentation.
+#[must_use]
+pub fn lines(plan: &Plan) -> Vec<String> {
+    plan.steps.iter().flat_map(|planned| describe(&planned.step)).collect()
+}
+
+/// Counts changes and possible data loss from the same lines a person reads.
+#[must_use]
+pub fn count(plan: &Plan) -> Count {
+    let mut count = Count::default();
+    for planned in &plan.steps {
+        let lines = describe(&planned.step);
+        count.destroys += lines.iter().filter(|line| line.starts_with('!')).count();
+        count.changes += usize::from(!lines.iter().all(|line| line.starts_with(['=', ' '])));
+    }
+    count
+}
+
+/// A resource for a log: scheme, host and path, never user-info or query; of inline data only that it is such.
+#[must_use]
+pub fn source(resource: &Resource) -> String {
+    let Some(source) = resource.source.as_deref() else { return "nothing".to_owned() };
+    match url::Url::parse(source) {
+        Ok(url) if url.scheme() == "data" => "inline data".to_owned(),
+        Ok(mut url) => {
+            // Both fail only on URLs that have no such part.
+            let _ = url.set_username("");
+            let _ = url.set_password(None);
+            url.set_query(None);
+            url.set_fragment(None);
+            url.to_string()
+        }
+        Err(_) => "a source that is not a URL".to_owned(),
+    }
+}
+
+/// One line for each step, more for a partition table.
+fn describe(step: &Step) -> Vec<String> {
+    match step {
+        Step::KernelArguments { call } => vec![format!("> {call}")],
+        Step::WriteTable { device, write, slots, before, .. } => {
+            let mark = if before == "blank" { '~' } else { '!' };
+            // A table that only gains and keeps partitions loses nothing.
+            let loses = slots.iter().any(|slot| matches!(slot.step, SlotStep::Delete | SlotStep::Replace));
+            let mark = if mark == '!' && !loses && before.starts_with("GPT") { '~' } else { mark };
+            let sector = write.table.as_ref().map_or(SectorSize::S512, |table| table.sector_size);
+            let heading = format!("{mark} {}: write the partition table (now: {before})", device.display());
+            [heading].into_iter().chain(slots.iter().map(|slot| describe_slot(slot, sector))).collect()
+        }
+        Step::KeepTable { device, slots } => {
+            let count = slots.iter().filter(|slot| slot.step == SlotStep::Keep).count();
+            vec![format!("= {}: {count} partitions are as configured", device.display())]
+        }
+        Step::WipeSignatures { device, found, unfinished, .. } => vec![if *unfinished {
+            format!("~ {}: erase what an interrupted run left there ({found})", device.display())
+        } else {
+            format!("! {}: erase {found}", device.display())
+        }],
+        Step::MakeFilesystem { device, call, .. } => vec![format!("+ {}: {call}", device.display())],
+        Step::KeepFilesystem { device, format } => vec![format!("= {}: {format} is there", device.display())],
+        Step::FinishTable { device, .. } => {
+            vec![format!("~ {}: mark the new partitions as finished", device.display())]
+        }
+        Step::SettleDevices { nodes } => vec![format!("  wait for udev to finish with {} devices", nodes.len())],
+        Step::Mount { path, call, mounted } => vec![match mounted {
+            true => format!("= {} is mounted", path.display()),
+            false => format!("> {call}"),
+        }],
+        Step::Unmount { path, absent } => vec![match absent {
+            true => format!("= {} is not mounted", path.display()),
+            false => format!("> unmount {}", path.display()),
+        }],
+        Step::Account { call, already, .. } => vec![format!("{} {call}", if *already { '=' } else { '>' })],
+        Step::HandOver { user, made } => {
+            vec![format!("  give {user} those of {} mounted directories that are in their home", made.len())]
+        }
+        Step::AuthorizedKeys { user, file, keys } => {
+            vec![format!("+ ~{user}/{}: {} SSH keys", file.display(), keys.len())]
+        }
+        Step::Remove { path, found } => vec![format!("! {}: remove {found}", path.display())],
+        Step::Directory { path, ownership, exists } => {
+            vec![format!("{} {}/{}", if *exists { '=' } else { '+' }, path.display(), access(ownership))]
+        }
+        Step::File(file) => vec![describe_file(file)],
+        Step::Symlink { path, target, exists, .. } => {
+            vec![format!("{} {} -> {}", if *exists { '=' } else { '+' }, path.display(), target.display())]
+        }
+        Step::HardLink { path, target, exists } => {
+            vec![format!("{} {} = {}", if *exists { '=' } else { '+' }, path.display(), target.display())]
+        }
+        Step::Preset { lines } => lines
+            .iter()
+            .map(|line| match line {
+                PresetLine::Enable(line) => format!("+ {}: {line}", units::PRESET_FILE),
+                PresetLine::DisableIfEnabled(unit) => {
+                    format!("+ {}: disable {unit}, if it is enabled", units::PRESET_FILE)
+                }
+            })
+            .collect(),
+        Step::Result { already, .. } => {
+            vec![format!("{} {}", if *already { '=' } else { '+' }, super::files::RESULT_FILE)]
+        }
+        Step::Relabel { paths, .. } => vec![format!("~ label {} paths for SELinux", paths.len())],
+    }
+}
+
+fn describe_slot(slot: &SlotOutcome, sector: SectorSize) -> String {
+    let entry = |entry: &Entry| {
+        let size = entry.last.0.saturating_sub(entry.first.0).saturating_add(1).saturating_mul(sector.bytes());
+        format!("{} at {}, {}", name(&entry.label.to_string()), entry.first.to_bytes(sector), Bytes(size))
+    };
+    let after = slot.after.as_ref().map_or_else(String::new, entry);
+    let before = slot.before.as_ref().map_or_else(String::new, entry);
+    let number = slot.number;
+    match slot.step {
+        SlotStep::Nothing => format!("  = {number}: absent, as configured"),
+        SlotStep::Keep => format!("  = {number}: {after}"),
+        SlotStep::Create => format!("  + {number}: {after}"),
+        SlotStep::Resize => format!("  ~ {number}: {after} (was: {before})"),
+        SlotStep::Replace => format!("  ! {number}: {after} (replaces: {before})"),
+        SlotStep::Delete => format!("  ! {number}: delete {before}"),
+    }
+}
+
+fn name(label: &str) -> String {
+    if label.is_empty() { "no label".to_owned() } else { format!("{label:?}") }
+}
+
+fn describe_file(file: &FileStep) -> String {
+    let mark = match (file.before, file.keeps_content) {
+        (Before::Ours, _) => '=',
+        (Before::Absent, _) => '+',
+        (Before::HalfWritten, _) | (Before::Present, true) => '~',
+        (Before::Present, false) => '!',
+    };
+    let mut text = format!("{mark} {}{}", file.path.display(), access(&file.ownership));
+    if file.keeps_content {
+        text.push_str(" keeps its content");
+    }
+    let mut parts: Vec<String> = Vec::new();
+    for content in &file.content {
+        parts.push(match content {
+            Content::Inline(bytes) => Bytes(bytes.len() as u64).to_string(),
+            Content::Remote(resource) => {
+                let checked = resource.verification.hash.as_deref().and_then(|hash| hash.split_once('-'));
+                format!("{}{}", source(resource), checked.map_or(" (no hash)", |_| ""))
+            }
+        });
+    }
+    if !parts.is_empty() {
+        // Writing to a String cannot fail.
+        let _ = write!(text, ": {}", parts.join(" + "));
+    }
+    text
+}
+
+fn access(ownership: &Ownership) -> String {
+    let id = |id: &Id| match id {
+        Id::Keep => None,
+        Id::Number(number) => Some(number.to_string()),
+        Id::Name(name) => Some(name.clone()),
+    };
+    let owner = match (id(&ownership.user), id(&ownership.group)) {
+        (None, None) => None,
+        (user, group) => Some(format!("{}:{}", user.unwrap_or_default(), group.unwrap_or_default())),
+    };
+    let mode = ownership.mode.map(|mode| mode.to_string());
+    let words: Vec<String> = mode.into_iter().chain(owner).collect();
+    if words.is_empty() { String::new() } else { format!(" ({})", words.join(" ")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_source_is_shown_without_secrets() {
+        for (given, shown) in [
+            ("https://ada:pw@host/p?token=s#f", "https://host/p"),
+            ("data:,secret", "inline data"),
+            ("://", "a source that is not a URL"),
+        ] {
+            let resource = Resource { source: Some(given.to_owned()), ..Resource::default() };
+            assert_eq!(source(&resource), shown);
+        }
+    }
+}

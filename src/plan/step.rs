@@ -1,0 +1,402 @@
+//! What a plan is made of.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::path::PathBuf;
+
+use kindling_config_spec::types::Resource;
+use kindling_config_spec::units::Mode;
+use serde::{Deserialize, Serialize};
+
+use super::partitions::{KernelChange, SlotOutcome};
+use crate::gpt;
+use crate::invocation::Invocation;
+
+/// The stages of a first boot, in their order. The names are those of the command line and the units.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Stage {
+    /// Acquires the config without the network, or asks for the network.
+    FetchOffline,
+    /// Acquires the config.
+    Fetch,
+    /// Has the boot loader's kernel arguments changed.
+    Kargs,
+    /// Partition tables and file systems.
+    Disks,
+    /// Mounts the target's file systems.
+    Mount,
+    /// Users, files, units.
+    Files,
+    /// Undoes the mount stage.
+    Umount,
+}
+
+impl Stage {
+    /// Every stage, in the order of a boot.
+    pub const ALL: &[Self] = &[
+        Self::FetchOffline,
+        Self::Fetch,
+        Self::Kargs,
+        Self::Disks,
+        Self::Mount,
+        Self::Files,
+        Self::Umount,
+    ];
+
+    /// The name on the command line.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::FetchOffline => "fetch-offline",
+            Self::Fetch => "fetch",
+            Self::Kargs => "kargs",
+            Self::Disks => "disks",
+            Self::Mount => "mount",
+            Self::Files => "files",
+            Self::Umount => "umount",
+        }
+    }
+
+    /// The stage of that name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|stage| stage.name() == name)
+    }
+}
+
+impl fmt::Display for Stage {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(self.name())
+    }
+}
+
+/// What one stage does, in order.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Plan {
+    /// The stage.
+    pub stage: Stage,
+    /// Its steps.
+    pub steps: Vec<Planned>,
+}
+
+impl Plan {
+    /// A plan without steps.
+    #[must_use]
+    pub fn empty(stage: Stage) -> Self {
+        Self { stage, steps: Vec::new() }
+    }
+
+    /// Adds a step that the config asks for at `pointer`.
+    pub fn push(&mut self, pointer: impl Into<String>, step: Step) {
+        self.steps.push(Planned { pointer: pointer.into(), step });
+    }
+}
+
+/// A step, and the place in the rendered config that asks for it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Planned {
+    /// RFC 6901.
+    pub pointer: String,
+    /// What is done.
+    #[serde(flatten)]
+    pub step: Step,
+}
+
+/// Owner of a file or directory.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Id {
+    /// As it is; 0 for something new.
+    Keep,
+    /// A number.
+    Number(u32),
+    /// A name, looked up in the target when the step runs, since a step before it may create it.
+    Name(String),
+}
+
+/// Owner, group and mode of a node.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Ownership {
+    /// User.
+    pub user: Id,
+    /// Group.
+    pub group: Id,
+    /// Permission bits; `None` leaves them.
+    pub mode: Option<Mode>,
+}
+
+/// Bytes that a step writes. Their content never appears in a printed plan.
+#[derive(Clone, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Content {
+    /// Carried by the config.
+    Inline(#[serde(serialize_with = "only_length")] Vec<u8>),
+    /// Fetched, unpacked and verified before the first write of the stage.
+    Remote(#[serde(serialize_with = "only_source")] Box<Resource>),
+}
+
+fn only_length<S: serde::Serializer>(bytes: &[u8], to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_u64(bytes.len() as u64)
+}
+
+fn only_source<S: serde::Serializer>(resource: &Resource, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_str(&super::show::source(resource))
+}
+
+impl fmt::Debug for Content {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Inline(bytes) => write!(out, "Inline({} bytes)", bytes.len()),
+            Self::Remote(resource) => write!(out, "Remote({})", super::show::source(resource)),
+        }
+    }
+}
+
+/// File system formats.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Format {
+    /// btrfs.
+    Btrfs,
+    /// ext4.
+    Ext4,
+    /// FAT.
+    Vfat,
+    /// XFS.
+    Xfs,
+    /// A swap area.
+    Swap,
+    /// No file system: the device is left without any signature.
+    None,
+}
+
+/// One line of the account database or one node of the tree as a step leaves it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(tag = "step", rename_all = "kebab-case")]
+pub enum Step {
+    /// Runs the distribution's hook for the boot loader's kernel arguments.
+    KernelArguments {
+        /// The one call of the hook.
+        call: Invocation,
+    },
+    /// Writes a partition table and tells the kernel what changed in it.
+    WriteTable {
+        /// The path in the config.
+        device: PathBuf,
+        /// The disk's node.
+        node: PathBuf,
+        /// What is written.
+        write: TableWrite,
+        /// What happens to each configured partition, for the reader of the plan.
+        slots: Vec<SlotOutcome>,
+        /// What stood on the disk before, in words.
+        before: String,
+    },
+    /// A disk whose partitions already are as the config asks.
+    KeepTable {
+        /// The path in the config.
+        device: PathBuf,
+        /// What happens to each configured partition: nothing.
+        slots: Vec<SlotOutcome>,
+    },
+    /// Erases every signature on a device.
+    WipeSignatures {
+        /// The path in the config.
+        device: PathBuf,
+        /// The node.
+        node: PathBuf,
+        /// What is there, by name.
+        found: String,
+        /// Left behind by an interrupted run of this very config, so not somebody's data.
+        unfinished: bool,
+    },
+    /// Makes a file system.
+    MakeFilesystem {
+        /// The path in the config.
+        device: PathBuf,
+        /// The node.
+        node: PathBuf,
+        /// Its format.
+        format: Format,
+        /// The call that makes it; its last argument is the node.
+        call: Invocation,
+    },
+    /// A file system that already is as the config asks.
+    KeepFilesystem {
+        /// The path in the config.
+        device: PathBuf,
+        /// Its format by name.
+        format: String,
+    },
+    /// Takes the unfinished marks off a table once every file system on the disk is complete.
+    FinishTable {
+        /// The path in the config.
+        device: PathBuf,
+        /// The disk's node.
+        node: PathBuf,
+        /// The table without the marks.
+        table: gpt::Table,
+        /// The partitions that carried one.
+        numbers: BTreeSet<u32>,
+    },
+    /// Waits until udev has finished with the devices that were changed.
+    SettleDevices {
+        /// Their nodes.
+        nodes: BTreeSet<PathBuf>,
+    },
+    /// Mounts a file system below the root.
+    Mount {
+        /// The path in the target.
+        path: PathBuf,
+        /// The call; device and full target are its last two arguments.
+        call: Invocation,
+        /// Already mounted there, by an earlier run of the stage.
+        mounted: bool,
+    },
+    /// Unmounts what the mount stage mounted.
+    Unmount {
+        /// The path in the target.
+        path: PathBuf,
+        /// Nothing is mounted there any more.
+        absent: bool,
+    },
+    /// Creates, changes or deletes a group or a user.
+    Account {
+        /// The call.
+        call: Invocation,
+        /// It would find nothing to do.
+        already: bool,
+        /// The user this call creates, who is half made until it ends.
+        creates: Option<String>,
+    },
+    /// Gives the directories that the mount stage made below a home to the user whose home it is, mode 0700.
+    HandOver {
+        /// Every directory the mount stage made.
+        made: Vec<PathBuf>,
+        /// The user.
+        user: String,
+    },
+    /// Writes the SSH keys a user may log in with.
+    AuthorizedKeys {
+        /// The user.
+        user: String,
+        /// Below the home directory.
+        file: PathBuf,
+        /// The keys: public, but nobody needs them in a log.
+        #[serde(skip)]
+        keys: Vec<String>,
+    },
+    /// Removes whatever stands at a path.
+    Remove {
+        /// The path.
+        path: PathBuf,
+        /// What it is, in words.
+        found: String,
+    },
+    /// Makes a directory with its parents, or sets owner and mode of an existing one.
+    Directory {
+        /// The path.
+        path: PathBuf,
+        /// Owner and mode.
+        ownership: Ownership,
+        /// It is there.
+        exists: bool,
+    },
+    /// Puts a file with all its content in one visible step.
+    File(FileStep),
+    /// Makes a symbolic link.
+    Symlink {
+        /// The path.
+        path: PathBuf,
+        /// What it holds.
+        target: PathBuf,
+        /// Owner; the mode of a link means nothing.
+        ownership: Ownership,
+        /// It is there, with this target.
+        exists: bool,
+    },
+    /// Gives an existing file a further name.
+    HardLink {
+        /// The path.
+        path: PathBuf,
+        /// The file.
+        target: PathBuf,
+        /// It is there, the same file.
+        exists: bool,
+    },
+    /// Adds lines to the preset file, by which systemd enables units on a boot it considers the first.
+    Preset {
+        /// The lines, in their order.
+        lines: Vec<PresetLine>,
+    },
+    /// Writes the result file, the last of what the stage writes.
+    Result {
+        /// Its content: JSON, with a line end.
+        #[serde(skip)]
+        text: String,
+        /// It is there, written by an earlier run of this very first boot.
+        already: bool,
+    },
+    /// Labels what was written, on a target with SELinux.
+    Relabel {
+        /// The policy's file contexts.
+        contexts: PathBuf,
+        /// The first path of each that did not exist.
+        paths: BTreeSet<PathBuf>,
+    },
+}
+
+/// One change of a disk's partition table, in the order of the fields.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct TableWrite {
+    /// Whatever table there was is gone: the kernel forgets every partition first.
+    pub wiped: bool,
+    /// Stretches that are filled with zeros.
+    pub erase: Vec<gpt::Extent>,
+    /// The table as it will be, unfinished marks included; `None` leaves the disk without one.
+    pub table: Option<gpt::Table>,
+    /// What the kernel is told at the end.
+    pub kernel: Vec<KernelChange>,
+}
+
+/// One line of the preset file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PresetLine {
+    /// Written as it is, without a line end.
+    Enable(String),
+    /// `disable UNIT`, and only if the unit is enabled in the target: then that is undone as well
+    /// (engine.md 4.6.7). Whether it is can depend on the unit file this very plan writes.
+    DisableIfEnabled(String),
+}
+
+/// A file, its content, and what stands there now.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct FileStep {
+    /// The path as configured.
+    pub path: PathBuf,
+    /// Owner and mode.
+    pub ownership: Ownership,
+    /// The content, in order: first what replaces, then what is appended.
+    pub content: Vec<Content>,
+    /// The present content stays, and `content` goes behind it.
+    pub keeps_content: bool,
+    /// What stands there now.
+    pub before: Before,
+}
+
+/// What a file step finds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Before {
+    /// Nothing.
+    Absent,
+    /// A file.
+    Present,
+    /// The very file, put there by an earlier run that was interrupted.
+    Ours,
+    /// A file that an interrupted run put where nothing was, and that did not reach the medium whole.
+    HalfWritten,
+}
+

@@ -1,0 +1,6 @@
+//! What a boot tells about itself: the cause of a failure, and what each stage did.
+
+pub mod failure;
+pub mod progress;
+
+pub use failure::Failure;

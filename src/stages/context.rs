@@ -1,0 +1,178 @@
+//! What every stage starts with: base configs, state, platform, and, after the fetch stages, the cached config.
+
+use std::fs;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+use kindling_config_spec::merge;
+use kindling_config_spec::types::Config;
+use kindling_platforms::Platform;
+
+use super::{Environment, Options, StageError};
+use crate::apply::Host;
+use crate::fetch::{self, Base, Fetcher, Pace, TransportSettings};
+use crate::host::devices;
+use crate::host::http::HttpClient;
+use crate::host::machine::{self, Machine};
+use crate::host::process;
+use crate::host::sysroot::Sysroot;
+use crate::identity::{Seed, sha256_hex};
+use crate::plan::Stage;
+use crate::report::Failure;
+use crate::state::State;
+
+/// The opened surroundings of a stage.
+pub struct Context<'a> {
+    /// The command line.
+    pub options: &'a Options,
+    /// The environment.
+    pub environment: &'a Environment,
+    /// The platform.
+    pub platform: &'static dyn Platform,
+    /// The distribution's configs.
+    pub base: Base,
+    /// What earlier stages left.
+    pub state: State,
+    /// Remote content.
+    pub fetcher: Fetcher,
+    /// Facts about the machine.
+    pub machine: Machine,
+    /// Programs.
+    pub processes: process::System,
+    /// Disks.
+    pub devices: devices::System,
+}
+
+impl<'a> Context<'a> {
+    /// Opens everything that does not depend on the config.
+    ///
+    /// # Errors
+    /// `Platform`, `State`, or a base config that is not valid.
+    pub fn open(options: &'a Options, environment: &'a Environment) -> Result<Self, StageError> {
+        let platform = kindling_platforms::get(&options.platform).map_err(StageError::Platform)?;
+        let state = read_state(&options.state_file, options.stage).map_err(StageError::State)?;
+        let base = fetch::read_base(&environment.dirs, &options.platform)
+            .map_err(|error| Failure::of(options.stage, error.code(), &error, error.next()))?;
+        if let Some(dropped) = &base.platform_dropped {
+            tracing::error!("the platform's base configs are left out: {dropped}");
+        }
+        let offline = options.stage == Stage::FetchOffline;
+        let settings = TransportSettings::first(options.fetch_timeout, offline);
+        let machine = Machine::read();
+        Ok(Self {
+            options,
+            environment,
+            platform,
+            base,
+            state,
+            fetcher: Fetcher::new(Arc::new(HttpClient::new()), settings, Pace::real()),
+            devices: devices::System::new(u128::from_be_bytes(machine.fresh)),
+            machine,
+            processes: process::System::new(environment.path.clone()),
+        })
+    }
+
+    /// The stage this is.
+    #[must_use]
+    pub fn stage(&self) -> Stage {
+        self.options.stage
+    }
+
+    /// The base config with the user's on top, as every stage computes it; never checked again.
+    #[must_use]
+    pub fn whole(&self, user: Config) -> Config {
+        merge(self.base.config.clone(), user)
+    }
+
+    /// The config that a fetch stage left, whole, and the digest that names it. The fetcher works under its
+    /// settings afterwards.
+    ///
+    /// # Errors
+    /// When there is no cache, it cannot be parsed, or a certificate authority in it is broken.
+    pub fn cached(&mut self) -> Result<(Config, String), Failure> {
+        let path = &self.options.config_cache;
+        let stage = self.stage();
+        let text = fs::read(path).map_err(|error| cache_failure(stage, path, &error))?;
+        let user: Config = serde_json::from_slice(&text).map_err(|error| cache_failure(stage, path, &error))?;
+        self.fetcher
+            .configure(&user.ignition)
+            .map_err(|error| Failure::of(stage, error.code(), &error, error.next()))?;
+        let whole = self.whole(user);
+        let digest = sha256_hex(&serde_json::to_vec(&whole).unwrap_or(text));
+        Ok((whole, digest))
+    }
+
+    /// From which identifiers that the config leaves open are derived.
+    #[must_use]
+    pub fn seed(&self, digest: &str) -> Seed {
+        Seed::new(&self.machine.id, digest)
+    }
+
+    /// The target's root.
+    ///
+    /// # Errors
+    /// When it cannot be opened.
+    pub fn sysroot(&self) -> Result<Sysroot, Failure> {
+        Sysroot::open(&self.options.root).map_err(|error| {
+            let next = "check that the root file system is mounted, and where (--root)".to_owned();
+            Failure::of(self.stage(), "root-unreadable", &error, next)
+        })
+    }
+
+    /// The boundaries for a stage without a target.
+    #[must_use]
+    pub fn host(&self) -> Host<'_> {
+        Host {
+            processes: &self.processes,
+            devices: &self.devices,
+            sysroot: None,
+            fetcher: Some(&self.fetcher),
+            journal: None,
+        }
+    }
+
+    /// Keeps the state for the next stage. Only a stage that succeeded does.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn save(&mut self) -> Result<(), Failure> {
+        self.state.record([&self.base.origin]);
+        let path = &self.options.state_file;
+        let mut text = serde_json::to_vec(&self.state).unwrap_or_default();
+        text.push(b'\n');
+        let written = path
+            .parent()
+            .filter(|dir| !dir.as_os_str().is_empty())
+            .map_or(Ok(()), machine::private_dir)
+            .and_then(|()| machine::replace(path, &text, 0o600));
+        written.map_err(|error| {
+            let next = "check that /run is writable and has space left".to_owned();
+            let mut failure = Failure::of(self.stage(), "state-unwritable", &error, next);
+            failure.what = format!("cannot write {}: {}", path.display(), failure.what);
+            failure
+        })
+    }
+}
+
+fn cache_failure(stage: Stage, path: &Path, error: &dyn std::error::Error) -> Failure {
+    let next = "run the stage fetch-offline or fetch first; its failure is the cause".to_owned();
+    let mut failure = Failure::of(stage, "config-cache-unreadable", error, next);
+    failure.why.insert(0, std::mem::take(&mut failure.what));
+    failure.what = format!("cannot read the config that a fetch stage leaves in {}", path.display());
+    failure
+}
+
+fn read_state(path: &Path, stage: Stage) -> Result<State, Failure> {
+    let unreadable = |error: &dyn std::error::Error| {
+        let next = format!("remove {} to start the first boot anew", path.display());
+        let mut failure = Failure::of(stage, "state-unreadable", error, next);
+        failure.what = format!("cannot read {}: {}", path.display(), failure.what);
+        failure
+    };
+    match fs::read(path) {
+        Ok(text) => serde_json::from_slice(&text).map_err(|error| unreadable(&error)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(State::default()),
+        Err(error) => Err(unreadable(&error)),
+    }
+}

@@ -1,0 +1,266 @@
+//! What a whole first boot would do, without doing any of it.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use kindling_config_spec::check;
+use kindling_config_spec::types::{Config, Disk as WantedDisk};
+use kindling_config_spec::units::{Bytes, MIB, SectorSize};
+use serde::Serialize;
+
+use super::{Environment, disks};
+use crate::fetch::{Fetcher, Origin, OriginKind, Pace, TransportSettings};
+use crate::gpt::Found;
+use crate::host::devices::{DeviceError, Devices, System};
+use crate::host::http::HttpClient;
+use crate::host::journal::Journal;
+use crate::host::machine::Machine;
+use crate::host::process;
+use crate::host::sysroot::Sysroot;
+use crate::identity::{Seed, sha256_hex};
+use crate::inventory::disks::{Content, Disk};
+use crate::inventory::mounts::MountPoints;
+use crate::inventory::observe;
+use crate::inventory::target::Target;
+use crate::plan::disks::{Known, Place};
+use crate::plan::partitions::InUse;
+use crate::plan::step::TableWrite;
+use crate::plan::{Plan, Stage, Step, files, kargs, mounts, show};
+use crate::render::{RenderError, render};
+use crate::report::Failure;
+
+/// A disk that is not on this machine is assumed blank and at least this large.
+const ASSUMED_DISK: u64 = 8 << 30;
+
+/// The plans of all stages, and what was assumed.
+#[derive(Debug, Serialize)]
+pub struct DryRun {
+    /// The config's documents, in the order they were read.
+    documents: Vec<String>,
+    /// What the plans rest on that was not looked at.
+    assumptions: Vec<String>,
+    /// One plan a stage.
+    stages: Vec<Plan>,
+}
+
+impl DryRun {
+    /// The plans as JSON, for programs. Holds no content and no secret.
+    #[must_use]
+    pub fn to_json(&self) -> String {
+        serde_json::to_string_pretty(self).expect("a plan is plain data")
+    }
+}
+
+impl fmt::Display for DryRun {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(out, "config: {}", self.documents.join(", "))?;
+        for assumption in &self.assumptions {
+            writeln!(out, "assumed: {assumption}")?;
+        }
+        let mut total = show::Count::default();
+        for plan in &self.stages {
+            writeln!(out, "{}", show::show(plan))?;
+            let count = show::count(plan);
+            total.changes += count.changes;
+            total.destroys += count.destroys;
+        }
+        match total {
+            show::Count { changes: 0, .. } => write!(out, "nothing to do"),
+            show::Count { changes, destroys: 0 } => write!(out, "{changes} changes; no data is destroyed"),
+            show::Count { changes, destroys } => {
+                write!(out, "{changes} changes; {destroys} lines marked ! can destroy data")
+            }
+        }
+    }
+}
+
+/// Plans every stage for `text`, called `name` in findings. References are fetched; nothing is written. Without
+/// `root` an empty target is assumed, and disks that are not here are assumed blank.
+///
+/// # Errors
+/// The record that the boot would end with.
+pub fn plan(text: &str, name: &str, root: Option<&Path>, environment: &Environment) -> Result<DryRun, Failure> {
+    let mut fetcher = Fetcher::new(
+        Arc::new(HttpClient::new()),
+        TransportSettings::first(Duration::from_secs(120), false),
+        Pace::real(),
+    );
+    let failed = |error: &RenderError| Failure::of(Stage::Fetch, error.code(), error, error.next());
+    let checked = check(text).map_err(|rejected| super::fetch::rejection(Stage::Fetch, name, text, &rejected))?;
+    let origin = Origin { kind: OriginKind::User, source: name.to_owned(), referenced: false, sha256: None };
+    let rendered = render(checked, name, origin, &mut fetcher).map_err(|error| failed(&error))?;
+    let config = rendered.config();
+    let mut dry_run = DryRun {
+        documents: rendered.origins().iter().map(|origin| origin.source.clone()).collect(),
+        assumptions: Vec::new(),
+        stages: vec![kargs::plan_kargs(config)],
+    };
+    let digest = sha256_hex(&serde_json::to_vec(config).unwrap_or_default());
+    let machine = Machine::read();
+    let processes = process::System::new(environment.path.clone());
+    dry_run.plan_disks(config, &digest, &machine, &processes)?;
+    dry_run.plan_target(config, &digest, &machine, &processes, root, environment)?;
+    Ok(dry_run)
+}
+
+impl DryRun {
+    fn plan_disks(
+        &mut self,
+        config: &Config,
+        digest: &str,
+        machine: &Machine,
+        processes: &process::System,
+    ) -> Result<(), Failure> {
+        let system = System::new(0);
+        let mut disks = BTreeMap::new();
+        for wanted in &config.storage.disks {
+            let disk = system.disk(wanted.device.as_ref()).unwrap_or_else(|_| {
+                let disk = assumed(wanted);
+                let size = disk.size;
+                self.assumptions.push(format!("{} is not readable here: a blank disk of {size}", wanted.device));
+                disk
+            });
+            disks.insert(wanted.device.clone(), disk);
+        }
+        let seed = Seed::new(&machine.id, digest);
+        let known = Known { disks: &disks, seed: &seed, fresh: machine.fresh };
+        let devices = Lookup { system, absent: Mutex::default() };
+        let content = |place: &Place| match place {
+            Place::Partition(partition) if disks.get(&partition.disk).is_some_and(|disk| disk.assumed) => {
+                Ok(Content::Blank)
+            }
+            Place::Device(node) if !node.exists() => Ok(Content::Blank),
+            place => disks::probe(processes, place),
+        };
+        let plan = disks::plan_known(config, &known, &devices, &content)?;
+        let absent = devices.absent.into_inner().unwrap_or_default();
+        self.assumptions.extend(absent.iter().map(|at| format!("{} is not here: blank", at.display())));
+        self.stages.push(plan);
+        Ok(())
+    }
+
+    fn plan_target(
+        &mut self,
+        config: &Config,
+        digest: &str,
+        machine: &Machine,
+        processes: &process::System,
+        root: Option<&Path>,
+        environment: &Environment,
+    ) -> Result<(), Failure> {
+        let below = Path::new("/sysroot");
+        let points = MountPoints::new();
+        let mount = mounts::plan_mount(config, &points, below)
+            .map_err(|conflicts| Failure::of_conflicts(Stage::Mount, &conflicts))?;
+        let mounted: Vec<PathBuf> = mount.steps.iter().filter_map(|planned| mount_path(&planned.step)).collect();
+        self.stages.push(mount);
+        let target = match root {
+            None => {
+                self.assumptions.push("the target has no accounts and no files of its own (--root DIR compares)".into());
+                Target::default()
+            }
+            Some(root) => after_mounts(read_target(config, digest, processes, root)?, &mounted),
+        };
+        let known = files::Known {
+            target: &target,
+            root: below,
+            made_by_mount: &[],
+            key_file: environment.key_file,
+            boot_id: &machine.boot_id,
+            now: &machine.now,
+            user_config_provided: true,
+        };
+        let plan = files::plan_files(config, &known)
+            .map_err(|conflicts| Failure::of_conflicts(Stage::Files, &conflicts))?;
+        self.stages.push(plan);
+        let mut umount = mounts::plan_umount(config, &points);
+        for planned in &mut umount.steps {
+            if let Step::Unmount { absent, .. } = &mut planned.step {
+                *absent = false;
+            }
+        }
+        self.stages.push(umount);
+        Ok(())
+    }
+}
+
+fn mount_path(step: &Step) -> Option<PathBuf> {
+    match step {
+        Step::Mount { path, .. } => Some(path.clone()),
+        _ => None,
+    }
+}
+
+fn read_target(config: &Config, digest: &str, processes: &process::System, root: &Path) -> Result<Target, Failure> {
+    let unreadable = |error: &dyn std::error::Error| {
+        Failure::of(Stage::Files, "root-unreadable", error, "check the directory given as --root".to_owned())
+    };
+    let sysroot = Sysroot::open(root).map_err(|error| unreadable(&error))?;
+    let journal = Journal::new(&sysroot, digest.to_owned());
+    observe::target(config, &sysroot, processes, &journal).map_err(|error| unreadable(&error))
+}
+
+/// What stands below a mount point is not seen once something is mounted there.
+fn after_mounts(mut target: Target, mounted: &[PathBuf]) -> Target {
+    let hidden = |path: &PathBuf| mounted.iter().any(|at| path.starts_with(at) && path != at);
+    target.nodes.retain(|path, _| !hidden(path));
+    target.complete.retain(|path| !hidden(path));
+    target.half_written.retain(|path| !hidden(path));
+    target
+}
+
+/// A blank disk that the wanted partitions fit on.
+fn assumed(wanted: &WantedDisk) -> Disk {
+    let ends = wanted.partitions.iter().map(|partition| {
+        let start = u64::try_from(partition.start_mib.unwrap_or(0)).unwrap_or(0);
+        let size = u64::try_from(partition.size_mib.unwrap_or(0)).unwrap_or(0);
+        (start, size)
+    });
+    let sizes: u64 = ends.clone().fold(0, |sum: u64, (_, size)| sum.saturating_add(size));
+    let last = ends.map(|(start, size)| start.saturating_add(size)).max().unwrap_or(0);
+    let needed = sizes.max(last).saturating_add(1024).saturating_mul(MIB);
+    Disk {
+        node: PathBuf::from(&wanted.device),
+        sector: SectorSize::S512,
+        size: Bytes(needed.clamp(ASSUMED_DISK, 1 << 60)),
+        found: Found::Blank,
+        in_use: InUse::default(),
+        assumed: true,
+    }
+}
+
+/// Devices of this machine, where one that is not there is noted and taken as blank. It writes nothing.
+struct Lookup {
+    system: System,
+    absent: Mutex<Vec<PathBuf>>,
+}
+
+impl Devices for Lookup {
+    fn wait_for(&self, _devices: &[PathBuf]) -> Result<(), DeviceError> {
+        Ok(())
+    }
+
+    fn node(&self, device: &Path) -> Result<PathBuf, DeviceError> {
+        self.system.node(device).or_else(|_| {
+            if let Ok(mut absent) = self.absent.lock() {
+                absent.push(device.to_owned());
+            }
+            Ok(device.to_owned())
+        })
+    }
+
+    fn disk(&self, device: &Path) -> Result<Disk, DeviceError> {
+        self.system.disk(device)
+    }
+
+    fn write_table(&self, node: &Path, _write: &TableWrite) -> Result<(), DeviceError> {
+        Err(DeviceError::Missing { missing: vec![node.to_owned()], waited: Duration::ZERO })
+    }
+
+    fn settle(&self, _nodes: &[PathBuf]) -> Result<(), DeviceError> {
+        Ok(())
+    }
+}

@@ -1,0 +1,140 @@
+//! The two fetch stages: acquire, check, render, cache (engine.md 2).
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use kindling_config_spec::{Rejected, check, diagnostic};
+
+use super::{Context, Ended, StageError};
+use crate::apply::Applied;
+use crate::fetch::{Acquired, Fetched, HostAccess, Places, acquire, needs_network};
+use crate::host::{log, machine};
+use crate::plan::Stage;
+use crate::render::{RenderError, Rendered, render};
+use crate::report::Failure;
+
+/// Mode of a new cache: programs of the distribution that run as root read it.
+const CACHE_MODE: u32 = 0o640;
+
+/// What a source leads to.
+enum Outcome {
+    Rendered(Rendered),
+    NeedsNetwork(String),
+}
+
+/// Runs the stage.
+pub(super) fn run(mut context: Context<'_>) -> Result<Ended, StageError> {
+    let offline = context.stage() == Stage::FetchOffline;
+    let rendered = match outcome(&mut context)? {
+        Outcome::Rendered(rendered) => rendered,
+        Outcome::NeedsNetwork(what) if offline => return ask_for_network(&mut context, &what),
+        Outcome::NeedsNetwork(what) => {
+            return Err(Failure {
+                code: "network-unavailable".to_owned(),
+                stage: context.stage(),
+                what: format!("the network is needed for {what}"),
+                place: None,
+                why: Vec::new(),
+                next: "check that the distribution brings the network up before ignition-fetch.service".to_owned(),
+            }
+            .into());
+        }
+    };
+    rendered.warnings().iter().for_each(|warning| tracing::warn!("{warning}"));
+    cache(&context, &rendered)?;
+    context.state.record(rendered.origins());
+    log::config_fetched("base", &context.base.origin.source, false);
+    for origin in rendered.origins() {
+        log::config_fetched(&origin.kind.to_string(), &origin.source, origin.referenced);
+    }
+    let needs = if offline { needs_network(&context.whole(rendered.config().clone())) } else { Vec::new() };
+    if let Some(need) = needs.first() {
+        let what = format!("{} ({})", need.what, need.pointer);
+        return ask_for_network(&mut context, &what);
+    }
+    context.save()?;
+    Ok(Ended::Done(Applied::default()))
+}
+
+fn outcome(context: &mut Context<'_>) -> Result<Outcome, Failure> {
+    let stage = context.stage();
+    let path = &context.environment.command_line;
+    let command_line = fs::read_to_string(path).map_err(|error| {
+        let mut failure = Failure::of(stage, "kernel-arguments-unreadable", &error, "check that /proc is mounted".into());
+        failure.what = format!("cannot read {}: {}", path.display(), failure.what);
+        failure
+    })?;
+    let places = Places {
+        command_line: &command_line,
+        dirs: &context.environment.dirs,
+        platform: context.platform,
+    };
+    let via = HostAccess::new(&context.fetcher, &context.processes, &context.environment.config_file);
+    let acquired = acquire(places, &context.fetcher, &via)
+        .map_err(|error| Failure::of(stage, error.code(), &error, error.next()))?;
+    match acquired {
+        Acquired::Config(fetched) => render_fetched(context, fetched),
+        Acquired::NeedsNetwork { what } => Ok(Outcome::NeedsNetwork(what)),
+        Acquired::Empty { source } => {
+            tracing::info!("{source} gives no config: an empty one is used");
+            Ok(Outcome::Rendered(Rendered::empty()))
+        }
+    }
+}
+
+fn render_fetched(context: &mut Context<'_>, fetched: Fetched) -> Result<Outcome, Failure> {
+    let stage = context.stage();
+    let checked = check(&fetched.text).map_err(|rejected| rejection(stage, &fetched.name, &fetched.text, &rejected))?;
+    if !checked.warnings().is_empty() {
+        tracing::warn!("{}", diagnostic::render(&fetched.name, &fetched.text, checked.warnings()));
+    }
+    match render(checked, &fetched.name, fetched.origin, &mut context.fetcher) {
+        Ok(rendered) => Ok(Outcome::Rendered(rendered)),
+        Err(RenderError::Fetch { document, .. }) if stage == Stage::FetchOffline && is_remote(&document) => {
+            Ok(Outcome::NeedsNetwork(document))
+        }
+        Err(error) if error.needs_network() => Ok(Outcome::NeedsNetwork("a referenced config".to_owned())),
+        Err(error) => Err(Failure::of(stage, error.code(), &error, error.next())),
+    }
+}
+
+fn is_remote(document: &str) -> bool {
+    document.contains("://")
+}
+
+/// The record of a document that is not a valid config.
+pub(super) fn rejection(stage: Stage, name: &str, text: &str, rejected: &Rejected) -> Failure {
+    let findings = rejected.diagnostics();
+    let error = RenderError::of_rejected(name, text, rejected);
+    let mut failure = Failure::of(stage, error.code(), &error, error.next());
+    if let Some(help) = findings.iter().find_map(|finding| finding.help.clone()) {
+        failure.next = help;
+    }
+    failure
+}
+
+fn cache(context: &Context<'_>, rendered: &Rendered) -> Result<(), Failure> {
+    let path = &context.options.config_cache;
+    let text = serde_json::to_vec(rendered.config()).unwrap_or_default();
+    let mode = fs::metadata(path).map_or(CACHE_MODE, |present| present.permissions().mode() & 0o777);
+    machine::replace(path, &text, mode).map_err(|error| unwritable(context, path, &error))
+}
+
+fn ask_for_network(context: &mut Context<'_>, what: &str) -> Result<Ended, StageError> {
+    let path = context.options.neednet.clone();
+    let parent = path.parent().unwrap_or(Path::new("/"));
+    fs::create_dir_all(parent)
+        .and_then(|()| fs::File::create(&path))
+        .map_err(|error| unwritable(context, &path, &error))?;
+    tracing::info!("the network is needed for {what}");
+    context.save()?;
+    Ok(Ended::NeedsNetwork)
+}
+
+fn unwritable(context: &Context<'_>, path: &Path, error: &std::io::Error) -> Failure {
+    let next = "check that /run is writable and has space left".to_owned();
+    let mut failure = Failure::of(context.stage(), "state-unwritable", error, next);
+    failure.what = format!("cannot write {}: {}", path.display(), failure.what);
+    failure
+}

@@ -1,0 +1,142 @@
+//! One stage: observe → plan → apply. Each runs in a process of its own; what passes between them is the cached
+//! config and the state file.
+
+mod context;
+mod disks;
+pub mod dry_run;
+mod error;
+mod fetch;
+mod files;
+mod mount;
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+pub use context::Context;
+pub use error::StageError;
+
+use crate::apply::{Applied, Tally};
+use crate::fetch::SystemDirs;
+use crate::host::machine;
+use crate::plan::accounts::KeyFile;
+use crate::plan::{Plan, Stage, check, show};
+use crate::report::Failure;
+use crate::report::progress::{self, StageRecord};
+
+/// Where stages leave what only kindling reads; entered by root alone.
+pub const RUN_DIR: &str = "/run/kindling";
+
+/// What a stage is asked to do: the command line, resolved.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Which stage.
+    pub stage: Stage,
+    /// The platform, as `ignition.platform.id` names it.
+    pub platform: String,
+    /// The target's root; empty in the stages that do not need it.
+    pub root: PathBuf,
+    /// The rendered config.
+    pub config_cache: PathBuf,
+    /// The state file.
+    pub state_file: PathBuf,
+    /// The marker that asks for the network.
+    pub neednet: PathBuf,
+    /// Time for the first config, zero for no limit.
+    pub fetch_timeout: Duration,
+}
+
+/// What the environment says, read once at the edge.
+#[derive(Clone, Debug)]
+pub struct Environment {
+    /// Directories of base configs and `user.ign`.
+    pub dirs: SystemDirs,
+    /// The kernel command line's file.
+    pub command_line: PathBuf,
+    /// The config of the platform `file`.
+    pub config_file: PathBuf,
+    /// Where SSH keys go.
+    pub key_file: KeyFile,
+    /// Where programs are looked up.
+    pub path: OsString,
+    /// Where reports of this boot go.
+    pub run_dir: PathBuf,
+}
+
+/// How a stage ended well.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// Its work is done.
+    Done(Applied),
+    /// `fetch-offline` found that the network is needed, and left the marker.
+    NeedsNetwork,
+}
+
+/// Runs a stage and records it in the reports of the boot.
+///
+/// # Errors
+/// [`StageError`] with the exit status and, unless the command line was wrong, the failure record.
+pub fn run(options: &Options, environment: &Environment) -> Result<(), StageError> {
+    let began = Instant::now();
+    let ended = execute(options, environment);
+    let milliseconds = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+    let (tally, outcome) = match &ended {
+        Ok(Ended::Done(applied)) => (applied.tally, "ok"),
+        Ok(Ended::NeedsNetwork) => (Tally::default(), "needs-network"),
+        Err(error) => (Tally::default(), error.code()),
+    };
+    let record = StageRecord::new(options.stage, milliseconds, tally, outcome);
+    note(&environment.run_dir, record, ended.as_ref().err().and_then(StageError::failure));
+    match ended {
+        Ok(_) => Ok(tracing::info!("{outcome}: {} changed, {} already so, {milliseconds} ms", tally.changed, tally.already_so)),
+        Err(error) => Err(error),
+    }
+}
+
+/// Keeps the record of the stage. A report that cannot be written must not stop a boot.
+fn note(run_dir: &Path, record: StageRecord, failure: Option<&Failure>) {
+    let list = run_dir.join("stages.json");
+    let kept = machine::private_dir(run_dir).and_then(|()| {
+        let before = std::fs::read_to_string(&list).ok();
+        machine::replace(&list, progress::with(before.as_deref(), record).as_bytes(), 0o600)?;
+        match failure.map(serde_json::to_vec) {
+            Some(Ok(text)) => machine::replace(&run_dir.join("failure.json"), &text, 0o600),
+            _ => Ok(()),
+        }
+    });
+    if let Err(error) = kept {
+        tracing::warn!("cannot keep the record of this stage in {}: {error}", run_dir.display());
+    }
+}
+
+fn execute(options: &Options, environment: &Environment) -> Result<Ended, StageError> {
+    let context = Context::open(options, environment)?;
+    match options.stage {
+        Stage::FetchOffline | Stage::Fetch => fetch::run(context),
+        Stage::Kargs => mount::kargs(context).map(Ended::Done),
+        Stage::Disks => disks::run(context).map(Ended::Done),
+        Stage::Mount => mount::run(context).map(Ended::Done),
+        Stage::Files => files::run(context).map(Ended::Done),
+        Stage::Umount => mount::umount(context).map(Ended::Done),
+    }
+}
+
+/// Says in the journal what will be done, before it is done.
+///
+/// # Errors
+/// When the finished plan contradicts itself: our bug, caught before it can hurt.
+fn announce(plan: &Plan) -> Result<(), Failure> {
+    tracing::info!("plan:\n{}", show::show(plan));
+    let faults = check::faults(plan);
+    if faults.is_empty() {
+        return Ok(());
+    }
+    Err(Failure {
+        code: "internal".to_owned(),
+        stage: plan.stage,
+        what: "the plan contradicts itself".to_owned(),
+        place: None,
+        why: faults,
+        next: "this is a defect of kindling: report it with this record; nothing was changed".to_owned(),
+    })
+}

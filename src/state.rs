@@ -1,0 +1,97 @@
+//! What stages hand to each other: the reference's state file, with its keys (engine.md 1.11).
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use crate::fetch::Origin;
+use kindling_config_spec::types::File;
+
+/// The state of one first boot. All keys are always written, `null` when empty, as the reference does.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct State {
+    /// Every config that was read.
+    #[serde(serialize_with = "null_when_empty", deserialize_with = "empty_when_null")]
+    pub fetched_configs: Vec<FetchedConfig>,
+    /// LUKS volume name to key. Written by the disks stage, emptied by the files stage.
+    #[serde(serialize_with = "null_when_no_entry", deserialize_with = "empty_when_null")]
+    pub luks_persist_key_files: BTreeMap<String, String>,
+    /// File name to CEX secure key.
+    #[serde(serialize_with = "null_when_no_entry", deserialize_with = "empty_when_null")]
+    pub luks_persist_volume_key_files: BTreeMap<String, String>,
+    /// Directories that the mount stage made, as paths in the target.
+    #[serde(serialize_with = "null_when_empty", deserialize_with = "empty_when_null")]
+    pub notated_directories: Vec<PathBuf>,
+    /// Files that a platform wants written.
+    #[serde(serialize_with = "null_when_empty", deserialize_with = "empty_when_null")]
+    pub provider_output_files: Vec<File>,
+}
+
+/// One config that was read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FetchedConfig {
+    /// `base` or `user`.
+    pub kind: String,
+    /// `system`, `cmdline`, the platform, or the path of a referenced address.
+    pub source: String,
+    /// Whether another config refers to it.
+    pub referenced: bool,
+}
+
+impl From<&Origin> for FetchedConfig {
+    fn from(origin: &Origin) -> Self {
+        Self { kind: origin.kind.to_string(), source: origin.source.clone(), referenced: origin.referenced }
+    }
+}
+
+impl State {
+    /// Adds the configs of one stage, those that are there already left out.
+    pub fn record<'a>(&mut self, origins: impl IntoIterator<Item = &'a Origin>) {
+        for fetched in origins.into_iter().map(FetchedConfig::from) {
+            if !self.fetched_configs.contains(&fetched) {
+                self.fetched_configs.push(fetched);
+            }
+        }
+    }
+
+    /// Whether some user gave a config.
+    #[must_use]
+    pub fn user_config_provided(&self) -> bool {
+        self.fetched_configs.iter().any(|fetched| fetched.kind == "user")
+    }
+}
+
+fn null_when_empty<T: Serialize, To: serde::Serializer>(list: &[T], to: To) -> Result<To::Ok, To::Error> {
+    if list.is_empty() { to.serialize_none() } else { list.serialize(to) }
+}
+
+fn null_when_no_entry<To: serde::Serializer>(
+    map: &BTreeMap<String, String>,
+    to: To,
+) -> Result<To::Ok, To::Error> {
+    if map.is_empty() { to.serialize_none() } else { map.serialize(to) }
+}
+
+fn empty_when_null<'de, T: Default + Deserialize<'de>, D: serde::Deserializer<'de>>(
+    from: D,
+) -> Result<T, D::Error> {
+    Ok(Option::deserialize(from)?.unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_keys_are_there_and_null_when_empty() {
+        let text = serde_json::to_string(&State::default()).unwrap();
+        assert_eq!(
+            text,
+            "{\"fetchedConfigs\":null,\"luksPersistKeyFiles\":null,\"luksPersistVolumeKeyFiles\":null,\
+             \"notatedDirectories\":null,\"providerOutputFiles\":null}"
+        );
+        assert_eq!(serde_json::from_str::<State>(&text).unwrap(), State::default());
+    }
+}
