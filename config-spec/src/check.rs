@@ -180,7 +180,8 @@ pub fn check(text: &str) -> Result<Checked, Rejected> {
     let mut findings = rules::run(&config, version);
     if version == Version::V3_2_0 {
         let mut present = Findings::default();
-        rules::custom_present_with_others(&config, text, &mut present);
+        let given = versions::custom_pins_given(text, config.storage.luks.len());
+        rules::custom_present_with_others(&config, &given, &mut present);
         findings.append(&mut present.into_inner());
     }
     findings.append(&mut rules::run_duplicates(&config));

@@ -5,7 +5,7 @@ mod redact;
 mod render;
 
 pub use pointer::Pointer;
-pub use render::{LineColumn, render};
+pub use render::{LineColumn, Lines, render};
 
 use std::fmt;
 use std::ops::Range;
@@ -85,7 +85,8 @@ impl Diagnostic {
     /// Where the reference's reports show this finding, which is not always its first byte: inside the bracket of an
     /// object or a list, and behind what cannot be read. `None` where they show line 0, column 0.
     #[must_use]
-    pub fn reference_position(&self, text: &str) -> Option<LineColumn> {
+    pub fn reference_position(&self, lines: &Lines<'_>) -> Option<LineColumn> {
+        let text = lines.text();
         let span = self.span.as_ref()?;
         let first = text.as_bytes().get(span.start).copied();
         let is_open = matches!(first, Some(b'{' | b'['));
@@ -96,7 +97,7 @@ impl Diagnostic {
         } else {
             span.start
         };
-        (at < text.len()).then(|| LineColumn::of(text, at))
+        (at < text.len()).then(|| lines.position(at))
     }
 }
 

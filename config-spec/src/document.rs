@@ -2,12 +2,13 @@
 //!
 //! The text is walked on demand; nothing is indexed, so a document costs no memory beyond its own. The order in
 //! which [`crate::check()`] uses this module: [`syntax()`] over the whole text, [`find()`] for the version,
-//! [`conform::conform`] for members and types, and [`locate()`] once for all findings.
+//! `conform` for members and types, and [`locate()`] once for all findings.
 
 pub(crate) mod conform;
 mod locate;
 mod scan;
 
+pub(crate) use locate::locate_exactly;
 pub use locate::{Found, find, locate};
 pub use scan::{MAX_DEPTH, SyntaxError, syntax};
 

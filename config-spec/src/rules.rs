@@ -1,7 +1,7 @@
 //! What a config must obey beyond its types: one function per rule, one file per section.
 //!
-//! A document is held to the rules of its own version; [`run`] takes it before translation. The rules about twins in
-//! lists ([`duplicates`]) are a pass of their own, since a merged config is not held to them again.
+//! A document is held to the rules of its own version; `run` takes it before translation. The rules about twins in
+//! lists (`duplicates`) are a pass of their own, since a merged config is not held to them again.
 
 pub mod catalog;
 mod disks;
@@ -56,5 +56,5 @@ pub(crate) fn run_duplicates(config: &Config) -> Vec<Diagnostic> {
     order::sorted(findings.into_inner())
 }
 
-/// The finding that only 3.2.0 makes from an object's mere presence; see [`luks::custom_present_with_others`].
+/// The finding that only 3.2.0 makes from an object's mere presence.
 pub(crate) use luks::custom_present_with_others;

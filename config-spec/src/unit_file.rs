@@ -45,19 +45,15 @@ pub(crate) fn parse(text: &str) -> Result<Summary, UnitError> {
     let mut section: Option<&str> = None;
     loop {
         lexer.line_fits()?;
-        let Some(byte) = lexer.next() else {
-            return Ok(summary);
-        };
-        match (byte, section) {
-            (b'[', _) => section = Some(lexer.header()?),
-            (b'#' | b';', _) => lexer.comment()?,
-            (byte, Some(name)) if !byte.is_ascii_whitespace() => {
+        match (lexer.next_of_step(section.is_some()), section) {
+            (None, _) => return Ok(summary),
+            (Some(b'['), _) => section = Some(lexer.header()?),
+            (Some(b'#' | b';'), _) => lexer.comment()?,
+            (Some(_), name) => {
                 lexer.at -= 1;
                 lexer.option()?;
-                summary.has_install |= name == "Install";
+                summary.has_install |= name == Some("Install");
             }
-            // Whitespace anywhere, and anything before the first section, is skipped.
-            _ => {}
         }
     }
 }
@@ -84,7 +80,7 @@ impl<'a> Lexer<'a> {
         if breaks {
             Ok(())
         } else {
-            Err(UnitError::LineTooLong(self.line()))
+            Err(UnitError::LineTooLong(self.line_of(self.at)))
         }
     }
 
@@ -95,6 +91,18 @@ impl<'a> Lexer<'a> {
         }
         self.at += 1;
         Some(byte)
+    }
+
+    /// The next byte that is not skipped: whitespace, and before the first section anything that starts neither a
+    /// section nor a comment.
+    fn next_of_step(&mut self, in_section: bool) -> Option<u8> {
+        loop {
+            let byte = self.next()?;
+            let is_mark = matches!(byte, b'[' | b'#' | b';');
+            if is_mark || (in_section && !byte.is_ascii_whitespace()) {
+                return Some(byte);
+            }
+        }
     }
 
     /// The rest of the line without its end, and whether there was an end.
@@ -126,12 +134,12 @@ impl<'a> Lexer<'a> {
         }
         let name = self.text.get(start..self.at - 1).unwrap_or_default();
         self.line_fits()?;
-        let line = self.line();
+        let end = self.at;
         let (rest, _) = self.rest_of_line();
         if rest.trim().is_empty() {
             Ok(name)
         } else {
-            Err(UnitError::AfterHeader(line))
+            Err(UnitError::AfterHeader(self.line_of(end)))
         }
     }
 
@@ -149,11 +157,11 @@ impl<'a> Lexer<'a> {
 
     fn option(&mut self) -> Result<(), UnitError> {
         self.line_fits()?;
-        let line = self.line();
+        let start = self.at;
         loop {
             match self.next() {
                 Some(b'=') => break,
-                Some(b'\r' | b'\n') | None => return Err(UnitError::Option(line)),
+                Some(b'\r' | b'\n') | None => return Err(UnitError::Option(self.line_of(start))),
                 Some(_) => {}
             }
         }
@@ -166,10 +174,7 @@ impl<'a> Lexer<'a> {
         }
     }
 
-    fn line(&self) -> usize {
-        self.line_of(self.at)
-    }
-
+    /// The line of a byte, counted only when there is an error to tell.
     fn line_of(&self, at: usize) -> usize {
         let before = self.text.as_bytes().get(..at).unwrap_or_default();
         1 + before.iter().filter(|byte| **byte == b'\n').count()

@@ -7,7 +7,7 @@
 
 use crate::diagnostic::Pointer;
 use crate::document;
-use crate::types::{ClevisCustom, Config};
+use crate::types::Config;
 use crate::version::{NEWEST, Version};
 
 /// The permission bits that documents before 3.6.0 can set.
@@ -48,27 +48,34 @@ fn from_3_2(config: &mut Config, text: &str, from: Version) {
     if from < Version::V3_2_0 {
         return;
     }
-    for (index, volume) in config.storage.luks.iter_mut().enumerate() {
+    let given = custom_pins_given(text, config.storage.luks.len());
+    for (volume, is_given) in config.storage.luks.iter_mut().zip(given) {
         let custom = &mut volume.clevis.custom;
-        if *custom != ClevisCustom::default() || has_custom(text, index) {
+        if is_given {
             custom.pin.get_or_insert_default();
             custom.config.get_or_insert_default();
         }
     }
 }
 
-/// Whether a document gives volume `index` a custom pin, be it an empty object.
-fn has_custom(text: &str, index: usize) -> bool {
-    let at = Pointer::root()
-        .key("storage")
-        .key("luks")
-        .index(index)
-        .key("clevis")
-        .key("custom");
-    let found = document::find(text, &at);
-    found
-        .and_then(|found| text.get(found.value))
-        .is_some_and(|value| value.starts_with('{'))
+/// For each of `volumes` in a 3.2.0 document, whether it has a custom pin, be it an empty object. Only the text tells
+/// an empty object from an absent one.
+pub(crate) fn custom_pins_given(text: &str, volumes: usize) -> Vec<bool> {
+    let at = |index| {
+        Pointer::root()
+            .key("storage")
+            .key("luks")
+            .index(index)
+            .key("clevis")
+            .key("custom")
+    };
+    let wanted: Vec<_> = (0..volumes).map(at).collect();
+    let is_object =
+        |found: document::Found| text.get(found.value).is_some_and(|value| value.starts_with('{'));
+    document::locate_exactly(text, &wanted)
+        .into_iter()
+        .map(|found| found.is_some_and(is_object))
+        .collect()
 }
 
 /// Special mode bits came to be honoured; before, they were dropped.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use kindling_config_spec::diagnostic::{Diagnostic, Severity, render};
+use kindling_config_spec::diagnostic::{Diagnostic, Lines, Severity, render};
 use kindling_config_spec::types::Config;
 use kindling_config_spec::{Rejected, check, check_merged, merge};
 
@@ -92,7 +92,7 @@ fn documents_are_judged_as_by_the_reference() {
         if expected.iter().any(|outcome| outcome.starts_with("at ")) {
             let at = findings
                 .first()
-                .and_then(|finding| finding.reference_position(&text));
+                .and_then(|finding| finding.reference_position(&Lines::new(&text)));
             let (line, column) = at.map_or((0, 0), |at| (at.line, at.column));
             lines.push(format!("at {line}:{column}"));
         }

@@ -211,8 +211,9 @@ fn every_cut_and_every_changed_byte_is_survived() {
             Ok(checked) => checked.warnings().to_vec(),
             Err(rejected) => rejected.diagnostics().into_owned(),
         };
+        let lines = crate::diagnostic::Lines::new(text);
         for finding in &findings {
-            let _ = finding.reference_position(text);
+            let _ = finding.reference_position(&lines);
             let span = finding.span.clone().unwrap_or_default();
             assert!(text.get(span).is_some(), "{text}");
         }

@@ -21,20 +21,50 @@ pub struct LineColumn {
     pub column: usize,
 }
 
-impl LineColumn {
-    /// The position of byte `at` of `text`; behind its end, that of the end.
+/// A text and where its lines start, so that positions are found without counting from its start each time.
+pub struct Lines<'a> {
+    text: &'a str,
+    starts: Vec<usize>,
+}
+
+impl<'a> Lines<'a> {
+    /// Finds the lines of `text`.
     #[must_use]
-    pub fn of(text: &str, at: usize) -> Self {
-        let before = text.as_bytes().get(..at).unwrap_or(text.as_bytes());
-        let line_start = before
-            .iter()
-            .rposition(|byte| *byte == b'\n')
-            .map_or(0, |newline| newline + 1);
-        let line = 1 + before.iter().filter(|byte| **byte == b'\n').count();
+    pub fn new(text: &'a str) -> Self {
+        let newlines = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n');
         Self {
-            line,
-            column: 1 + before.len() - line_start,
+            text,
+            starts: std::iter::once(0).chain(newlines.map(|(at, _)| at + 1)).collect(),
         }
+    }
+
+    /// The text itself.
+    #[must_use]
+    pub fn text(&self) -> &'a str {
+        self.text
+    }
+
+    /// The position of byte `at`; behind the end of the text, that of the end.
+    #[must_use]
+    pub fn position(&self, at: usize) -> LineColumn {
+        let at = at.min(self.text.len());
+        let line = self.starts.partition_point(|start| *start <= at);
+        let (start, _) = self.range(line);
+        LineColumn {
+            line,
+            column: 1 + at - start,
+        }
+    }
+
+    /// Where line `line`, counted from 1, starts, and where it ends without its line feed.
+    fn range(&self, line: usize) -> (usize, usize) {
+        let start = line
+            .checked_sub(1)
+            .and_then(|index| self.starts.get(index))
+            .copied()
+            .unwrap_or_default();
+        let end = self.starts.get(line).map_or(self.text.len(), |next| next - 1);
+        (start, end)
     }
 }
 
@@ -77,9 +107,7 @@ pub fn render(name: &str, text: &str, findings: &[Diagnostic]) -> String {
 }
 
 struct Source<'a> {
-    text: &'a str,
-    /// Where each line starts.
-    lines: Vec<usize>,
+    lines: Lines<'a>,
     secrets: Vec<Range<usize>>,
 }
 
@@ -92,33 +120,25 @@ struct Excerpt {
 
 impl<'a> Source<'a> {
     fn new(text: &'a str) -> Self {
-        let newlines = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n');
-        let lines = std::iter::once(0).chain(newlines.map(|(at, _)| at + 1)).collect();
         Self {
-            text,
-            lines,
+            lines: Lines::new(text),
             secrets: redact::secrets(text),
         }
     }
 
     /// The part of the text to show for `span`; `None` when the span is not one of this text.
     fn excerpt(&self, span: &Range<usize>, ends_there: bool) -> Option<Excerpt> {
-        self.text.get(span.clone())?;
-        let line = self.lines.partition_point(|start| *start <= span.start);
-        let line_start = self.lines.get(line.checked_sub(1)?).copied()?;
-        // The table of lines, not a search: a document is often one line, with many findings.
-        let full_end = self.lines.get(line).map_or(self.text.len(), |next| next - 1);
+        let text = self.lines.text;
+        text.get(span.clone())?;
+        let at = self.lines.position(span.start);
+        let (line_start, full_end) = self.lines.range(at.line);
         let line_end = if ends_there {
             full_end.min(span.end)
         } else {
             full_end
         };
-        let at = LineColumn {
-            line,
-            column: 1 + span.start - line_start,
-        };
         // Of an object or a list, its start is enough.
-        let is_open = self.text.get(span.start..)?.starts_with(['{', '[']);
+        let is_open = text.get(span.start..)?.starts_with(['{', '[']);
         let marked = span.start..if is_open {
             span.start + 1
         } else {
@@ -134,7 +154,7 @@ impl<'a> Source<'a> {
             excerpt.push('…', false);
         }
         self.fill(&mut excerpt, from..line_end, &marked);
-        if ends_there && !self.text.get(line_end..full_end)?.trim_end().is_empty() {
+        if ends_there && !self.lines.text.get(line_end..full_end)?.trim_end().is_empty() {
             excerpt.push('…', false);
         }
         if !excerpt.underline.contains('^') {
@@ -145,11 +165,11 @@ impl<'a> Source<'a> {
 
     /// Where to start so that the finding is in sight.
     fn window_start(&self, line_start: usize, line_end: usize, span_start: usize) -> usize {
-        let line = self.text.get(line_start..line_end).unwrap_or_default();
+        let line = self.lines.text.get(line_start..line_end).unwrap_or_default();
         if line.chars().take(MAX_COLUMNS + 1).count() <= MAX_COLUMNS {
             return line_start;
         }
-        let before = self.text.get(line_start..span_start).unwrap_or_default();
+        let before = self.lines.text.get(line_start..span_start).unwrap_or_default();
         let first = before.char_indices().rev().take(COLUMNS_BEFORE).last();
         first.map_or(span_start, |(offset, _)| line_start + offset)
     }
@@ -157,7 +177,12 @@ impl<'a> Source<'a> {
     fn fill(&self, excerpt: &mut Excerpt, range: Range<usize>, marked: &Range<usize>) {
         let mut at = range.start;
         let mut columns = 0;
-        while let Some(letter) = self.text.get(at..range.end).and_then(|rest| rest.chars().next()) {
+        while let Some(letter) = self
+            .lines
+            .text
+            .get(at..range.end)
+            .and_then(|rest| rest.chars().next())
+        {
             if columns == MAX_COLUMNS {
                 excerpt.push('…', false);
                 return;

@@ -85,6 +85,29 @@ fn find_element(cursor: &mut Cursor<'_>, index: &str) -> Result<Option<Found>, S
 /// A text that breaks off gives `None` for what lies behind the break.
 #[must_use]
 pub fn locate<'p>(text: &str, wanted: impl IntoIterator<Item = &'p Pointer>) -> Vec<Option<Found>> {
+    search(text, wanted, Absent::Ancestor)
+}
+
+/// As [`locate`], but `None` for a place that the document lacks.
+pub(crate) fn locate_exactly<'p>(
+    text: &str,
+    wanted: impl IntoIterator<Item = &'p Pointer>,
+) -> Vec<Option<Found>> {
+    search(text, wanted, Absent::Nothing)
+}
+
+/// What stands for a place that the document lacks.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Absent {
+    Ancestor,
+    Nothing,
+}
+
+fn search<'p>(
+    text: &str,
+    wanted: impl IntoIterator<Item = &'p Pointer>,
+    absent: Absent,
+) -> Vec<Option<Found>> {
     let mut root = Node::default();
     let mut count = 0;
     for pointer in wanted {
@@ -95,84 +118,103 @@ pub fn locate<'p>(text: &str, wanted: impl IntoIterator<Item = &'p Pointer>) -> 
         node.wanted.push(count);
         count += 1;
     }
-    let mut found = vec![None; count];
-    // A breach of the grammar ends the walk; what was found before it stands.
-    let _ = walk(&mut Cursor::new(text, 0), &root, None, &mut found);
-    found
-}
-
-/// Walks the value at `cursor`, recursing only along wanted pointers, so at most [`MAX_STEPS`] deep.
-fn walk(
-    cursor: &mut Cursor<'_>,
-    node: &Node,
-    key: Option<Range<usize>>,
-    found: &mut [Option<Found>],
-) -> Result<(), SyntaxError> {
-    let bracket = cursor.value_start();
-    let start = cursor.at();
-    let mut visited: Vec<&str> = Vec::new();
-    match bracket {
-        Some(b'{') if !node.below.is_empty() => {
-            cursor.expect(b'{', "expected an object")?;
-            let mut first = true;
-            while let Some(name) = cursor.next_member(first)? {
-                first = false;
-                let text = decode(cursor.slice(name.clone()));
-                match node.below.get_key_value(text.as_ref()) {
-                    Some((step, child)) => {
-                        walk(cursor, child, Some(name), found)?;
-                        visited.push(step);
-                    }
-                    None => {
-                        cursor.skip_value()?;
-                    }
-                }
-            }
-        }
-        Some(b'[') if !node.below.is_empty() => {
-            cursor.expect(b'[', "expected a list")?;
-            let mut index = 0_usize;
-            while cursor.next_element(index == 0)? {
-                match node.below.get_key_value(&index.to_string()) {
-                    Some((step, child)) => {
-                        walk(cursor, child, None, found)?;
-                        visited.push(step);
-                    }
-                    None => {
-                        cursor.skip_value()?;
-                    }
-                }
-                index += 1;
-            }
-        }
-        _ => {
-            cursor.skip_value()?;
-        }
-    }
-    let here = Found {
-        key,
-        value: start..cursor.at(),
+    let mut walk = Walk {
+        cursor: Cursor::new(text, 0),
+        absent,
+        found: vec![None; count],
     };
-    visited.sort_unstable();
-    let missing = node
-        .below
-        .iter()
-        .filter(|(step, _)| visited.binary_search(&step.as_str()).is_err());
-    missing.for_each(|(_, child)| settle(child, &here, found));
-    set(node, &here, found);
-    Ok(())
+    // A breach of the grammar ends the walk; what was found before it stands.
+    let _ = walk.value(&root, None);
+    walk.found
 }
 
-/// Gives `here` to everything wanted below a place the document lacks.
-fn settle(node: &Node, here: &Found, found: &mut [Option<Found>]) {
-    set(node, here, found);
-    node.below.values().for_each(|child| settle(child, here, found));
+struct Walk<'a> {
+    cursor: Cursor<'a>,
+    absent: Absent,
+    found: Vec<Option<Found>>,
 }
 
-fn set(node: &Node, here: &Found, found: &mut [Option<Found>]) {
-    for &position in &node.wanted {
-        if let Some(slot) = found.get_mut(position) {
-            *slot = Some(here.clone());
+impl Walk<'_> {
+    /// Recurses only along wanted pointers, so at most [`MAX_STEPS`] deep.
+    fn value(&mut self, node: &Node, key: Option<Range<usize>>) -> Result<(), SyntaxError> {
+        let bracket = self.cursor.value_start();
+        let start = self.cursor.at();
+        let mut visited = match bracket {
+            Some(b'{') if !node.below.is_empty() => self.object(node)?,
+            Some(b'[') if !node.below.is_empty() => self.list(node)?,
+            _ => {
+                self.cursor.skip_value()?;
+                Vec::new()
+            }
+        };
+        let here = Found {
+            key,
+            value: start..self.cursor.at(),
+        };
+        if self.absent == Absent::Ancestor {
+            visited.sort_unstable();
+            let missing = node
+                .below
+                .iter()
+                .filter(|(step, _)| visited.binary_search(&step.as_str()).is_err());
+            missing.for_each(|(_, child)| self.settle(child, &here));
+        }
+        self.set(node, &here);
+        Ok(())
+    }
+
+    /// Returns the members below `node` that are there.
+    fn object<'n>(&mut self, node: &'n Node) -> Result<Vec<&'n str>, SyntaxError> {
+        let mut visited: Vec<&str> = Vec::new();
+        self.cursor.expect(b'{', "expected an object")?;
+        let mut first = true;
+        while let Some(name) = self.cursor.next_member(first)? {
+            first = false;
+            let text = decode(self.cursor.slice(name.clone()));
+            match node.below.get_key_value(text.as_ref()) {
+                Some((step, child)) => {
+                    self.value(child, Some(name))?;
+                    visited.push(step);
+                }
+                None => {
+                    self.cursor.skip_value()?;
+                }
+            }
+        }
+        Ok(visited)
+    }
+
+    /// Returns the elements below `node` that are there.
+    fn list<'n>(&mut self, node: &'n Node) -> Result<Vec<&'n str>, SyntaxError> {
+        let mut visited: Vec<&str> = Vec::new();
+        self.cursor.expect(b'[', "expected a list")?;
+        let mut index = 0_usize;
+        while self.cursor.next_element(index == 0)? {
+            match node.below.get_key_value(&index.to_string()) {
+                Some((step, child)) => {
+                    self.value(child, None)?;
+                    visited.push(step);
+                }
+                None => {
+                    self.cursor.skip_value()?;
+                }
+            }
+            index += 1;
+        }
+        Ok(visited)
+    }
+
+    /// Gives `here` to everything wanted below a place the document lacks.
+    fn settle(&mut self, node: &Node, here: &Found) {
+        self.set(node, here);
+        node.below.values().for_each(|child| self.settle(child, here));
+    }
+
+    fn set(&mut self, node: &Node, here: &Found) {
+        for &position in &node.wanted {
+            if let Some(slot) = self.found.get_mut(position) {
+                *slot = Some(here.clone());
+            }
         }
     }
 }
@@ -217,6 +259,11 @@ mod tests {
             .into_iter()
             .map(|found| found.and_then(|found| TEXT.get(found.value)).unwrap_or("?"))
             .collect();
+        let exact = locate_exactly(TEXT, &wanted);
+        assert_eq!(
+            exact.iter().map(Option::is_some).collect::<Vec<_>>(),
+            [true, false, true, false, false]
+        );
         assert_eq!(
             texts,
             ["null", "{\"d\": null}", "2", "[2, {\"b~/\": \"y\"}]", TEXT.trim()]

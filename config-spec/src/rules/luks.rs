@@ -117,16 +117,11 @@ fn custom_pins_stand_alone(config: &Config, version: Version, findings: &mut Fin
     }
 }
 
-/// The same rule in 3.2.0, where the mere presence of `custom`, even empty, counts. Presence is seen in `document`
-/// only, so this rule stands outside the ordinary ones.
-pub(crate) fn custom_present_with_others(config: &Config, document: &str, findings: &mut Findings) {
-    let volumes = all(config).filter(|(_, volume)| has_other_pins(&volume.clevis));
-    for (at, custom) in volumes.map(|(at, _)| (at.clone(), at.key("clevis").key("custom"))) {
-        let found = document::find(document, &custom);
-        if found
-            .and_then(|found| document.get(found.value))
-            .is_some_and(|value| value.starts_with('{'))
-        {
+/// The same rule in 3.2.0, where the mere presence of `custom`, even empty, counts. Presence is seen in the document
+/// only, so the caller passes it per volume and this rule stands outside the ordinary ones.
+pub(crate) fn custom_present_with_others(config: &Config, is_given: &[bool], findings: &mut Findings) {
+    for ((at, volume), is_given) in all(config).zip(is_given) {
+        if *is_given && has_other_pins(&volume.clevis) {
             report_not_alone(at, findings);
         }
     }

@@ -107,7 +107,10 @@ fn findings_without_text_show_their_place() {
 
 #[test]
 fn positions_are_counted_in_bytes() {
-    assert_eq!(LineColumn::of("é\n\tab", 5), LineColumn { line: 2, column: 3 });
-    assert_eq!(LineColumn::of("a", 99), LineColumn { line: 1, column: 2 });
-    assert_eq!(LineColumn::of("", 0), LineColumn { line: 1, column: 1 });
+    assert_eq!(
+        Lines::new("é\n\tab").position(5),
+        LineColumn { line: 2, column: 3 }
+    );
+    assert_eq!(Lines::new("a").position(99), LineColumn { line: 1, column: 2 });
+    assert_eq!(Lines::new("").position(0), LineColumn { line: 1, column: 1 });
 }
