@@ -79,7 +79,7 @@ fn numbers_differ(config: &Config, _: Version, findings: &mut Findings) {
         for (index, partition) in numbered {
             if let Some(first) = first_holder.insert(partition.number, index) {
                 let message = format!(
-                    "partition {index} has the number {} of partition {first}",
+                    "number {} is that of $.storage.disks.{disk_index}.partitions.{first}",
                     partition.number
                 );
                 findings
@@ -103,6 +103,19 @@ fn range(partition: &Partition) -> Option<(i128, i128)> {
     (size >= 0).then(|| (start, (start + size - 1).max(start)))
 }
 
+/// A partition as people know it: by its number, else by its label.
+fn called(disk: &Disk, index: usize) -> String {
+    match disk.partitions.get(index) {
+        Some(Partition {
+            number: 0,
+            label: Some(label),
+            ..
+        }) => format!("partition {}", quoted(label)),
+        Some(Partition { number, .. }) if *number != 0 => format!("partition {number}"),
+        _ => "a nameless partition".to_owned(),
+    }
+}
+
 /// As the reference, tells of one pair per disk: the first partition that overlaps any, at the first it overlaps.
 fn ranges_do_not_overlap(config: &Config, _: Version, findings: &mut Findings) {
     for (disk_index, disk) in named(config) {
@@ -120,9 +133,9 @@ fn ranges_do_not_overlap(config: &Config, _: Version, findings: &mut Findings) {
         let Some(&(other, (other_start, other_end))) = ranges.iter().find(overlaps) else {
             continue;
         };
-        let message = format!(
-            "partition {other} ({other_start} to {other_end} MiB) overlaps partition {index} ({start} to {end} MiB)"
-        );
+        let (this, that) = (called(disk, other), called(disk, index));
+        let message =
+            format!("{this} ({other_start} to {other_end} MiB) overlaps {that} ({start} to {end} MiB)");
         let later_start = if other_start >= start {
             end + 1
         } else {
@@ -160,7 +173,7 @@ fn labels_differ(config: &Config, _: Version, findings: &mut Findings) {
             let Some(label) = &partition.label else { continue };
             if let Some(first) = first_holder.insert(label.as_str(), index) {
                 let message = format!(
-                    "partition {index} has the label {} of partition {first}",
+                    "label {} is that of $.storage.disks.{disk_index}.partitions.{first}",
                     quoted(label)
                 );
                 findings.report(
