@@ -1,0 +1,90 @@
+# What cases are written with. Each case runs under `bash -eu`: the first command that fails ends it.
+#
+# DISK_512, DISK_4096  blank disks of 1 GiB with that logical sector size
+# WORK                 an empty folder of the case's own
+# ROOT                 a root to provision: this guest's own system, copy on write, with all its users and programs
+DISK_512=/dev/disk/by-id/virtio-disk-512
+DISK_4096=/dev/disk/by-id/virtio-disk-4096
+WORK=/run/case
+ROOT=$WORK/root
+IGNITION=/run/under-test/ignition
+
+prepare() {
+    clean_up
+    mkdir -p "$WORK"
+    mount -t tmpfs tmpfs "$WORK"
+    mkdir "$WORK/upper" "$WORK/work" "$ROOT"
+    mount -t overlay overlay -o "lowerdir=/,upperdir=$WORK/upper,workdir=$WORK/work" "$ROOT"
+    mkdir -p "${IGNITION%/*}"
+    ln -sfn "$HERE/bin/kindling" "$IGNITION"
+    blank "$DISK_512"
+    blank "$DISK_4096"
+}
+
+clean_up() {
+    for _ in 1 2 3 4 5 6 7 8; do
+        umount --recursive "$WORK" 2>/dev/null || break
+    done
+    rm -rf "$WORK" /run/ignition /run/ignition.json /run/kindling
+}
+
+# blank DISK: no data, no signatures, no partitions.
+blank() {
+    blkdiscard --force "$1"
+    blockdev --rereadpt "$1"
+    udevadm settle
+}
+
+# config <<END: the case's config, from standard input.
+config() {
+    cat >"$WORK/config.ign"
+}
+
+# stage NAME: runs one stage as its unit would, trailing empty argument included.
+stage() {
+    IGNITION_CONFIG_FILE=$WORK/config.ign "$IGNITION" --root="$ROOT" --platform=file --stage="$1" \
+        --log-to-stdout ""
+}
+
+# boot: all stages of a first boot without a network, in order.
+boot() {
+    for name in fetch-offline kargs disks mount files umount; do
+        stage "$name"
+    done
+}
+
+# fails COMMAND…: succeeds when the command fails; its output goes to $WORK/said as well.
+fails() {
+    if "$@" 2>&1 | tee "$WORK/said"; then
+        echo "should have failed: $*" >&2
+        return 1
+    fi
+}
+
+# says TEXT: the last command given to `fails` said this.
+says() {
+    grep --fixed-strings --quiet -- "$1" "$WORK/said" || {
+        echo "not said: $1" >&2
+        return 1
+    }
+}
+
+# equals WHAT ACTUAL EXPECTED
+equals() {
+    [ "$2" = "$3" ] || {
+        echo "$1: got '$2', expected '$3'" >&2
+        return 1
+    }
+}
+
+# partitions DISK: number, start and size in 512-byte units, name and type of each partition, as the kernel and udev know.
+partitions() {
+    lsblk --noheadings --raw --output PARTN,START,SIZE,PARTLABEL,PARTTYPE "$1" 2>/dev/null | grep -v '^ '
+}
+
+# writes DISK: sectors written to it since this guest started. Two equal answers mean that nothing touched the disk.
+writes() {
+    sync
+    read -r _ _ _ _ _ _ sectors _ <"/sys/block/$(basename "$(readlink -f "$1")")/stat"
+    echo "$sectors"
+}

@@ -1,0 +1,194 @@
+//! A blank machine becomes a node, and stays one.
+#![allow(
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "a test that tells how far it is, and its preparation"
+)]
+
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+use kindling_vm::cluster::Offer;
+use kindling_vm::report::Report;
+use kindling_vm::scenario::{self, Boot, End, Node};
+use kindling_vm::{image, workspace};
+
+const STAGES: [&str; 6] = ["fetch-offline", "fetch", "kargs", "disks", "mount", "files"];
+
+fn node(name: &str, config: &str, offer: Offer) -> Node {
+    let built = scenario::set_up(&workspace::engine(), &mut |text| println!("{text}")).unwrap();
+    let pipe = Path::new(env!("CARGO_BIN_EXE_kindling-vm"));
+    Node::new(name, &built, &workspace::fixtures().join(config), pipe, offer).unwrap()
+}
+
+fn boot(node: &mut Node) -> Boot {
+    node.boot(&mut |line| println!("{:7.2} {}", line.at.as_secs_f32(), line.text))
+        .unwrap()
+}
+
+/// What PID 1 said about the unit of a stage on this boot.
+fn said_of<'a>(report: &'a Report, stage: &str) -> Vec<&'a String> {
+    let unit = format!("ignition-{stage}.service");
+    report
+        .lines("journal")
+        .iter()
+        .filter(|line| line.contains(&unit))
+        .collect()
+}
+
+fn assert_is_the_node(report: &Report) {
+    assert_eq!(report.lines("hostname"), ["worker-1"]);
+    assert_eq!(report.lines("active"), ["active", "active"]);
+    assert_eq!(
+        report.lines("kubeconfig"),
+        ["-rw------- root /etc/kubernetes/bootstrap-kubeconfig"]
+    );
+    assert_eq!(report.lines("ssh"), ["masked"]);
+    assert_eq!(report.lines("failed"), [""; 0], "failed units");
+    assert_eq!(
+        report.lines("operator"),
+        ["uid=2000(operator) gid=2000(node-operators) groups=2000(node-operators),4(adm)"]
+    );
+    let disks = report.lines("lsblk").join("\n");
+    for (partition, kind, label, place) in [
+        ("vdb1", "xfs", "data", "/var/lib/data"),
+        ("vdb2", "ext4", "containers", "/var/lib/containers"),
+        ("vdb3", "swap", "swap", "[SWAP]"),
+        ("vdb4", "vfat", "exchange", ""),
+    ] {
+        let line = disks
+            .lines()
+            .find(|line| line.contains(partition))
+            .unwrap_or_else(|| panic!("{partition}: {disks}"));
+        let words: Vec<&str> = line.split_whitespace().skip(2).collect();
+        let expected: Vec<&str> = [kind, label, place]
+            .into_iter()
+            .filter(|word| !word.is_empty())
+            .collect();
+        assert_eq!(words, expected, "{line}");
+    }
+}
+
+#[test]
+fn a_blank_machine_boots_once_and_joins() {
+    let mut node = node("joins", "pointer.ign", scenario::worker_offer());
+    let boot = boot(&mut node);
+    assert!(boot.was_first);
+    let report = boot.report();
+    assert_is_the_node(report);
+    assert_eq!(node.cluster.nodes(), ["worker-1"]);
+    // The engine that ran is the one under test, not the one dracut found.
+    let binary = report
+        .lines("binary")
+        .first()
+        .expect("the guest names its engine");
+    assert_eq!(
+        binary.split_whitespace().next(),
+        Some(node.engine_digest().unwrap().as_str())
+    );
+    for stage in STAGES {
+        assert!(
+            said_of(report, stage)
+                .iter()
+                .any(|line| line.starts_with("Finished")),
+            "{stage}: {:?}",
+            report.lines("journal")
+        );
+    }
+    let stages = report.stages().unwrap();
+    let names: Vec<&str> = stages.iter().map(|stage| stage.stage.as_str()).collect();
+    assert_eq!(
+        names,
+        [
+            "fetch-offline",
+            "fetch",
+            "kargs",
+            "disks",
+            "mount",
+            "files",
+            "umount"
+        ]
+    );
+    assert!(stages.iter().all(|stage| stage.outcome == "ok"), "{stages:?}");
+    // What the cluster was asked for, and how.
+    let seen = node.cluster.seen();
+    let config = seen
+        .iter()
+        .find(|request| request.path == "/config/worker")
+        .expect("the config was asked for");
+    assert!(config.user_agent.starts_with("Ignition/"), "{config:?}");
+    assert!(
+        config.accept.contains("application/vnd.coreos.ignition+json"),
+        "{config:?}"
+    );
+}
+
+#[test]
+fn a_reboot_runs_no_stage_again() {
+    let mut node = node("reboots", "pointer.ign", scenario::worker_offer());
+    assert_is_the_node(boot(&mut node).report());
+    assert!(
+        !image::has_firstboot_stamp(node.root_disk()).unwrap(),
+        "the first boot removes its stamp"
+    );
+    let second = boot(&mut node);
+    assert!(!second.was_first);
+    let report = second.report();
+    assert_is_the_node(report);
+    for stage in STAGES {
+        assert_eq!(said_of(report, stage), [""; 0], "{stage}");
+    }
+    assert_eq!(
+        node.cluster.nodes(),
+        ["worker-1", "worker-1"],
+        "each boot announces the node"
+    );
+    let configs = node
+        .cluster
+        .seen()
+        .iter()
+        .filter(|request| request.path == "/config/worker")
+        .count();
+    assert_eq!(configs, 1, "the config was fetched once");
+}
+
+#[test]
+fn a_server_that_fails_for_a_while_delays_the_boot_and_no_more() {
+    let mut node = node(
+        "patience",
+        "pointer.ign",
+        Offer {
+            fail_first: 3,
+            ..scenario::worker_offer()
+        },
+    );
+    assert_is_the_node(boot(&mut node).report());
+    let statuses: Vec<u16> = node
+        .cluster
+        .seen()
+        .iter()
+        .take(4)
+        .map(|request| request.status)
+        .collect();
+    assert_eq!(statuses, [500, 500, 500, 200]);
+}
+
+#[test]
+fn a_broken_config_stops_before_the_first_write() {
+    let mut node = node("broken", "broken.ign", scenario::worker_offer());
+    let boot = boot(&mut node);
+    assert!(matches!(boot.end, End::Stopped), "{:?}", boot.end);
+    let console = boot.tail(usize::MAX);
+    assert!(
+        console.contains("etc/hostname"),
+        "the cause names the object:\n{console}"
+    );
+    assert!(
+        image::has_firstboot_stamp(node.root_disk()).unwrap(),
+        "the next boot is a first boot again"
+    );
+    assert!(!image::exists(node.root_disk(), "/etc/.ignition-result.json").unwrap());
+    let written = std::fs::metadata(node.data_disk()).unwrap().blocks();
+    assert_eq!(written, 0, "blocks of the second disk that were written");
+    assert_eq!(node.cluster.seen(), [], "nobody was asked for anything");
+}
