@@ -17,11 +17,13 @@ pub fn sha256_hex(bytes: &[u8]) -> String {
 #[must_use]
 pub fn hex(bytes: &[u8]) -> String {
     use std::fmt::Write;
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        // Writing to a String cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    bytes
+        .iter()
+        .fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+            // Writing to a String cannot fail.
+            let _ = write!(text, "{byte:02x}");
+            text
+        })
 }
 
 /// What this machine, with this config, derives identifiers from.
@@ -77,7 +79,10 @@ mod tests {
         assert_eq!(uuid, seed.derive_uuid("disk", "/storage/disks/0"));
         assert_ne!(uuid, seed.derive_uuid("disk", "/storage/disks/1"));
         assert_ne!(uuid, seed.derive_uuid("other", "/storage/disks/0"));
-        assert_ne!(uuid, Seed::new("machine", "other").derive_uuid("disk", "/storage/disks/0"));
+        assert_ne!(
+            uuid,
+            Seed::new("machine", "other").derive_uuid("disk", "/storage/disks/0")
+        );
         assert_eq!((uuid.len(), uuid.as_bytes().get(14)), (36, Some(&b'4')));
     }
 }

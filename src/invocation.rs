@@ -174,7 +174,11 @@ impl Invocation {
     /// A call without arguments.
     #[must_use]
     pub fn new(program: Program) -> Self {
-        Self { program, args: Vec::new(), stdin: None }
+        Self {
+            program,
+            args: Vec::new(),
+            stdin: None,
+        }
     }
 
     /// Appends one argument.
@@ -187,7 +191,8 @@ impl Invocation {
     /// Appends several arguments.
     #[must_use]
     pub fn args<A: Into<OsString>>(mut self, args: impl IntoIterator<Item = A>) -> Self {
-        self.args.extend(args.into_iter().map(|arg| Arg::Plain(arg.into())));
+        self.args
+            .extend(args.into_iter().map(|arg| Arg::Plain(arg.into())));
         self
     }
 

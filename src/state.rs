@@ -42,7 +42,11 @@ pub struct FetchedConfig {
 
 impl From<&Origin> for FetchedConfig {
     fn from(origin: &Origin) -> Self {
-        Self { kind: origin.kind.to_string(), source: origin.source.clone(), referenced: origin.referenced }
+        Self {
+            kind: origin.kind.to_string(),
+            source: origin.source.clone(),
+            referenced: origin.referenced,
+        }
     }
 }
 
@@ -64,14 +68,22 @@ impl State {
 }
 
 fn null_when_empty<T: Serialize, To: serde::Serializer>(list: &[T], to: To) -> Result<To::Ok, To::Error> {
-    if list.is_empty() { to.serialize_none() } else { list.serialize(to) }
+    if list.is_empty() {
+        to.serialize_none()
+    } else {
+        list.serialize(to)
+    }
 }
 
 fn null_when_no_entry<To: serde::Serializer>(
     map: &BTreeMap<String, String>,
     to: To,
 ) -> Result<To::Ok, To::Error> {
-    if map.is_empty() { to.serialize_none() } else { map.serialize(to) }
+    if map.is_empty() {
+        to.serialize_none()
+    } else {
+        map.serialize(to)
+    }
 }
 
 fn empty_when_null<'de, T: Default + Deserialize<'de>, D: serde::Deserializer<'de>>(

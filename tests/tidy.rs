@@ -1,5 +1,9 @@
 //! The rules of docs/architecture.md as tests: which module may name which, and what code must not contain.
-#![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test that reads the source tree")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "a test that reads the source tree"
+)]
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -28,9 +32,15 @@ fn collect(dir: &Path, found: &mut Vec<Source>) {
         let path = entry.unwrap().path();
         if path.is_dir() {
             collect(&path, found);
-        } else if path.extension().is_some_and(|end| end == "rs") && path.file_stem().is_none_or(|stem| stem != "tests") {
+        } else if path.extension().is_some_and(|end| end == "rs")
+            && path.file_stem().is_none_or(|stem| stem != "tests")
+        {
             let text = fs::read_to_string(&path).unwrap();
-            let code = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default().to_owned();
+            let code = text
+                .split("#[cfg(test)]\nmod tests {")
+                .next()
+                .unwrap_or_default()
+                .to_owned();
             let path = path.strip_prefix(top()).unwrap().to_string_lossy().into_owned();
             found.push(Source { path, code });
         }
@@ -39,12 +49,19 @@ fn collect(dir: &Path, found: &mut Vec<Source>) {
 
 /// The code lines that are not comments.
 fn lines(source: &Source) -> impl Iterator<Item = &str> {
-    source.code.lines().map(str::trim).filter(|line| !line.starts_with("//"))
+    source
+        .code
+        .lines()
+        .map(str::trim)
+        .filter(|line| !line.starts_with("//"))
 }
 
 fn assert_absent(sources: &[Source], allowed: &[&str], banned: &[&str], rule: &str) {
     let mut found = Vec::new();
-    for source in sources.iter().filter(|source| !allowed.iter().any(|path| source.path.starts_with(path))) {
+    for source in sources
+        .iter()
+        .filter(|source| !allowed.iter().any(|path| source.path.starts_with(path)))
+    {
         for line in lines(source) {
             if let Some(word) = banned.iter().find(|word| line.contains(**word)) {
                 found.push(format!("{}: {word}: {line}", source.path));
@@ -54,69 +71,177 @@ fn assert_absent(sources: &[Source], allowed: &[&str], banned: &[&str], rule: &s
     assert!(found.is_empty(), "{rule}:\n{}", found.join("\n"));
 }
 
-const IO: &[&str] = &["std::fs", "std::net", "std::process", "std::env", "std::time", "SystemTime", "Instant::now"];
+const IO: &[&str] = &[
+    "std::fs",
+    "std::net",
+    "std::process",
+    "std::env",
+    "std::time",
+    "SystemTime",
+    "Instant::now",
+];
 
 #[test]
 fn the_pure_layers_do_no_io() {
     assert_absent(&sources("src/plan"), &[], IO, "plan decides from values");
-    assert_absent(&sources("src/gpt"), &[], &["std::fs", "std::net", "std::process", "std::env"], "gpt works on any Read + Seek");
+    assert_absent(
+        &sources("src/gpt"),
+        &[],
+        &["std::fs", "std::net", "std::process", "std::env"],
+        "gpt works on any Read + Seek",
+    );
     assert_absent(&sources("config-spec/src"), &[], IO, "config-spec judges text");
-    assert_absent(&sources("platforms/src"), &[], &["std::fs", "std::net", "std::process", "std::env"], "platforms reach the machine through Access");
+    assert_absent(
+        &sources("platforms/src"),
+        &[],
+        &["std::fs", "std::net", "std::process", "std::env"],
+        "platforms reach the machine through Access",
+    );
 }
 
 #[test]
 fn the_pure_layers_do_not_know_the_host_and_do_not_log() {
-    let banned = ["crate::host", "crate::apply", "crate::stages", "crate::fetch", "tracing::"];
+    let banned = [
+        "crate::host",
+        "crate::apply",
+        "crate::stages",
+        "crate::fetch",
+        "tracing::",
+    ];
     assert_absent(&sources("src/plan"), &[], &banned, "plan knows values only");
-    assert_absent(&sources("src/gpt"), &[], &["crate::host", "crate::plan", "tracing::"], "gpt knows tables only");
-    assert_absent(&sources("config-spec/src"), &[], &["tracing", "kindling_platforms"], "config-spec returns findings");
-    assert_absent(&sources("platforms/src"), &[], &["kindling_config_spec", "reqwest", "nix::"], "platforms return bytes");
+    assert_absent(
+        &sources("src/gpt"),
+        &[],
+        &["crate::host", "crate::plan", "tracing::"],
+        "gpt knows tables only",
+    );
+    assert_absent(
+        &sources("config-spec/src"),
+        &[],
+        &["tracing", "kindling_platforms"],
+        "config-spec returns findings",
+    );
+    assert_absent(
+        &sources("platforms/src"),
+        &[],
+        &["kindling_config_spec", "reqwest", "nix::"],
+        "platforms return bytes",
+    );
 }
 
 #[test]
 fn apply_decides_nothing_from_the_config() {
-    let banned = ["kindling_config_spec::rules", "kindling_config_spec::check", "types::Config", "crate::inventory::observe"];
-    assert_absent(&sources("src/apply"), &[], &banned, "the plan holds what apply needs");
+    let banned = [
+        "kindling_config_spec::rules",
+        "kindling_config_spec::check",
+        "types::Config",
+        "crate::inventory::observe",
+    ];
+    assert_absent(
+        &sources("src/apply"),
+        &[],
+        &banned,
+        "the plan holds what apply needs",
+    );
 }
 
 #[test]
 fn inventory_reads_and_never_writes() {
-    let banned = ["write_table", ".put(", ".commit(", ".remove(Path", "make_dirs", "unmount(", "crate::apply"];
-    assert_absent(&sources("src/inventory"), &[], &banned, "inventory calls the reading half of host");
+    let banned = [
+        "write_table",
+        ".put(",
+        ".commit(",
+        ".remove(Path",
+        "make_dirs",
+        "unmount(",
+        "crate::apply",
+    ];
+    assert_absent(
+        &sources("src/inventory"),
+        &[],
+        &banned,
+        "inventory calls the reading half of host",
+    );
 }
 
 #[test]
 fn only_the_host_talks_to_kernel_network_and_programs() {
     let all = sources("src");
-    assert_absent(&all, &["src/host/"], &["nix::", "reqwest"], "nix and reqwest are named in host only");
-    assert_absent(&all, &["src/host/process.rs"], &["process::Command", "Command::new"], "programs are run in one place");
-    assert_absent(&all, &["src/cli/"], &["clap::", "env::var"], "arguments and environment are read in cli");
-    assert_absent(&all, &[], &["use gpt::", "gpt::GptConfig", "gpt::mbr"], "the crate gpt is a test's oracle");
+    assert_absent(
+        &all,
+        &["src/host/"],
+        &["nix::", "reqwest"],
+        "nix and reqwest are named in host only",
+    );
+    assert_absent(
+        &all,
+        &["src/host/process.rs"],
+        &["process::Command", "Command::new"],
+        "programs are run in one place",
+    );
+    assert_absent(
+        &all,
+        &["src/cli/"],
+        &["clap::", "env::var"],
+        "arguments and environment are read in cli",
+    );
+    assert_absent(
+        &all,
+        &[],
+        &["use gpt::", "gpt::GptConfig", "gpt::mbr"],
+        "the crate gpt is a test's oracle",
+    );
 }
 
 #[test]
 fn unsafe_stands_in_one_module() {
-    let all: Vec<Source> = ["src", "config-spec/src", "platforms/src"].iter().flat_map(|dir| sources(dir)).collect();
-    assert_absent(&all, &["src/host/block.rs"], &["unsafe {", "unsafe fn", "unsafe impl"], "unsafe code");
+    let all: Vec<Source> = ["src", "config-spec/src", "platforms/src"]
+        .iter()
+        .flat_map(|dir| sources(dir))
+        .collect();
+    assert_absent(
+        &all,
+        &["src/host/block.rs"],
+        &["unsafe {", "unsafe fn", "unsafe impl"],
+        "unsafe code",
+    );
 }
 
 #[test]
 fn siblings_of_plan_and_apply_stay_apart_from_stages() {
-    for dir in ["src/plan", "src/apply", "src/fetch", "src/inventory", "src/host", "src/report"] {
-        assert_absent(&sources(dir), &[], &["crate::stages", "crate::cli"], "arrows point from stages");
+    for dir in [
+        "src/plan",
+        "src/apply",
+        "src/fetch",
+        "src/inventory",
+        "src/host",
+        "src/report",
+    ] {
+        assert_absent(
+            &sources(dir),
+            &[],
+            &["crate::stages", "crate::cli"],
+            "arrows point from stages",
+        );
     }
 }
 
 #[test]
 fn no_left_overs() {
-    let all: Vec<Source> =
-        ["src", "config-spec/src", "platforms/src", "tests/vm/src"].iter().flat_map(|dir| sources(dir)).collect();
+    let all: Vec<Source> = ["src", "config-spec/src", "platforms/src", "tests/vm/src"]
+        .iter()
+        .flat_map(|dir| sources(dir))
+        .collect();
     let banned = ["todo!(", "unimplemented!(", "dbg!(", "FIXME", "XXX"];
     assert_absent(&all, &[], &banned, "finish it or name it in an issue");
     for source in &all {
         for part in source.path.split('/') {
             let name = part.trim_end_matches(".rs");
-            assert!(!["util", "utils", "helper", "helpers", "manager", "misc", "common"].contains(&name), "{}", source.path);
+            assert!(
+                !["util", "utils", "helper", "helpers", "manager", "misc", "common"].contains(&name),
+                "{}",
+                source.path
+            );
         }
     }
 }
@@ -124,31 +249,48 @@ fn no_left_overs() {
 #[test]
 fn a_file_is_one_room() {
     const LIMIT: usize = 500;
-    let all: Vec<Source> =
-        ["src", "config-spec/src", "platforms/src", "tests/vm/src"].iter().flat_map(|dir| sources(dir)).collect();
+    let all: Vec<Source> = ["src", "config-spec/src", "platforms/src", "tests/vm/src"]
+        .iter()
+        .flat_map(|dir| sources(dir))
+        .collect();
     let long: Vec<String> = all
         .iter()
         .map(|source| (source.code.lines().count(), &source.path))
         .filter(|(count, _)| *count > LIMIT)
         .map(|(count, path)| format!("{path}: {count} lines"))
         .collect();
-    assert!(long.is_empty(), "over {LIMIT} lines without tests:\n{}", long.join("\n"));
+    assert!(
+        long.is_empty(),
+        "over {LIMIT} lines without tests:\n{}",
+        long.join("\n")
+    );
 }
 
 #[test]
 fn the_initramfs_carries_exactly_the_programs_the_code_can_call() {
     let setup = fs::read_to_string(top().join("dracut/30kindling/module-setup.sh")).unwrap();
-    let begin = setup.find("# programs: begin").expect("module-setup.sh marks its list of programs");
-    let end = setup.find("# programs: end").expect("module-setup.sh marks the end of its list of programs");
+    let begin = setup
+        .find("# programs: begin")
+        .expect("module-setup.sh marks its list of programs");
+    let end = setup
+        .find("# programs: end")
+        .expect("module-setup.sh marks the end of its list of programs");
     let mut listed: Vec<&str> = setup[begin..end]
         .lines()
         .filter(|line| !line.trim_start().starts_with('#'))
         .flat_map(str::split_whitespace)
-        .filter(|word| !word.starts_with(['-', '\\', '$']) && *word != "inst_multiple" && !word.contains(['(', ')', '=', '"', '|', '&', '{', '}']))
+        .filter(|word| {
+            !word.starts_with(['-', '\\', '$'])
+                && *word != "inst_multiple"
+                && !word.contains(['(', ')', '=', '"', '|', '&', '{', '}'])
+        })
         .collect();
     listed.sort_unstable();
     listed.dedup();
-    let mut called: Vec<&str> = kindling::invocation::Program::ALL.iter().map(|program| program.name()).collect();
+    let mut called: Vec<&str> = kindling::invocation::Program::ALL
+        .iter()
+        .map(|program| program.name())
+        .collect();
     called.sort_unstable();
     assert_eq!(listed, called);
 }
@@ -164,7 +306,11 @@ fn every_failure_code_has_a_row_in_the_docs() {
             }
         }
     }
-    assert!(missing.is_empty(), "no row in docs/failure-states.md:\n{}", missing.join("\n"));
+    assert!(
+        missing.is_empty(),
+        "no row in docs/failure-states.md:\n{}",
+        missing.join("\n")
+    );
 }
 
 /// Kebab-case words in quotes on lines of the functions that give codes, and behind the constructors of records.
@@ -173,7 +319,9 @@ fn codes(code: &str) -> Vec<String> {
     let mut in_code_fn = false;
     for line in code.lines() {
         in_code_fn = (in_code_fn || line.contains("fn code(&self)")) && !line.starts_with("    }");
-        let is_record = ["Failure::of(", "Conflict::new(", "code: \""].iter().any(|start| line.contains(start));
+        let is_record = ["Failure::of(", "Conflict::new(", "code: \""]
+            .iter()
+            .any(|start| line.contains(start));
         if in_code_fn || is_record {
             found.extend(quoted(line));
         }
@@ -182,6 +330,14 @@ fn codes(code: &str) -> Vec<String> {
 }
 
 fn quoted(line: &str) -> impl Iterator<Item = String> + '_ {
-    let is_code = |word: &&str| word.contains('-') && word.chars().all(|c| c.is_ascii_lowercase() || c == '-') && !word.starts_with('-');
-    line.split('"').skip(1).step_by(2).filter(is_code).map(str::to_owned)
+    let is_code = |word: &&str| {
+        word.contains('-')
+            && word.chars().all(|c| c.is_ascii_lowercase() || c == '-')
+            && !word.starts_with('-')
+    };
+    line.split('"')
+        .skip(1)
+        .step_by(2)
+        .filter(is_code)
+        .map(str::to_owned)
 }

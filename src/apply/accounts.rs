@@ -50,7 +50,10 @@ impl Names {
             return Ok(Some(*known));
         }
         let found = accounts::group(host.sysroot()?, host.processes, name)?;
-        let gid = found.ok_or_else(|| ApplyError::UnknownName { kind: "group", name: name.clone() })?;
+        let gid = found.ok_or_else(|| ApplyError::UnknownName {
+            kind: "group",
+            name: name.clone(),
+        })?;
         self.groups.insert(name.clone(), gid);
         Ok(Some(gid))
     }
@@ -60,7 +63,10 @@ impl Names {
             return Ok(known.clone());
         }
         let found = accounts::user(host.sysroot()?, host.processes, name)?;
-        let user = found.ok_or_else(|| ApplyError::UnknownName { kind: "user", name: name.to_owned() })?;
+        let user = found.ok_or_else(|| ApplyError::UnknownName {
+            kind: "user",
+            name: name.to_owned(),
+        })?;
         self.users.insert(name.to_owned(), user.clone());
         Ok(user)
     }
@@ -97,7 +103,11 @@ pub(super) fn hand_over(
     let account = names.user(host, user)?;
     let mut outcome = Outcome::AlreadySo;
     for path in made.iter().filter(|path| path.starts_with(&account.home)) {
-        let access = Access { uid: Some(account.uid), gid: Some(account.gid), mode: Some(Mode(0o700)) };
+        let access = Access {
+            uid: Some(account.uid),
+            gid: Some(account.gid),
+            mode: Some(Mode(0o700)),
+        };
         host.sysroot()?.set_access(path, access)?;
         outcome = Outcome::Changed;
     }
@@ -116,14 +126,21 @@ pub(super) fn authorized_keys(
     let account = names.user(host, user)?;
     let path = account.home.join(file);
     if sysroot.look(&account.home)?.is_none() {
-        return Err(ApplyError::NoHome { user: user.to_owned(), home: account.home });
+        return Err(ApplyError::NoHome {
+            user: user.to_owned(),
+            home: account.home,
+        });
     }
     let mut text = keys.join("\n");
     text.push('\n');
     if sysroot.read_text(&path, KEYS_LIMIT)?.as_deref() == Some(&text) {
         return Ok(Outcome::AlreadySo);
     }
-    let own = |mode| Access { uid: Some(account.uid), gid: Some(account.gid), mode: Some(Mode(mode)) };
+    let own = |mode| Access {
+        uid: Some(account.uid),
+        gid: Some(account.gid),
+        mode: Some(Mode(mode)),
+    };
     for made in sysroot.make_dirs(path.parent().unwrap_or(&path))? {
         sysroot.set_access(&made, own(0o700))?;
     }

@@ -14,10 +14,17 @@ use crate::plan::{Plan, Step};
 pub(super) fn apply(plan: &Plan, host: &Host<'_>) -> Result<Applied, Failed> {
     let mut applied = Applied::default();
     let is_content = |planned: &Planned| {
-        matches!(planned.step, Step::WipeSignatures { .. } | Step::MakeFilesystem { .. } | Step::KeepFilesystem { .. })
+        matches!(
+            planned.step,
+            Step::WipeSignatures { .. } | Step::MakeFilesystem { .. } | Step::KeepFilesystem { .. }
+        )
     };
     let first = plan.steps.iter().position(is_content).unwrap_or(plan.steps.len());
-    let last = plan.steps.iter().rposition(is_content).map_or(first, |last| last + 1);
+    let last = plan
+        .steps
+        .iter()
+        .rposition(is_content)
+        .map_or(first, |last| last + 1);
     let (before, rest) = plan.steps.split_at(first);
     let (content, after) = rest.split_at(last - first);
     for planned in before {
@@ -70,17 +77,29 @@ fn by_device(host: &Host<'_>, steps: &[Planned]) -> Result<Vec<Outcome>, Failed>
 fn step(host: &Host<'_>, planned: &Planned) -> Result<Outcome, Failed> {
     let done = match &planned.step {
         Step::WriteTable { node, write, .. } => table(host, node, write),
-        Step::FinishTable { node, table: finished, .. } => finish(host, node, finished),
+        Step::FinishTable {
+            node,
+            table: finished,
+            ..
+        } => finish(host, node, finished),
         Step::KeepTable { .. } | Step::KeepFilesystem { .. } => Ok(Outcome::AlreadySo),
-        Step::WipeSignatures { node, .. } => {
-            run(host, &Invocation::new(Program::Wipefs).args(["--all", "--force"]).arg(node.as_os_str()))
-        }
+        Step::WipeSignatures { node, .. } => run(
+            host,
+            &Invocation::new(Program::Wipefs)
+                .args(["--all", "--force"])
+                .arg(node.as_os_str()),
+        ),
         Step::MakeFilesystem { call, .. } => run(host, call),
         Step::SettleDevices { nodes } => {
             let nodes: Vec<_> = nodes.iter().cloned().collect();
-            host.devices.settle(&nodes).map(|()| Outcome::AlreadySo).map_err(ApplyError::from)
+            host.devices
+                .settle(&nodes)
+                .map(|()| Outcome::AlreadySo)
+                .map_err(ApplyError::from)
         }
-        _ => Err(ApplyError::Unprepared { what: "a step of another stage" }),
+        _ => Err(ApplyError::Unprepared {
+            what: "a step of another stage",
+        }),
     };
     done.map_err(|error| failed(planned, error))
 }
@@ -91,7 +110,12 @@ fn table(host: &Host<'_>, node: &Path, write: &TableWrite) -> Result<Outcome, Ap
 }
 
 fn finish(host: &Host<'_>, node: &Path, table: &Table) -> Result<Outcome, ApplyError> {
-    let write = TableWrite { wiped: false, erase: Vec::new(), table: Some(table.clone()), kernel: Vec::new() };
+    let write = TableWrite {
+        wiped: false,
+        erase: Vec::new(),
+        table: Some(table.clone()),
+        kernel: Vec::new(),
+    };
     host.devices.write_table(node, &write)?;
     Ok(Outcome::Changed)
 }

@@ -114,19 +114,31 @@ impl ApplyError {
             Self::Run(ProcessError::NotInstalled { program }) => {
                 format!("rebuild the initramfs with {program} in it, or remove from the config what needs it")
             }
-            Self::Run(_) => "read what the program said; correct the config or the device it names".to_owned(),
+            Self::Run(_) => {
+                "read what the program said; correct the config or the device it names".to_owned()
+            }
             Self::Device(DeviceError::Missing { .. }) => {
                 "check that the disk is attached and that the config names it as this machine does".to_owned()
             }
-            Self::Device(_) => "check the disk and its cabling or backing store; the kernel log says more".to_owned(),
+            Self::Device(_) => {
+                "check the disk and its cabling or backing store; the kernel log says more".to_owned()
+            }
             Self::Sysroot(_) | Self::Write { .. } | Self::Journal(_) => {
                 "check that the target's file system is mounted writable and has space left".to_owned()
             }
-            Self::Lookup(_) => "check /etc/passwd, /etc/group and /etc/nsswitch.conf of the target".to_owned(),
-            Self::UnknownName { kind, .. } => format!("create the {kind} in the config's passwd section, or use a number"),
-            Self::NoHome { .. } => "leave noCreateHome out, or create the home directory in the config".to_owned(),
+            Self::Lookup(_) => {
+                "check /etc/passwd, /etc/group and /etc/nsswitch.conf of the target".to_owned()
+            }
+            Self::UnknownName { kind, .. } => {
+                format!("create the {kind} in the config's passwd section, or use a number")
+            }
+            Self::NoHome { .. } => {
+                "leave noCreateHome out, or create the home directory in the config".to_owned()
+            }
             Self::Content { source, .. } => source.next(),
-            Self::Unmount { .. } => "find what still uses the file system; the machine can be rebooted".to_owned(),
+            Self::Unmount { .. } => {
+                "find what still uses the file system; the machine can be rebooted".to_owned()
+            }
             Self::Unprepared { .. } => "this is a defect of kindling: report it with this record".to_owned(),
         }
     }

@@ -26,13 +26,23 @@ pub(super) fn apply(plan: &Plan, host: &Host<'_>) -> Result<Applied, Failed> {
     let mut ready = stage_contents(plan, host)?;
     if let Err(error) = record(plan, host, &ready) {
         discard(host, ready);
-        return Err(Failed { pointer: String::new(), step: "record what is about to be written".to_owned(), error });
+        return Err(Failed {
+            pointer: String::new(),
+            step: "record what is about to be written".to_owned(),
+            error,
+        });
     }
-    let mut run = Run { host, names: accounts::Names::default(), made: HashSet::new() };
+    let mut run = Run {
+        host,
+        names: accounts::Names::default(),
+        made: HashSet::new(),
+    };
     let mut applied = Applied::default();
     for (index, planned) in plan.steps.iter().enumerate() {
         let staged = ready.remove(&index).map(|(staged, _)| staged);
-        let outcome = run.step(&planned.step, staged).map_err(|error| failed(planned, error))?;
+        let outcome = run
+            .step(&planned.step, staged)
+            .map_err(|error| failed(planned, error))?;
         applied.tally.add(outcome);
     }
     Ok(applied)
@@ -72,11 +82,21 @@ fn stage_contents(plan: &Plan, host: &Host<'_>) -> Result<Ready, Failed> {
         error: ApplyError::Unprepared { what: "the network" },
     })?;
     let ready: Mutex<Ready> = Mutex::default();
-    let fetched = download(fetcher, Limits::default(), &files, host_of, |(index, planned, file), fetcher| {
-        let staged = stage_content(host, file, *index, fetcher).map_err(|error| failed(planned, error))?;
-        ready.lock().unwrap_or_else(PoisonError::into_inner).insert(*index, staged);
-        Ok(())
-    });
+    let fetched = download(
+        fetcher,
+        Limits::default(),
+        &files,
+        host_of,
+        |(index, planned, file), fetcher| {
+            let staged =
+                stage_content(host, file, *index, fetcher).map_err(|error| failed(planned, error))?;
+            ready
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .insert(*index, staged);
+            Ok(())
+        },
+    );
     let ready = ready.into_inner().unwrap_or_else(PoisonError::into_inner);
     match fetched {
         Ok(_) => Ok(ready),
@@ -143,8 +163,15 @@ fn fill(
     staged: &mut Staged,
     fetcher: &Fetcher,
 ) -> Result<String, ApplyError> {
-    let writing = |source| ApplyError::Write { path: file.path.clone(), source };
-    let mut sink = Hashing { to: staged.file(), sum: Sha256::new(), failed: None };
+    let writing = |source| ApplyError::Write {
+        path: file.path.clone(),
+        source,
+    };
+    let mut sink = Hashing {
+        to: staged.file(),
+        sum: Sha256::new(),
+        failed: None,
+    };
     if file.keeps_content
         && let Some(mut present) = sysroot.read(&file.path)?
     {
@@ -158,7 +185,10 @@ fn fill(
                 if let Some(error) = sink.failed.take() {
                     return Err(writing(error));
                 }
-                streamed.map_err(|source| ApplyError::Content { path: file.path.clone(), source })?;
+                streamed.map_err(|source| ApplyError::Content {
+                    path: file.path.clone(),
+                    source,
+                })?;
             }
         }
     }
@@ -172,7 +202,9 @@ fn fill(
 
 /// Says on the medium what is about to appear.
 fn record(plan: &Plan, host: &Host<'_>, ready: &Ready) -> Result<(), ApplyError> {
-    let Some(journal) = host.journal else { return Ok(()) };
+    let Some(journal) = host.journal else {
+        return Ok(());
+    };
     let mut lines = Vec::new();
     for (index, planned) in plan.steps.iter().enumerate() {
         match &planned.step {
@@ -182,11 +214,19 @@ fn record(plan: &Plan, host: &Host<'_>, ready: &Ready) -> Result<(), ApplyError>
                     None => inline_digest(&file.content),
                 };
                 let new = matches!(file.before, Before::Absent | Before::HalfWritten);
-                lines.push(Line::File { path: file.path.clone(), digest, new });
+                lines.push(Line::File {
+                    path: file.path.clone(),
+                    digest,
+                    new,
+                });
             }
             Step::Result { text, already: false } => {
                 let digest = crate::identity::sha256_hex(text.as_bytes());
-                lines.push(Line::File { path: RESULT_FILE.into(), digest, new: false });
+                lines.push(Line::File {
+                    path: RESULT_FILE.into(),
+                    digest,
+                    new: false,
+                });
             }
             _ => {}
         }
@@ -216,7 +256,11 @@ impl Run<'_> {
         let host = self.host;
         let sysroot = host.sysroot()?;
         match step {
-            Step::Account { call, already, creates } => {
+            Step::Account {
+                call,
+                already,
+                creates,
+            } => {
                 self.names.forget();
                 accounts::run(host, call, *already, creates.as_deref())
             }
@@ -229,14 +273,27 @@ impl Run<'_> {
                 self.made.clear();
                 Ok(Outcome::Changed)
             }
-            Step::Directory { path, ownership, exists } => {
+            Step::Directory {
+                path,
+                ownership,
+                exists,
+            } => {
                 let made = sysroot.make_dirs(path)?;
                 let access = self.access(ownership)?;
                 sysroot.set_access(path, access)?;
-                Ok(if *exists && made.is_empty() { Outcome::AlreadySo } else { Outcome::Changed })
+                Ok(if *exists && made.is_empty() {
+                    Outcome::AlreadySo
+                } else {
+                    Outcome::Changed
+                })
             }
             Step::File(file) => self.file(file, staged),
-            Step::Symlink { path, target, ownership, exists } => {
+            Step::Symlink {
+                path,
+                target,
+                ownership,
+                exists,
+            } => {
                 if *exists {
                     return Ok(Outcome::AlreadySo);
                 }
@@ -257,7 +314,9 @@ impl Run<'_> {
             Step::Preset { lines } => preset::write(host, lines),
             Step::Result { text, already } => self.result(text, *already),
             Step::Relabel { contexts, paths } => relabel(host, contexts, paths.iter()),
-            _ => Err(ApplyError::Unprepared { what: "a step of another stage" }),
+            _ => Err(ApplyError::Unprepared {
+                what: "a step of another stage",
+            }),
         }
     }
 
@@ -288,7 +347,11 @@ impl Run<'_> {
         self.parents(&file.path)?;
         match staged {
             Some(staged) => {
-                let access = if file.keeps_content { self.kept_access(&file.path, access)? } else { access };
+                let access = if file.keeps_content {
+                    self.kept_access(&file.path, access)?
+                } else {
+                    access
+                };
                 sysroot.commit(staged, &file.path, access)?;
             }
             None => sysroot.put(&file.path, &joined(&file.content), access)?,
@@ -298,7 +361,9 @@ impl Run<'_> {
 
     /// A file that is replaced to append to it keeps what the config does not set.
     fn kept_access(&self, path: &Path, access: Access) -> Result<Access, ApplyError> {
-        let Some(present) = self.host.sysroot()?.look(path)? else { return Ok(access) };
+        let Some(present) = self.host.sysroot()?.look(path)? else {
+            return Ok(access);
+        };
         Ok(Access {
             uid: access.uid.or(Some(present.uid)),
             gid: access.gid.or(Some(present.gid)),
@@ -314,7 +379,10 @@ impl Run<'_> {
         // Whoever sees the result may rely on everything before it, also after a power cut.
         sysroot.sync()?;
         self.parents(Path::new(RESULT_FILE))?;
-        let access = Access { mode: Some(kindling_config_spec::units::Mode(0o600)), ..Access::default() };
+        let access = Access {
+            mode: Some(kindling_config_spec::units::Mode(0o600)),
+            ..Access::default()
+        };
         sysroot.put(Path::new(RESULT_FILE), text.as_bytes(), access)?;
         Ok(Outcome::Changed)
     }
@@ -347,7 +415,11 @@ fn relabel<'p>(
     let mut list = Vec::new();
     for path in paths {
         if sysroot.look(path)?.is_some() {
-            list.extend_from_slice(crate::plan::mounts::below(root, path).as_os_str().as_encoded_bytes());
+            list.extend_from_slice(
+                crate::plan::mounts::below(root, path)
+                    .as_os_str()
+                    .as_encoded_bytes(),
+            );
             list.push(0);
         }
     }

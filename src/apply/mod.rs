@@ -76,7 +76,9 @@ pub struct Host<'a> {
 
 impl Host<'_> {
     fn sysroot(&self) -> Result<&Sysroot, ApplyError> {
-        self.sysroot.ok_or(ApplyError::Unprepared { what: "the target's root" })
+        self.sysroot.ok_or(ApplyError::Unprepared {
+            what: "the target's root",
+        })
     }
 }
 
@@ -90,7 +92,9 @@ pub fn apply(plan: &Plan, host: &Host<'_>) -> Result<Applied, Failed> {
     match plan.stage {
         Stage::Disks => disks::apply(plan, host),
         Stage::Files => files::apply(plan, host),
-        Stage::FetchOffline | Stage::Fetch | Stage::Kargs | Stage::Mount | Stage::Umount => one_by_one(plan, host),
+        Stage::FetchOffline | Stage::Fetch | Stage::Kargs | Stage::Mount | Stage::Umount => {
+            one_by_one(plan, host)
+        }
     }
 }
 
@@ -111,10 +115,19 @@ fn preflight(plan: &Plan, host: &Host<'_>) -> Result<(), Failed> {
 fn programs(step: &Step) -> BTreeSet<Program> {
     match step {
         Step::KernelArguments { call } | Step::MakeFilesystem { call, .. } => [call.program].into(),
-        Step::Mount { call, mounted: false, .. } | Step::Account { call, already: false, .. } => [call.program].into(),
+        Step::Mount {
+            call, mounted: false, ..
+        }
+        | Step::Account {
+            call, already: false, ..
+        } => [call.program].into(),
         Step::WipeSignatures { .. } => [Program::Wipefs].into(),
         Step::Relabel { .. } => [Program::Setfiles].into(),
-        Step::Preset { lines } if lines.iter().any(|line| matches!(line, PresetLine::DisableIfEnabled(_))) => {
+        Step::Preset { lines }
+            if lines
+                .iter()
+                .any(|line| matches!(line, PresetLine::DisableIfEnabled(_))) =>
+        {
             [Program::Systemctl].into()
         }
         _ => BTreeSet::new(),
@@ -125,7 +138,11 @@ fn failed(planned: &crate::plan::step::Planned, error: ApplyError) -> Failed {
     let mut plan = Plan::empty(Stage::Files);
     plan.steps.push(planned.clone());
     let step = show::lines(&plan).into_iter().next().unwrap_or_default();
-    Failed { pointer: planned.pointer.clone(), step, error }
+    Failed {
+        pointer: planned.pointer.clone(),
+        step,
+        error,
+    }
 }
 
 fn one_by_one(plan: &Plan, host: &Host<'_>) -> Result<Applied, Failed> {
@@ -137,9 +154,13 @@ fn one_by_one(plan: &Plan, host: &Host<'_>) -> Result<Applied, Failed> {
                 mounts::mount(host, path, call, *mounted, &mut applied.made_directories)
             }
             Step::Unmount { path, absent } => mounts::unmount(host, path, *absent),
-            _ => Err(ApplyError::Unprepared { what: "a step of another stage" }),
+            _ => Err(ApplyError::Unprepared {
+                what: "a step of another stage",
+            }),
         };
-        applied.tally.add(outcome.map_err(|error| failed(planned, error))?);
+        applied
+            .tally
+            .add(outcome.map_err(|error| failed(planned, error))?);
     }
     Ok(applied)
 }

@@ -30,7 +30,9 @@ pub(super) fn unmount(host: &Host<'_>, path: &Path, absent: bool) -> Result<Outc
         return Ok(Outcome::AlreadySo);
     }
     let target = crate::plan::mounts::below(host.sysroot()?.path(), path);
-    crate::host::mounts::unmount(&target)
-        .map_err(|source| ApplyError::Unmount { path: path.to_owned(), source })?;
+    crate::host::mounts::unmount(&target).map_err(|source| ApplyError::Unmount {
+        path: path.to_owned(),
+        source,
+    })?;
     Ok(Outcome::Changed)
 }

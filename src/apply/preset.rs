@@ -24,7 +24,12 @@ pub(super) fn write(host: &Host<'_>, lines: &[PresetLine]) -> Result<Outcome, Ap
         match line {
             PresetLine::Enable(line) => wanted.push(line.clone()),
             PresetLine::DisableIfEnabled(unit) => {
-                if host.processes.status(&systemctl(host, "is-enabled", unit)?)?.status == 0 {
+                if host
+                    .processes
+                    .status(&systemctl(host, "is-enabled", unit)?)?
+                    .status
+                    == 0
+                {
                     wanted.push(format!("disable {unit}"));
                     disabled.push(unit);
                 }
@@ -44,15 +49,28 @@ pub(super) fn write(host: &Host<'_>, lines: &[PresetLine]) -> Result<Outcome, Ap
         let present = sysroot.look(path)?;
         sysroot.make_dirs(path.parent().unwrap_or(path))?;
         let mode = present.map_or(Mode(0o644), |node| node.mode);
-        sysroot.put(path, text.as_bytes(), Access { mode: Some(mode), ..Access::default() })?;
+        sysroot.put(
+            path,
+            text.as_bytes(),
+            Access {
+                mode: Some(mode),
+                ..Access::default()
+            },
+        )?;
     }
     for unit in &disabled {
         host.processes.run(&systemctl(host, "disable", unit)?)?;
     }
-    Ok(if is_changed || !disabled.is_empty() { Outcome::Changed } else { Outcome::AlreadySo })
+    Ok(if is_changed || !disabled.is_empty() {
+        Outcome::Changed
+    } else {
+        Outcome::AlreadySo
+    })
 }
 
 fn systemctl(host: &Host<'_>, verb: &str, unit: &str) -> Result<Invocation, ApplyError> {
     let root = host.sysroot()?.path().as_os_str();
-    Ok(Invocation::new(Program::Systemctl).option("--root", Some(root)).args([verb, unit]))
+    Ok(Invocation::new(Program::Systemctl)
+        .option("--root", Some(root))
+        .args([verb, unit]))
 }

@@ -22,15 +22,14 @@ pub(super) enum Takes {
 ///
 /// # Errors
 /// A message that names the flag.
-pub(super) fn parse(
-    arguments: &[OsString],
-    known: &[(&'static str, Takes)],
-) -> Result<Flags, String> {
+pub(super) fn parse(arguments: &[OsString], known: &[(&'static str, Takes)]) -> Result<Flags, String> {
     let mut flags = Flags::new();
     let mut rest = arguments.iter();
     while let Some(argument) = rest.next() {
         let bytes = argument.as_bytes();
-        let Some(word) = bytes.strip_prefix(b"--").or_else(|| bytes.strip_prefix(b"-")) else { break };
+        let Some(word) = bytes.strip_prefix(b"--").or_else(|| bytes.strip_prefix(b"-")) else {
+            break;
+        };
         if bytes == b"--" || bytes == b"-" {
             break;
         }
@@ -43,7 +42,10 @@ pub(super) fn parse(
         let value = match (given, takes) {
             (Some(value), _) => value,
             (None, Takes::Boolean) => "true".into(),
-            (None, Takes::Value) => rest.next().cloned().ok_or(format!("flag needs an argument: -{name}"))?,
+            (None, Takes::Value) => rest
+                .next()
+                .cloned()
+                .ok_or(format!("flag needs an argument: -{name}"))?,
         };
         flags.insert(name, value);
     }
@@ -55,7 +57,11 @@ pub(super) fn parse(
 /// # Errors
 /// A message that names the flag.
 pub(super) fn boolean(flags: &Flags, name: &str) -> Result<bool, String> {
-    match flags.get(name).map(|value| value.to_string_lossy().into_owned()).as_deref() {
+    match flags
+        .get(name)
+        .map(|value| value.to_string_lossy().into_owned())
+        .as_deref()
+    {
         None | Some("false" | "0" | "f" | "F" | "FALSE" | "False") => Ok(false),
         Some("true" | "1" | "t" | "T" | "TRUE" | "True") => Ok(true),
         Some(other) => Err(format!("invalid boolean value {other:?} for -{name}")),
@@ -78,9 +84,13 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
         return Err(invalid());
     }
     while !rest.is_empty() {
-        let digits = rest.find(|c: char| !c.is_ascii_digit() && c != '.').ok_or_else(invalid)?;
+        let digits = rest
+            .find(|c: char| !c.is_ascii_digit() && c != '.')
+            .ok_or_else(invalid)?;
         let (number, tail) = rest.split_at(digits);
-        let end = tail.find(|c: char| c.is_ascii_digit() || c == '.').unwrap_or(tail.len());
+        let end = tail
+            .find(|c: char| c.is_ascii_digit() || c == '.')
+            .unwrap_or(tail.len());
         let (unit, tail) = tail.split_at(end);
         let scale: u128 = match unit {
             "ns" => 1,
@@ -95,12 +105,20 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
         if whole.is_empty() && fraction.is_empty() || whole.len() > 12 || fraction.len() > 12 {
             return Err(invalid());
         }
-        let parsed = |digits: &str| if digits.is_empty() { Ok(0) } else { digits.parse::<u128>().map_err(|_| invalid()) };
+        let parsed = |digits: &str| {
+            if digits.is_empty() {
+                Ok(0)
+            } else {
+                digits.parse::<u128>().map_err(|_| invalid())
+            }
+        };
         nanoseconds += parsed(whole)? * scale;
         nanoseconds += parsed(fraction)? * scale / 10_u128.pow(u32::try_from(fraction.len()).unwrap_or(0));
         rest = tail;
     }
-    u64::try_from(nanoseconds / 1_000_000_000).map(Duration::from_secs).map_err(|_| invalid())
+    u64::try_from(nanoseconds / 1_000_000_000)
+        .map(Duration::from_secs)
+        .map_err(|_| invalid())
 }
 
 #[cfg(test)]
@@ -112,7 +130,10 @@ mod tests {
     fn parsed(words: &[&str]) -> Result<Vec<(String, String)>, String> {
         let words: Vec<OsString> = words.iter().map(OsString::from).collect();
         let flags = parse(&words, KNOWN)?;
-        Ok(flags.into_iter().map(|(name, value)| (name.to_owned(), value.to_string_lossy().into_owned())).collect())
+        Ok(flags
+            .into_iter()
+            .map(|(name, value)| (name.to_owned(), value.to_string_lossy().into_owned()))
+            .collect())
     }
 
     #[test]
@@ -126,7 +147,10 @@ mod tests {
             (vec!["", "-root", "/x"], Ok(vec![])),
             (vec!["--", "-root", "/x"], Ok(vec![])),
             (vec!["-root"], Err("flag needs an argument: -root".to_owned())),
-            (vec!["-nope"], Err("flag provided but not defined: -nope".to_owned())),
+            (
+                vec!["-nope"],
+                Err("flag provided but not defined: -nope".to_owned()),
+            ),
         ] {
             assert_eq!(parsed(&words), expected, "{words:?}");
         }
@@ -134,7 +158,14 @@ mod tests {
 
     #[test]
     fn durations() {
-        for (text, seconds) in [("2m0s", 120), ("90s", 90), ("1h", 3600), ("1.5s", 1), ("900ms", 0), ("0", 0)] {
+        for (text, seconds) in [
+            ("2m0s", 120),
+            ("90s", 90),
+            ("1h", 3600),
+            ("1.5s", 1),
+            ("900ms", 0),
+            ("0", 0),
+        ] {
             assert_eq!(duration(text), Ok(Duration::from_secs(seconds)), "{text}");
         }
         for text in ["", "90", "s", "-1s", "1d", ".s", "9999999999999h"] {

@@ -44,7 +44,10 @@ pub(super) fn main(arguments: &[OsString]) -> u8 {
             println!("Ignition {}", version());
             0
         }
-        Ok(Wish::Run { options, log_to_stdout }) => run_stage(&options, log_to_stdout),
+        Ok(Wish::Run {
+            options,
+            log_to_stdout,
+        }) => run_stage(&options, log_to_stdout),
         Err(message) => {
             complain(&message);
             complain(HELP);
@@ -61,7 +64,10 @@ pub(super) fn version() -> &'static str {
 enum Wish {
     Help,
     Version,
-    Run { options: Box<Options>, log_to_stdout: bool },
+    Run {
+        options: Box<Options>,
+        log_to_stdout: bool,
+    },
 }
 
 fn resolve(arguments: &[OsString]) -> Result<Wish, String> {
@@ -87,11 +93,16 @@ fn resolve(arguments: &[OsString]) -> Result<Wish, String> {
         neednet: path(&flags, "neednet", "/run/ignition/neednet"),
         fetch_timeout,
     };
-    Ok(Wish::Run { options: Box::new(options), log_to_stdout })
+    Ok(Wish::Run {
+        options: Box::new(options),
+        log_to_stdout,
+    })
 }
 
 fn path(flags: &Flags, name: &str, usual: &str) -> PathBuf {
-    flags.get(name).map_or_else(|| PathBuf::from(usual), PathBuf::from)
+    flags
+        .get(name)
+        .map_or_else(|| PathBuf::from(usual), PathBuf::from)
 }
 
 #[cfg(test)]
@@ -102,8 +113,17 @@ mod tests {
     fn the_units_command_line_is_understood() {
         let words = ["--root=/sysroot", "--platform=qemu", "--stage=files", ""];
         let words: Vec<OsString> = words.iter().map(OsString::from).collect();
-        let Ok(Wish::Run { options, log_to_stdout: false }) = resolve(&words) else { panic!("refused") };
-        assert_eq!((options.stage, options.root), (Stage::Files, PathBuf::from("/sysroot")));
+        let Ok(Wish::Run {
+            options,
+            log_to_stdout: false,
+        }) = resolve(&words)
+        else {
+            panic!("refused")
+        };
+        assert_eq!(
+            (options.stage, options.root),
+            (Stage::Files, PathBuf::from("/sysroot"))
+        );
         assert_eq!(options.config_cache, PathBuf::from("/run/ignition.json"));
     }
 
@@ -112,7 +132,10 @@ mod tests {
         for (words, message) in [
             (vec!["-stage", "files"], "'-platform' must be provided"),
             (vec!["-platform", "qemu"], "'-stage' must be provided"),
-            (vec!["-platform", "qemu", "-stage", "boot"], "unknown stage \"boot\""),
+            (
+                vec!["-platform", "qemu", "-stage", "boot"],
+                "unknown stage \"boot\"",
+            ),
         ] {
             let words: Vec<OsString> = words.iter().map(OsString::from).collect();
             assert_eq!(resolve(&words).err().as_deref(), Some(message));

@@ -2,7 +2,10 @@
 //!
 //! The name the binary is called by selects the command line (design.md 3): `ignition` has the reference's flags,
 //! anything else our own commands.
-#![expect(clippy::disallowed_methods, reason = "the environment is read here and nowhere else")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the environment is read here and nowhere else"
+)]
 #![expect(clippy::print_stdout, reason = "this is what a person asked to see")]
 
 mod flags;
@@ -30,12 +33,18 @@ const NOT_BUILT: &[&str] = &["ignition-apply", "ignition-validate", "ignition-rm
 pub fn main() -> u8 {
     let mut arguments = std::env::args_os();
     let called = arguments.next().unwrap_or_default();
-    let name = Path::new(&called).file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let name = Path::new(&called)
+        .file_name()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .into_owned();
     let arguments: Vec<OsString> = arguments.collect();
     match name.as_str() {
         "ignition" => ignition::main(&arguments),
         name if NOT_BUILT.contains(&name) => {
-            complain(&format!("{name} is not in this version of kindling; see CHANGELOG.md"));
+            complain(&format!(
+                "{name} is not in this version of kindling; see CHANGELOG.md"
+            ));
             USAGE
         }
         _ => own::main(&arguments),
@@ -85,7 +94,11 @@ fn report(error: &StageError, stage: Stage) {
 
 /// The environment of the reference (engine.md 1.8).
 fn environment() -> Result<Environment, String> {
-    let path_of = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let path_of = |name: &str| {
+        std::env::var_os(name)
+            .filter(|value| !value.is_empty())
+            .map(PathBuf::from)
+    };
     let key_file = match std::env::var("IGNITION_WRITE_AUTHORIZED_KEYS_FRAGMENT").as_deref() {
         Err(_) | Ok("" | "true" | "1") => KeyFile::Fragment,
         Ok("false" | "0") => KeyFile::Whole,

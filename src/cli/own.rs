@@ -69,10 +69,18 @@ pub(super) fn main(arguments: &[OsString]) -> u8 {
 fn run(command: Command) -> u8 {
     match command {
         Command::Plan { config, root, format } => plan(&config, root.as_deref(), format),
-        Command::Stage { name, platform, root, log_to_stdout } => {
+        Command::Stage {
+            name,
+            platform,
+            root,
+            log_to_stdout,
+        } => {
             let Some(stage) = Stage::from_name(&name) else {
                 let known: Vec<&str> = Stage::ALL.iter().map(|stage| stage.name()).collect();
-                complain(&format!("unknown stage {name:?}; known are: {}", known.join(", ")));
+                complain(&format!(
+                    "unknown stage {name:?}; known are: {}",
+                    known.join(", ")
+                ));
                 return USAGE;
             };
             let options = Options {

@@ -40,12 +40,9 @@ impl<'a> HostAccess<'a> {
         Self { paths, ..self }
     }
 
-    /// systemd brings the unit for it, so that the initramfs needs no further program. It is done when the call
-    /// returns.
+    /// It is done when the call returns.
     fn load_module(&self, name: &str) -> Result<(), String> {
-        let call = Invocation::new(Program::Systemctl)
-            .arg("start")
-            .arg(format!("modprobe@{name}.service"));
+        let call = Invocation::new(Program::Modprobe).arg(name);
         self.processes
             .run(&call)
             .map(drop)

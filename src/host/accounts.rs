@@ -47,11 +47,19 @@ impl Database {
 ///
 /// # Errors
 /// When the target cannot be asked.
-pub fn user(sysroot: &Sysroot, processes: &dyn Processes, name: &str) -> Result<Option<Account>, LookupError> {
-    let Some(line) = line(sysroot, processes, Database::Passwd, name)? else { return Ok(None) };
+pub fn user(
+    sysroot: &Sysroot,
+    processes: &dyn Processes,
+    name: &str,
+) -> Result<Option<Account>, LookupError> {
+    let Some(line) = line(sysroot, processes, Database::Passwd, name)? else {
+        return Ok(None);
+    };
     let mut fields = line.split(':').skip(2);
     let mut number = || fields.next().and_then(|field| field.parse().ok());
-    let (Some(uid), Some(gid)) = (number(), number()) else { return Ok(None) };
+    let (Some(uid), Some(gid)) = (number(), number()) else {
+        return Ok(None);
+    };
     let home = PathBuf::from(fields.nth(1).unwrap_or("/"));
     Ok(Some(Account { uid, gid, home }))
 }
@@ -80,22 +88,32 @@ fn line(
             return Ok(Some(found.to_owned()));
         }
     }
-    let has_getent = ["/usr/bin/getent", "/bin/getent"].iter().any(|at| {
-        sysroot.read(Path::new(at)).is_ok_and(|found| found.is_some())
-    });
+    let has_getent = ["/usr/bin/getent", "/bin/getent"]
+        .iter()
+        .any(|at| sysroot.read(Path::new(at)).is_ok_and(|found| found.is_some()));
     if !has_getent || !processes.is_installed(Program::Chroot) {
         return Ok(None);
     }
     let call = Invocation::new(Program::Chroot)
         .arg(sysroot.path().as_os_str())
         .args(["getent", database.name(), name]);
-    let output = processes.status(&call).map_err(|source| LookupError::Ask { name: name.to_owned(), source })?;
+    let output = processes.status(&call).map_err(|source| LookupError::Ask {
+        name: name.to_owned(),
+        source,
+    })?;
     match output.status {
         0 => Ok(find(&String::from_utf8_lossy(&output.stdout), name).map(str::to_owned)),
         NOT_FOUND => Ok(None),
         status => {
-            let source = ProcessError::Exited { program: Program::Chroot, status, stderr: output.stderr };
-            Err(LookupError::Ask { name: name.to_owned(), source })
+            let source = ProcessError::Exited {
+                program: Program::Chroot,
+                status,
+                stderr: output.stderr,
+            };
+            Err(LookupError::Ask {
+                name: name.to_owned(),
+                source,
+            })
         }
     }
 }
@@ -116,9 +134,15 @@ mod tests {
         let sysroot = Sysroot::open(dir.path()).unwrap();
         sysroot.make_dirs(Path::new("/etc")).unwrap();
         let passwd = b"root:x:0:0:root:/root:/bin/sh\nada:x:1000:1001::/var/home/ada:/bin/sh\n";
-        sysroot.put(Path::new("/etc/passwd"), passwd, Access::default()).unwrap();
+        sysroot
+            .put(Path::new("/etc/passwd"), passwd, Access::default())
+            .unwrap();
         let none = Scripted::default();
-        let ada = Account { uid: 1000, gid: 1001, home: "/var/home/ada".into() };
+        let ada = Account {
+            uid: 1000,
+            gid: 1001,
+            home: "/var/home/ada".into(),
+        };
         assert_eq!(user(&sysroot, &none, "ada").unwrap(), Some(ada));
         assert_eq!(user(&sysroot, &none, "ad").unwrap(), None);
         assert_eq!(group(&sysroot, &none, "wheel").unwrap(), None);
@@ -130,7 +154,9 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let sysroot = Sysroot::open(dir.path()).unwrap();
         sysroot.make_dirs(Path::new("/usr/bin")).unwrap();
-        sysroot.put(Path::new("/usr/bin/getent"), b"", Access::default()).unwrap();
+        sysroot
+            .put(Path::new("/usr/bin/getent"), b"", Access::default())
+            .unwrap();
         let answers = Scripted::answering(&[(0, "wheel:x:10:\n"), (2, "")]);
         assert_eq!(group(&sysroot, &answers, "wheel").unwrap(), Some(10));
         assert_eq!(user(&sysroot, &answers, "nobody").unwrap(), None);

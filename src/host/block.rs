@@ -79,7 +79,10 @@ pub fn sector_size(device: &File) -> io::Result<SectorSize> {
     // SAFETY: `device` keeps the descriptor open for the call; the request writes one int, and `size` is
     // one, live and exclusively borrowed.
     unsafe { raw::blksszget(device.as_raw_fd(), &raw mut size) }?;
-    u32::try_from(size).ok().and_then(SectorSize::new).ok_or_else(|| io::ErrorKind::InvalidData.into())
+    u32::try_from(size)
+        .ok()
+        .and_then(SectorSize::new)
+        .ok_or_else(|| io::ErrorKind::InvalidData.into())
 }
 
 /// Tells the kernel one change of partition `number`, so that the others stay usable meanwhile.

@@ -73,11 +73,22 @@ pub enum DeviceError {
 }
 
 fn list(paths: &[PathBuf]) -> String {
-    paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ")
+    paths
+        .iter()
+        .map(|path| path.display().to_string())
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
-fn failed<'a, E: Into<io::Error>>(doing: &'static str, device: &'a Path) -> impl FnOnce(E) -> DeviceError + use<'a, E> {
-    move |source| DeviceError::Io { doing, device: device.to_owned(), source: source.into() }
+fn failed<'a, E: Into<io::Error>>(
+    doing: &'static str,
+    device: &'a Path,
+) -> impl FnOnce(E) -> DeviceError + use<'a, E> {
+    move |source| DeviceError::Io {
+        doing,
+        device: device.to_owned(),
+        source: source.into(),
+    }
 }
 
 /// The device boundary. `host::devices::System` implements it; tests use `host::fake::Disks`.
@@ -126,7 +137,10 @@ impl System {
     /// `serial` is any number that differs from run to run; it marks our own events.
     #[must_use]
     pub fn new(serial: u128) -> Self {
-        Self { held: Mutex::new(BTreeMap::new()), serial }
+        Self {
+            held: Mutex::new(BTreeMap::new()),
+            serial,
+        }
     }
 
     fn hold(&self, node: PathBuf) {
@@ -163,8 +177,15 @@ impl Devices for System {
                 return Ok(());
             }
             tracing::info!("waiting for {}", list(&absent));
-            if monitor.next(deadline).map_err(failed("listen for devices on", socket))?.is_none() {
-                return Err(DeviceError::Missing { missing: absent, waited: DEVICE_DEADLINE });
+            if monitor
+                .next(deadline)
+                .map_err(failed("listen for devices on", socket))?
+                .is_none()
+            {
+                return Err(DeviceError::Missing {
+                    missing: absent,
+                    waited: DEVICE_DEADLINE,
+                });
             }
         }
     }
@@ -178,21 +199,37 @@ impl Devices for System {
         let mut file = File::open(&node).map_err(failed("open", device))?;
         let size = block::size(&file).map_err(failed("read the size of", device))?;
         let sector = block::sector_size(&file).map_err(failed("read the sector size of", device))?;
-        let found = gpt::read(&mut file, size, sector)
-            .map_err(|source| DeviceError::Table { device: device.to_owned(), source })?;
+        let found = gpt::read(&mut file, size, sector).map_err(|source| DeviceError::Table {
+            device: device.to_owned(),
+            source,
+        })?;
         let in_use = usage::of(&node).map_err(failed("find out who uses", device))?;
-        Ok(Disk { node, sector, size, found, in_use, assumed: false })
+        Ok(Disk {
+            node,
+            sector,
+            size,
+            found,
+            in_use,
+            assumed: false,
+        })
     }
 
     fn write_table(&self, node: &Path, write: &TableWrite) -> Result<(), DeviceError> {
         let table = write.table.as_ref().map(gpt::Table::regions).transpose();
         let regions = table
-            .map_err(|source| DeviceError::Unsound { device: node.to_owned(), source })?
+            .map_err(|source| DeviceError::Unsound {
+                device: node.to_owned(),
+                source,
+            })?
             .unwrap_or_default();
-        let disk = OpenOptions::new().read(true).write(true).open(node).map_err(failed("open", node))?;
+        let disk = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .open(node)
+            .map_err(failed("open", node))?;
         // udev leaves a locked disk alone (systemd.io/BLOCK_DEVICE_LOCKING); ours until it is closed.
-        let disk = Flock::lock(disk, FlockArg::LockExclusive)
-            .map_err(|(_, error)| failed("lock", node)(error))?;
+        let disk =
+            Flock::lock(disk, FlockArg::LockExclusive).map_err(|(_, error)| failed("lock", node)(error))?;
         if write.wiped {
             self.forget_partitions(&disk, node)?;
         }
@@ -210,10 +247,16 @@ impl Devices for System {
             disk.read_exact_at(&mut back, region.offset.0)
                 .map_err(failed("read back the partition table of", node))?;
             if back != region.bytes {
-                return Err(DeviceError::ReadBack { device: node.to_owned(), offset: region.offset });
+                return Err(DeviceError::ReadBack {
+                    device: node.to_owned(),
+                    offset: region.offset,
+                });
             }
         }
-        write.kernel.iter().try_for_each(|change| self.tell_kernel(&disk, node, *change))
+        write
+            .kernel
+            .iter()
+            .try_for_each(|change| self.tell_kernel(&disk, node, *change))
     }
 
     fn settle(&self, nodes: &[PathBuf]) -> Result<(), DeviceError> {
@@ -225,16 +268,25 @@ impl Devices for System {
         for (index, node) in nodes.iter().enumerate() {
             let mark = synthetic_uuid(self.serial, index);
             let trigger = sysfs(node).join("uevent");
-            let mut file = OpenOptions::new().write(true).open(&trigger).map_err(failed("open", &trigger))?;
-            file.write_all(format!("change {mark}").as_bytes()).map_err(failed("trigger an event of", node))?;
+            let mut file = OpenOptions::new()
+                .write(true)
+                .open(&trigger)
+                .map_err(failed("open", &trigger))?;
+            file.write_all(format!("change {mark}").as_bytes())
+                .map_err(failed("trigger an event of", node))?;
             waiting.insert(format!("SYNTH_UUID={mark}"), node);
         }
         let deadline = Instant::now() + SETTLE_DEADLINE;
         while !waiting.is_empty() {
-            let event = monitor.next(deadline).map_err(failed("listen for devices on", Path::new("netlink")))?;
+            let event = monitor
+                .next(deadline)
+                .map_err(failed("listen for devices on", Path::new("netlink")))?;
             let Some(event) = event else {
                 let missing = waiting.into_values().cloned().collect();
-                return Err(DeviceError::Missing { missing, waited: SETTLE_DEADLINE });
+                return Err(DeviceError::Missing {
+                    missing,
+                    waited: SETTLE_DEADLINE,
+                });
             };
             waiting.retain(|mark, _| !super::uevent::has_property(&event, mark));
         }
@@ -287,7 +339,9 @@ impl System {
 /// Whether sysfs shows the partition as `told` (start and size there count 512-byte units).
 fn kernel_shows(partition: &Path, told: block::Change) -> bool {
     let number = |name: &str| {
-        std::fs::read_to_string(sysfs(partition).join(name)).ok().and_then(|text| text.trim().parse::<u64>().ok())
+        std::fs::read_to_string(sysfs(partition).join(name))
+            .ok()
+            .and_then(|text| text.trim().parse::<u64>().ok())
     };
     match told {
         block::Change::Delete => !sysfs(partition).exists(),
@@ -325,7 +379,10 @@ mod tests {
     #[test]
     fn missing_devices_are_named() {
         let missing = vec![PathBuf::from("/dev/vdb"), PathBuf::from("/dev/vdc")];
-        let error = DeviceError::Missing { missing, waited: DEVICE_DEADLINE };
+        let error = DeviceError::Missing {
+            missing,
+            waited: DEVICE_DEADLINE,
+        };
         assert_eq!(error.to_string(), "/dev/vdb, /dev/vdc did not appear within 90 s");
     }
 }

@@ -27,7 +27,10 @@ impl Scripted {
             stderr: String::new(),
         };
         let answers = answers.iter().rev().map(output).collect();
-        Self { answers: Mutex::new(answers), calls: Mutex::default() }
+        Self {
+            answers: Mutex::new(answers),
+            calls: Mutex::default(),
+        }
     }
 
     /// What was run so far.
@@ -46,7 +49,12 @@ impl Processes for Scripted {
         if let Ok(mut calls) = self.calls.lock() {
             calls.push(call.to_string());
         }
-        Ok(self.answers.lock().ok().and_then(|mut answers| answers.pop()).unwrap_or_default())
+        Ok(self
+            .answers
+            .lock()
+            .ok()
+            .and_then(|mut answers| answers.pop())
+            .unwrap_or_default())
     }
 }
 
@@ -76,11 +84,18 @@ impl Devices for Disks {
     }
 
     fn disk(&self, device: &Path) -> Result<Disk, DeviceError> {
-        Err(DeviceError::Missing { missing: vec![device.to_owned()], waited: std::time::Duration::ZERO })
+        Err(DeviceError::Missing {
+            missing: vec![device.to_owned()],
+            waited: std::time::Duration::ZERO,
+        })
     }
 
     fn write_table(&self, node: &Path, write: &TableWrite) -> Result<(), DeviceError> {
-        self.note(format!("table {} with {} kernel changes", node.display(), write.kernel.len()));
+        self.note(format!(
+            "table {} with {} kernel changes",
+            node.display(),
+            write.kernel.len()
+        ));
         Ok(())
     }
 

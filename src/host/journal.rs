@@ -65,7 +65,10 @@ impl<'a> Journal<'a> {
     /// The journal for the config with this digest.
     #[must_use]
     pub fn new(sysroot: &'a Sysroot, config_digest: String) -> Self {
-        Self { sysroot, config_digest }
+        Self {
+            sysroot,
+            config_digest,
+        }
     }
 
     /// What an earlier run of the same config wrote. A torn last line is left out.
@@ -123,7 +126,11 @@ mod tests {
     use super::*;
 
     fn file(path: &str, digest: &str) -> Line {
-        Line::File { path: path.into(), digest: digest.into(), new: false }
+        Line::File {
+            path: path.into(),
+            digest: digest.into(),
+            new: false,
+        }
     }
 
     #[test]
@@ -134,9 +141,13 @@ mod tests {
         other.record(&[file("/a", "1")]).unwrap();
         let ours = Journal::new(&sysroot, "ours".into());
         assert_eq!(ours.read().unwrap(), Entries::default());
-        ours.record(&[Line::UserBegun("ada".into()), Line::UserBegun("bob".into())]).unwrap();
-        sysroot.append_durably(Path::new(JOURNAL), b"{\"file\":[\"/torn\",").unwrap();
-        ours.record(&[Line::UserDone("ada".into()), file("/b", "2")]).unwrap();
+        ours.record(&[Line::UserBegun("ada".into()), Line::UserBegun("bob".into())])
+            .unwrap();
+        sysroot
+            .append_durably(Path::new(JOURNAL), b"{\"file\":[\"/torn\",")
+            .unwrap();
+        ours.record(&[Line::UserDone("ada".into()), file("/b", "2")])
+            .unwrap();
         let entries = ours.read().unwrap();
         assert_eq!(entries.files, BTreeMap::from([("/b".into(), "2".into())]));
         assert_eq!(entries.half_made_users, BTreeSet::from(["bob".into()]));

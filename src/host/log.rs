@@ -1,5 +1,8 @@
 //! Where lines go: the system log under the reference's identifier, or standard output (engine.md 1.6).
-#![expect(clippy::print_stdout, reason = "this is the module that prints when it is asked to")]
+#![expect(
+    clippy::print_stdout,
+    reason = "this is the module that prints when it is asked to"
+)]
 
 use std::fmt::{self, Write as _};
 use std::os::unix::net::UnixDatagram;
@@ -60,9 +63,16 @@ impl Log {
     #[must_use]
     pub fn open(to_stdout: bool, prefix: &str) -> Self {
         let syslog = if to_stdout { None } else { connect() };
-        let log = Self { syslog, prefix: prefix.to_owned(), order: Mutex::new(()) };
+        let log = Self {
+            syslog,
+            prefix: prefix.to_owned(),
+            order: Mutex::new(()),
+        };
         if log.syslog.is_none() && !to_stdout {
-            log.line(Severity::Critical, "cannot open the system log; lines go to standard output");
+            log.line(
+                Severity::Critical,
+                "cannot open the system log; lines go to standard output",
+            );
         }
         log
     }
@@ -90,7 +100,9 @@ impl Log {
 
 fn connect() -> Option<UnixDatagram> {
     let socket = UnixDatagram::unbound().ok()?;
-    ["/dev/log", "/var/run/syslog", "/var/run/log"].iter().find(|path| socket.connect(path).is_ok())?;
+    ["/dev/log", "/var/run/syslog", "/var/run/log"]
+        .iter()
+        .find(|path| socket.connect(path).is_ok())?;
     Some(socket)
 }
 
@@ -124,7 +136,11 @@ impl Subscriber for Log {
     fn event(&self, event: &Event<'_>) {
         let mut text = Text::default();
         event.record(&mut text);
-        let line = if self.prefix.is_empty() { text.0 } else { format!("{}: {}", self.prefix, text.0) };
+        let line = if self.prefix.is_empty() {
+            text.0
+        } else {
+            format!("{}: {}", self.prefix, text.0)
+        };
         self.line(Severity::of(*event.metadata().level()), &line);
     }
 
@@ -138,7 +154,8 @@ fn structured(message_id: &str, message: &str, fields: &[(&str, &str)]) {
     if !Path::new(JOURNAL).exists() {
         return;
     }
-    let mut text = format!("MESSAGE={message}\nMESSAGE_ID={message_id}\nPRIORITY=6\nSYSLOG_IDENTIFIER={IDENTIFIER}\n");
+    let mut text =
+        format!("MESSAGE={message}\nMESSAGE_ID={message_id}\nPRIORITY=6\nSYSLOG_IDENTIFIER={IDENTIFIER}\n");
     for (name, value) in fields {
         // A value with a line end would need the binary form; none of ours has one.
         let value = value.replace('\n', " ");
@@ -152,18 +169,26 @@ fn structured(message_id: &str, message: &str, fields: &[(&str, &str)]) {
 
 /// Records that a config was read.
 pub fn config_fetched(kind: &str, source: &str, referenced: bool) {
-    structured(CONFIG_FETCHED, &format!("fetched {kind} config from {source:?}"), &[
-        ("IGNITION_CONFIG_TYPE", kind),
-        ("IGNITION_CONFIG_SRC", source),
-        ("IGNITION_CONFIG_REFERENCED", if referenced { "true" } else { "false" }),
-    ]);
+    structured(
+        CONFIG_FETCHED,
+        &format!("fetched {kind} config from {source:?}"),
+        &[
+            ("IGNITION_CONFIG_TYPE", kind),
+            ("IGNITION_CONFIG_SRC", source),
+            (
+                "IGNITION_CONFIG_REFERENCED",
+                if referenced { "true" } else { "false" },
+            ),
+        ],
+    );
 }
 
 /// Records that a user's SSH keys were written.
 pub fn ssh_keys_written(user: &str, path: &Path) {
     let path = path.display().to_string();
-    structured(SSH_KEYS_WRITTEN, &format!("wrote ssh authorized keys file for user: {user}"), &[
-        ("IGNITION_USER_NAME", user),
-        ("IGNITION_PATH", &path),
-    ]);
+    structured(
+        SSH_KEYS_WRITTEN,
+        &format!("wrote ssh authorized keys file for user: {user}"),
+        &[("IGNITION_USER_NAME", user), ("IGNITION_PATH", &path)],
+    );
 }

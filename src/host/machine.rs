@@ -23,14 +23,32 @@ impl Machine {
     /// Reads the facts. What cannot be read stays empty: none of it is worth a boot.
     #[must_use]
     pub fn read() -> Self {
-        let text = |path: &str| fs::read_to_string(path).map(|text| text.trim().to_owned()).unwrap_or_default();
-        let ids = ["/sys/class/dmi/id/product_uuid", "/sys/firmware/devicetree/base/serial-number"];
-        let id = ids.iter().map(|path| text(path)).find(|id| !id.is_empty()).unwrap_or_default();
+        let text = |path: &str| {
+            fs::read_to_string(path)
+                .map(|text| text.trim().to_owned())
+                .unwrap_or_default()
+        };
+        let ids = [
+            "/sys/class/dmi/id/product_uuid",
+            "/sys/firmware/devicetree/base/serial-number",
+        ];
+        let id = ids
+            .iter()
+            .map(|path| text(path))
+            .find(|id| !id.is_empty())
+            .unwrap_or_default();
         let mut fresh = [0; 16];
         // Without random bytes the GUID of a new table is the same on each try, which harms nobody.
         drop(File::open("/dev/urandom").and_then(|mut random| random.read_exact(&mut fresh)));
-        let since = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-        Self { id, boot_id: text("/proc/sys/kernel/random/boot_id"), fresh, now: rfc3339(since) }
+        let since = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .map_or(0, |since| since.as_secs());
+        Self {
+            id,
+            boot_id: text("/proc/sys/kernel/random/boot_id"),
+            fresh,
+            now: rfc3339(since),
+        }
     }
 }
 
@@ -43,9 +61,18 @@ fn rfc3339(seconds: u64) -> String {
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let month_index = (5 * day_of_year + 2) / 153;
     let day = day_of_year - (153 * month_index + 2) / 5 + 1;
-    let month = if month_index < 10 { month_index + 3 } else { month_index - 9 };
+    let month = if month_index < 10 {
+        month_index + 3
+    } else {
+        month_index - 9
+    };
     let year = year_of_era + era * 400 + u64::from(month <= 2);
-    format!("{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}Z", rest / 3600, rest / 60 % 60, rest % 60)
+    format!(
+        "{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}Z",
+        rest / 3600,
+        rest / 60 % 60,
+        rest % 60
+    )
 }
 
 /// Makes a directory that only root may enter, and its parents as usual.
@@ -67,7 +94,10 @@ pub fn private_dir(path: &Path) -> io::Result<()> {
 /// # Errors
 /// When the kernel refuses; the file is as before then.
 pub fn replace(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
-    let name = path.file_name().ok_or(io::ErrorKind::IsADirectory)?.to_string_lossy();
+    let name = path
+        .file_name()
+        .ok_or(io::ErrorKind::IsADirectory)?
+        .to_string_lossy();
     let temporary = path.with_file_name(format!(".{name}.new"));
     let written = OpenOptions::new()
         .write(true)

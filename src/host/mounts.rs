@@ -27,7 +27,10 @@ pub fn look(sysroot: &Sysroot, paths: &[PathBuf]) -> Result<MountPoints, Sysroot
     for path in paths {
         let target = crate::plan::mounts::below(sysroot.path(), path);
         let target = target.canonicalize().unwrap_or(target);
-        let mut point = MountPoint { mounted: mounted.contains(&target), obstacle: None };
+        let mut point = MountPoint {
+            mounted: mounted.contains(&target),
+            obstacle: None,
+        };
         let mut ancestors: Vec<&Path> = path.ancestors().collect();
         ancestors.reverse();
         for component in ancestors {
@@ -49,7 +52,10 @@ pub fn look(sysroot: &Sysroot, paths: &[PathBuf]) -> Result<MountPoints, Sysroot
 /// Every mount point of this process's mount namespace (proc_pid_mountinfo(5), field 5).
 fn mount_targets() -> Vec<PathBuf> {
     let text = std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
-    text.lines().filter_map(|line| line.split(' ').nth(4)).map(|field| PathBuf::from(unescaped(field))).collect()
+    text.lines()
+        .filter_map(|line| line.split(' ').nth(4))
+        .map(|field| PathBuf::from(unescaped(field)))
+        .collect()
 }
 
 /// Undoes the kernel's `\ooo` for blank, tab, line end and backslash.
@@ -75,7 +81,10 @@ pub fn unmount(target: &Path) -> io::Result<()> {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "the kernel reports no event when a file system becomes idle")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the kernel reports no event when a file system becomes idle"
+)]
 fn pause() {
     std::thread::sleep(BUSY_PAUSE);
 }

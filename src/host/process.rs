@@ -1,5 +1,8 @@
 //! The process boundary: the only place that starts a program.
-#![expect(clippy::disallowed_methods, reason = "this is the module that runs an Invocation")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "this is the module that runs an Invocation"
+)]
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -58,7 +61,11 @@ pub enum ProcessError {
 
 fn said(stderr: &str) -> String {
     let line = stderr.trim().replace('\n', " | ");
-    if line.is_empty() { String::new() } else { format!(": {line}") }
+    if line.is_empty() {
+        String::new()
+    } else {
+        format!(": {line}")
+    }
 }
 
 /// What a program left behind.
@@ -91,7 +98,11 @@ pub trait Processes: Sync {
         let output = self.status(call)?;
         match output.status {
             0 => Ok(output),
-            status => Err(ProcessError::Exited { program: call.program, status, stderr: output.stderr }),
+            status => Err(ProcessError::Exited {
+                program: call.program,
+                status,
+                stderr: output.stderr,
+            }),
         }
     }
 }
@@ -118,9 +129,12 @@ impl System {
             found
                 .entry(program)
                 .or_insert_with(|| {
-                    std::env::split_paths(&self.path).map(|dir| dir.join(program.name())).find(|file| {
-                        file.metadata().is_ok_and(|at| at.is_file() && at.permissions().mode() & 0o111 != 0)
-                    })
+                    std::env::split_paths(&self.path)
+                        .map(|dir| dir.join(program.name()))
+                        .find(|file| {
+                            file.metadata()
+                                .is_ok_and(|at| at.is_file() && at.permissions().mode() & 0o111 != 0)
+                        })
                 })
                 .clone()
         })
@@ -139,7 +153,11 @@ impl Processes for System {
         let started = |source| ProcessError::Start { program, source };
         let mut child = Command::new(file)
             .args(call.args.iter().map(crate::invocation::Arg::expose))
-            .stdin(if call.stdin.is_some() { Stdio::piped() } else { Stdio::null() })
+            .stdin(if call.stdin.is_some() {
+                Stdio::piped()
+            } else {
+                Stdio::null()
+            })
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
@@ -148,8 +166,16 @@ impl Processes for System {
         let status = child.wait().map_err(started)?;
         let stderr = tail(&stderr);
         match status.code() {
-            Some(status) => Ok(Output { status, stdout, stderr }),
-            None => Err(ProcessError::Killed { program, signal: status.signal().unwrap_or(0), stderr }),
+            Some(status) => Ok(Output {
+                status,
+                stdout,
+                stderr,
+            }),
+            None => Err(ProcessError::Killed {
+                program,
+                signal: status.signal().unwrap_or(0),
+                stderr,
+            }),
         }
     }
 }

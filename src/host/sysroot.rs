@@ -42,7 +42,11 @@ pub struct SysrootError {
 }
 
 fn failed<E: Into<io::Error>>(doing: &'static str, path: &Path) -> impl FnOnce(E) -> SysrootError {
-    move |source| SysrootError { doing, path: path.to_owned(), source: source.into() }
+    move |source| SysrootError {
+        doing,
+        path: path.to_owned(),
+        source: source.into(),
+    }
 }
 
 /// Owner and permission bits that a new or existing object gets; `None` leaves it as it is.
@@ -84,7 +88,11 @@ impl Sysroot {
     /// # Errors
     /// When `path` is not a directory that can be opened.
     pub fn open(path: &Path) -> Result<Self, SysrootError> {
-        let path = if path.as_os_str().is_empty() { Path::new("/") } else { path };
+        let path = if path.as_os_str().is_empty() {
+            Path::new("/")
+        } else {
+            path
+        };
         let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
         let root = nix::fcntl::open(path, flags, Bits::empty()).map_err(failed("open the root", path))?;
         Ok(Self {
@@ -117,14 +125,22 @@ impl Sysroot {
         let (Some(parent), Some(name)) = (dir.parent(), dir.file_name()) else {
             return Ok(PathBuf::from("/"));
         };
-        if let Some(known) = self.resolved.lock().ok().and_then(|known| known.get(dir).cloned()) {
+        if let Some(known) = self
+            .resolved
+            .lock()
+            .ok()
+            .and_then(|known| known.get(dir).cloned())
+        {
             return Ok(known);
         }
         let parent = self.resolve_dir(parent, links)?;
         let full = parent.join(name);
         let real = match nix::fcntl::readlinkat(&self.root, below(&full)) {
             Ok(target) => {
-                let links = links.checked_sub(1).ok_or(Errno::ELOOP).map_err(failed("follow", dir))?;
+                let links = links
+                    .checked_sub(1)
+                    .ok_or(Errno::ELOOP)
+                    .map_err(failed("follow", dir))?;
                 self.resolve_dir(&joined(&parent, Path::new(&target)), links)?
             }
             Err(Errno::EINVAL | Errno::ENOENT | Errno::ENOTDIR) => full,
@@ -147,13 +163,19 @@ impl Sysroot {
     }
 
     fn open_in_root(&self, path: &Path, flags: OFlag, mode: Bits) -> nix::Result<OwnedFd> {
-        let how = OpenHow::new().flags(flags | OFlag::O_CLOEXEC).mode(mode).resolve(ResolveFlag::RESOLVE_IN_ROOT);
+        let how = OpenHow::new()
+            .flags(flags | OFlag::O_CLOEXEC)
+            .mode(mode)
+            .resolve(ResolveFlag::RESOLVE_IN_ROOT);
         nix::fcntl::openat2(&self.root, below(path), how)
     }
 
     /// The directory `path`, opened once for a run of files inside it.
     fn dir(&self, path: &Path) -> Result<Arc<OwnedFd>, SysrootError> {
-        let mut last = self.last_dir.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut last = self
+            .last_dir
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
         if let Some((known, fd)) = last.as_ref()
             && known == path
         {
@@ -169,7 +191,10 @@ impl Sysroot {
 
     fn parent_and_name(&self, path: &Path) -> Result<(Arc<OwnedFd>, OsString), SysrootError> {
         let real = self.resolve(path)?;
-        let name = real.file_name().ok_or(Errno::EISDIR).map_err(failed("write to", path))?;
+        let name = real
+            .file_name()
+            .ok_or(Errno::EISDIR)
+            .map_err(failed("write to", path))?;
         let parent = real.parent().unwrap_or(Path::new("/"));
         Ok((self.dir(parent)?, name.to_owned()))
     }
@@ -189,7 +214,8 @@ impl Sysroot {
             Err(Errno::ENOENT | Errno::ENOTDIR) => return Ok(None),
             Err(error) => return Err(failed("look at", path)(error)),
         };
-        let is_link = stat::SFlag::from_bits_truncate(at.st_mode) & stat::SFlag::S_IFMT == stat::SFlag::S_IFLNK;
+        let is_link =
+            stat::SFlag::from_bits_truncate(at.st_mode) & stat::SFlag::S_IFMT == stat::SFlag::S_IFLNK;
         let target = if is_link {
             Some(nix::fcntl::readlinkat(&self.root, below(&real)).map_err(failed("read the link", path))?)
         } else {
@@ -215,9 +241,13 @@ impl Sysroot {
     /// # Errors
     /// `FileTooLarge` above the limit, `InvalidData` when it is not UTF-8, or the kernel's answer.
     pub fn read_text(&self, path: &Path, limit: Bytes) -> Result<Option<String>, SysrootError> {
-        let Some(file) = self.read(path)? else { return Ok(None) };
+        let Some(file) = self.read(path)? else {
+            return Ok(None);
+        };
         let mut text = String::new();
-        file.take(limit.0.saturating_add(1)).read_to_string(&mut text).map_err(failed("read", path))?;
+        file.take(limit.0.saturating_add(1))
+            .read_to_string(&mut text)
+            .map_err(failed("read", path))?;
         if text.len() as u64 > limit.0 {
             return Err(failed("read", path)(io::Error::from(io::ErrorKind::FileTooLarge)));
         }
@@ -229,7 +259,9 @@ impl Sysroot {
     /// # Errors
     /// Anything but absence.
     pub fn digest(&self, path: &Path) -> Result<Option<[u8; 32]>, SysrootError> {
-        let Some(mut file) = self.read(path)? else { return Ok(None) };
+        let Some(mut file) = self.read(path)? else {
+            return Ok(None);
+        };
         let mut sum = Sha256::new();
         io::copy(&mut file, &mut HashWriter(&mut sum)).map_err(failed("read", path))?;
         Ok(Some(sum.finalize().into()))
@@ -247,8 +279,14 @@ impl Sysroot {
         while here != Path::new("/") {
             match self.look(here)? {
                 None => missing.push(here.to_owned()),
-                Some(Node { kind: Kind::Directory, .. }) => break,
-                Some(Node { kind: Kind::Symlink { .. }, .. }) if missing.is_empty() => break,
+                Some(Node {
+                    kind: Kind::Directory,
+                    ..
+                }) => break,
+                Some(Node {
+                    kind: Kind::Symlink { .. },
+                    ..
+                }) if missing.is_empty() => break,
                 Some(_) => return Err(failed("make the directory", path)(Errno::ENOTDIR)),
             }
             here = here.parent().unwrap_or(Path::new("/"));
@@ -279,7 +317,10 @@ impl Sysroot {
         let fd = self
             .open_in_root(&at, flags, Bits::from_bits_truncate(0o600))
             .map_err(failed("create a file beside", path))?;
-        Ok(Staged { file: File::from(fd), at })
+        Ok(Staged {
+            file: File::from(fd),
+            at,
+        })
     }
 
     /// Gives a staged file its owner, mode and name in one visible step.
@@ -302,7 +343,11 @@ impl Sysroot {
     /// Removes a staged file that is not wanted after all.
     pub fn discard(&self, staged: Staged) {
         // Nothing depends on it: a later run writes over the leftover.
-        let _ = nix::unistd::unlinkat(&self.root, below(&staged.at), nix::unistd::UnlinkatFlags::NoRemoveDir);
+        let _ = nix::unistd::unlinkat(
+            &self.root,
+            below(&staged.at),
+            nix::unistd::UnlinkatFlags::NoRemoveDir,
+        );
     }
 
     /// Puts `bytes` at `path` as one visible step, whatever file or link stood there.
@@ -314,13 +359,25 @@ impl Sysroot {
         let mut temporary = OsString::from(STAGED);
         temporary.push("new");
         let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_TRUNC | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
-        let fd = nix::fcntl::openat(&*dir, temporary.as_os_str(), flags, Bits::from_bits_truncate(0o600))
-            .map_err(failed("create", path))?;
+        let fd = nix::fcntl::openat(
+            &*dir,
+            temporary.as_os_str(),
+            flags,
+            Bits::from_bits_truncate(0o600),
+        )
+        .map_err(failed("create", path))?;
         let mut file = File::from(fd);
         let written = file
             .write_all(bytes)
             .and_then(|()| Ok(set_access(&file, access)?))
-            .and_then(|()| Ok(nix::fcntl::renameat(&*dir, temporary.as_os_str(), &*dir, name.as_os_str())?));
+            .and_then(|()| {
+                Ok(nix::fcntl::renameat(
+                    &*dir,
+                    temporary.as_os_str(),
+                    &*dir,
+                    name.as_os_str(),
+                )?)
+            });
         written.map_err(|error| {
             let no_dir = nix::unistd::UnlinkatFlags::NoRemoveDir;
             let _ = nix::unistd::unlinkat(&*dir, temporary.as_os_str(), no_dir);
@@ -366,7 +423,9 @@ impl Sysroot {
     /// # Errors
     /// The kernel's answer, for example `EBUSY` at a mount point.
     pub fn remove(&self, path: &Path) -> Result<(), SysrootError> {
-        let Some(found) = self.look(path)? else { return Ok(()) };
+        let Some(found) = self.look(path)? else {
+            return Ok(());
+        };
         self.forget_resolved();
         let real = self.resolve(path)?;
         let removed = if found.kind == Kind::Directory {
@@ -392,9 +451,13 @@ impl Sysroot {
     /// The kernel's answer.
     pub fn append_durably(&self, path: &Path, lines: &[u8]) -> Result<(), SysrootError> {
         let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_APPEND | OFlag::O_NOFOLLOW;
-        let fd = self.open_in_root(path, flags, Bits::from_bits_truncate(0o600)).map_err(failed("append to", path))?;
+        let fd = self
+            .open_in_root(path, flags, Bits::from_bits_truncate(0o600))
+            .map_err(failed("append to", path))?;
         let mut file = File::from(fd);
-        file.write_all(lines).and_then(|()| file.sync_data()).map_err(failed("append to", path))
+        file.write_all(lines)
+            .and_then(|()| file.sync_data())
+            .map_err(failed("append to", path))
     }
 
     /// Forces everything written below the root to the medium.
@@ -403,7 +466,11 @@ impl Sysroot {
     /// The kernel's answer, for example an I/O error that earlier writes did not report.
     pub fn sync(&self) -> Result<(), SysrootError> {
         let dir = self
-            .open_in_root(Path::new("/"), OFlag::O_RDONLY | OFlag::O_DIRECTORY, Bits::empty())
+            .open_in_root(
+                Path::new("/"),
+                OFlag::O_RDONLY | OFlag::O_DIRECTORY,
+                Bits::empty(),
+            )
             .map_err(failed("open the directory", Path::new("/")))?;
         nix::unistd::syncfs(dir).map_err(failed("sync", Path::new("/")))
     }
@@ -477,7 +544,11 @@ fn below(path: &Path) -> &Path {
 
 /// `target` as seen from `base`, cleaned; `..` at the root stays at the root.
 fn joined(base: &Path, target: &Path) -> PathBuf {
-    let mut full = if target.is_absolute() { PathBuf::from("/") } else { base.to_owned() };
+    let mut full = if target.is_absolute() {
+        PathBuf::from("/")
+    } else {
+        base.to_owned()
+    };
     for component in target.components() {
         match component {
             Component::Normal(name) => full.push(name),
@@ -498,7 +569,13 @@ fn node(at: &stat::FileStat, target: Option<PathBuf>) -> Node {
         (_, Some(target)) => Kind::Symlink { target },
         _ => Kind::Other,
     };
-    Node { kind, uid: at.st_uid, gid: at.st_gid, mode: Mode(at.st_mode & 0o7777), inode: (at.st_dev, at.st_ino) }
+    Node {
+        kind,
+        uid: at.st_uid,
+        gid: at.st_gid,
+        mode: Mode(at.st_mode & 0o7777),
+        inode: (at.st_dev, at.st_ino),
+    }
 }
 
 /// Whether a path holds a NUL, which no kernel call takes.
@@ -524,12 +601,19 @@ mod tests {
         sysroot.make_dirs(Path::new("/inside")).unwrap();
         // Each link alone looks harmless; together they climb.
         sysroot.symlink(Path::new("/a"), Path::new("/b")).unwrap();
-        sysroot.symlink(Path::new("/b"), &Path::new("../../../..").join(below(outside.path()))).unwrap();
+        sysroot
+            .symlink(
+                Path::new("/b"),
+                &Path::new("../../../..").join(below(outside.path())),
+            )
+            .unwrap();
         sysroot.make_dirs(Path::new("/a")).unwrap();
         let real = sysroot.resolve(Path::new("/a/file")).unwrap();
         assert_eq!(real, outside.path().join("file"));
         sysroot.make_dirs(real.parent().unwrap()).unwrap();
-        sysroot.put(Path::new("/a/file"), b"x", Access::default()).unwrap();
+        sysroot
+            .put(Path::new("/a/file"), b"x", Access::default())
+            .unwrap();
         assert!(!outside.path().join("file").exists());
         assert!(dir.path().join(below(&real)).exists());
     }
@@ -545,9 +629,15 @@ mod tests {
     #[test]
     fn a_file_appears_with_its_mode_and_leaves_no_other_name() {
         let (dir, sysroot) = root();
-        let access = Access { mode: Some(Mode(0o600)), ..Access::default() };
+        let access = Access {
+            mode: Some(Mode(0o600)),
+            ..Access::default()
+        };
         sysroot.put(Path::new("/secret"), b"s", access).unwrap();
-        assert_eq!(sysroot.look(Path::new("/secret")).unwrap().unwrap().mode, Mode(0o600));
+        assert_eq!(
+            sysroot.look(Path::new("/secret")).unwrap().unwrap().mode,
+            Mode(0o600)
+        );
         assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
     }
 
@@ -555,10 +645,16 @@ mod tests {
     fn removing_a_directory_does_not_follow_its_links() {
         let (dir, sysroot) = root();
         sysroot.make_dirs(Path::new("/keep")).unwrap();
-        sysroot.put(Path::new("/keep/f"), b"x", Access::default()).unwrap();
+        sysroot
+            .put(Path::new("/keep/f"), b"x", Access::default())
+            .unwrap();
         sysroot.make_dirs(Path::new("/gone/deep")).unwrap();
-        sysroot.symlink(Path::new("/gone/deep/link"), Path::new("/keep")).unwrap();
-        sysroot.symlink(Path::new("/gone/out"), &dir.path().join("keep")).unwrap();
+        sysroot
+            .symlink(Path::new("/gone/deep/link"), Path::new("/keep"))
+            .unwrap();
+        sysroot
+            .symlink(Path::new("/gone/out"), &dir.path().join("keep"))
+            .unwrap();
         sysroot.remove(Path::new("/gone")).unwrap();
         assert!(sysroot.look(Path::new("/gone")).unwrap().is_none());
         assert!(dir.path().join("keep/f").exists());
@@ -571,8 +667,13 @@ mod tests {
         staged.file().write_all(b"content").unwrap();
         assert!(!dir.path().join("not").exists());
         sysroot.make_dirs(Path::new("/not/yet")).unwrap();
-        sysroot.commit(staged, Path::new("/not/yet/here"), Access::default()).unwrap();
-        assert_eq!(std::fs::read(dir.path().join("not/yet/here")).unwrap(), b"content");
+        sysroot
+            .commit(staged, Path::new("/not/yet/here"), Access::default())
+            .unwrap();
+        assert_eq!(
+            std::fs::read(dir.path().join("not/yet/here")).unwrap(),
+            b"content"
+        );
         assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
     }
 }

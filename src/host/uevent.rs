@@ -37,7 +37,10 @@ impl Monitor {
         )?;
         // A burst of events while we work must not be lost; a refusal leaves the default size.
         let _ = socket::setsockopt(&socket, socket::sockopt::RcvBuf, &(8 << 20));
-        socket::bind(socket.as_raw_fd(), &NetlinkAddr::new(0, if has_udev { PROCESSED } else { KERNEL }))?;
+        socket::bind(
+            socket.as_raw_fd(),
+            &NetlinkAddr::new(0, if has_udev { PROCESSED } else { KERNEL }),
+        )?;
         Ok(Self { socket })
     }
 
@@ -76,7 +79,9 @@ impl Monitor {
 /// Whether an event carries exactly this property.
 #[must_use]
 pub fn has_property(event: &[u8], property: &str) -> bool {
-    event.split(|byte| *byte == 0).any(|field| field == property.as_bytes())
+    event
+        .split(|byte| *byte == 0)
+        .any(|field| field == property.as_bytes())
 }
 
 #[cfg(test)]

@@ -24,13 +24,23 @@ pub fn of(disk: &Path) -> io::Result<InUse> {
             return Ok(Some("active as swap".to_owned()));
         }
         let mut holders = std::fs::read_dir(dir.join("holders"))?;
-        Ok(holders.next().transpose()?.map(|held| format!("held by {}", held.file_name().to_string_lossy())))
+        Ok(holders
+            .next()
+            .transpose()?
+            .map(|held| format!("held by {}", held.file_name().to_string_lossy())))
     };
-    let mut in_use = InUse { disk: user(&sysfs, disk)?, partitions: BTreeMap::new() };
+    let mut in_use = InUse {
+        disk: user(&sysfs, disk)?,
+        partitions: BTreeMap::new(),
+    };
     for entry in std::fs::read_dir(&sysfs)? {
         let child = entry?.path();
-        let Ok(number) = std::fs::read_to_string(child.join("partition")) else { continue };
-        let Ok(number) = number.trim().parse::<u32>() else { continue };
+        let Ok(number) = std::fs::read_to_string(child.join("partition")) else {
+            continue;
+        };
+        let Ok(number) = number.trim().parse::<u32>() else {
+            continue;
+        };
         let node = Path::new("/dev").join(child.file_name().unwrap_or_default());
         if let Some(by) = user(&child, &node)? {
             in_use.partitions.insert(number, by);
@@ -54,7 +64,12 @@ fn mounted_numbers(mountinfo: &str) -> BTreeMap<String, String> {
 
 /// The first column of proc_swaps(5), below its heading.
 fn swap_nodes(swaps: &str) -> BTreeSet<PathBuf> {
-    swaps.lines().skip(1).filter_map(|line| line.split_whitespace().next()).map(PathBuf::from).collect()
+    swaps
+        .lines()
+        .skip(1)
+        .filter_map(|line| line.split_whitespace().next())
+        .map(PathBuf::from)
+        .collect()
 }
 
 #[cfg(test)]

@@ -97,7 +97,11 @@ fn parse_export(stdout: &str) -> Content {
         (None, Some(table)) => format!("{table} partition table"),
         (None, None) => return Content::Blank,
     };
-    Content::Known(Signature { kind, label: field("LABEL"), uuid: field("UUID") })
+    Content::Known(Signature {
+        kind,
+        label: field("LABEL"),
+        uuid: field("UUID"),
+    })
 }
 
 /// The `export` format puts a backslash before each character a shell would read.
@@ -105,7 +109,11 @@ fn unescape(value: &str) -> String {
     let mut plain = String::with_capacity(value.len());
     let mut letters = value.chars();
     while let Some(letter) = letters.next() {
-        plain.push(if letter == '\\' { letters.next().unwrap_or(letter) } else { letter });
+        plain.push(if letter == '\\' {
+            letters.next().unwrap_or(letter)
+        } else {
+            letter
+        });
     }
     plain
 }
@@ -125,11 +133,31 @@ mod tests {
             })
         };
         for (row, status, stdout, expected) in [
-            ("a file system", 0, ext4, Some(known("ext4", Some("my data"), Some("5a0e")))),
-            ("a table", 0, "PTUUID=1\nPTTYPE=dos\n", Some(known("dos partition table", None, None))),
-            ("a partition's own entry", 0, "PART_ENTRY_UUID=1\n", Some(Content::Blank)),
+            (
+                "a file system",
+                0,
+                ext4,
+                Some(known("ext4", Some("my data"), Some("5a0e"))),
+            ),
+            (
+                "a table",
+                0,
+                "PTUUID=1\nPTTYPE=dos\n",
+                Some(known("dos partition table", None, None)),
+            ),
+            (
+                "a partition's own entry",
+                0,
+                "PART_ENTRY_UUID=1\n",
+                Some(Content::Blank),
+            ),
             ("nothing", 2, "", Some(Content::Blank)),
-            ("several", 8, "", Some(Content::Ambiguous(vec!["several signatures".to_owned()]))),
+            (
+                "several",
+                8,
+                "",
+                Some(Content::Ambiguous(vec!["several signatures".to_owned()])),
+            ),
             ("a usage error", 4, "", None),
         ] {
             assert_eq!(parse_blkid(status, stdout), expected, "{row}");

@@ -46,13 +46,20 @@ pub enum ObserveError {
 /// # Errors
 /// `Probe` when blkid is missing or does not answer.
 pub fn content(processes: &dyn Processes, probe: &Probe) -> Result<Content, ObserveError> {
-    let failed = |source| ObserveError::Probe { device: probe.node.clone(), source };
+    let failed = |source| ObserveError::Probe {
+        device: probe.node.clone(),
+        source,
+    };
     let call = probe.invocation();
     let output = processes.status(&call).map_err(failed)?;
     let stdout = String::from_utf8_lossy(&output.stdout);
     parse_blkid(output.status, &stdout).ok_or_else(|| {
         let (program, status, stderr) = (call.program, output.status, output.stderr.clone());
-        failed(ProcessError::Exited { program, status, stderr })
+        failed(ProcessError::Exited {
+            program,
+            status,
+            stderr,
+        })
     })
 }
 
@@ -69,10 +76,20 @@ pub fn target(
     let mut target = Target::default();
     let unit_paths: Vec<PathBuf> = units::paths(config).collect();
     let node_paths: BTreeSet<PathBuf> = nodes::paths(config).map(PathBuf::from).collect();
-    let hard_targets = config.storage.links.iter().filter(|link| link.hard == Some(true)).map(nodes::hard_target);
+    let hard_targets = config
+        .storage
+        .links
+        .iter()
+        .filter(|link| link.hard == Some(true))
+        .map(nodes::hard_target);
     let own = [PathBuf::from(RESULT_FILE)];
-    let paths: BTreeSet<PathBuf> =
-        node_paths.iter().cloned().chain(unit_paths).chain(hard_targets).chain(own).collect();
+    let paths: BTreeSet<PathBuf> = node_paths
+        .iter()
+        .cloned()
+        .chain(unit_paths)
+        .chain(hard_targets)
+        .chain(own)
+        .collect();
     for path in paths {
         if let Some(node) = sysroot.look(&path)? {
             target.nodes.insert(path.clone(), node);
@@ -132,21 +149,33 @@ fn known_accounts(
 
 /// The file contexts of the target's policy; `None` on a target without SELinux.
 fn selinux_contexts(sysroot: &Sysroot) -> Result<Option<PathBuf>, ObserveError> {
-    let Some(text) = sysroot.read_text(Path::new("/etc/selinux/config"), RESULT_LIMIT)? else { return Ok(None) };
+    let Some(text) = sysroot.read_text(Path::new("/etc/selinux/config"), RESULT_LIMIT)? else {
+        return Ok(None);
+    };
     let setting = |name: &str| {
-        let line = text.lines().rev().find_map(|line| line.trim().strip_prefix(name)?.strip_prefix('='));
+        let line = text
+            .lines()
+            .rev()
+            .find_map(|line| line.trim().strip_prefix(name)?.strip_prefix('='));
         line.map(|value| value.trim().to_owned())
     };
     if setting("SELINUX").as_deref() == Some("disabled") {
         return Ok(None);
     }
-    let Some(kind) = setting("SELINUXTYPE") else { return Ok(None) };
-    let contexts = Path::new("/etc/selinux").join(kind).join("contexts/files/file_contexts");
+    let Some(kind) = setting("SELINUXTYPE") else {
+        return Ok(None);
+    };
+    let contexts = Path::new("/etc/selinux")
+        .join(kind)
+        .join("contexts/files/file_contexts");
     Ok(sysroot.look(&contexts)?.map(|_| contexts))
 }
 
 fn existing_parents(target: &mut Target, config: &Config, sysroot: &Sysroot) -> Result<(), ObserveError> {
-    let paths: Vec<PathBuf> = nodes::paths(config).map(PathBuf::from).chain(units::paths(config)).collect();
+    let paths: Vec<PathBuf> = nodes::paths(config)
+        .map(PathBuf::from)
+        .chain(units::paths(config))
+        .collect();
     for parent in paths.iter().flat_map(|path| path.ancestors().skip(1)) {
         if !target.existing_parents.contains(parent) && sysroot.look(parent)?.is_some() {
             target.existing_parents.insert(parent.to_owned());

@@ -52,13 +52,23 @@ pub fn plan_accounts(
             continue;
         }
         if user.no_create_home != Some(true) && !made_by_mount.is_empty() {
-            plan.push(&pointer, Step::HandOver { made: made_by_mount.to_vec(), user: user.name.clone() });
+            plan.push(
+                &pointer,
+                Step::HandOver {
+                    made: made_by_mount.to_vec(),
+                    user: user.name.clone(),
+                },
+            );
         }
         if !user.ssh_authorized_keys.is_empty() {
             let (file, keys) = (keys.path().to_owned(), user.ssh_authorized_keys.clone());
             plan.push(
                 format!("{pointer}/sshAuthorizedKeys"),
-                Step::AuthorizedKeys { user: user.name.clone(), file, keys },
+                Step::AuthorizedKeys {
+                    user: user.name.clone(),
+                    file,
+                    keys,
+                },
             );
         }
     }
@@ -83,14 +93,27 @@ fn plan_group(group: &Group, exists: bool, root: &Path) -> Option<Step> {
         ),
         (true, true) => {
             let already = gid.is_none() && hash.is_none();
-            (below(Program::Groupmod, root).option("--gid", gid).secret_option("--password", hash), already)
+            (
+                below(Program::Groupmod, root)
+                    .option("--gid", gid)
+                    .secret_option("--password", hash),
+                already,
+            )
         }
     };
-    Some(Step::Account { call: call.arg(&group.name), already, creates: None })
+    Some(Step::Account {
+        call: call.arg(&group.name),
+        already,
+        creates: None,
+    })
 }
 
 fn plan_user(user: &User, exists: bool, half_made: bool, root: &Path) -> Vec<Step> {
-    let step = |call: Invocation, already: bool| Step::Account { call: call.arg(&user.name), already, creates: None };
+    let step = |call: Invocation, already: bool| Step::Account {
+        call: call.arg(&user.name),
+        already,
+        creates: None,
+    };
     match (user.should_exist.unwrap_or(true), exists, half_made) {
         (false, false, _) => Vec::new(),
         (false, true, _) => vec![step(below(Program::Userdel, root).arg("--remove"), false)],
@@ -106,22 +129,40 @@ fn plan_user(user: &User, exists: bool, half_made: bool, root: &Path) -> Vec<Ste
 }
 
 fn create(user: &User, root: &Path) -> Step {
-    let home = if user.no_create_home == Some(true) { "--no-create-home" } else { "--create-home" };
-    let password = user.password_hash.as_deref().filter(|hash| !hash.is_empty()).unwrap_or("*");
+    let home = if user.no_create_home == Some(true) {
+        "--no-create-home"
+    } else {
+        "--create-home"
+    };
+    let password = user
+        .password_hash
+        .as_deref()
+        .filter(|hash| !hash.is_empty())
+        .unwrap_or("*");
     let call = below(Program::Useradd, root)
-        .option("--home-dir", user.home_dir.as_deref().filter(|home| !home.is_empty()))
+        .option(
+            "--home-dir",
+            user.home_dir.as_deref().filter(|home| !home.is_empty()),
+        )
         .arg(home)
         .flag("--no-user-group", user.no_user_group == Some(true))
         .flag("--system", user.system == Some(true))
         .flag("--no-log-init", user.no_log_init == Some(true))
         .secret_option("--password", Some(password));
     let call = common(call, user).arg(&user.name);
-    Step::Account { call, already: false, creates: Some(user.name.clone()) }
+    Step::Account {
+        call,
+        already: false,
+        creates: Some(user.name.clone()),
+    }
 }
 
 fn change(user: &User, root: &Path) -> Invocation {
     let home = user.home_dir.as_deref().filter(|home| !home.is_empty());
-    let password = user.password_hash.as_deref().map(|hash| if hash.is_empty() { "*" } else { hash });
+    let password = user
+        .password_hash
+        .as_deref()
+        .map(|hash| if hash.is_empty() { "*" } else { hash });
     let call = below(Program::Usermod, root)
         .option("--home", home)
         .flag("--move-home", home.is_some())
@@ -134,7 +175,10 @@ fn common(call: Invocation, user: &User) -> Invocation {
     call.option("--uid", user.uid.map(|uid| uid.to_string()))
         .option("--comment", set(&user.gecos))
         .option("--gid", set(&user.primary_group))
-        .option("--groups", (!user.groups.is_empty()).then(|| user.groups.join(",")))
+        .option(
+            "--groups",
+            (!user.groups.is_empty()).then(|| user.groups.join(",")),
+        )
         .option("--shell", set(&user.shell))
 }
 
@@ -146,7 +190,9 @@ mod tests {
         steps
             .iter()
             .map(|step| match step {
-                Step::Account { call, already, .. } => format!("{call}{}", if *already { " (already)" } else { "" }),
+                Step::Account { call, already, .. } => {
+                    format!("{call}{}", if *already { " (already)" } else { "" })
+                }
                 other => format!("{other:?}"),
             })
             .collect()
@@ -155,7 +201,10 @@ mod tests {
     #[test]
     fn user_table() {
         let root = Path::new("/sysroot");
-        let bare = User { name: "ada".into(), ..User::default() };
+        let bare = User {
+            name: "ada".into(),
+            ..User::default()
+        };
         let full = User {
             name: "ada".into(),
             uid: Some(1500),
@@ -169,41 +218,113 @@ mod tests {
             no_log_init: Some(true),
             ..User::default()
         };
-        let gone = User { should_exist: Some(false), ..bare.clone() };
+        let gone = User {
+            should_exist: Some(false),
+            ..bare.clone()
+        };
         for (row, user, exists, half_made, expected) in [
-            ("absent", &bare, false, false, vec!["useradd --root /sysroot --create-home --password … ada"]),
-            ("present, nothing asked", &bare, true, false, vec!["usermod --root /sysroot ada (already)"]),
+            (
+                "absent",
+                &bare,
+                false,
+                false,
+                vec!["useradd --root /sysroot --create-home --password … ada"],
+            ),
+            (
+                "present, nothing asked",
+                &bare,
+                true,
+                false,
+                vec!["usermod --root /sysroot ada (already)"],
+            ),
             ("absent, unwanted", &gone, false, false, vec![]),
-            ("present, unwanted", &gone, true, false, vec!["userdel --root /sysroot --remove ada"]),
-            ("half made", &bare, true, true, vec![
-                "userdel --root /sysroot ada",
-                "useradd --root /sysroot --create-home --password … ada",
-            ]),
-            ("absent, all set", &full, false, false, vec![
-                "useradd --root /sysroot --home-dir /var/home/ada --create-home --system --no-log-init --password … \
+            (
+                "present, unwanted",
+                &gone,
+                true,
+                false,
+                vec!["userdel --root /sysroot --remove ada"],
+            ),
+            (
+                "half made",
+                &bare,
+                true,
+                true,
+                vec![
+                    "userdel --root /sysroot ada",
+                    "useradd --root /sysroot --create-home --password … ada",
+                ],
+            ),
+            (
+                "absent, all set",
+                &full,
+                false,
+                false,
+                vec![
+                    "useradd --root /sysroot --home-dir /var/home/ada --create-home --system --no-log-init --password … \
                  --uid 1500 --comment \"Ada L\" --gid users --groups wheel,adm --shell /bin/sh ada",
-            ]),
-            ("present, all set", &full, true, false, vec![
-                "usermod --root /sysroot --home /var/home/ada --move-home --password … \
+                ],
+            ),
+            (
+                "present, all set",
+                &full,
+                true,
+                false,
+                vec![
+                    "usermod --root /sysroot --home /var/home/ada --move-home --password … \
                  --uid 1500 --comment \"Ada L\" --gid users --groups wheel,adm --shell /bin/sh ada",
-            ]),
+                ],
+            ),
         ] {
-            assert_eq!(calls(&plan_user(user, exists, half_made, root)), expected, "{row}");
+            assert_eq!(
+                calls(&plan_user(user, exists, half_made, root)),
+                expected,
+                "{row}"
+            );
         }
     }
 
     #[test]
     fn group_table() {
         let root = Path::new("/");
-        let group = |should_exist, gid| Group { name: "g".into(), gid, should_exist, ..Group::default() };
+        let group = |should_exist, gid| Group {
+            name: "g".into(),
+            gid,
+            should_exist,
+            ..Group::default()
+        };
         for (row, group, exists, expected) in [
-            ("absent", group(None, Some(7)), false, vec!["groupadd --root / --gid 7 g"]),
-            ("present", group(Some(true), Some(7)), true, vec!["groupmod --root / --gid 7 g"]),
-            ("present, nothing asked", group(None, None), true, vec!["groupmod --root / g (already)"]),
+            (
+                "absent",
+                group(None, Some(7)),
+                false,
+                vec!["groupadd --root / --gid 7 g"],
+            ),
+            (
+                "present",
+                group(Some(true), Some(7)),
+                true,
+                vec!["groupmod --root / --gid 7 g"],
+            ),
+            (
+                "present, nothing asked",
+                group(None, None),
+                true,
+                vec!["groupmod --root / g (already)"],
+            ),
             ("absent, unwanted", group(Some(false), None), false, vec![]),
-            ("present, unwanted", group(Some(false), None), true, vec!["groupdel --root / g"]),
+            (
+                "present, unwanted",
+                group(Some(false), None),
+                true,
+                vec!["groupdel --root / g"],
+            ),
         ] {
-            assert_eq!(calls(&plan_group(&group, exists, root).into_iter().collect::<Vec<_>>()), expected, "{row}");
+            assert_eq!(
+                calls(&plan_group(&group, exists, root).into_iter().collect::<Vec<_>>()),
+                expected,
+                "{row}"
+            );
         }
     }
 }

@@ -14,13 +14,29 @@ pub fn faults(plan: &Plan) -> Vec<String> {
     for planned in &plan.steps {
         match &planned.step {
             Step::WriteTable { node, write, .. } => {
-                faults.extend(write.table.iter().flat_map(overlaps).map(|what| format!("{}: {what}", node.display())));
-                if made.iter().any(|at| at.starts_with(node) || starts_with_name(at, node)) {
-                    faults.push(format!("{}: a table is written after a file system was made on it", node.display()));
+                faults.extend(
+                    write
+                        .table
+                        .iter()
+                        .flat_map(overlaps)
+                        .map(|what| format!("{}: {what}", node.display())),
+                );
+                if made
+                    .iter()
+                    .any(|at| at.starts_with(node) || starts_with_name(at, node))
+                {
+                    faults.push(format!(
+                        "{}: a table is written after a file system was made on it",
+                        node.display()
+                    ));
                 }
             }
             Step::FinishTable { node, table, .. } => {
-                faults.extend(overlaps(table).into_iter().map(|what| format!("{}: {what}", node.display())));
+                faults.extend(
+                    overlaps(table)
+                        .into_iter()
+                        .map(|what| format!("{}: {what}", node.display())),
+                );
             }
             Step::MakeFilesystem { node, call, .. } => {
                 if call.args.last().map(crate::invocation::Arg::expose) != Some(node.as_os_str()) {
@@ -41,13 +57,17 @@ fn starts_with_name(partition: &std::path::Path, disk: &std::path::Path) -> bool
 }
 
 fn overlaps(table: &Table) -> Vec<String> {
-    let mut spans: Vec<_> = table.entries.iter().map(|(number, entry)| (entry.first, entry.last, number)).collect();
+    let mut spans: Vec<_> = table
+        .entries
+        .iter()
+        .map(|(number, entry)| (entry.first, entry.last, number))
+        .collect();
     spans.sort_unstable();
     let pairs = spans.iter().zip(spans.iter().skip(1));
     let overlapping = pairs.filter(|((_, last, _), (first, _, _))| last >= first);
-    let outside = spans.iter().filter(|(first, last, _)| {
-        first > last || *first < table.first_usable || *last > table.last_usable
-    });
+    let outside = spans
+        .iter()
+        .filter(|(first, last, _)| first > last || *first < table.first_usable || *last > table.last_usable);
     overlapping
         .map(|((_, _, a), (_, _, b))| format!("partitions {a} and {b} overlap"))
         .chain(outside.map(|(_, _, number)| format!("partition {number} is not within the usable sectors")))

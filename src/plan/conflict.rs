@@ -23,7 +23,12 @@ impl Conflict {
         message: impl Into<String>,
         next: impl Into<String>,
     ) -> Self {
-        Self { code, pointer: pointer.into(), message: message.into(), next: next.into() }
+        Self {
+            code,
+            pointer: pointer.into(),
+            message: message.into(),
+            next: next.into(),
+        }
     }
 }
 

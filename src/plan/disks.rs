@@ -46,7 +46,10 @@ impl Place {
     pub fn probe(&self) -> Probe {
         match self {
             Self::Partition(partition) => partition.probe(),
-            Self::Device(node) => Probe { node: node.clone(), range: None },
+            Self::Device(node) => Probe {
+                node: node.clone(),
+                range: None,
+            },
         }
     }
 }
@@ -78,7 +81,9 @@ pub fn plan_layout(config: &Config, known: &Known<'_>) -> Result<Layout, Vec<Con
     let mut conflicts = not_built(config);
     let mut layout = Layout::default();
     for (index, disk) in config.storage.disks.iter().enumerate() {
-        let Some(found) = known.disks.get(&disk.device) else { continue };
+        let Some(found) = known.disks.get(&disk.device) else {
+            continue;
+        };
         let medium = match &found.found {
             Found::Gpt { table, .. } if disk.wipe_table != Some(true) => table.disk_guid,
             _ => fresh_guid(known, index),
@@ -103,7 +108,11 @@ pub fn plan_layout(config: &Config, known: &Known<'_>) -> Result<Layout, Vec<Con
     if conflicts.is_empty() {
         layout.places = places(config, &layout, known, &mut conflicts);
     }
-    if conflicts.is_empty() { Ok(layout) } else { Err(conflicts) }
+    if conflicts.is_empty() {
+        Ok(layout)
+    } else {
+        Err(conflicts)
+    }
 }
 
 /// The GUID a table gets when it is made anew; different for each disk.
@@ -176,7 +185,8 @@ pub fn plan_disks(
     let mut changed: BTreeSet<PathBuf> = BTreeSet::new();
     let mut marks: BTreeMap<String, BTreeSet<u32>> = BTreeMap::new();
     for (index, want) in config.storage.filesystems.iter().enumerate() {
-        let (Some(format), Some(place)) = (filesystems::format_of(want), layout.places.get(&want.device)) else {
+        let (Some(format), Some(place)) = (filesystems::format_of(want), layout.places.get(&want.device))
+        else {
             continue;
         };
         let pointer = format!("/storage/filesystems/{index}");
@@ -193,7 +203,10 @@ pub fn plan_disks(
         if made_here {
             changed.insert(place.node());
             if let Place::Partition(partition) = place {
-                marks.entry(partition.disk.clone()).or_default().insert(partition.number);
+                marks
+                    .entry(partition.disk.clone())
+                    .or_default()
+                    .insert(partition.number);
             }
         }
     }
@@ -203,13 +216,23 @@ pub fn plan_disks(
     let mut plan = Plan::empty(Stage::Disks);
     let mut finish = Plan::empty(Stage::Disks);
     for (index, disk) in config.storage.disks.iter().enumerate() {
-        let (Some(change), Some(found)) = (layout.tables.get_mut(&disk.device), known.disks.get(&disk.device))
+        let (Some(change), Some(found)) =
+            (layout.tables.get_mut(&disk.device), known.disks.get(&disk.device))
         else {
             continue;
         };
         let pointer = format!("/storage/disks/{index}");
         let numbers = marks.remove(&disk.device).unwrap_or_default();
-        push_table(&mut plan, &mut finish, &pointer, &disk.device, found, change, &numbers, &mut changed);
+        push_table(
+            &mut plan,
+            &mut finish,
+            &pointer,
+            &disk.device,
+            found,
+            change,
+            &numbers,
+            &mut changed,
+        );
     }
     plan.steps.append(&mut made.steps);
     plan.steps.append(&mut finish.steps);
@@ -230,8 +253,16 @@ fn refusal(pointer: &str, want: &Filesystem, why: &str) -> Conflict {
 
 /// Whether the partition carries our mark on the disk as it is now.
 fn is_unfinished(place: &Place, known: &Known<'_>) -> bool {
-    let Place::Partition(partition) = place else { return false };
-    let Some(Disk { found: Found::Gpt { table, .. }, .. }) = known.disks.get(&partition.disk) else { return false };
+    let Place::Partition(partition) = place else {
+        return false;
+    };
+    let Some(Disk {
+        found: Found::Gpt { table, .. },
+        ..
+    }) = known.disks.get(&partition.disk)
+    else {
+        return false;
+    };
     // The same number at another place would be another partition.
     let start = |entry: &Entry| entry.first.to_bytes(table.sector_size);
     table
@@ -240,7 +271,10 @@ fn is_unfinished(place: &Place, known: &Known<'_>) -> bool {
         .is_some_and(|entry| entry.attributes & UNFINISHED != 0 && start(entry) == partition.start)
 }
 
-#[expect(clippy::too_many_arguments, reason = "one call site; the values have no meaning together")]
+#[expect(
+    clippy::too_many_arguments,
+    reason = "one call site; the values have no meaning together"
+)]
 fn push_filesystem(
     plan: &mut Plan,
     pointer: &str,
@@ -255,23 +289,48 @@ fn push_filesystem(
 ) -> bool {
     let (device, node) = (PathBuf::from(&want.device), place.node());
     if *decision == Decision::Keep {
-        plan.push(pointer, Step::KeepFilesystem { device, format: filesystems::name(format).to_owned() });
+        plan.push(
+            pointer,
+            Step::KeepFilesystem {
+                device,
+                format: filesystems::name(format).to_owned(),
+            },
+        );
         return false;
     }
     if *decision == Decision::WipeAndMake {
         let (device, node) = (device.clone(), node.clone());
-        plan.push(pointer, Step::WipeSignatures { device, node, found: in_words(content), unfinished });
+        plan.push(
+            pointer,
+            Step::WipeSignatures {
+                device,
+                node,
+                found: in_words(content),
+                unfinished,
+            },
+        );
     }
     let medium = match place {
         Place::Partition(partition) => {
-            let table = layout.tables.get(&partition.disk).and_then(|change| change.table.as_ref());
+            let table = layout
+                .tables
+                .get(&partition.disk)
+                .and_then(|change| change.table.as_ref());
             table.map_or(String::new(), |table| table.disk_guid.to_string())
         }
         Place::Device(_) => String::new(),
     };
     let derived = known.seed.derive_uuid(&medium, pointer);
     if let Some(call) = filesystems::mkfs(want, format, &node, &derived) {
-        plan.push(pointer, Step::MakeFilesystem { device, node, format, call });
+        plan.push(
+            pointer,
+            Step::MakeFilesystem {
+                device,
+                node,
+                format,
+                call,
+            },
+        );
     }
     true
 }
@@ -284,7 +343,10 @@ fn in_words(content: &Content) -> String {
     }
 }
 
-#[expect(clippy::too_many_arguments, reason = "one call site; the values have no meaning together")]
+#[expect(
+    clippy::too_many_arguments,
+    reason = "one call site; the values have no meaning together"
+)]
 fn push_table(
     plan: &mut Plan,
     finish: &mut Plan,
@@ -303,15 +365,27 @@ fn push_table(
     }
     let mut table = clean.clone();
     if let Some(table) = &mut table {
-        let entries = table.entries.iter_mut().filter(|(number, _)| marked.contains(number));
+        let entries = table
+            .entries
+            .iter_mut()
+            .filter(|(number, _)| marked.contains(number));
         entries.for_each(|(_, entry)| entry.attributes |= UNFINISHED);
     }
     let numbers: BTreeSet<u32> = marked.union(&left_over).copied().collect();
     let slots = change.slots.clone();
     if change.is_noop() && marked.is_subset(&left_over) {
-        plan.push(pointer, Step::KeepTable { device: device.clone(), slots });
+        plan.push(
+            pointer,
+            Step::KeepTable {
+                device: device.clone(),
+                slots,
+            },
+        );
     } else {
-        for slot in slots.iter().filter(|slot| matches!(slot.step, SlotStep::Create | SlotStep::Replace)) {
+        for slot in slots
+            .iter()
+            .filter(|slot| matches!(slot.step, SlotStep::Create | SlotStep::Replace))
+        {
             changed.insert(place::partition_name(&found.node, slot.number));
         }
         let write = TableWrite {
@@ -323,16 +397,35 @@ fn push_table(
         let before = table_in_words(&found.found);
         plan.push(
             pointer,
-            Step::WriteTable { device: device.clone(), node: found.node.clone(), write, slots, before },
+            Step::WriteTable {
+                device: device.clone(),
+                node: found.node.clone(),
+                write,
+                slots,
+                before,
+            },
         );
     }
     if let (Some(table), false) = (clean, numbers.is_empty()) {
-        finish.push(pointer, Step::FinishTable { device, node: found.node.clone(), table, numbers });
+        finish.push(
+            pointer,
+            Step::FinishTable {
+                device,
+                node: found.node.clone(),
+                table,
+                numbers,
+            },
+        );
     }
 }
 
 fn unfinished_numbers(table: &Table) -> BTreeSet<u32> {
-    table.entries.iter().filter(|(_, entry)| entry.attributes & UNFINISHED != 0).map(|(number, _)| *number).collect()
+    table
+        .entries
+        .iter()
+        .filter(|(_, entry)| entry.attributes & UNFINISHED != 0)
+        .map(|(number, _)| *number)
+        .collect()
 }
 
 fn is_marked(found: &Found, number: u32) -> bool {

@@ -51,7 +51,14 @@ struct Report<'a> {
 pub fn plan_files(config: &Config, known: &Known<'_>) -> Result<Plan, Vec<Conflict>> {
     let mut plan = Plan::empty(Stage::Files);
     let mut conflicts = Vec::new();
-    accounts::plan_accounts(&mut plan, config, known.target, known.root, known.made_by_mount, known.key_file);
+    accounts::plan_accounts(
+        &mut plan,
+        config,
+        known.target,
+        known.root,
+        known.made_by_mount,
+        known.key_file,
+    );
     nodes::plan_nodes(&mut plan, &mut conflicts, config, known.target);
     units::plan_units(&mut plan, config, known.target);
     match result(known) {
@@ -60,14 +67,27 @@ pub fn plan_files(config: &Config, known: &Known<'_>) -> Result<Plan, Vec<Confli
     }
     if let Some(contexts) = &known.target.selinux_contexts {
         let paths = relabelled(&plan, known.target);
-        plan.push("", Step::Relabel { contexts: contexts.clone(), paths });
+        plan.push(
+            "",
+            Step::Relabel {
+                contexts: contexts.clone(),
+                paths,
+            },
+        );
     }
-    if conflicts.is_empty() { Ok(plan) } else { Err(conflicts) }
+    if conflicts.is_empty() {
+        Ok(plan)
+    } else {
+        Err(conflicts)
+    }
 }
 
 fn result(known: &Known<'_>) -> Result<Step, Conflict> {
     #[derive(Deserialize)]
-    struct Previous(#[expect(dead_code, reason = "only that it is an object counts")] serde_json::Map<String, serde_json::Value>);
+    struct Previous(
+        #[expect(dead_code, reason = "only that it is an object counts")]
+        serde_json::Map<String, serde_json::Value>,
+    );
     let already = known.target.complete.contains(Path::new(RESULT_FILE));
     let previous = known.target.previous_result.as_deref().map(|text| {
         let parsed = serde_json::from_str::<Previous>(text).and_then(|_| serde_json::from_str(text));
@@ -111,7 +131,10 @@ fn relabelled(plan: &Plan, target: &Target) -> BTreeSet<PathBuf> {
             Step::Account { .. } | Step::AuthorizedKeys { .. } => {
                 let files = ["passwd", "group", "shadow", "gshadow", "subuid", "subgid"];
                 paths.extend(files.iter().flat_map(|name| {
-                    [Path::new("/etc").join(name), Path::new("/etc").join(format!("{name}-"))]
+                    [
+                        Path::new("/etc").join(name),
+                        Path::new("/etc").join(format!("{name}-")),
+                    ]
                 }));
             }
             _ => {}
@@ -138,15 +161,18 @@ mod tests {
     use super::*;
 
     fn planned(target: &Target) -> Result<Plan, Vec<Conflict>> {
-        plan_files(&Config::default(), &Known {
-            target,
-            root: Path::new("/sysroot"),
-            made_by_mount: &[],
-            key_file: KeyFile::Fragment,
-            boot_id: "b-1",
-            now: "2024-01-02T03:04:05Z",
-            user_config_provided: true,
-        })
+        plan_files(
+            &Config::default(),
+            &Known {
+                target,
+                root: Path::new("/sysroot"),
+                made_by_mount: &[],
+                key_file: KeyFile::Fragment,
+                boot_id: "b-1",
+                now: "2024-01-02T03:04:05Z",
+                user_config_provided: true,
+            },
+        )
     }
 
     fn text(plan: &Plan) -> &str {
@@ -162,14 +188,20 @@ mod tests {
         let expected = "{\n  \"provisioningBootID\": \"b-1\",\n  \"provisioningDate\": \"2024-01-02T03:04:05Z\",\n  \
                         \"userConfigProvided\": true\n}\n";
         assert_eq!(text(&first), expected);
-        let again = Target { previous_result: Some(expected.to_owned()), ..Target::default() };
+        let again = Target {
+            previous_result: Some(expected.to_owned()),
+            ..Target::default()
+        };
         assert!(text(&planned(&again).unwrap()).contains("\"previousReport\": {"));
     }
 
     #[test]
     fn a_previous_result_that_is_no_object_is_refused() {
         for text in ["", "[]", "{"] {
-            let target = Target { previous_result: Some(text.to_owned()), ..Target::default() };
+            let target = Target {
+                previous_result: Some(text.to_owned()),
+                ..Target::default()
+            };
             assert_eq!(planned(&target).unwrap_err()[0].code, "result-unreadable");
         }
     }

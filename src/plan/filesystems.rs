@@ -37,9 +37,10 @@ pub fn decide(found: &Content, want: &Filesystem, format: Format, unfinished: bo
             None => Decision::Keep,
             Some(difference) => Decision::Refuse(difference),
         },
-        (Content::Ambiguous(kinds), false) => {
-            Decision::Refuse(format!("it holds {}, so it cannot be told what is there", kinds.join(" and ")))
-        }
+        (Content::Ambiguous(kinds), false) => Decision::Refuse(format!(
+            "it holds {}, so it cannot be told what is there",
+            kinds.join(" and ")
+        )),
     }
 }
 
@@ -53,10 +54,15 @@ fn difference(found: &Signature, want: &Filesystem, format: Format) -> Option<St
     }
     let plain = |uuid: &str| uuid.replace('-', "").to_lowercase();
     match (want.label.as_deref(), want.uuid.as_deref()) {
-        (Some(label), _) if !label.is_empty() && found.label.as_deref() != Some(label) => Some(has(&format!(
-            "with {} and the config asks for the label {label:?}",
-            found.label.as_ref().map_or("no label".to_owned(), |label| format!("the label {label:?}"))
-        ))),
+        (Some(label), _) if !label.is_empty() && found.label.as_deref() != Some(label) => {
+            Some(has(&format!(
+                "with {} and the config asks for the label {label:?}",
+                found
+                    .label
+                    .as_ref()
+                    .map_or("no label".to_owned(), |label| format!("the label {label:?}"))
+            )))
+        }
         (_, Some(uuid)) if !uuid.is_empty() && found.uuid.as_deref().map(plain) != Some(plain(uuid)) => {
             Some(has(&format!(
                 "with the UUID {} and the config asks for {uuid}",
@@ -68,7 +74,11 @@ fn difference(found: &Signature, want: &Filesystem, format: Format) -> Option<St
 }
 
 fn article(kind: &str) -> String {
-    if kind.ends_with("table") { format!("a {kind}") } else { format!("a file system or member of type {kind}") }
+    if kind.ends_with("table") {
+        format!("a {kind}")
+    } else {
+        format!("a file system or member of type {kind}")
+    }
 }
 
 /// The format of that name in the config; `None` for `virtiofs`, which is only mounted, and for no format.
@@ -110,15 +120,21 @@ pub fn mkfs(want: &Filesystem, format: Format, node: &Path, derived: &str) -> Op
         Format::Swap => (Program::Mkswap, Some("-f"), "-U", "-L"),
         Format::None => return None,
     };
-    let given = want.uuid.as_deref().filter(|uuid| !uuid.is_empty()).map(str::to_lowercase);
-    let uuid = given.or_else(|| (!sets_uuid(&want.options, format)).then(|| derived.to_owned())).map(|uuid| {
-        match format {
-            Format::Xfs => format!("uuid={uuid}"),
-            // A FAT volume has 32 bits.
-            Format::Vfat => uuid.replace('-', "").chars().take(8).collect(),
-            _ => uuid,
-        }
-    });
+    let given = want
+        .uuid
+        .as_deref()
+        .filter(|uuid| !uuid.is_empty())
+        .map(str::to_lowercase);
+    let uuid = given
+        .or_else(|| (!sets_uuid(&want.options, format)).then(|| derived.to_owned()))
+        .map(|uuid| {
+            match format {
+                Format::Xfs => format!("uuid={uuid}"),
+                // A FAT volume has 32 bits.
+                Format::Vfat => uuid.replace('-', "").chars().take(8).collect(),
+                _ => uuid,
+            }
+        });
     let label = want.label.as_deref().filter(|label| !label.is_empty());
     let call = Invocation::new(program)
         .args(&want.options)
@@ -142,7 +158,11 @@ mod tests {
     use super::*;
 
     fn want(format: &str) -> Filesystem {
-        Filesystem { device: "/dev/vdb1".into(), format: Some(format.into()), ..Filesystem::default() }
+        Filesystem {
+            device: "/dev/vdb1".into(),
+            format: Some(format.into()),
+            ..Filesystem::default()
+        }
     }
 
     fn known(kind: &str, label: Option<&str>, uuid: Option<&str>) -> Content {
@@ -155,29 +175,128 @@ mod tests {
 
     #[test]
     fn reuse_table() {
-        let wipe = Filesystem { wipe_filesystem: Some(true), ..want("ext4") };
-        let labelled = Filesystem { label: Some("data".into()), ..want("ext4") };
-        let identified = Filesystem { uuid: Some("AB-cd".into()), ..want("vfat") };
+        let wipe = Filesystem {
+            wipe_filesystem: Some(true),
+            ..want("ext4")
+        };
+        let labelled = Filesystem {
+            label: Some("data".into()),
+            ..want("ext4")
+        };
+        let identified = Filesystem {
+            uuid: Some("AB-cd".into()),
+            ..want("vfat")
+        };
         let two = Content::Ambiguous(vec!["ext4".into(), "xfs".into()]);
         let refused = |decision| matches!(decision, Decision::Refuse(_));
         for (row, found, want, format, unfinished, expected) in [
-            ("blank", Content::Blank, &want("ext4"), Format::Ext4, false, Decision::Make),
-            ("blank, none asked", Content::Blank, &want("none"), Format::None, false, Decision::Keep),
-            ("the same", known("ext4", None, None), &want("ext4"), Format::Ext4, false, Decision::Keep),
-            ("label matches", known("ext4", Some("data"), None), &labelled, Format::Ext4, false, Decision::Keep),
-            ("uuid without dash", known("vfat", None, Some("abCD")), &identified, Format::Vfat, false, Decision::Keep),
-            ("wipe allowed", known("xfs", None, None), &wipe, Format::Ext4, false, Decision::WipeAndMake),
-            ("wipe of the same", known("ext4", None, None), &wipe, Format::Ext4, false, Decision::WipeAndMake),
-            ("two, wipe allowed", two.clone(), &wipe, Format::Ext4, false, Decision::WipeAndMake),
-            ("ours, cut short", known("ext4", None, None), &want("ext4"), Format::Ext4, true, Decision::WipeAndMake),
-            ("ours, cut short early", Content::Blank, &want("ext4"), Format::Ext4, true, Decision::Make),
+            (
+                "blank",
+                Content::Blank,
+                &want("ext4"),
+                Format::Ext4,
+                false,
+                Decision::Make,
+            ),
+            (
+                "blank, none asked",
+                Content::Blank,
+                &want("none"),
+                Format::None,
+                false,
+                Decision::Keep,
+            ),
+            (
+                "the same",
+                known("ext4", None, None),
+                &want("ext4"),
+                Format::Ext4,
+                false,
+                Decision::Keep,
+            ),
+            (
+                "label matches",
+                known("ext4", Some("data"), None),
+                &labelled,
+                Format::Ext4,
+                false,
+                Decision::Keep,
+            ),
+            (
+                "uuid without dash",
+                known("vfat", None, Some("abCD")),
+                &identified,
+                Format::Vfat,
+                false,
+                Decision::Keep,
+            ),
+            (
+                "wipe allowed",
+                known("xfs", None, None),
+                &wipe,
+                Format::Ext4,
+                false,
+                Decision::WipeAndMake,
+            ),
+            (
+                "wipe of the same",
+                known("ext4", None, None),
+                &wipe,
+                Format::Ext4,
+                false,
+                Decision::WipeAndMake,
+            ),
+            (
+                "two, wipe allowed",
+                two.clone(),
+                &wipe,
+                Format::Ext4,
+                false,
+                Decision::WipeAndMake,
+            ),
+            (
+                "ours, cut short",
+                known("ext4", None, None),
+                &want("ext4"),
+                Format::Ext4,
+                true,
+                Decision::WipeAndMake,
+            ),
+            (
+                "ours, cut short early",
+                Content::Blank,
+                &want("ext4"),
+                Format::Ext4,
+                true,
+                Decision::Make,
+            ),
         ] {
             assert_eq!(decide(&found, want, format, unfinished), expected, "{row}");
         }
-        assert!(refused(decide(&known("xfs", None, None), &want("ext4"), Format::Ext4, false)));
-        assert!(refused(decide(&known("ext4", Some("x"), None), &labelled, Format::Ext4, false)));
-        assert!(refused(decide(&known("ext4", None, None), &want("none"), Format::None, false)));
-        assert!(refused(decide(&known("vfat", None, Some("1")), &identified, Format::Vfat, false)));
+        assert!(refused(decide(
+            &known("xfs", None, None),
+            &want("ext4"),
+            Format::Ext4,
+            false
+        )));
+        assert!(refused(decide(
+            &known("ext4", Some("x"), None),
+            &labelled,
+            Format::Ext4,
+            false
+        )));
+        assert!(refused(decide(
+            &known("ext4", None, None),
+            &want("none"),
+            Format::None,
+            false
+        )));
+        assert!(refused(decide(
+            &known("vfat", None, Some("1")),
+            &identified,
+            Format::Vfat,
+            false
+        )));
         assert!(refused(decide(&two, &want("ext4"), Format::Ext4, false)));
     }
 
@@ -191,18 +310,35 @@ mod tests {
             ..want(format)
         };
         for (format, name, expected) in [
-            (Format::Btrfs, "btrfs", "mkfs.btrfs -q --force -U 9a0e-11 -L L /dev/vdb1"),
+            (
+                Format::Btrfs,
+                "btrfs",
+                "mkfs.btrfs -q --force -U 9a0e-11 -L L /dev/vdb1",
+            ),
             (Format::Ext4, "ext4", "mkfs.ext4 -q -F -U 9a0e-11 -L L /dev/vdb1"),
-            (Format::Xfs, "xfs", "mkfs.xfs -q -f -m uuid=9a0e-11 -L L /dev/vdb1"),
+            (
+                Format::Xfs,
+                "xfs",
+                "mkfs.xfs -q -f -m uuid=9a0e-11 -L L /dev/vdb1",
+            ),
             (Format::Swap, "swap", "mkswap -q -f -U 9a0e-11 -L L /dev/vdb1"),
             (Format::Vfat, "vfat", "mkfs.fat -q -i 9a0e11 -n L /dev/vdb1"),
         ] {
-            assert_eq!(mkfs(&full(name), format, node, "d").unwrap().to_string(), expected);
+            assert_eq!(
+                mkfs(&full(name), format, node, "d").unwrap().to_string(),
+                expected
+            );
         }
         let open = mkfs(&want("vfat"), Format::Vfat, node, "01234567-89ab").unwrap();
         assert_eq!(open.to_string(), "mkfs.fat -i 01234567 /dev/vdb1");
-        let chosen = Filesystem { options: vec!["-U".into(), "clear".into()], ..want("ext4") };
-        assert_eq!(mkfs(&chosen, Format::Ext4, node, "d").unwrap().to_string(), "mkfs.ext4 -U clear -F /dev/vdb1");
+        let chosen = Filesystem {
+            options: vec!["-U".into(), "clear".into()],
+            ..want("ext4")
+        };
+        assert_eq!(
+            mkfs(&chosen, Format::Ext4, node, "d").unwrap().to_string(),
+            "mkfs.ext4 -U clear -F /dev/vdb1"
+        );
         assert_eq!(mkfs(&want("none"), Format::None, node, "d"), None);
     }
 }

@@ -13,13 +13,15 @@ pub fn plan_kargs(config: &Config) -> Plan {
     if wanted.should_exist.is_empty() && wanted.should_not_exist.is_empty() {
         return plan;
     }
-    let call = wanted.should_exist.iter().fold(Invocation::new(Program::KargsHelper), |call, argument| {
-        call.option("--should-exist", Some(argument))
-    });
     let call = wanted
-        .should_not_exist
+        .should_exist
         .iter()
-        .fold(call, |call, argument| call.option("--should-not-exist", Some(argument)));
+        .fold(Invocation::new(Program::KargsHelper), |call, argument| {
+            call.option("--should-exist", Some(argument))
+        });
+    let call = wanted.should_not_exist.iter().fold(call, |call, argument| {
+        call.option("--should-not-exist", Some(argument))
+    });
     plan.push("/kernelArguments", Step::KernelArguments { call });
     plan
 }

@@ -40,7 +40,11 @@ pub fn plan_mount(config: &Config, points: &MountPoints, root: &Path) -> Result<
             conflicts.push(Conflict::new(
                 "mount-path-not-a-directory",
                 format!("{pointer}/path"),
-                format!("{} goes through {}, which is {kind}", path.display(), obstacle.display()),
+                format!(
+                    "{} goes through {}, which is {kind}",
+                    path.display(),
+                    obstacle.display()
+                ),
                 "mount at the real directory (on OSTree systems /var/home, not /home)",
             ));
             continue;
@@ -50,9 +54,20 @@ pub fn plan_mount(config: &Config, points: &MountPoints, root: &Path) -> Result<
             .option("-t", filesystem.format.as_deref())
             .arg(&filesystem.device)
             .arg(below(root, path));
-        plan.push(pointer, Step::Mount { path: path.to_owned(), call, mounted: point.mounted });
+        plan.push(
+            pointer,
+            Step::Mount {
+                path: path.to_owned(),
+                call,
+                mounted: point.mounted,
+            },
+        );
     }
-    if conflicts.is_empty() { Ok(plan) } else { Err(conflicts) }
+    if conflicts.is_empty() {
+        Ok(plan)
+    } else {
+        Err(conflicts)
+    }
 }
 
 /// Plans the umount stage: deepest path first.
@@ -61,7 +76,13 @@ pub fn plan_umount(config: &Config, points: &MountPoints) -> Plan {
     let mut plan = Plan::empty(Stage::Umount);
     for (index, _, path) in candidates(config).into_iter().rev() {
         let absent = !points.get(path).is_some_and(|point| point.mounted);
-        plan.push(format!("/storage/filesystems/{index}"), Step::Unmount { path: path.to_owned(), absent });
+        plan.push(
+            format!("/storage/filesystems/{index}"),
+            Step::Unmount {
+                path: path.to_owned(),
+                absent,
+            },
+        );
     }
     plan
 }
@@ -97,23 +118,42 @@ mod tests {
     #[test]
     fn shallow_first_and_deepest_last() {
         let plan = plan_mount(&config(), &MountPoints::new(), Path::new("/sysroot")).unwrap();
-        let calls: Vec<_> = plan.steps.iter().map(|planned| match &planned.step {
-            Step::Mount { call, .. } => call.to_string(),
-            other => panic!("{other:?}"),
-        }).collect();
-        assert_eq!(calls, [
-            "mount -o ro,noatime -t xfs /dev/a /sysroot/var",
-            "mount -o ro,noatime -t ext4 /dev/c /sysroot/var/lib/deep",
-        ]);
+        let calls: Vec<_> = plan
+            .steps
+            .iter()
+            .map(|planned| match &planned.step {
+                Step::Mount { call, .. } => call.to_string(),
+                other => panic!("{other:?}"),
+            })
+            .collect();
+        assert_eq!(
+            calls,
+            [
+                "mount -o ro,noatime -t xfs /dev/a /sysroot/var",
+                "mount -o ro,noatime -t ext4 /dev/c /sysroot/var/lib/deep",
+            ]
+        );
         let first = plan_umount(&config(), &MountPoints::new()).steps.remove(0).step;
-        assert_eq!(first, Step::Unmount { path: "/var/lib/deep".into(), absent: true });
+        assert_eq!(
+            first,
+            Step::Unmount {
+                path: "/var/lib/deep".into(),
+                absent: true
+            }
+        );
     }
 
     #[test]
     fn a_link_on_the_way_is_refused() {
-        let point = MountPoint { obstacle: Some(("/var".into(), "a symbolic link".into())), ..MountPoint::default() };
+        let point = MountPoint {
+            obstacle: Some(("/var".into(), "a symbolic link".into())),
+            ..MountPoint::default()
+        };
         let points = MountPoints::from([("/var".into(), point)]);
         let conflicts = plan_mount(&config(), &points, Path::new("/")).unwrap_err();
-        assert_eq!((conflicts.len(), conflicts[0].code), (1, "mount-path-not-a-directory"));
+        assert_eq!(
+            (conflicts.len(), conflicts[0].code),
+            (1, "mount-path-not-a-directory")
+        );
     }
 }

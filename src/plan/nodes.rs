@@ -61,19 +61,28 @@ pub fn plan_nodes(plan: &mut Plan, conflicts: &mut Vec<Conflict>, config: &Confi
     let mut sorted: Vec<(PathBuf, String, Entry<'_>)> = entries(config)
         .map(|(pointer, entry)| {
             let path = PathBuf::from(entry.path());
-            (target.resolved.get(&path).cloned().unwrap_or(path), pointer, entry)
+            (
+                target.resolved.get(&path).cloned().unwrap_or(path),
+                pointer,
+                entry,
+            )
         })
         .collect();
     collisions(&sorted, conflicts);
     sorted.sort_by_key(|(real, _, entry)| (entry.is_hard_link(), real.components().count()));
-    let mut view = View { target, removed: BTreeSet::new() };
+    let mut view = View {
+        target,
+        removed: BTreeSet::new(),
+    };
     for (real, pointer, entry) in &sorted {
         let found = view.look(Path::new(entry.path()), real).cloned();
         let found = found.as_ref();
         match entry {
             Entry::Directory(entry) => directory(plan, conflicts, &mut view, pointer, entry, real, found),
             Entry::File(entry) => file(plan, conflicts, &view, pointer, entry, real, found),
-            Entry::Link(entry) if entry.hard == Some(true) => hard_link(plan, conflicts, &view, pointer, entry, found),
+            Entry::Link(entry) if entry.hard == Some(true) => {
+                hard_link(plan, conflicts, &view, pointer, entry, found)
+            }
             Entry::Link(entry) => symlink(plan, conflicts, &mut view, pointer, entry, real, found),
         }
     }
@@ -86,7 +95,12 @@ fn collisions(sorted: &[(PathBuf, String, Entry<'_>)], conflicts: &mut Vec<Confl
             conflicts.push(Conflict::new(
                 "paths-collide",
                 pointer,
-                format!("{} and {} are both {}, through links of the target", first.path(), entry.path(), real.display()),
+                format!(
+                    "{} and {} are both {}, through links of the target",
+                    first.path(),
+                    entry.path(),
+                    real.display()
+                ),
                 "remove one of the two entries",
             ));
         }
@@ -116,7 +130,10 @@ fn in_the_way(pointer: &str, path: &str, found: &Node, wanted: &str) -> Conflict
     Conflict::new(
         "path-exists",
         pointer,
-        format!("{path} is {} in the target, and the config asks for {wanted}", found.kind.name()),
+        format!(
+            "{path} is {} in the target, and the config asks for {wanted}",
+            found.kind.name()
+        ),
         "set overwrite to true if it may go, or use another path",
     )
 }
@@ -130,7 +147,8 @@ fn id(owner: &Owner) -> Id {
 }
 
 fn mode(mode: Option<i64>) -> Option<Mode> {
-    mode.and_then(|mode| u32::try_from(mode).ok()).map(|mode| Mode(mode & 0o7777))
+    mode.and_then(|mode| u32::try_from(mode).ok())
+        .map(|mode| Mode(mode & 0o7777))
 }
 
 fn owner_checked(pointer: &str, user: &Owner, group: &Owner, conflicts: &mut Vec<Conflict>) {
@@ -157,18 +175,43 @@ fn directory(
 ) {
     owner_checked(pointer, &entry.user, &entry.group, conflicts);
     let path = PathBuf::from(&entry.path);
-    let mut exists = matches!(found, Some(Node { kind: Kind::Directory, .. }));
+    let mut exists = matches!(
+        found,
+        Some(Node {
+            kind: Kind::Directory,
+            ..
+        })
+    );
     match (found, entry.overwrite == Some(true)) {
         (Some(found), true) => {
-            plan.push(pointer, Step::Remove { path: path.clone(), found: found.kind.name().to_owned() });
+            plan.push(
+                pointer,
+                Step::Remove {
+                    path: path.clone(),
+                    found: found.kind.name().to_owned(),
+                },
+            );
             view.removed.insert(real.to_owned());
             exists = false;
         }
-        (Some(found), false) if !exists => conflicts.push(in_the_way(pointer, &entry.path, found, "a directory")),
+        (Some(found), false) if !exists => {
+            conflicts.push(in_the_way(pointer, &entry.path, found, "a directory"))
+        }
         (_, false) | (None, true) => {}
     }
-    let ownership = Ownership { user: id(&entry.user), group: id(&entry.group), mode: mode(entry.mode) };
-    plan.push(pointer, Step::Directory { path, ownership, exists });
+    let ownership = Ownership {
+        user: id(&entry.user),
+        group: id(&entry.group),
+        mode: mode(entry.mode),
+    };
+    plan.push(
+        pointer,
+        Step::Directory {
+            path,
+            ownership,
+            exists,
+        },
+    );
 }
 
 /// The table of engine.md 4.6.5, with a row for what an interrupted run of ours left.
@@ -192,7 +235,13 @@ fn file(
         Some(_) if is_file && view.target.half_written.contains(&path) => Before::HalfWritten,
         Some(_) if is_file && (overwrite || !replaces) => Before::Present,
         Some(found) if overwrite => {
-            plan.push(pointer, Step::Remove { path: path.clone(), found: found.kind.name().to_owned() });
+            plan.push(
+                pointer,
+                Step::Remove {
+                    path: path.clone(),
+                    found: found.kind.name().to_owned(),
+                },
+            );
             Before::Absent
         }
         Some(found) => {
@@ -203,18 +252,34 @@ fn file(
     let is_fresh = matches!(before, Before::Absent | Before::HalfWritten);
     let keeps_content = !replaces && !overwrite && !is_fresh;
     let new_mode = (!keeps_content).then_some(FILE_MODE);
-    let ownership =
-        Ownership { user: id(&entry.user), group: id(&entry.group), mode: mode(entry.mode).or(new_mode) };
-    let resources = replaces.then_some(&entry.contents).into_iter().chain(&entry.append);
+    let ownership = Ownership {
+        user: id(&entry.user),
+        group: id(&entry.group),
+        mode: mode(entry.mode).or(new_mode),
+    };
+    let resources = replaces
+        .then_some(&entry.contents)
+        .into_iter()
+        .chain(&entry.append);
     let content = resources.map(content_of).collect();
-    plan.push(pointer, Step::File(FileStep { path, ownership, content, keeps_content, before }));
+    plan.push(
+        pointer,
+        Step::File(FileStep {
+            path,
+            ownership,
+            content,
+            keeps_content,
+            before,
+        }),
+    );
 }
 
 /// Bytes that stand in the config are decoded here; whatever must be fetched, unpacked or verified is left to
 /// the fetcher.
 #[must_use]
 pub fn content_of(resource: &Resource) -> Content {
-    let plain = resource.compression.as_deref().unwrap_or("").is_empty() && resource.verification.hash.is_none();
+    let plain =
+        resource.compression.as_deref().unwrap_or("").is_empty() && resource.verification.hash.is_none();
     match resource.source.as_deref() {
         None | Some("") => Content::Inline(Vec::new()),
         Some(source) if plain && source.starts_with("data:") => match data_url::decode(source) {
@@ -241,14 +306,32 @@ fn symlink(
         if cleaned(held) == cleaned(&target));
     match found {
         Some(found) if !exists && entry.overwrite == Some(true) => {
-            plan.push(pointer, Step::Remove { path: path.clone(), found: found.kind.name().to_owned() });
+            plan.push(
+                pointer,
+                Step::Remove {
+                    path: path.clone(),
+                    found: found.kind.name().to_owned(),
+                },
+            );
             view.removed.insert(real.to_owned());
         }
         Some(found) if !exists => conflicts.push(in_the_way(pointer, &entry.path, found, "another link")),
         _ => {}
     }
-    let ownership = Ownership { user: id(&entry.user), group: id(&entry.group), mode: None };
-    plan.push(pointer, Step::Symlink { path, target, ownership, exists });
+    let ownership = Ownership {
+        user: id(&entry.user),
+        group: id(&entry.group),
+        mode: None,
+    };
+    plan.push(
+        pointer,
+        Step::Symlink {
+            path,
+            target,
+            ownership,
+            exists,
+        },
+    );
 }
 
 fn hard_link(
@@ -262,10 +345,18 @@ fn hard_link(
     let path = PathBuf::from(&entry.path);
     let target = hard_target(entry);
     let same = |a: &Node, b: &Node| a.inode == b.inode;
-    let exists = found.zip(view.target.nodes.get(&target)).is_some_and(|(link, file)| same(link, file));
+    let exists = found
+        .zip(view.target.nodes.get(&target))
+        .is_some_and(|(link, file)| same(link, file));
     match found {
         Some(found) if !exists && entry.overwrite == Some(true) => {
-            plan.push(pointer, Step::Remove { path: path.clone(), found: found.kind.name().to_owned() });
+            plan.push(
+                pointer,
+                Step::Remove {
+                    path: path.clone(),
+                    found: found.kind.name().to_owned(),
+                },
+            );
         }
         Some(found) if !exists => conflicts.push(in_the_way(pointer, &entry.path, found, "a hard link")),
         _ => {}
@@ -300,11 +391,20 @@ mod tests {
     use crate::plan::Stage;
 
     fn node(kind: Kind) -> Node {
-        Node { kind, uid: 0, gid: 0, mode: Mode(0o644), inode: (1, 1) }
+        Node {
+            kind,
+            uid: 0,
+            gid: 0,
+            mode: Mode(0o644),
+            inode: (1, 1),
+        }
     }
 
     fn inline(text: &str) -> Resource {
-        Resource { source: Some(format!("data:,{text}")), ..Resource::default() }
+        Resource {
+            source: Some(format!("data:,{text}")),
+            ..Resource::default()
+        }
     }
 
     fn decided(entry: File, found: Option<Kind>, ours: bool) -> Result<Vec<Step>, Vec<Conflict>> {
@@ -321,34 +421,98 @@ mod tests {
         let (mut plan, mut conflicts) = (Plan::empty(Stage::Files), Vec::new());
         plan_nodes(&mut plan, &mut conflicts, &config, &target);
         let steps = plan.steps.into_iter().map(|planned| planned.step).collect();
-        if conflicts.is_empty() { Ok(steps) } else { Err(conflicts) }
+        if conflicts.is_empty() {
+            Ok(steps)
+        } else {
+            Err(conflicts)
+        }
     }
 
     #[test]
     fn file_table() {
-        let with = File { path: "/f".into(), contents: inline("x"), ..File::default() };
-        let over = File { overwrite: Some(true), ..with.clone() };
-        let bare = File { path: "/f".into(), append: vec![inline("y")], ..File::default() };
-        let file = |content: &[&str], keeps_content: bool, before| {
-            let content = content.iter().map(|text| Content::Inline(text.as_bytes().to_vec())).collect();
-            let mode = (!keeps_content).then_some(FILE_MODE);
-            let ownership = Ownership { user: Id::Keep, group: Id::Keep, mode };
-            Step::File(FileStep { path: "/f".into(), ownership, content, keeps_content, before })
+        let with = File {
+            path: "/f".into(),
+            contents: inline("x"),
+            ..File::default()
         };
-        let removed = Step::Remove { path: "/f".into(), found: "a directory".into() };
+        let over = File {
+            overwrite: Some(true),
+            ..with.clone()
+        };
+        let bare = File {
+            path: "/f".into(),
+            append: vec![inline("y")],
+            ..File::default()
+        };
+        let file = |content: &[&str], keeps_content: bool, before| {
+            let content = content
+                .iter()
+                .map(|text| Content::Inline(text.as_bytes().to_vec()))
+                .collect();
+            let mode = (!keeps_content).then_some(FILE_MODE);
+            let ownership = Ownership {
+                user: Id::Keep,
+                group: Id::Keep,
+                mode,
+            };
+            Step::File(FileStep {
+                path: "/f".into(),
+                ownership,
+                content,
+                keeps_content,
+                before,
+            })
+        };
+        let removed = Step::Remove {
+            path: "/f".into(),
+            found: "a directory".into(),
+        };
         for (row, entry, found, ours, expected) in [
-            ("nothing, contents", &with, None, false, Some(vec![file(&["x"], false, Before::Absent)])),
-            ("nothing, none", &bare, None, false, Some(vec![file(&["y"], false, Before::Absent)])),
+            (
+                "nothing, contents",
+                &with,
+                None,
+                false,
+                Some(vec![file(&["x"], false, Before::Absent)]),
+            ),
+            (
+                "nothing, none",
+                &bare,
+                None,
+                false,
+                Some(vec![file(&["y"], false, Before::Absent)]),
+            ),
             ("file, contents", &with, Some(Kind::File), false, None),
-            ("file, contents, ours", &with, Some(Kind::File), true, Some(vec![file(&["x"], false, Before::Ours)])),
-            ("file, overwrite", &over, Some(Kind::File), false, Some(vec![file(&["x"], false, Before::Present)])),
-            ("file, none", &bare, Some(Kind::File), false, Some(vec![file(&["y"], true, Before::Present)])),
+            (
+                "file, contents, ours",
+                &with,
+                Some(Kind::File),
+                true,
+                Some(vec![file(&["x"], false, Before::Ours)]),
+            ),
+            (
+                "file, overwrite",
+                &over,
+                Some(Kind::File),
+                false,
+                Some(vec![file(&["x"], false, Before::Present)]),
+            ),
+            (
+                "file, none",
+                &bare,
+                Some(Kind::File),
+                false,
+                Some(vec![file(&["y"], true, Before::Present)]),
+            ),
             ("directory, contents", &with, Some(Kind::Directory), false, None),
             ("directory, none", &bare, Some(Kind::Directory), false, None),
-            ("directory, overwrite", &over, Some(Kind::Directory), false, Some(vec![
-                removed,
-                file(&["x"], false, Before::Absent),
-            ])),
+            (
+                "directory, overwrite",
+                &over,
+                Some(Kind::Directory),
+                false,
+                Some(vec![removed, file(&["x"], false, Before::Absent)]),
+            ),
         ] {
             assert_eq!(decided(entry.clone(), found, ours).ok(), expected, "{row}");
         }
@@ -362,7 +526,11 @@ mod tests {
             overwrite: Some(true),
             ..Directory::default()
         });
-        config.storage.files.push(File { path: "/d/f".into(), contents: inline("x"), ..File::default() });
+        config.storage.files.push(File {
+            path: "/d/f".into(),
+            contents: inline("x"),
+            ..File::default()
+        });
         let mut target = Target::default();
         target.nodes.insert("/d".into(), node(Kind::Directory));
         target.nodes.insert("/d/f".into(), node(Kind::File));
@@ -370,20 +538,32 @@ mod tests {
         let (mut plan, mut conflicts) = (Plan::empty(Stage::Files), Vec::new());
         plan_nodes(&mut plan, &mut conflicts, &config, &target);
         assert_eq!(conflicts, []);
-        assert!(matches!(&plan.steps[2].step, Step::File(FileStep { before: Before::Absent, .. })));
+        assert!(matches!(
+            &plan.steps[2].step,
+            Step::File(FileStep {
+                before: Before::Absent,
+                ..
+            })
+        ));
     }
 
     #[test]
     fn two_paths_that_are_one_through_a_link_are_refused() {
         let mut config = Config::default();
         for path in ["/a/f", "/b/f"] {
-            config.storage.files.push(File { path: path.into(), ..File::default() });
+            config.storage.files.push(File {
+                path: path.into(),
+                ..File::default()
+            });
         }
         let mut target = Target::default();
         target.resolved.insert("/b/f".into(), "/a/f".into());
         let mut conflicts = Vec::new();
         plan_nodes(&mut Plan::empty(Stage::Files), &mut conflicts, &config, &target);
-        assert_eq!(conflicts.iter().map(|found| found.code).collect::<Vec<_>>(), ["paths-collide"]);
+        assert_eq!(
+            conflicts.iter().map(|found| found.code).collect::<Vec<_>>(),
+            ["paths-collide"]
+        );
     }
 
     #[test]
@@ -398,7 +578,10 @@ mod tests {
         assert_eq!(hard_target(&link("../f")), Path::new("/srv/f"));
         let mut config = Config::default();
         config.storage.links.push(link("/srv/deep/down/f"));
-        config.storage.files.push(File { path: "/srv/deep/down/f".into(), ..File::default() });
+        config.storage.files.push(File {
+            path: "/srv/deep/down/f".into(),
+            ..File::default()
+        });
         let mut plan = Plan::empty(Stage::Files);
         plan_nodes(&mut plan, &mut Vec::new(), &config, &Target::default());
         assert!(matches!(plan.steps.last().unwrap().step, Step::HardLink { .. }));

@@ -37,7 +37,10 @@ impl Partition {
     /// Where its content is, whether or not the kernel knows the partition yet.
     #[must_use]
     pub fn probe(&self) -> Probe {
-        Probe { node: self.disk_node.clone(), range: Some((self.start, self.size)) }
+        Probe {
+            node: self.disk_node.clone(),
+            range: Some((self.start, self.size)),
+        }
     }
 }
 
@@ -45,7 +48,10 @@ impl Partition {
 #[must_use]
 pub fn partition_name(disk: &Path, number: u32) -> PathBuf {
     let mut name = disk.as_os_str().to_owned();
-    if name.to_string_lossy().ends_with(|last: char| last.is_ascii_digit()) {
+    if name
+        .to_string_lossy()
+        .ends_with(|last: char| last.is_ascii_digit())
+    {
         name.push("p");
     }
     name.push(number.to_string());
@@ -64,15 +70,20 @@ pub fn partitions_at(
         .iter()
         .filter_map(|(device, change)| Some((device, disks.get(device)?, change.table.as_ref()?)))
         .flat_map(|(device, disk, table)| {
-            table.entries.keys().filter(move |number| names(path, device, disk, table, **number)).map(|number| {
-                partition(device, disk, table, *number)
-            })
+            table
+                .entries
+                .keys()
+                .filter(move |number| names(path, device, disk, table, **number))
+                .map(|number| partition(device, disk, table, *number))
         })
         .collect()
 }
 
 fn partition(device: &str, disk: &Disk, table: &Table, number: u32) -> Partition {
-    let (first, last) = table.entries.get(&number).map_or((0, 0), |entry| (entry.first.0, entry.last.0));
+    let (first, last) = table
+        .entries
+        .get(&number)
+        .map_or((0, 0), |entry| (entry.first.0, entry.last.0));
     let sector = disk.sector.bytes();
     Partition {
         disk: device.to_owned(),
@@ -92,7 +103,9 @@ fn names(path: &Path, device: &str, disk: &Disk, table: &Table, number: u32) -> 
     if device.starts_with("/dev/disk/") && path == Path::new(&format!("{device}-part{number}")) {
         return true;
     }
-    let Some(entry) = table.entries.get(&number) else { return false };
+    let Some(entry) = table.entries.get(&number) else {
+        return false;
+    };
     let label = entry.label.to_string();
     (!label.is_empty() && path == Path::new("/dev/disk/by-partlabel").join(udev_escaped(&label)))
         || path == Path::new("/dev/disk/by-partuuid").join(entry.guid.to_string().to_lowercase())
@@ -123,9 +136,11 @@ mod tests {
 
     #[test]
     fn a_digit_at_the_end_takes_a_p() {
-        for (disk, number, expected) in
-            [("/dev/vda", 1, "/dev/vda1"), ("/dev/nvme0n1", 2, "/dev/nvme0n1p2"), ("/dev/loop7", 12, "/dev/loop7p12")]
-        {
+        for (disk, number, expected) in [
+            ("/dev/vda", 1, "/dev/vda1"),
+            ("/dev/nvme0n1", 2, "/dev/nvme0n1p2"),
+            ("/dev/loop7", 12, "/dev/loop7p12"),
+        ] {
             assert_eq!(partition_name(Path::new(disk), number), Path::new(expected));
         }
     }

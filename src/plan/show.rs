@@ -40,7 +40,10 @@ pub fn show(plan: &Plan) -> String {
 /// The plan's lines without heading and indentation.
 #[must_use]
 pub fn lines(plan: &Plan) -> Vec<String> {
-    plan.steps.iter().flat_map(|planned| describe(&planned.step)).collect()
+    plan.steps
+        .iter()
+        .flat_map(|planned| describe(&planned.step))
+        .collect()
 }
 
 /// Counts changes and possible data loss from the same lines a person reads.
@@ -58,7 +61,9 @@ pub fn count(plan: &Plan) -> Count {
 /// A resource for a log: scheme, host and path, never user-info or query; of inline data only that it is such.
 #[must_use]
 pub fn source(resource: &Resource) -> String {
-    let Some(source) = resource.source.as_deref() else { return "nothing".to_owned() };
+    let Some(source) = resource.source.as_deref() else {
+        return "nothing".to_owned();
+    };
     match url::Url::parse(source) {
         Ok(url) if url.scheme() == "data" => "inline data".to_owned(),
         Ok(mut url) => {
@@ -77,30 +82,67 @@ pub fn source(resource: &Resource) -> String {
 fn describe(step: &Step) -> Vec<String> {
     match step {
         Step::KernelArguments { call } => vec![format!("> {call}")],
-        Step::WriteTable { device, write, slots, before, .. } => {
+        Step::WriteTable {
+            device,
+            write,
+            slots,
+            before,
+            ..
+        } => {
             let mark = if before == "blank" { '~' } else { '!' };
             // A table that only gains and keeps partitions loses nothing.
-            let loses = slots.iter().any(|slot| matches!(slot.step, SlotStep::Delete | SlotStep::Replace));
-            let mark = if mark == '!' && !loses && before.starts_with("GPT") { '~' } else { mark };
-            let sector = write.table.as_ref().map_or(SectorSize::S512, |table| table.sector_size);
-            let heading = format!("{mark} {}: write the partition table (now: {before})", device.display());
-            [heading].into_iter().chain(slots.iter().map(|slot| describe_slot(slot, sector))).collect()
+            let loses = slots
+                .iter()
+                .any(|slot| matches!(slot.step, SlotStep::Delete | SlotStep::Replace));
+            let mark = if mark == '!' && !loses && before.starts_with("GPT") {
+                '~'
+            } else {
+                mark
+            };
+            let sector = write
+                .table
+                .as_ref()
+                .map_or(SectorSize::S512, |table| table.sector_size);
+            let heading = format!(
+                "{mark} {}: write the partition table (now: {before})",
+                device.display()
+            );
+            [heading]
+                .into_iter()
+                .chain(slots.iter().map(|slot| describe_slot(slot, sector)))
+                .collect()
         }
         Step::KeepTable { device, slots } => {
             let count = slots.iter().filter(|slot| slot.step == SlotStep::Keep).count();
-            vec![format!("= {}: {count} partitions are as configured", device.display())]
+            vec![format!(
+                "= {}: {count} partitions are as configured",
+                device.display()
+            )]
         }
-        Step::WipeSignatures { device, found, unfinished, .. } => vec![if *unfinished {
-            format!("~ {}: erase what an interrupted run left there ({found})", device.display())
+        Step::WipeSignatures {
+            device,
+            found,
+            unfinished,
+            ..
+        } => vec![if *unfinished {
+            format!(
+                "~ {}: erase what an interrupted run left there ({found})",
+                device.display()
+            )
         } else {
             format!("! {}: erase {found}", device.display())
         }],
         Step::MakeFilesystem { device, call, .. } => vec![format!("+ {}: {call}", device.display())],
         Step::KeepFilesystem { device, format } => vec![format!("= {}: {format} is there", device.display())],
         Step::FinishTable { device, .. } => {
-            vec![format!("~ {}: mark the new partitions as finished", device.display())]
+            vec![format!(
+                "~ {}: mark the new partitions as finished",
+                device.display()
+            )]
         }
-        Step::SettleDevices { nodes } => vec![format!("  wait for udev to finish with {} devices", nodes.len())],
+        Step::SettleDevices { nodes } => {
+            vec![format!("  wait for udev to finish with {} devices", nodes.len())]
+        }
         Step::Mount { path, call, mounted } => vec![match mounted {
             true => format!("= {} is mounted", path.display()),
             false => format!("> {call}"),
@@ -111,21 +153,45 @@ fn describe(step: &Step) -> Vec<String> {
         }],
         Step::Account { call, already, .. } => vec![format!("{} {call}", if *already { '=' } else { '>' })],
         Step::HandOver { user, made } => {
-            vec![format!("  give {user} those of {} mounted directories that are in their home", made.len())]
+            vec![format!(
+                "  give {user} those of {} mounted directories that are in their home",
+                made.len()
+            )]
         }
         Step::AuthorizedKeys { user, file, keys } => {
             vec![format!("+ ~{user}/{}: {} SSH keys", file.display(), keys.len())]
         }
         Step::Remove { path, found } => vec![format!("! {}: remove {found}", path.display())],
-        Step::Directory { path, ownership, exists } => {
-            vec![format!("{} {}/{}", if *exists { '=' } else { '+' }, path.display(), access(ownership))]
+        Step::Directory {
+            path,
+            ownership,
+            exists,
+        } => {
+            vec![format!(
+                "{} {}/{}",
+                if *exists { '=' } else { '+' },
+                path.display(),
+                access(ownership)
+            )]
         }
         Step::File(file) => vec![describe_file(file)],
-        Step::Symlink { path, target, exists, .. } => {
-            vec![format!("{} {} -> {}", if *exists { '=' } else { '+' }, path.display(), target.display())]
+        Step::Symlink {
+            path, target, exists, ..
+        } => {
+            vec![format!(
+                "{} {} -> {}",
+                if *exists { '=' } else { '+' },
+                path.display(),
+                target.display()
+            )]
         }
         Step::HardLink { path, target, exists } => {
-            vec![format!("{} {} = {}", if *exists { '=' } else { '+' }, path.display(), target.display())]
+            vec![format!(
+                "{} {} = {}",
+                if *exists { '=' } else { '+' },
+                path.display(),
+                target.display()
+            )]
         }
         Step::Preset { lines } => lines
             .iter()
@@ -137,7 +203,11 @@ fn describe(step: &Step) -> Vec<String> {
             })
             .collect(),
         Step::Result { already, .. } => {
-            vec![format!("{} {}", if *already { '=' } else { '+' }, super::files::RESULT_FILE)]
+            vec![format!(
+                "{} {}",
+                if *already { '=' } else { '+' },
+                super::files::RESULT_FILE
+            )]
         }
         Step::Relabel { paths, .. } => vec![format!("~ label {} paths for SELinux", paths.len())],
     }
@@ -145,8 +215,18 @@ fn describe(step: &Step) -> Vec<String> {
 
 fn describe_slot(slot: &SlotOutcome, sector: SectorSize) -> String {
     let entry = |entry: &Entry| {
-        let size = entry.last.0.saturating_sub(entry.first.0).saturating_add(1).saturating_mul(sector.bytes());
-        format!("{} at {}, {}", name(&entry.label.to_string()), entry.first.to_bytes(sector), Bytes(size))
+        let size = entry
+            .last
+            .0
+            .saturating_sub(entry.first.0)
+            .saturating_add(1)
+            .saturating_mul(sector.bytes());
+        format!(
+            "{} at {}, {}",
+            name(&entry.label.to_string()),
+            entry.first.to_bytes(sector),
+            Bytes(size)
+        )
     };
     let after = slot.after.as_ref().map_or_else(String::new, entry);
     let before = slot.before.as_ref().map_or_else(String::new, entry);
@@ -162,7 +242,11 @@ fn describe_slot(slot: &SlotOutcome, sector: SectorSize) -> String {
 }
 
 fn name(label: &str) -> String {
-    if label.is_empty() { "no label".to_owned() } else { format!("{label:?}") }
+    if label.is_empty() {
+        "no label".to_owned()
+    } else {
+        format!("{label:?}")
+    }
 }
 
 fn describe_file(file: &FileStep) -> String {
@@ -181,7 +265,11 @@ fn describe_file(file: &FileStep) -> String {
         parts.push(match content {
             Content::Inline(bytes) => Bytes(bytes.len() as u64).to_string(),
             Content::Remote(resource) => {
-                let checked = resource.verification.hash.as_deref().and_then(|hash| hash.split_once('-'));
+                let checked = resource
+                    .verification
+                    .hash
+                    .as_deref()
+                    .and_then(|hash| hash.split_once('-'));
                 format!("{}{}", source(resource), checked.map_or(" (no hash)", |_| ""))
             }
         });
@@ -201,11 +289,19 @@ fn access(ownership: &Ownership) -> String {
     };
     let owner = match (id(&ownership.user), id(&ownership.group)) {
         (None, None) => None,
-        (user, group) => Some(format!("{}:{}", user.unwrap_or_default(), group.unwrap_or_default())),
+        (user, group) => Some(format!(
+            "{}:{}",
+            user.unwrap_or_default(),
+            group.unwrap_or_default()
+        )),
     };
     let mode = ownership.mode.map(|mode| mode.to_string());
     let words: Vec<String> = mode.into_iter().chain(owner).collect();
-    if words.is_empty() { String::new() } else { format!(" ({})", words.join(" ")) }
+    if words.is_empty() {
+        String::new()
+    } else {
+        format!(" ({})", words.join(" "))
+    }
 }
 
 #[cfg(test)]
@@ -219,7 +315,10 @@ mod tests {
             ("data:,secret", "inline data"),
             ("://", "a source that is not a URL"),
         ] {
-            let resource = Resource { source: Some(given.to_owned()), ..Resource::default() };
+            let resource = Resource {
+                source: Some(given.to_owned()),
+                ..Resource::default()
+            };
             assert_eq!(source(&resource), shown);
         }
     }

@@ -84,12 +84,18 @@ impl Plan {
     /// A plan without steps.
     #[must_use]
     pub fn empty(stage: Stage) -> Self {
-        Self { stage, steps: Vec::new() }
+        Self {
+            stage,
+            steps: Vec::new(),
+        }
     }
 
     /// Adds a step that the config asks for at `pointer`.
     pub fn push(&mut self, pointer: impl Into<String>, step: Step) {
-        self.steps.push(Planned { pointer: pointer.into(), step });
+        self.steps.push(Planned {
+            pointer: pointer.into(),
+            step,
+        });
     }
 }
 
@@ -399,4 +405,3 @@ pub enum Before {
     /// A file that an interrupted run put where nothing was, and that did not reach the medium whole.
     HalfWritten,
 }
-

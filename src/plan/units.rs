@@ -43,7 +43,10 @@ pub fn plan_units(plan: &mut Plan, config: &Config, target: &Target) {
         }
         let masked = unit.mask == Some(true);
         if let Some(contents) = unit.contents.as_ref().filter(|text| !text.is_empty() && !masked) {
-            plan.push(format!("{pointer}/contents"), write(unit_path(unit), contents, target));
+            plan.push(
+                format!("{pointer}/contents"),
+                write(unit_path(unit), contents, target),
+            );
         }
         plan_mask(plan, &pointer, unit, target);
     }
@@ -63,7 +66,11 @@ fn write(path: PathBuf, contents: &str, target: &Target) -> Step {
     };
     Step::File(FileStep {
         path,
-        ownership: Ownership { user: Id::Keep, group: Id::Keep, mode: Some(Mode(0o644)) },
+        ownership: Ownership {
+            user: Id::Keep,
+            group: Id::Keep,
+            mode: Some(Mode(0o644)),
+        },
         content: vec![Content::Inline(contents.as_bytes().to_vec())],
         keeps_content: false,
         before,
@@ -76,15 +83,30 @@ fn plan_mask(plan: &mut Plan, pointer: &str, unit: &Unit, target: &Target) {
     let null = Path::new("/dev/null");
     let is_masked = matches!(found, Some(Node { kind: Kind::Symlink { target }, .. }) if target == null);
     let pointer = format!("{pointer}/mask");
-    let remove = |found: &Node| Step::Remove { path: path.clone(), found: found.kind.name().to_owned() };
+    let remove = |found: &Node| Step::Remove {
+        path: path.clone(),
+        found: found.kind.name().to_owned(),
+    };
     match (unit.mask, found) {
         (Some(true), found) => {
             if let Some(found) = found.filter(|_| !is_masked) {
                 plan.push(&pointer, remove(found));
             }
-            let ownership = Ownership { user: Id::Keep, group: Id::Keep, mode: None };
+            let ownership = Ownership {
+                user: Id::Keep,
+                group: Id::Keep,
+                mode: None,
+            };
             let (path, target) = (path.clone(), null.to_owned());
-            plan.push(&pointer, Step::Symlink { path, target, ownership, exists: is_masked });
+            plan.push(
+                &pointer,
+                Step::Symlink {
+                    path,
+                    target,
+                    ownership,
+                    exists: is_masked,
+                },
+            );
         }
         (Some(false), Some(found)) if is_masked => plan.push(&pointer, remove(found)),
         (Some(false) | None, _) => {}
@@ -127,7 +149,11 @@ mod tests {
     use crate::plan::Stage;
 
     fn unit(name: &str, enabled: Option<bool>) -> Unit {
-        Unit { name: name.into(), enabled, ..Unit::default() }
+        Unit {
+            name: name.into(),
+            enabled,
+            ..Unit::default()
+        }
     }
 
     #[test]
@@ -139,23 +165,31 @@ mod tests {
             unit("a.timer", Some(false)),
             unit("quiet.service", None),
         ];
-        assert_eq!(preset_lines(&units), [
-            PresetLine::DisableIfEnabled("a.timer".into()),
-            PresetLine::Enable("enable b.service".into()),
-            PresetLine::Enable("enable job@.service 2 1".into()),
-        ]);
+        assert_eq!(
+            preset_lines(&units),
+            [
+                PresetLine::DisableIfEnabled("a.timer".into()),
+                PresetLine::Enable("enable b.service".into()),
+                PresetLine::Enable("enable job@.service 2 1".into()),
+            ]
+        );
     }
 
     #[test]
     fn mask_table() {
         let masked = Node {
-            kind: Kind::Symlink { target: "/dev/null".into() },
+            kind: Kind::Symlink {
+                target: "/dev/null".into(),
+            },
             uid: 0,
             gid: 0,
             mode: Mode(0o777),
             inode: (0, 0),
         };
-        let file = Node { kind: Kind::File, ..masked.clone() };
+        let file = Node {
+            kind: Kind::File,
+            ..masked.clone()
+        };
         for (row, mask, found, expected) in [
             ("mask", Some(true), None, "link"),
             ("mask what is a file", Some(true), Some(&file), "remove link"),
@@ -164,7 +198,10 @@ mod tests {
             ("unmask what is a file", Some(false), Some(&file), ""),
             ("say nothing", None, Some(&masked), ""),
         ] {
-            let unit = Unit { mask, ..unit("x.service", None) };
+            let unit = Unit {
+                mask,
+                ..unit("x.service", None)
+            };
             let mut target = Target::default();
             if let Some(found) = found {
                 target.nodes.insert(unit_path(&unit), found.clone());
@@ -174,7 +211,13 @@ mod tests {
             let words: Vec<_> = plan
                 .steps
                 .iter()
-                .map(|planned| if matches!(planned.step, Step::Remove { .. }) { "remove" } else { "link" })
+                .map(|planned| {
+                    if matches!(planned.step, Step::Remove { .. }) {
+                        "remove"
+                    } else {
+                        "link"
+                    }
+                })
                 .collect();
             assert_eq!(words.join(" "), expected, "{row}");
         }

@@ -51,8 +51,19 @@ impl Failure {
     #[must_use]
     pub fn of(stage: Stage, code: &str, error: &dyn Error, next: String) -> Self {
         let mut why = chain(error);
-        let what = if why.is_empty() { String::new() } else { why.remove(0) };
-        Self { code: code.to_owned(), stage, what, place: None, why, next }
+        let what = if why.is_empty() {
+            String::new()
+        } else {
+            why.remove(0)
+        };
+        Self {
+            code: code.to_owned(),
+            stage,
+            what,
+            place: None,
+            why,
+            next,
+        }
     }
 
     /// A record of a step that failed.
@@ -74,8 +85,9 @@ impl Failure {
     pub fn of_conflicts(stage: Stage, conflicts: &[Conflict]) -> Self {
         let first = conflicts.first();
         let shown = conflicts.iter().skip(1).take(CONFLICTS_SHOWN - 1);
-        let mut why: Vec<String> =
-            shown.map(|conflict| format!("also: {} ({})", conflict.message, conflict.pointer)).collect();
+        let mut why: Vec<String> = shown
+            .map(|conflict| format!("also: {} ({})", conflict.message, conflict.pointer))
+            .collect();
         if conflicts.len() > CONFLICTS_SHOWN {
             why.push(format!("and {} more", conflicts.len() - CONFLICTS_SHOWN));
         }
@@ -101,7 +113,11 @@ impl fmt::Display for Failure {
             }
             Ok(())
         };
-        write!(out, "kindling: first boot FAILED in stage {} [{}]", self.stage, self.code)?;
+        write!(
+            out,
+            "kindling: first boot FAILED in stage {} [{}]",
+            self.stage, self.code
+        )?;
         line(out, "what:", &self.what)?;
         if let Some(place) = &self.place {
             line(out, "where:", place)?;
@@ -120,10 +136,21 @@ mod tests {
     #[test]
     fn a_record_reads_as_an_operator_needs_it() {
         let conflict = |pointer: &str, message: &str| {
-            Conflict::new("filesystem-differs", pointer, message, "set wipeFilesystem to true if the data may go")
+            Conflict::new(
+                "filesystem-differs",
+                pointer,
+                message,
+                "set wipeFilesystem to true if the data may go",
+            )
         };
-        let conflicts: Vec<_> =
-            (0..6).map(|index| conflict(&format!("/storage/filesystems/{index}"), "/dev/vdb1: it holds xfs")).collect();
+        let conflicts: Vec<_> = (0..6)
+            .map(|index| {
+                conflict(
+                    &format!("/storage/filesystems/{index}"),
+                    "/dev/vdb1: it holds xfs",
+                )
+            })
+            .collect();
         let text = Failure::of_conflicts(Stage::Disks, &conflicts).to_string();
         assert_eq!(
             text,

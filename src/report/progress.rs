@@ -25,14 +25,22 @@ impl StageRecord {
     #[must_use]
     pub fn new(stage: Stage, milliseconds: u64, tally: Tally, outcome: &str) -> Self {
         let Tally { changed, already_so } = tally;
-        Self { stage, milliseconds, changed, already_so, outcome: outcome.to_owned() }
+        Self {
+            stage,
+            milliseconds,
+            changed,
+            already_so,
+            outcome: outcome.to_owned(),
+        }
     }
 }
 
 /// The list with one more record. What cannot be read counts as an empty list: a report must not stop a boot.
 #[must_use]
 pub fn with(list: Option<&str>, record: StageRecord) -> String {
-    let mut records: Vec<StageRecord> = list.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
+    let mut records: Vec<StageRecord> = list
+        .and_then(|text| serde_json::from_str(text).ok())
+        .unwrap_or_default();
     records.push(record);
     serde_json::to_string(&records).expect("records are plain data")
 }

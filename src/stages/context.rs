@@ -94,7 +94,8 @@ impl<'a> Context<'a> {
         let path = &self.options.config_cache;
         let stage = self.stage();
         let text = fs::read(path).map_err(|error| cache_failure(stage, path, &error))?;
-        let user: Config = serde_json::from_slice(&text).map_err(|error| cache_failure(stage, path, &error))?;
+        let user: Config =
+            serde_json::from_slice(&text).map_err(|error| cache_failure(stage, path, &error))?;
         self.fetcher
             .configure(&user.ignition)
             .map_err(|error| Failure::of(stage, error.code(), &error, error.next()))?;
@@ -159,7 +160,10 @@ fn cache_failure(stage: Stage, path: &Path, error: &dyn std::error::Error) -> Fa
     let next = "run the stage fetch-offline or fetch first; its failure is the cause".to_owned();
     let mut failure = Failure::of(stage, "config-cache-unreadable", error, next);
     failure.why.insert(0, std::mem::take(&mut failure.what));
-    failure.what = format!("cannot read the config that a fetch stage leaves in {}", path.display());
+    failure.what = format!(
+        "cannot read the config that a fetch stage leaves in {}",
+        path.display()
+    );
     failure
 }
 

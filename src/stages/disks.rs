@@ -18,7 +18,11 @@ use crate::report::Failure;
 /// Runs the stage.
 pub(super) fn run(mut context: Context<'_>) -> Result<Applied, StageError> {
     let (config, digest) = context.cached()?;
-    let plan = if is_empty(&config) { Plan::empty(Stage::Disks) } else { plan(&context, &config, &digest)? };
+    let plan = if is_empty(&config) {
+        Plan::empty(Stage::Disks)
+    } else {
+        plan(&context, &config, &digest)?
+    };
     announce(&plan)?;
     let applied = apply(&plan, &context.host()).map_err(|failed| Failure::of_step(Stage::Disks, &failed))?;
     context.save()?;
@@ -28,20 +32,34 @@ pub(super) fn run(mut context: Context<'_>) -> Result<Applied, StageError> {
 /// Nothing to do with any device: then no device is looked at either.
 fn is_empty(config: &Config) -> bool {
     let storage = &config.storage;
-    storage.disks.is_empty() && storage.raid.is_empty() && storage.luks.is_empty() && storage.filesystems.is_empty()
+    storage.disks.is_empty()
+        && storage.raid.is_empty()
+        && storage.luks.is_empty()
+        && storage.filesystems.is_empty()
 }
 
 fn plan(context: &Context<'_>, config: &Config, digest: &str) -> Result<Plan, Failure> {
     let devices = &context.devices;
-    let named: Vec<PathBuf> = config.storage.disks.iter().map(|disk| PathBuf::from(&disk.device)).collect();
+    let named: Vec<PathBuf> = config
+        .storage
+        .disks
+        .iter()
+        .map(|disk| PathBuf::from(&disk.device))
+        .collect();
     devices.wait_for(&named).map_err(|error| device_failure(&error))?;
     let mut disks = BTreeMap::new();
     for disk in &config.storage.disks {
-        let found = devices.disk(disk.device.as_ref()).map_err(|error| device_failure(&error))?;
+        let found = devices
+            .disk(disk.device.as_ref())
+            .map_err(|error| device_failure(&error))?;
         disks.insert(disk.device.clone(), found);
     }
     let seed = context.seed(digest);
-    let known = Known { disks: &disks, seed: &seed, fresh: context.machine.fresh };
+    let known = Known {
+        disks: &disks,
+        seed: &seed,
+        fresh: context.machine.fresh,
+    };
     plan_known(config, &known, devices, &|place| probe(&context.processes, place))
 }
 
@@ -65,8 +83,14 @@ pub(super) fn plan_known(
 
 /// What a place holds, as blkid sees it.
 pub(super) fn probe(processes: &dyn Processes, place: &Place) -> Result<Content, Failure> {
-    observe::content(processes, &place.probe())
-        .map_err(|error| Failure::of(Stage::Disks, "device-unreadable", &error, "check the device".to_owned()))
+    observe::content(processes, &place.probe()).map_err(|error| {
+        Failure::of(
+            Stage::Disks,
+            "device-unreadable",
+            &error,
+            "check the device".to_owned(),
+        )
+    })
 }
 
 fn resolve(layout: &mut Layout, devices: &dyn Devices) -> Result<(), DeviceError> {
@@ -89,10 +113,14 @@ fn resolve(layout: &mut Layout, devices: &dyn Devices) -> Result<(), DeviceError
 
 fn device_failure(error: &DeviceError) -> Failure {
     let (code, next) = match error {
-        DeviceError::Missing { .. } => {
-            ("device-missing", "check that the disk is attached and that the config names it as this machine does")
-        }
-        _ => ("device-unreadable", "check the disk and its cabling or backing store; the kernel log says more"),
+        DeviceError::Missing { .. } => (
+            "device-missing",
+            "check that the disk is attached and that the config names it as this machine does",
+        ),
+        _ => (
+            "device-unreadable",
+            "check the disk and its cabling or backing store; the kernel log says more",
+        ),
     };
     Failure::of(Stage::Disks, code, error, next.to_owned())
 }

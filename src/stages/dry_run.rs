@@ -71,7 +71,10 @@ impl fmt::Display for DryRun {
             show::Count { changes: 0, .. } => write!(out, "nothing to do"),
             show::Count { changes, destroys: 0 } => write!(out, "{changes} changes; no data is destroyed"),
             show::Count { changes, destroys } => {
-                write!(out, "{changes} changes; {destroys} lines marked ! can destroy data")
+                write!(
+                    out,
+                    "{changes} changes; {destroys} lines marked ! can destroy data"
+                )
             }
         }
     }
@@ -82,19 +85,34 @@ impl fmt::Display for DryRun {
 ///
 /// # Errors
 /// The record that the boot would end with.
-pub fn plan(text: &str, name: &str, root: Option<&Path>, environment: &Environment) -> Result<DryRun, Failure> {
+pub fn plan(
+    text: &str,
+    name: &str,
+    root: Option<&Path>,
+    environment: &Environment,
+) -> Result<DryRun, Failure> {
     let mut fetcher = Fetcher::new(
         Arc::new(HttpClient::new()),
         TransportSettings::first(Duration::from_secs(120), false),
         Pace::real(),
     );
     let failed = |error: &RenderError| Failure::of(Stage::Fetch, error.code(), error, error.next());
-    let checked = check(text).map_err(|rejected| super::fetch::rejection(Stage::Fetch, name, text, &rejected))?;
-    let origin = Origin { kind: OriginKind::User, source: name.to_owned(), referenced: false, sha256: None };
+    let checked =
+        check(text).map_err(|rejected| super::fetch::rejection(Stage::Fetch, name, text, &rejected))?;
+    let origin = Origin {
+        kind: OriginKind::User,
+        source: name.to_owned(),
+        referenced: false,
+        sha256: None,
+    };
     let rendered = render(checked, name, origin, &mut fetcher).map_err(|error| failed(&error))?;
     let config = rendered.config();
     let mut dry_run = DryRun {
-        documents: rendered.origins().iter().map(|origin| origin.source.clone()).collect(),
+        documents: rendered
+            .origins()
+            .iter()
+            .map(|origin| origin.source.clone())
+            .collect(),
         assumptions: Vec::new(),
         stages: vec![kargs::plan_kargs(config)],
     };
@@ -120,14 +138,24 @@ impl DryRun {
             let disk = system.disk(wanted.device.as_ref()).unwrap_or_else(|_| {
                 let disk = assumed(wanted);
                 let size = disk.size;
-                self.assumptions.push(format!("{} is not readable here: a blank disk of {size}", wanted.device));
+                self.assumptions.push(format!(
+                    "{} is not readable here: a blank disk of {size}",
+                    wanted.device
+                ));
                 disk
             });
             disks.insert(wanted.device.clone(), disk);
         }
         let seed = Seed::new(&machine.id, digest);
-        let known = Known { disks: &disks, seed: &seed, fresh: machine.fresh };
-        let devices = Lookup { system, absent: Mutex::default() };
+        let known = Known {
+            disks: &disks,
+            seed: &seed,
+            fresh: machine.fresh,
+        };
+        let devices = Lookup {
+            system,
+            absent: Mutex::default(),
+        };
         let content = |place: &Place| match place {
             Place::Partition(partition) if disks.get(&partition.disk).is_some_and(|disk| disk.assumed) => {
                 Ok(Content::Blank)
@@ -137,7 +165,11 @@ impl DryRun {
         };
         let plan = disks::plan_known(config, &known, &devices, &content)?;
         let absent = devices.absent.into_inner().unwrap_or_default();
-        self.assumptions.extend(absent.iter().map(|at| format!("{} is not here: blank", at.display())));
+        self.assumptions.extend(
+            absent
+                .iter()
+                .map(|at| format!("{} is not here: blank", at.display())),
+        );
         self.stages.push(plan);
         Ok(())
     }
@@ -155,11 +187,16 @@ impl DryRun {
         let points = MountPoints::new();
         let mount = mounts::plan_mount(config, &points, below)
             .map_err(|conflicts| Failure::of_conflicts(Stage::Mount, &conflicts))?;
-        let mounted: Vec<PathBuf> = mount.steps.iter().filter_map(|planned| mount_path(&planned.step)).collect();
+        let mounted: Vec<PathBuf> = mount
+            .steps
+            .iter()
+            .filter_map(|planned| mount_path(&planned.step))
+            .collect();
         self.stages.push(mount);
         let target = match root {
             None => {
-                self.assumptions.push("the target has no accounts and no files of its own (--root DIR compares)".into());
+                self.assumptions
+                    .push("the target has no accounts and no files of its own (--root DIR compares)".into());
                 Target::default()
             }
             Some(root) => after_mounts(read_target(config, digest, processes, root)?, &mounted),
@@ -194,9 +231,19 @@ fn mount_path(step: &Step) -> Option<PathBuf> {
     }
 }
 
-fn read_target(config: &Config, digest: &str, processes: &process::System, root: &Path) -> Result<Target, Failure> {
+fn read_target(
+    config: &Config,
+    digest: &str,
+    processes: &process::System,
+    root: &Path,
+) -> Result<Target, Failure> {
     let unreadable = |error: &dyn std::error::Error| {
-        Failure::of(Stage::Files, "root-unreadable", error, "check the directory given as --root".to_owned())
+        Failure::of(
+            Stage::Files,
+            "root-unreadable",
+            error,
+            "check the directory given as --root".to_owned(),
+        )
     };
     let sysroot = Sysroot::open(root).map_err(|error| unreadable(&error))?;
     let journal = Journal::new(&sysroot, digest.to_owned());
@@ -219,8 +266,13 @@ fn assumed(wanted: &WantedDisk) -> Disk {
         let size = u64::try_from(partition.size_mib.unwrap_or(0)).unwrap_or(0);
         (start, size)
     });
-    let sizes: u64 = ends.clone().fold(0, |sum: u64, (_, size)| sum.saturating_add(size));
-    let last = ends.map(|(start, size)| start.saturating_add(size)).max().unwrap_or(0);
+    let sizes: u64 = ends
+        .clone()
+        .fold(0, |sum: u64, (_, size)| sum.saturating_add(size));
+    let last = ends
+        .map(|(start, size)| start.saturating_add(size))
+        .max()
+        .unwrap_or(0);
     let needed = sizes.max(last).saturating_add(1024).saturating_mul(MIB);
     Disk {
         node: PathBuf::from(&wanted.device),
@@ -257,7 +309,10 @@ impl Devices for Lookup {
     }
 
     fn write_table(&self, node: &Path, _write: &TableWrite) -> Result<(), DeviceError> {
-        Err(DeviceError::Missing { missing: vec![node.to_owned()], waited: Duration::ZERO })
+        Err(DeviceError::Missing {
+            missing: vec![node.to_owned()],
+            waited: Duration::ZERO,
+        })
     }
 
     fn settle(&self, _nodes: &[PathBuf]) -> Result<(), DeviceError> {

@@ -19,7 +19,7 @@ const CACHE_MODE: u32 = 0o640;
 
 /// What a source leads to.
 enum Outcome {
-    Rendered(Rendered),
+    Rendered(Box<Rendered>),
     NeedsNetwork(String),
 }
 
@@ -36,19 +36,27 @@ pub(super) fn run(mut context: Context<'_>) -> Result<Ended, StageError> {
                 what: format!("the network is needed for {what}"),
                 place: None,
                 why: Vec::new(),
-                next: "check that the distribution brings the network up before ignition-fetch.service".to_owned(),
+                next: "check that the distribution brings the network up before ignition-fetch.service"
+                    .to_owned(),
             }
             .into());
         }
     };
-    rendered.warnings().iter().for_each(|warning| tracing::warn!("{warning}"));
+    rendered
+        .warnings()
+        .iter()
+        .for_each(|warning| tracing::warn!("{warning}"));
     cache(&context, &rendered)?;
     context.state.record(rendered.origins());
     log::config_fetched("base", &context.base.origin.source, false);
     for origin in rendered.origins() {
         log::config_fetched(&origin.kind.to_string(), &origin.source, origin.referenced);
     }
-    let needs = if offline { needs_network(&context.whole(rendered.config().clone())) } else { Vec::new() };
+    let needs = if offline {
+        needs_network(&context.whole(rendered.config().clone()))
+    } else {
+        Vec::new()
+    };
     if let Some(need) = needs.first() {
         let what = format!("{} ({})", need.what, need.pointer);
         return ask_for_network(&mut context, &what);
@@ -61,7 +69,12 @@ fn outcome(context: &mut Context<'_>) -> Result<Outcome, Failure> {
     let stage = context.stage();
     let path = &context.environment.command_line;
     let command_line = fs::read_to_string(path).map_err(|error| {
-        let mut failure = Failure::of(stage, "kernel-arguments-unreadable", &error, "check that /proc is mounted".into());
+        let mut failure = Failure::of(
+            stage,
+            "kernel-arguments-unreadable",
+            &error,
+            "check that /proc is mounted".into(),
+        );
         failure.what = format!("cannot read {}: {}", path.display(), failure.what);
         failure
     })?;
@@ -70,7 +83,11 @@ fn outcome(context: &mut Context<'_>) -> Result<Outcome, Failure> {
         dirs: &context.environment.dirs,
         platform: context.platform,
     };
-    let via = HostAccess::new(&context.fetcher, &context.processes, &context.environment.config_file);
+    let via = HostAccess::new(
+        &context.fetcher,
+        &context.processes,
+        &context.environment.config_file,
+    );
     let acquired = acquire(places, &context.fetcher, &via)
         .map_err(|error| Failure::of(stage, error.code(), &error, error.next()))?;
     match acquired {
@@ -78,29 +95,26 @@ fn outcome(context: &mut Context<'_>) -> Result<Outcome, Failure> {
         Acquired::NeedsNetwork { what } => Ok(Outcome::NeedsNetwork(what)),
         Acquired::Empty { source } => {
             tracing::info!("{source} gives no config: an empty one is used");
-            Ok(Outcome::Rendered(Rendered::empty()))
+            Ok(Outcome::Rendered(Box::new(Rendered::empty())))
         }
     }
 }
 
 fn render_fetched(context: &mut Context<'_>, fetched: Fetched) -> Result<Outcome, Failure> {
     let stage = context.stage();
-    let checked = check(&fetched.text).map_err(|rejected| rejection(stage, &fetched.name, &fetched.text, &rejected))?;
+    let checked =
+        check(&fetched.text).map_err(|rejected| rejection(stage, &fetched.name, &fetched.text, &rejected))?;
     if !checked.warnings().is_empty() {
-        tracing::warn!("{}", diagnostic::render(&fetched.name, &fetched.text, checked.warnings()));
+        tracing::warn!(
+            "{}",
+            diagnostic::render(&fetched.name, &fetched.text, checked.warnings())
+        );
     }
     match render(checked, &fetched.name, fetched.origin, &mut context.fetcher) {
-        Ok(rendered) => Ok(Outcome::Rendered(rendered)),
-        Err(RenderError::Fetch { document, .. }) if stage == Stage::FetchOffline && is_remote(&document) => {
-            Ok(Outcome::NeedsNetwork(document))
-        }
+        Ok(rendered) => Ok(Outcome::Rendered(Box::new(rendered))),
         Err(error) if error.needs_network() => Ok(Outcome::NeedsNetwork("a referenced config".to_owned())),
         Err(error) => Err(Failure::of(stage, error.code(), &error, error.next())),
     }
-}
-
-fn is_remote(document: &str) -> bool {
-    document.contains("://")
 }
 
 /// The record of a document that is not a valid config.

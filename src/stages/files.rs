@@ -29,7 +29,11 @@ pub(super) fn run(mut context: Context<'_>) -> Result<Applied, StageError> {
     let plan =
         plan_files(&config, &known).map_err(|conflicts| Failure::of_conflicts(Stage::Files, &conflicts))?;
     announce(&plan)?;
-    let host = Host { sysroot: Some(&sysroot), journal: Some(&journal), ..context.host() };
+    let host = Host {
+        sysroot: Some(&sysroot),
+        journal: Some(&journal),
+        ..context.host()
+    };
     let applied = apply(&plan, &host).map_err(|failed| Failure::of_step(Stage::Files, &failed))?;
     context.save()?;
     Ok(applied)

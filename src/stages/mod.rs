@@ -86,11 +86,15 @@ pub fn run(options: &Options, environment: &Environment) -> Result<(), StageErro
         Err(error) => (Tally::default(), error.code()),
     };
     let record = StageRecord::new(options.stage, milliseconds, tally, outcome);
-    note(&environment.run_dir, record, ended.as_ref().err().and_then(StageError::failure));
-    match ended {
-        Ok(_) => Ok(tracing::info!("{outcome}: {} changed, {} already so, {milliseconds} ms", tally.changed, tally.already_so)),
-        Err(error) => Err(error),
-    }
+    note(
+        &environment.run_dir,
+        record,
+        ended.as_ref().err().and_then(StageError::failure),
+    );
+    ended?;
+    let Tally { changed, already_so } = tally;
+    tracing::info!("{outcome}: {changed} changed, {already_so} already so, {milliseconds} ms");
+    Ok(())
 }
 
 /// Keeps the record of the stage. A report that cannot be written must not stop a boot.
@@ -105,7 +109,10 @@ fn note(run_dir: &Path, record: StageRecord, failure: Option<&Failure>) {
         }
     });
     if let Err(error) = kept {
-        tracing::warn!("cannot keep the record of this stage in {}: {error}", run_dir.display());
+        tracing::warn!(
+            "cannot keep the record of this stage in {}: {error}",
+            run_dir.display()
+        );
     }
 }
 

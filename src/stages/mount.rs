@@ -25,8 +25,12 @@ pub(super) fn run(mut context: Context<'_>) -> Result<Applied, StageError> {
     let (config, _) = context.cached()?;
     let wanted = candidates(&config);
     let paths: Vec<PathBuf> = wanted.iter().map(|(_, _, path)| path.to_path_buf()).collect();
-    let block = wanted.iter().filter(|(_, filesystem, _)| filesystem.format.as_deref() != Some("virtiofs"));
-    let devices: Vec<PathBuf> = block.map(|(_, filesystem, _)| PathBuf::from(&filesystem.device)).collect();
+    let block = wanted
+        .iter()
+        .filter(|(_, filesystem, _)| filesystem.format.as_deref() != Some("virtiofs"));
+    let devices: Vec<PathBuf> = block
+        .map(|(_, filesystem, _)| PathBuf::from(&filesystem.device))
+        .collect();
     let sysroot = context.sysroot()?;
     context.devices.wait_for(&devices).map_err(|error| {
         let next = "check that the config's disks or filesystems section makes the device".to_owned();
@@ -36,7 +40,10 @@ pub(super) fn run(mut context: Context<'_>) -> Result<Applied, StageError> {
     let plan = plan_mount(&config, &points, &context.options.root)
         .map_err(|conflicts| Failure::of_conflicts(Stage::Mount, &conflicts))?;
     announce(&plan)?;
-    let host = Host { sysroot: Some(&sysroot), ..context.host() };
+    let host = Host {
+        sysroot: Some(&sysroot),
+        ..context.host()
+    };
     let applied = apply(&plan, &host).map_err(|failed| Failure::of_step(Stage::Mount, &failed))?;
     for made in &applied.made_directories {
         if !context.state.notated_directories.contains(made) {
@@ -50,17 +57,28 @@ pub(super) fn run(mut context: Context<'_>) -> Result<Applied, StageError> {
 /// Runs the umount stage.
 pub(super) fn umount(mut context: Context<'_>) -> Result<Applied, StageError> {
     let (config, _) = context.cached()?;
-    let paths: Vec<PathBuf> = candidates(&config).iter().map(|(_, _, path)| path.to_path_buf()).collect();
+    let paths: Vec<PathBuf> = candidates(&config)
+        .iter()
+        .map(|(_, _, path)| path.to_path_buf())
+        .collect();
     let sysroot = context.sysroot()?;
     let points = mounts::look(&sysroot, &paths).map_err(|error| unreadable(Stage::Umount, &error))?;
     let plan = plan_umount(&config, &points);
     announce(&plan)?;
-    let host = Host { sysroot: Some(&sysroot), ..context.host() };
+    let host = Host {
+        sysroot: Some(&sysroot),
+        ..context.host()
+    };
     let applied = apply(&plan, &host).map_err(|failed| Failure::of_step(Stage::Umount, &failed))?;
     context.save()?;
     Ok(applied)
 }
 
 fn unreadable(stage: Stage, error: &dyn std::error::Error) -> Failure {
-    Failure::of(stage, "root-unreadable", error, "check that the root file system is mounted".to_owned())
+    Failure::of(
+        stage,
+        "root-unreadable",
+        error,
+        "check that the root file system is mounted".to_owned(),
+    )
 }
