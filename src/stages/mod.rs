@@ -91,10 +91,11 @@ pub fn run(options: &Options, environment: &Environment) -> Result<(), StageErro
         record,
         ended.as_ref().err().and_then(StageError::failure),
     );
-    ended?;
     let Tally { changed, already_so } = tally;
-    tracing::info!("{outcome}: {changed} changed, {already_so} already so, {milliseconds} ms");
-    Ok(())
+    if ended.is_ok() {
+        tracing::info!("{outcome}: {changed} changed, {already_so} already so, {milliseconds} ms");
+    }
+    ended.map(drop)
 }
 
 /// Keeps the record of the stage. A report that cannot be written must not stop a boot.
