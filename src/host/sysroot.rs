@@ -5,24 +5,25 @@
 //! between the two. New content appears under its name by rename, complete and with its final
 //! owner and mode, or not at all.
 
+mod calls;
+
 use std::collections::HashMap;
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, Read, Write};
-use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::ffi::OsStrExt;
-use std::path::{Component, Path, PathBuf};
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use nix::errno::Errno;
 use nix::fcntl::{AtFlags, OFlag, OpenHow, ResolveFlag};
 use nix::sys::stat::{self, Mode as Bits};
-use nix::unistd::{Gid, Uid};
 use sha2::{Digest, Sha256};
 
 use kindling_config_spec::units::{Bytes, Mode};
 
 use crate::inventory::target::{Kind, Node};
+use calls::{HashWriter, below, empty, joined, node, set_access, set_access_at};
 
 /// How many links one path may go through, as the kernel's own limit (`MAXSYMLINKS`, linux/namei.h).
 const LINKS_FOLLOWED: usize = 40;
@@ -474,114 +475,6 @@ impl Sysroot {
             .map_err(failed("open the directory", Path::new("/")))?;
         nix::unistd::syncfs(dir).map_err(failed("sync", Path::new("/")))
     }
-}
-
-/// Removes everything a directory holds, by descriptors, so that no link is followed.
-fn empty(dir: &OwnedFd) -> io::Result<()> {
-    let mut entries = nix::dir::Dir::openat(dir, ".", OFlag::O_RDONLY | OFlag::O_DIRECTORY, Bits::empty())?;
-    for entry in entries.iter() {
-        let entry = entry?;
-        let name = entry.file_name();
-        if name.to_bytes() == b"." || name.to_bytes() == b".." {
-            continue;
-        }
-        match nix::unistd::unlinkat(dir, name, nix::unistd::UnlinkatFlags::NoRemoveDir) {
-            Ok(()) | Err(Errno::ENOENT) => {}
-            Err(Errno::EISDIR | Errno::EPERM) => {
-                let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
-                empty(&nix::fcntl::openat(dir, name, flags, Bits::empty())?)?;
-                nix::unistd::unlinkat(dir, name, nix::unistd::UnlinkatFlags::RemoveDir)?;
-            }
-            Err(error) => return Err(error.into()),
-        }
-    }
-    Ok(())
-}
-
-fn set_access(file: &File, access: Access) -> nix::Result<()> {
-    if access.uid.is_some() || access.gid.is_some() {
-        nix::unistd::fchown(file, access.uid.map(Uid::from_raw), access.gid.map(Gid::from_raw))?;
-    }
-    if let Some(Mode(mode)) = access.mode {
-        stat::fchmod(file, Bits::from_bits_truncate(mode))?;
-    }
-    Ok(())
-}
-
-fn set_access_at(dir: impl AsFd, name: &std::ffi::OsStr, access: Access) -> nix::Result<()> {
-    if access.uid.is_some() || access.gid.is_some() {
-        let (uid, gid) = (access.uid.map(Uid::from_raw), access.gid.map(Gid::from_raw));
-        nix::unistd::fchownat(dir.as_fd(), name, uid, gid, AtFlags::AT_SYMLINK_NOFOLLOW)?;
-    }
-    if let Some(Mode(mode)) = access.mode {
-        let bits = Bits::from_bits_truncate(mode);
-        stat::fchmodat(dir.as_fd(), name, bits, stat::FchmodatFlags::FollowSymlink)?;
-    }
-    Ok(())
-}
-
-struct HashWriter<'a>(&'a mut Sha256);
-
-impl Write for HashWriter<'_> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.update(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-/// The same path without its leading slash, for the `*at` calls; `.` for the root itself.
-fn below(path: &Path) -> &Path {
-    match path.strip_prefix("/") {
-        Ok(rest) if rest.as_os_str().is_empty() => Path::new("."),
-        Ok(rest) => rest,
-        Err(_) => path,
-    }
-}
-
-/// `target` as seen from `base`, cleaned; `..` at the root stays at the root.
-fn joined(base: &Path, target: &Path) -> PathBuf {
-    let mut full = if target.is_absolute() {
-        PathBuf::from("/")
-    } else {
-        base.to_owned()
-    };
-    for component in target.components() {
-        match component {
-            Component::Normal(name) => full.push(name),
-            Component::ParentDir => {
-                full.pop();
-            }
-            Component::RootDir | Component::CurDir | Component::Prefix(_) => {}
-        }
-    }
-    full
-}
-
-fn node(at: &stat::FileStat, target: Option<PathBuf>) -> Node {
-    let format = stat::SFlag::from_bits_truncate(at.st_mode) & stat::SFlag::S_IFMT;
-    let kind = match (format, target) {
-        (stat::SFlag::S_IFREG, _) => Kind::File,
-        (stat::SFlag::S_IFDIR, _) => Kind::Directory,
-        (_, Some(target)) => Kind::Symlink { target },
-        _ => Kind::Other,
-    };
-    Node {
-        kind,
-        uid: at.st_uid,
-        gid: at.st_gid,
-        mode: Mode(at.st_mode & 0o7777),
-        inode: (at.st_dev, at.st_ino),
-    }
-}
-
-/// Whether a path holds a NUL, which no kernel call takes.
-#[must_use]
-pub fn is_nameable(path: &Path) -> bool {
-    !path.as_os_str().as_bytes().contains(&0)
 }
 
 #[cfg(test)]
