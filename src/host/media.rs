@@ -10,12 +10,10 @@ use kindling_platforms::{AccessError, Drive, DriveName};
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use tracing::warn;
 
+use super::uevent::Monitor;
+
 /// The largest thing that is read for a config.
 const LIMIT: u64 = 64 << 20;
-
-/// How often a drive that is not there yet is looked for. udev makes its link from several places; looking costs
-/// one system call.
-const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
 /// File systems a config drive may have when the kernel lists nothing that fits, most likely first. Mounting one
 /// loads its module.
@@ -172,15 +170,20 @@ impl MediaPaths {
 
 /// Waits until `path` exists.
 fn await_path(path: &Path, wait: Duration) -> Result<(), AccessError> {
-    let started = Instant::now();
+    if path.exists() {
+        return Ok(());
+    }
+    let deadline = Instant::now() + wait;
+    let unheard = |error: io::Error| failed("device events".to_owned(), &error);
+    // Subscribed before the second look, so that nothing can appear between look and wait unseen.
+    let monitor = Monitor::open(Path::new("/run/udev/control").exists()).map_err(unheard)?;
     while !path.exists() {
-        if started.elapsed() >= wait {
+        if monitor.next(deadline).map_err(unheard)?.is_none() {
             return Err(AccessError::Absent {
                 what: last_name(path),
                 waited: wait,
             });
         }
-        pause();
     }
     Ok(())
 }
@@ -289,14 +292,6 @@ fn last_name(path: &Path) -> String {
         .unwrap_or(path.as_os_str())
         .to_string_lossy()
         .into_owned()
-}
-
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the drive of an operator may be plugged in at any time or never"
-)]
-fn pause() {
-    std::thread::sleep(LOOK_AGAIN);
 }
 
 #[cfg(test)]

@@ -18,8 +18,8 @@ pub struct Conflict {
 impl Conflict {
     /// A conflict at `pointer`.
     pub fn new(
-        code: &'static str,
         pointer: impl Into<String>,
+        code: &'static str,
         message: impl Into<String>,
         next: impl Into<String>,
     ) -> Self {
@@ -28,17 +28,6 @@ impl Conflict {
             pointer: pointer.into(),
             message: message.into(),
             next: next.into(),
-        }
-    }
-}
-
-impl From<super::partitions::Conflict> for Conflict {
-    fn from(conflict: super::partitions::Conflict) -> Self {
-        Self {
-            code: conflict.code,
-            pointer: conflict.pointer,
-            message: conflict.message,
-            next: conflict.next,
         }
     }
 }

@@ -102,7 +102,7 @@ pub fn plan_layout(config: &Config, known: &Known<'_>) -> Result<Layout, Vec<Con
         };
         match partitions::plan_partitions(&request) {
             Ok(change) => drop(layout.tables.insert(disk.device.clone(), change)),
-            Err(found) => conflicts.extend(found.into_iter().map(Conflict::from)),
+            Err(found) => conflicts.extend(found),
         }
     }
     if conflicts.is_empty() {
@@ -127,8 +127,8 @@ fn fresh_guid(known: &Known<'_>, index: usize) -> Guid {
 fn not_built(config: &Config) -> Vec<Conflict> {
     let refuse = |pointer: &str, what: &str| {
         Conflict::new(
-            "section-not-built",
             pointer,
+            "section-not-built",
             format!("{what} cannot be made by this version"),
             "remove the section, or use a release that lists it in CHANGELOG.md",
         )
@@ -156,8 +156,8 @@ fn places(
             (Some(partition), true) => Place::Partition(partition),
             (Some(_), false) => {
                 conflicts.push(Conflict::new(
-                    "device-ambiguous",
                     format!("/storage/filesystems/{index}/device"),
+                    "device-ambiguous",
                     format!("{} names more than one partition", filesystem.device),
                     "give the partitions different labels, or name the partition by its number",
                 ));
@@ -244,8 +244,8 @@ pub fn plan_disks(
 
 fn refusal(pointer: &str, want: &Filesystem, why: &str) -> Conflict {
     Conflict::new(
-        "filesystem-differs",
         pointer,
+        "filesystem-differs",
         format!("{}: {why}", want.device),
         "set wipeFilesystem to true if the data may go, or correct the config to describe what is there",
     )

@@ -93,8 +93,8 @@ fn result(known: &Known<'_>) -> Result<Step, Conflict> {
         let parsed = serde_json::from_str::<Previous>(text).and_then(|_| serde_json::from_str(text));
         parsed.map_err(|error| {
             Conflict::new(
-                "result-unreadable",
                 "",
+                "result-unreadable",
                 format!("{RESULT_FILE} of an earlier provisioning is not a JSON object: {error}"),
                 format!("remove {RESULT_FILE} from the target if it may be provisioned again"),
             )

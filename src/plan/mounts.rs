@@ -38,8 +38,8 @@ pub fn plan_mount(config: &Config, points: &MountPoints, root: &Path) -> Result<
         let point = points.get(path).cloned().unwrap_or_default();
         if let Some((obstacle, kind)) = point.obstacle {
             conflicts.push(Conflict::new(
-                "mount-path-not-a-directory",
                 format!("{pointer}/path"),
+                "mount-path-not-a-directory",
                 format!(
                     "{} goes through {}, which is {kind}",
                     path.display(),

@@ -93,8 +93,8 @@ fn collisions(sorted: &[(PathBuf, String, Entry<'_>)], conflicts: &mut Vec<Confl
     for (real, pointer, entry) in sorted {
         if let Some(first) = seen.insert(real, entry) {
             conflicts.push(Conflict::new(
-                "paths-collide",
                 pointer,
+                "paths-collide",
                 format!(
                     "{} and {} are both {}, through links of the target",
                     first.path(),
@@ -128,8 +128,8 @@ impl View<'_> {
 
 fn in_the_way(pointer: &str, path: &str, found: &Node, wanted: &str) -> Conflict {
     Conflict::new(
-        "path-exists",
         pointer,
+        "path-exists",
         format!(
             "{path} is {} in the target, and the config asks for {wanted}",
             found.kind.name()
@@ -155,8 +155,8 @@ fn owner_checked(pointer: &str, user: &Owner, group: &Owner, conflicts: &mut Vec
     for (member, owner) in [("user", user), ("group", group)] {
         if owner.id.is_some_and(|number| u32::try_from(number).is_err()) {
             conflicts.push(Conflict::new(
-                "owner-out-of-range",
                 format!("{pointer}/{member}/id"),
+                "owner-out-of-range",
                 "the number is not an owner: it must be 0 to 4294967295",
                 "give a number the target's kernel can hold, or a name",
             ));

@@ -7,7 +7,6 @@
 //! A second run on the resulting disk changes nothing (without `wipeTable`): a GUID that the config leaves open is
 //! derived, so that even an entry with number 0 recognises the partition that an interrupted run made for it.
 
-mod conflict;
 mod slots;
 mod space;
 mod start;
@@ -21,7 +20,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::gpt::{Entry, Extent, Found, Guid, MbrState, Table};
 
-pub use conflict::Conflict;
+use super::Conflict;
 
 /// One disk, what the config asks of it, and what it holds.
 pub struct Request<'a> {

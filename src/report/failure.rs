@@ -137,8 +137,8 @@ mod tests {
     fn a_record_reads_as_an_operator_needs_it() {
         let conflict = |pointer: &str, message: &str| {
             Conflict::new(
-                "filesystem-differs",
                 pointer,
+                "filesystem-differs",
                 message,
                 "set wipeFilesystem to true if the data may go",
             )
