@@ -302,3 +302,129 @@ fn body(status: StatusCode, kind: &'static str, bytes: Vec<u8>) -> Answer {
         .insert(header::CONTENT_TYPE, header::HeaderValue::from_static(kind));
     answer
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+    use std::net::TcpStream;
+
+    use base64::Engine;
+    use base64::engine::general_purpose::STANDARD;
+    use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
+    use sha2::{Digest, Sha512};
+
+    use super::*;
+
+    /// Sends `request` as a guest would see the cluster, and returns the whole answer.
+    fn ask(cluster: &Cluster, request: &str) -> String {
+        let mut roots = RootCertStore::empty();
+        let ca = fs::read(crate::workspace::fixtures().join("pki/ca.crt")).unwrap();
+        roots.add(CertificateDer::from_pem_slice(&ca).unwrap()).unwrap();
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        let name = "10.0.2.100".try_into().unwrap();
+        let connection = ClientConnection::new(Arc::new(config), name).unwrap();
+        let mut stream = StreamOwned::new(
+            connection,
+            TcpStream::connect(("127.0.0.1", cluster.port())).unwrap(),
+        );
+        write!(
+            stream,
+            "{request}\r\nHost: 10.0.2.100:6443\r\nConnection: close\r\n\r\n"
+        )
+        .unwrap();
+        let mut answer = Vec::new();
+        // hyper may end the connection without TLS's own goodbye.
+        drop(stream.read_to_end(&mut answer));
+        String::from_utf8(answer).unwrap()
+    }
+
+    #[test]
+    fn only_the_bootstrap_token_admits_a_node() {
+        let cluster = Cluster::start(crate::scenario::worker_offer()).unwrap();
+        let without = ask(&cluster, "POST /nodes/worker-1 HTTP/1.1");
+        assert!(without.starts_with("HTTP/1.1 401"), "{without}");
+        let wrong = ask(
+            &cluster,
+            "POST /nodes/worker-1 HTTP/1.1\r\nAuthorization: Bearer kndlng.wrong",
+        );
+        assert!(wrong.starts_with("HTTP/1.1 401"), "{wrong}");
+        assert!(cluster.nodes().is_empty());
+        let right = ask(
+            &cluster,
+            &format!("POST /nodes/worker-1 HTTP/1.1\r\nAuthorization: Bearer {BOOTSTRAP_TOKEN}"),
+        );
+        assert!(right.starts_with("HTTP/1.1 201"), "{right}");
+        assert_eq!(cluster.nodes(), ["worker-1"]);
+    }
+
+    #[test]
+    fn the_first_requests_fail_when_asked_to() {
+        let cluster = Cluster::start(Offer {
+            fail_first: 1,
+            ..crate::scenario::worker_offer()
+        })
+        .unwrap();
+        assert!(ask(&cluster, "GET /config/worker HTTP/1.1").starts_with("HTTP/1.1 500"));
+        let config = ask(&cluster, "GET /config/worker HTTP/1.1");
+        assert!(
+            config.starts_with("HTTP/1.1 200") && config.contains(CONFIG_TYPE),
+            "{config}"
+        );
+        let statuses: Vec<u16> = cluster.seen().iter().map(|request| request.status).collect();
+        assert_eq!(statuses, [500, 200]);
+    }
+
+    #[test]
+    fn nothing_above_the_served_files_can_be_asked_for() {
+        let cluster = Cluster::start(crate::scenario::worker_offer()).unwrap();
+        for path in [
+            "/files/../pki/server.key",
+            "/files/..",
+            "/files/",
+            "/pki/server.key",
+            "/",
+        ] {
+            let answer = ask(&cluster, &format!("GET {path} HTTP/1.1"));
+            assert!(answer.starts_with("HTTP/1.1 404"), "{path}: {answer}");
+        }
+    }
+
+    /// The fixtures hold copies of each other; this keeps them equal.
+    #[test]
+    fn configs_agree_with_the_certificates_files_and_token_they_name() {
+        let fixtures = crate::workspace::fixtures();
+        let json = |name: &str| -> serde_json::Value {
+            serde_json::from_slice(&fs::read(fixtures.join(name)).unwrap()).unwrap()
+        };
+        let inline = |value: &serde_json::Value| {
+            let source = value["source"].as_str().unwrap();
+            STANDARD
+                .decode(source.rsplit_once(";base64,").unwrap().1)
+                .unwrap()
+        };
+        let ca = fs::read(fixtures.join("pki/ca.crt")).unwrap();
+        let pointer = json("pointer.ign");
+        assert_eq!(
+            inline(&pointer["ignition"]["security"]["tls"]["certificateAuthorities"][0]),
+            ca
+        );
+        let worker = json("worker.ign");
+        let files = worker["storage"]["files"].as_array().unwrap();
+        let contents = |path: &str| &files.iter().find(|file| file["path"] == path).unwrap()["contents"];
+        assert_eq!(inline(contents("/etc/kubernetes/ca.crt")), ca);
+        let kubeconfig = String::from_utf8(inline(contents("/etc/kubernetes/bootstrap-kubeconfig"))).unwrap();
+        assert!(kubeconfig.contains(&format!("token: {BOOTSTRAP_TOKEN}\n")));
+        let served = fs::read(fixtures.join("files/node-announce")).unwrap();
+        let digest: String = Sha512::digest(&served)
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
+        let announce = contents("/usr/local/bin/node-announce");
+        assert_eq!(announce["verification"]["hash"], format!("sha512-{digest}"));
+    }
+}

@@ -7,6 +7,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
 use crate::digest::{DigestError, Recipe};
 use crate::run::{self, RunError};
@@ -75,14 +76,16 @@ fn file_error(path: &Path) -> impl FnOnce(io::Error) -> ImageError {
     move |source| ImageError::File { path, source }
 }
 
-/// The base root, made if it is not there. About 40 s and 400 MB the first time.
+/// The base root, made if it is not there, after telling `progress`. About 40 s and 400 MB the first time.
 ///
 /// # Errors
 /// [`ImageError::Base`] with the end of the log, [`ImageError::File`].
-pub fn base(cache: &Path) -> Result<Base, ImageError> {
+pub fn base(cache: &Path, progress: &mut dyn FnMut(&str)) -> Result<Base, ImageError> {
     let key = Recipe::default().text(BASE_SCRIPT).name();
     let root = cache.join(format!("base-{key}"));
     if !root.is_dir() {
+        progress("building the base root: a minimal Debian from its packages; about a minute");
+        prune(cache, "base-")?;
         let half_made = cache.join("base.unfinished");
         remove_tree(&half_made)?;
         let args = [half_made.clone().into_os_string()];
@@ -92,11 +95,11 @@ pub fn base(cache: &Path) -> Result<Base, ImageError> {
     Ok(Base { root, key })
 }
 
-/// The root disk, made if it is not there. About 6 s the first time.
+/// The root disk, made if it is not there, after telling `progress`. About 6 s the first time.
 ///
 /// # Errors
 /// [`ImageError`].
-pub fn root_disk(cache: &Path, base: &Base) -> Result<RootDisk, ImageError> {
+pub fn root_disk(cache: &Path, base: &Base, progress: &mut dyn FnMut(&str)) -> Result<RootDisk, ImageError> {
     let files = crate::workspace::root().join("tests/vm/image");
     let key = Recipe::default()
         .text(&base.key)
@@ -105,6 +108,8 @@ pub fn root_disk(cache: &Path, base: &Base) -> Result<RootDisk, ImageError> {
         .name();
     let path = cache.join(format!("root-{key}.img"));
     if !path.is_file() {
+        progress("building the root disk: the base and the image's own units, as ext4; some seconds");
+        prune(cache, "root-")?;
         let work = cache.join("root.work");
         remove_tree(&work)?;
         fs::create_dir(&work).map_err(file_error(&work))?;
@@ -180,6 +185,29 @@ pub fn exists(disk: &Path, path: &str) -> Result<bool, ImageError> {
     // It exits with 0 either way.
     let said = fs::read_to_string(&log).map_err(file_error(&log))?;
     Ok(said.contains("Inode:"))
+}
+
+/// Removes images of recipes that nobody has used for a day. Younger ones may be another checkout state's, to which
+/// somebody goes back and forth.
+///
+/// # Errors
+/// [`ImageError::File`], or [`ImageError::Base`] for a removal.
+pub fn prune(cache: &Path, prefix: &str) -> Result<(), ImageError> {
+    for entry in fs::read_dir(cache).map_err(file_error(cache))?.flatten() {
+        let age = entry
+            .metadata()
+            .and_then(|about| about.modified())
+            .ok()
+            .and_then(|made| made.elapsed().ok());
+        let is_ours = entry
+            .file_name()
+            .as_encoded_bytes()
+            .starts_with(prefix.as_bytes());
+        if is_ours && age.is_some_and(|age| age > Duration::from_secs(24 * 60 * 60)) {
+            remove_tree(&entry.path())?;
+        }
+    }
+    Ok(())
 }
 
 /// Removes what an interrupted build left; it may belong to root.

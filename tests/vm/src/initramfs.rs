@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use crate::cpio::Archive;
 use crate::digest::{DigestError, Recipe};
-use crate::image::Base;
+use crate::image::{self, Base, ImageError};
 use crate::run::{self, RunError};
 
 const SCRIPT: &str = include_str!("../scripts/initramfs.sh");
@@ -35,6 +35,9 @@ pub enum InitramfsError {
     /// dracut failed inside the base root.
     #[error("cannot build the initramfs")]
     Dracut(#[source] RunError),
+    /// Old images could not be removed.
+    #[error("cannot make room for the initramfs")]
+    Prune(#[from] ImageError),
     /// A part could not be read or written.
     #[error("cannot use {}", path.display())]
     File {
@@ -50,11 +53,17 @@ fn file_error(path: &Path) -> impl FnOnce(io::Error) -> InitramfsError {
     move |source| InitramfsError::File { path, source }
 }
 
-/// dracut's part, made if it is not there. About 5 s the first time.
+/// dracut's part, made if it is not there, after telling `progress`. About 5 s the first time.
 ///
 /// # Errors
 /// [`InitramfsError::Dracut`] with the end of the log, [`InitramfsError::File`].
-pub fn dracut(cache: &Path, base: &Base, module: &Path, engine: &Path) -> Result<PathBuf, InitramfsError> {
+pub fn dracut(
+    cache: &Path,
+    base: &Base,
+    module: &Path,
+    engine: &Path,
+    progress: &mut dyn FnMut(&str),
+) -> Result<PathBuf, InitramfsError> {
     // Not the engine and not the units: those are appended.
     let setup = module.join("module-setup.sh");
     let key = Recipe::default()
@@ -64,6 +73,8 @@ pub fn dracut(cache: &Path, base: &Base, module: &Path, engine: &Path) -> Result
         .name();
     let path = cache.join(format!("initramfs-{key}.img"));
     if !path.is_file() {
+        progress("building the initramfs: dracut inside the base root; some seconds");
+        image::prune(cache, "initramfs-")?;
         let half_made = cache.join("initramfs.unfinished");
         let args = [&base.root, module, engine, &half_made].map(|path: &Path| path.as_os_str().to_owned());
         run::script(

@@ -98,12 +98,9 @@ pub fn set_up(engine: &Path, progress: &mut dyn FnMut(&str)) -> Result<Built, Sc
     }
     let acceleration = host::acceleration(&cache)?;
     progress(&format!("guests run under {}", acceleration.name()));
-    progress("base root: a minimal Debian from its packages (cold: a minute)");
-    let base = image::base(&cache)?;
-    progress("root disk: the base and the image's own units, as ext4 (cold: seconds)");
-    let root = image::root_disk(&cache, &base)?;
-    progress("initramfs: dracut inside the base root (cold: seconds)");
-    let dracut = initramfs::dracut(&cache, &base, &workspace::dracut_module(), engine)?;
+    let base = image::base(&cache, progress)?;
+    let root = image::root_disk(&cache, &base, progress)?;
+    let dracut = initramfs::dracut(&cache, &base, &workspace::dracut_module(), engine, progress)?;
     Ok(Built {
         acceleration,
         root,

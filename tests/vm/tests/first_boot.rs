@@ -109,7 +109,8 @@ fn a_blank_machine_boots_once_and_joins() {
             "umount"
         ]
     );
-    assert!(stages.iter().all(|stage| stage.outcome == "ok"), "{stages:?}");
+    let outcomes: Vec<&str> = stages.iter().map(|stage| stage.outcome.as_str()).collect();
+    assert_eq!(outcomes, ["needs-network", "ok", "ok", "ok", "ok", "ok", "ok"]);
     // What the cluster was asked for, and how.
     let seen = node.cluster.seen();
     let config = seen
