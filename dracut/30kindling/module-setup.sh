@@ -23,9 +23,9 @@ installkernel() {
 }
 
 install() {
-    # kindling-programs: the list the engine keeps in Rust; a test compares the two. Optional ones follow `-o`.
+    # kindling-programs: begin. The list the engine keeps in src/invocation.rs; a test compares the two.
     inst_multiple \
-        blkid mkfs.ext4 mkfs.xfs mkfs.fat mkswap wipefs mount umount \
+        blkid mkfs.ext4 mkfs.xfs mkfs.fat mkswap wipefs mount modprobe \
         useradd usermod userdel groupadd groupmod groupdel chroot systemctl
     inst_multiple -o setfiles mkfs.btrfs
     # A stub that refuses. A distribution that can edit its kernel arguments installs its own over it.
@@ -41,8 +41,7 @@ install() {
     inst_rules 60-cdrom_id.rules
 
     # What the generator and the units below call, besides the engine and systemctl.
-    inst_multiple mkdir ln modprobe
-    inst_simple "$systemdsystemunitdir/modprobe@.service"
+    inst_multiple mkdir ln umount
 
     inst_script "$moddir/ignition-generator" "$systemdutildir/system-generators/ignition-generator"
 

@@ -1,5 +1,6 @@
 //! Directories, files and links (engine.md 4.6.4–4.6.6): what is done with each, and in which order.
 
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
@@ -69,7 +70,23 @@ pub fn plan_nodes(plan: &mut Plan, conflicts: &mut Vec<Conflict>, config: &Confi
         })
         .collect();
     collisions(&sorted, conflicts);
-    sorted.sort_by_key(|(real, _, entry)| (entry.is_hard_link(), real.components().count()));
+    sorted.sort_by(|(a, _, first), (b, _, second)| {
+        let links = first.is_hard_link().cmp(&second.is_hard_link());
+        // Entries of one directory stand together: it is opened once. Hard links keep the config's order.
+        let grouped = || {
+            a.components()
+                .count()
+                .cmp(&b.components().count())
+                .then_with(|| a.parent().cmp(&b.parent()))
+        };
+        links.then_with(|| {
+            if first.is_hard_link() {
+                Ordering::Equal
+            } else {
+                grouped()
+            }
+        })
+    });
     let mut view = View {
         target,
         removed: BTreeSet::new(),
