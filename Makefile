@@ -21,8 +21,8 @@ build:
 
 # Boot a blank machine and watch it become a node. CONFIG=file boots with another config.
 demo: build
-	cargo build --release --locked -p kindling-vm
-	$(SUDO) target/release/kindling-vm demo --binary $(BINARY) $(if $(CONFIG),--config $(CONFIG))
+	cargo build --locked -p kindling-vm
+	$(SUDO) target/debug/kindling-vm demo --binary $(BINARY) $(if $(CONFIG),--config $(CONFIG))
 
 # Everything that must pass: formatting, lints, unit and integration tests, real guests, size.
 test: lint unit size guests
@@ -35,8 +35,8 @@ unit: tools
 	cargo nextest run --locked --workspace --exclude kindling-vm
 
 guests: build tools
-	cargo build --release --locked -p kindling-vm
-	$(SUDO) target/release/kindling-vm setup --binary $(BINARY)
+	cargo build --locked -p kindling-vm
+	$(SUDO) target/debug/kindling-vm setup --binary $(BINARY)
 	$(SUDO) env "PATH=$$PATH" "HOME=$$HOME" cargo nextest run --locked -p kindling-vm
 
 .PHONY: tools

@@ -1,0 +1,101 @@
+#!/usr/bin/env bash
+# Compares the engine with the distribution's `ignition` package, where that is installed, on the same work in the same
+# run. Prints ratios; asserts nothing: times belong to one machine.
+# usage: tests/bench/run.sh BINARY
+set -euo pipefail
+
+engine=$(realpath "$1")
+reference=/usr/lib/dracut/modules.d/30ignition/ignition
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+command -v hyperfine >/dev/null || { echo "hyperfine is not installed (Debian package hyperfine)" >&2; exit 2; }
+
+mkdir -p "$work/ours" "$work/bin" "$work/none"
+ln -s "$engine" "$work/ours/ignition"
+# Debian's reference is built with SELinux relabelling: it wants a policy and a program that labels.
+printf '#!/bin/sh\nexec cat >/dev/null\n' >"$work/bin/setfiles"
+chmod +x "$work/bin/setfiles"
+
+echo '{"ignition":{"version":"3.3.0"}}' >"$work/empty.ign"
+python3 - >"$work/files.ign" <<'PY'
+import json
+files = [{"path": f"/etc/bench/{n % 100:02}/file-{n:05}", "mode": 420,
+          "contents": {"source": "data:,content%20of%20file%20" + str(n) * 20}} for n in range(10000)]
+print(json.dumps({"ignition": {"version": "3.3.0"}, "storage": {"files": files}}))
+PY
+: >"$work/cmdline"
+
+# One provisioning of an empty root: the two stages that every boot runs.
+cat >"$work/once" <<'SH'
+#!/bin/sh
+# usage: once IGNITION CONFIG
+set -e
+rm -rf "$WORK/root" "$WORK/run"
+mkdir -p "$WORK/root/etc/selinux/targeted/contexts/files" "$WORK/run"
+printf 'SELINUX=permissive\nSELINUXTYPE=targeted\n' >"$WORK/root/etc/selinux/config"
+: >"$WORK/root/etc/selinux/targeted/contexts/files/file_contexts"
+SH
+cat >"$work/stages" <<'SH'
+#!/bin/sh
+set -e
+export PATH="$WORK/bin:$PATH" IGNITION_CONFIG_FILE="$2" IGNITION_KERNEL_CMDLINE_PATH="$WORK/cmdline"
+export IGNITION_SYSTEM_RUNTIME_CONFIG_DIR="$WORK/none" IGNITION_SYSTEM_LOCAL_CONFIG_DIR="$WORK/none"
+export IGNITION_SYSTEM_CONFIG_DIR="$WORK/none" KINDLING_RUN_DIR="$WORK/run/kindling"
+for stage in fetch files; do
+  "$1" -platform file -stage $stage -root "$WORK/root" -log-to-stdout -config-cache "$WORK/run/cache.json" \
+    -neednet "$WORK/run/neednet" -state-file "$WORK/run/state" >/dev/null 2>&1
+done
+SH
+chmod +x "$work/once" "$work/stages"
+export WORK=$work
+
+engines=("ours $work/ours/ignition")
+if [ -x "$reference" ]; then
+  engines+=("reference $reference")
+else
+  echo "the distribution's ignition package is not installed: no ratios"
+fi
+
+for bench in empty files; do
+  runs=$([ $bench = empty ] && echo 30 || echo 8)
+  for pair in "${engines[@]}"; do
+    read -r name binary <<<"$pair"
+    hyperfine -N --warmup 1 --runs "$runs" --prepare "$work/once" --export-json "$work/$bench-$name.json" \
+      "$work/stages $binary $work/$bench.ign" >/dev/null 2>&1 || { echo "$bench: $name failed" >&2; continue; }
+    rm -rf "$work/root" "$work/run"
+    "$work/once"
+    IGNITION_CONFIG_FILE="$work/$bench.ign" IGNITION_KERNEL_CMDLINE_PATH="$work/cmdline" \
+      IGNITION_SYSTEM_RUNTIME_CONFIG_DIR="$work/none" IGNITION_SYSTEM_LOCAL_CONFIG_DIR="$work/none" \
+      IGNITION_SYSTEM_CONFIG_DIR="$work/none" KINDLING_RUN_DIR="$work/run/kindling" PATH="$work/bin:$PATH" \
+      python3 - "$binary" "$work" >"$work/$bench-$name.memory" <<'PY'
+import resource, subprocess, sys
+binary, work = sys.argv[1:]
+for stage in ("fetch", "files"):
+    subprocess.run([binary, "-platform", "file", "-stage", stage, "-root", work + "/root", "-log-to-stdout",
+                    "-config-cache", work + "/run/cache.json", "-neednet", work + "/run/neednet",
+                    "-state-file", work + "/run/state"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
+PY
+  done
+done
+
+python3 - "$work" <<'PY'
+import json, os, sys
+work = sys.argv[1]
+names = {"empty": "empty config, fetch + files", "files": "10,000 inline files, fetch + files"}
+print(f"{'work':<36}{'ours':>10}{'reference':>12}{'ratio':>8}")
+for bench, title in names.items():
+    def read(kind, name):
+        path = f"{work}/{bench}-{name}.{kind}"
+        if not os.path.exists(path):
+            return None
+        text = open(path).read()
+        return json.loads(text)["results"][0]["mean"] * 1000 if kind == "json" else int(text) / 1024
+    for kind, unit in (("json", "ms"), ("memory", "MiB")):
+        ours, ref = read(kind, "ours"), read(kind, "reference")
+        if ours is None:
+            continue
+        other = f"{ref:9.1f} {unit}" if ref else "         -"
+        ratio = f"{ours / ref:7.2f}x" if ref else "       -"
+        print(f"{title:<36}{ours:7.1f} {unit}{other}{ratio}")
+PY
