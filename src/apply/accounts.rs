@@ -9,7 +9,7 @@ use super::{ApplyError, Host, Outcome};
 use crate::host::accounts;
 use crate::host::journal::Line;
 use crate::host::sysroot::Access;
-use crate::inventory::target::Account;
+use crate::inventory::target::{Account, AccountWork};
 use crate::invocation::Invocation;
 use crate::plan::step::Id;
 
@@ -72,24 +72,20 @@ impl Names {
     }
 }
 
-/// Runs one account program. A user it creates counts as half made until it ends.
+/// Runs one account program. What it does counts as half done until it ends.
 pub(super) fn run(
     host: &Host<'_>,
     call: &Invocation,
     already: bool,
-    creates: Option<&str>,
+    work: &AccountWork,
 ) -> Result<Outcome, ApplyError> {
     if already {
         return Ok(Outcome::AlreadySo);
     }
     let record = |line: Line| host.journal.map_or(Ok(()), |journal| journal.record(&[line]));
-    if let Some(user) = creates {
-        record(Line::UserBegun(user.to_owned()))?;
-    }
+    record(Line::Begun(work.clone()))?;
     host.processes.run(call)?;
-    if let Some(user) = creates {
-        record(Line::UserDone(user.to_owned()))?;
-    }
+    record(Line::Done(work.clone()))?;
     Ok(Outcome::Changed)
 }
 
@@ -141,9 +137,7 @@ pub(super) fn authorized_keys(
         gid: Some(account.gid),
         mode: Some(Mode(mode)),
     };
-    for made in sysroot.make_dirs(path.parent().unwrap_or(&path))? {
-        sysroot.set_access(&made, own(0o700))?;
-    }
+    sysroot.make_dirs_as(path.parent().unwrap_or(&path), own(0o700))?;
     sysroot.put(&path, text.as_bytes(), own(0o600))?;
     crate::host::log::ssh_keys_written(user, &crate::plan::mounts::below(sysroot.path(), &path));
     Ok(Outcome::Changed)

@@ -82,7 +82,12 @@ fn step(host: &Host<'_>, planned: &Planned) -> Result<Outcome, Failed> {
             table: finished,
             ..
         } => finish(host, node, finished),
-        Step::KeepTable { .. } | Step::KeepFilesystem { .. } => Ok(Outcome::AlreadySo),
+        Step::KeepTable { node, .. } => host
+            .devices
+            .hold(node)
+            .map(|()| Outcome::AlreadySo)
+            .map_err(ApplyError::from),
+        Step::KeepFilesystem { .. } => Ok(Outcome::AlreadySo),
         Step::WipeSignatures { node, .. } => run(
             host,
             &Invocation::new(Program::Wipefs)

@@ -40,10 +40,13 @@ pub(super) fn apply(plan: &Plan, host: &Host<'_>) -> Result<Applied, Failed> {
     let mut applied = Applied::default();
     for (index, planned) in plan.steps.iter().enumerate() {
         let staged = ready.remove(&index).map(|(staged, _)| staged);
-        let outcome = run
-            .step(&planned.step, staged)
-            .map_err(|error| failed(planned, error))?;
-        applied.tally.add(outcome);
+        match run.step(&planned.step, staged) {
+            Ok(outcome) => applied.tally.add(outcome),
+            Err(error) => {
+                discard(host, ready);
+                return Err(failed(planned, error));
+            }
+        }
     }
     Ok(applied)
 }
@@ -88,8 +91,7 @@ fn stage_contents(plan: &Plan, host: &Host<'_>) -> Result<Ready, Failed> {
         &files,
         host_of,
         |(index, planned, file), fetcher| {
-            let staged =
-                stage_content(host, file, *index, fetcher).map_err(|error| failed(planned, error))?;
+            let staged = stage_content(host, file, fetcher).map_err(|error| failed(planned, error))?;
             ready
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner)
@@ -143,11 +145,10 @@ impl<W: Write> Write for Hashing<'_, W> {
 fn stage_content(
     host: &Host<'_>,
     file: &FileStep,
-    serial: usize,
     fetcher: &Fetcher,
 ) -> Result<(Staged, String), ApplyError> {
     let sysroot = host.sysroot()?;
-    let mut staged = sysroot.stage(&file.path, serial)?;
+    let mut staged = sysroot.stage(&file.path)?;
     match fill(sysroot, file, &mut staged, fetcher) {
         Ok(digest) => Ok((staged, digest)),
         Err(error) => {
@@ -225,7 +226,7 @@ fn record(plan: &Plan, host: &Host<'_>, ready: &Ready) -> Result<(), ApplyError>
                 lines.push(Line::File {
                     path: RESULT_FILE.into(),
                     digest,
-                    new: false,
+                    new: host.sysroot()?.look(Path::new(RESULT_FILE))?.is_none(),
                 });
             }
             _ => {}
@@ -256,13 +257,13 @@ impl Run<'_> {
         let host = self.host;
         let sysroot = host.sysroot()?;
         match step {
-            Step::Account {
-                call,
-                already,
-                creates,
-            } => {
+            Step::Account { call, already, work } => {
                 self.names.forget();
-                accounts::run(host, call, *already, creates.as_deref())
+                accounts::run(host, call, *already, work)
+            }
+            Step::ClearAccountLocks => {
+                crate::host::accounts::clear_locks(sysroot)?;
+                Ok(Outcome::Changed)
             }
             Step::HandOver { made, user } => accounts::hand_over(host, &mut self.names, made, user),
             Step::AuthorizedKeys { user, file, keys } => {
@@ -298,9 +299,8 @@ impl Run<'_> {
                     return Ok(Outcome::AlreadySo);
                 }
                 self.parents(path)?;
-                sysroot.symlink(path, target)?;
                 let access = self.access(ownership)?;
-                sysroot.set_access(path, access)?;
+                sysroot.symlink(path, target, access)?;
                 Ok(Outcome::Changed)
             }
             Step::HardLink { path, target, exists } => {
@@ -383,7 +383,7 @@ impl Run<'_> {
             mode: Some(kindling_config_spec::units::Mode(0o600)),
             ..Access::default()
         };
-        sysroot.put(Path::new(RESULT_FILE), text.as_bytes(), access)?;
+        sysroot.put_durably(Path::new(RESULT_FILE), text.as_bytes(), access)?;
         Ok(Outcome::Changed)
     }
 }

@@ -40,6 +40,9 @@ pub(super) fn write(host: &Host<'_>, lines: &[PresetLine]) -> Result<Outcome, Ap
     let before = text.len();
     for line in wanted {
         if !text.lines().any(|present| present == line) {
+            if !text.is_empty() && !text.ends_with('\n') {
+                text.push('\n');
+            }
             text.push_str(&line);
             text.push('\n');
         }
@@ -49,7 +52,8 @@ pub(super) fn write(host: &Host<'_>, lines: &[PresetLine]) -> Result<Outcome, Ap
         let present = sysroot.look(path)?;
         sysroot.make_dirs(path.parent().unwrap_or(path))?;
         let mode = present.map_or(Mode(0o644), |node| node.mode);
-        sysroot.put(
+        // It may hold lines that are not ours and that nobody could write again.
+        sysroot.put_durably(
             path,
             text.as_bytes(),
             Access {

@@ -118,6 +118,37 @@ fn line(
     }
 }
 
+/// The files that the account programs keep, in `/etc`.
+const DATABASES: &[&str] = &["passwd", "shadow", "group", "gshadow", "subuid", "subgid"];
+
+/// Removes what killed account programs left in the target's `/etc`: locks, which name a process that another one
+/// may be by now, and files that were not renamed yet. No program that is alive has any, since all of them hold
+/// the lock of lckpwdf(3) as long; so do we here.
+///
+/// # Errors
+/// The kernel's answer.
+pub fn clear_locks(sysroot: &Sysroot) -> Result<(), SysrootError> {
+    let etc = Path::new("/etc");
+    let _alone = sysroot.lock(&etc.join(".pwd.lock"))?;
+    for name in sysroot.names(etc)? {
+        let leftover = name.to_str().is_some_and(|name| {
+            let rest = DATABASES.iter().find_map(|database| name.strip_prefix(database));
+            rest.is_some_and(is_leftover)
+        });
+        if leftover {
+            sysroot.remove(&etc.join(name))?;
+        }
+    }
+    Ok(())
+}
+
+/// `.lock`, `.<process>` and `+`, as shadow's commonio names them.
+fn is_leftover(rest: &str) -> bool {
+    let process = rest.strip_prefix('.').unwrap_or_default();
+    let is_process = !process.is_empty() && process.bytes().all(|byte| byte.is_ascii_digit());
+    is_process || rest == ".lock" || rest == "+"
+}
+
 fn find<'a>(database: &'a str, name: &str) -> Option<&'a str> {
     database.lines().find(|line| line.split(':').next() == Some(name))
 }

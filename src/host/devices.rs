@@ -118,7 +118,14 @@ pub trait Devices: Sync {
     /// `Io`, `ReadBack`, `Unsound`.
     fn write_table(&self, node: &Path, write: &TableWrite) -> Result<(), DeviceError>;
 
-    /// Waits until udev has finished with every node, its links included.
+    /// Keeps every partition of a disk open until [`Devices::settle`], so that nobody can take its node away for a
+    /// moment by reading the table again.
+    ///
+    /// # Errors
+    /// `Io`.
+    fn hold(&self, node: &Path) -> Result<(), DeviceError>;
+
+    /// Waits until udev has finished with every node, its links included, and lets go of the partitions.
     ///
     /// # Errors
     /// `Missing` names those it did not finish with.
@@ -143,10 +150,15 @@ impl System {
         }
     }
 
-    fn hold(&self, node: PathBuf) {
-        if let (Ok(file), Ok(mut held)) = (File::open(&node), self.held.lock()) {
-            held.insert(node, file);
+    /// Opens every partition the kernel shows. The disk must be locked: then nobody is reading its table again.
+    fn hold_partitions(&self, node: &Path) -> Result<(), DeviceError> {
+        for (_, partition) in partitions_of(node)? {
+            let file = File::open(&partition).map_err(failed("open", &partition))?;
+            if let Ok(mut held) = self.held.lock() {
+                held.insert(partition, file);
+            }
         }
+        Ok(())
     }
 
     fn release(&self, node: &Path) {
@@ -196,10 +208,12 @@ impl Devices for System {
 
     fn disk(&self, device: &Path) -> Result<Disk, DeviceError> {
         let node = self.node(device)?;
-        let mut file = File::open(&node).map_err(failed("open", device))?;
+        let file = File::open(&node).map_err(failed("open", device))?;
+        // While this is held, udev does not read the table again, and no partition is gone for a moment.
+        let mut file = lock(file, device, FlockArg::LockShared)?;
         let size = block::size(&file).map_err(failed("read the size of", device))?;
         let sector = block::sector_size(&file).map_err(failed("read the sector size of", device))?;
-        let found = gpt::read(&mut file, size, sector).map_err(|source| DeviceError::Table {
+        let found = gpt::read(&mut *file, size, sector).map_err(|source| DeviceError::Table {
             device: device.to_owned(),
             source,
         })?;
@@ -227,9 +241,7 @@ impl Devices for System {
             .write(true)
             .open(node)
             .map_err(failed("open", node))?;
-        // udev leaves a locked disk alone (systemd.io/BLOCK_DEVICE_LOCKING); ours until it is closed.
-        let disk =
-            Flock::lock(disk, FlockArg::LockExclusive).map_err(|(_, error)| failed("lock", node)(error))?;
+        let disk = lock(disk, node, FlockArg::LockExclusive)?;
         if write.wiped {
             self.forget_partitions(&disk, node)?;
         }
@@ -253,10 +265,16 @@ impl Devices for System {
                 });
             }
         }
-        write
-            .kernel
-            .iter()
-            .try_for_each(|change| self.tell_kernel(&disk, node, *change))
+        for change in &write.kernel {
+            self.tell_kernel(&disk, node, *change)?;
+        }
+        self.hold_partitions(node)
+    }
+
+    fn hold(&self, node: &Path) -> Result<(), DeviceError> {
+        let disk = File::open(node).map_err(failed("open", node))?;
+        let _locked = lock(disk, node, FlockArg::LockShared)?;
+        self.hold_partitions(node)
     }
 
     fn settle(&self, nodes: &[PathBuf]) -> Result<(), DeviceError> {
@@ -300,13 +318,8 @@ impl Devices for System {
 impl System {
     /// Deletes every partition the kernel knows, also those of a table that is not a GPT.
     fn forget_partitions(&self, disk: &File, node: &Path) -> Result<(), DeviceError> {
-        let known = std::fs::read_dir(sysfs(node)).map_err(failed("list the partitions of", node))?;
-        for child in known {
-            let child = child.map_err(failed("list the partitions of", node))?.path();
-            let number = std::fs::read_to_string(child.join("partition")).ok();
-            if let Some(number) = number.and_then(|text| text.trim().parse().ok()) {
-                self.tell_kernel(disk, node, KernelChange::Delete { number })?;
-            }
+        for (number, _) in partitions_of(node)? {
+            self.tell_kernel(disk, node, KernelChange::Delete { number })?;
         }
         Ok(())
     }
@@ -325,15 +338,31 @@ impl System {
             Err(_) if kernel_shows(&partition, told) => {}
             Err(error) => return Err(failed("tell the kernel about", &partition)(error)),
         }
-        if !matches!(change, KernelChange::Delete { .. }) {
-            if !kernel_shows(&partition, told) {
-                let differs = io::Error::other("the kernel shows other boundaries than the table");
-                return Err(failed("use", &partition)(differs));
-            }
-            self.hold(partition);
+        if !matches!(change, KernelChange::Delete { .. }) && !kernel_shows(&partition, told) {
+            let differs = io::Error::other("the kernel shows other boundaries than the table");
+            return Err(failed("use", &partition)(differs));
         }
         Ok(())
     }
+}
+
+/// udev leaves a locked disk alone (systemd.io/BLOCK_DEVICE_LOCKING). Waits for whoever holds the lock.
+fn lock(disk: File, node: &Path, how: FlockArg) -> Result<Flock<File>, DeviceError> {
+    Flock::lock(disk, how).map_err(|(_, error)| failed("lock", node)(error))
+}
+
+/// Number and node of every partition the kernel shows.
+fn partitions_of(node: &Path) -> Result<Vec<(u32, PathBuf)>, DeviceError> {
+    let listing = || failed("list the partitions of", node);
+    let mut partitions = Vec::new();
+    for child in std::fs::read_dir(sysfs(node)).map_err(listing())? {
+        let child = child.map_err(listing())?;
+        let number = std::fs::read_to_string(child.path().join("partition")).ok();
+        if let Some(number) = number.and_then(|text| text.trim().parse().ok()) {
+            partitions.push((number, Path::new("/dev").join(child.file_name())));
+        }
+    }
+    Ok(partitions)
 }
 
 /// Whether sysfs shows the partition as `told` (start and size there count 512-byte units).

@@ -99,6 +99,11 @@ impl Devices for Disks {
         Ok(())
     }
 
+    fn hold(&self, node: &Path) -> Result<(), DeviceError> {
+        self.note(format!("hold {}", node.display()));
+        Ok(())
+    }
+
     fn settle(&self, nodes: &[PathBuf]) -> Result<(), DeviceError> {
         self.note(format!("settle {}", nodes.len()));
         Ok(())

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use kindling_config_spec::units::Bytes;
 
 use super::sysroot::{Sysroot, SysrootError};
+use crate::inventory::target::AccountWork;
 
 /// Where it is.
 pub const JOURNAL: &str = "/var/lib/kindling/journal";
@@ -38,10 +39,10 @@ pub enum Line {
         /// Nothing stood there before: whatever stands there later is ours.
         new: bool,
     },
-    /// A user is about to be created.
-    UserBegun(String),
-    /// The user is complete.
-    UserDone(String),
+    /// An account program is about to run.
+    Begun(AccountWork),
+    /// It has ended well.
+    Done(AccountWork),
 }
 
 /// What the lines of one config say.
@@ -51,8 +52,8 @@ pub struct Entries {
     pub files: BTreeMap<PathBuf, String>,
     /// Those of `files` where nothing stood before.
     pub new: BTreeSet<PathBuf>,
-    /// Users begun and not done.
-    pub half_made_users: BTreeSet<String>,
+    /// Account programs that began and did not end.
+    pub unfinished: BTreeSet<AccountWork>,
 }
 
 /// The journal of one run, written to the target.
@@ -113,9 +114,9 @@ fn parse(text: &str, config_digest: &str) -> Entries {
                 }
                 entries.files.insert(path, digest);
             }
-            Line::UserBegun(user) if is_ours => drop(entries.half_made_users.insert(user)),
-            Line::UserDone(user) if is_ours => drop(entries.half_made_users.remove(&user)),
-            Line::File { .. } | Line::UserBegun(_) | Line::UserDone(_) => {}
+            Line::Begun(work) if is_ours => drop(entries.unfinished.insert(work)),
+            Line::Done(work) if is_ours => drop(entries.unfinished.remove(&work)),
+            Line::File { .. } | Line::Begun(_) | Line::Done(_) => {}
         }
     }
     entries
@@ -141,15 +142,18 @@ mod tests {
         other.record(&[file("/a", "1")]).unwrap();
         let ours = Journal::new(&sysroot, "ours".into());
         assert_eq!(ours.read().unwrap(), Entries::default());
-        ours.record(&[Line::UserBegun("ada".into()), Line::UserBegun("bob".into())])
+        let user = |name: &str| AccountWork::NewUser {
+            name: name.into(),
+            home: Some(Path::new("/home").join(name)),
+        };
+        ours.record(&["ada", "bob"].map(|name| Line::Begun(user(name))))
             .unwrap();
         sysroot
             .append_durably(Path::new(JOURNAL), b"{\"file\":[\"/torn\",")
             .unwrap();
-        ours.record(&[Line::UserDone("ada".into()), file("/b", "2")])
-            .unwrap();
+        ours.record(&[Line::Done(user("ada")), file("/b", "2")]).unwrap();
         let entries = ours.read().unwrap();
         assert_eq!(entries.files, BTreeMap::from([("/b".into(), "2".into())]));
-        assert_eq!(entries.half_made_users, BTreeSet::from(["bob".into()]));
+        assert_eq!(entries.unfinished, BTreeSet::from([user("bob")]));
     }
 }

@@ -6,6 +6,7 @@
 //! owner and mode, or not at all.
 
 mod calls;
+mod staged;
 
 use std::collections::HashMap;
 use std::ffi::OsString;
@@ -23,12 +24,11 @@ use sha2::{Digest, Sha256};
 use kindling_config_spec::units::{Bytes, Mode};
 
 use crate::inventory::target::{Kind, Node};
-use calls::{HashWriter, below, empty, joined, node, set_access, set_access_at};
+use calls::{HashWriter, below, empty, joined, lock, names, node, set_access_at};
+pub use staged::Staged;
 
 /// How many links one path may go through, as the kernel's own limit (`MAXSYMLINKS`, linux/namei.h).
 const LINKS_FOLLOWED: usize = 40;
-/// Where every name of an unfinished file starts; a leftover of a killed run is written over.
-const STAGED: &str = ".kindling.";
 
 /// An operation on the target that did not work.
 #[derive(Debug, thiserror::Error)]
@@ -59,20 +59,6 @@ pub struct Access {
     pub gid: Option<u32>,
     /// Permission bits.
     pub mode: Option<Mode>,
-}
-
-/// A complete file under a temporary name, on the file system where it will stay.
-#[derive(Debug)]
-pub struct Staged {
-    file: File,
-    at: PathBuf,
-}
-
-impl Staged {
-    /// The open file, to be filled.
-    pub fn file(&mut self) -> &mut File {
-        &mut self.file
-    }
 }
 
 /// The target's root directory.
@@ -274,6 +260,18 @@ impl Sysroot {
     /// # Errors
     /// `NotADirectory` when something else stands in the way, or the kernel's answer.
     pub fn make_dirs(&self, path: &Path) -> Result<Vec<PathBuf>, SysrootError> {
+        let missing = self.missing_dirs(path)?;
+        for dir in &missing {
+            match stat::mkdirat(&self.root, below(dir), Bits::from_bits_truncate(0o755)) {
+                Ok(()) | Err(Errno::EEXIST) => {}
+                Err(error) => return Err(failed("make the directory", dir)(error)),
+            }
+        }
+        Ok(missing)
+    }
+
+    /// The directories that `path` needs and that are not there, its own included, shallowest first.
+    fn missing_dirs(&self, path: &Path) -> Result<Vec<PathBuf>, SysrootError> {
         let real = self.resolve(path)?;
         let mut missing = Vec::new();
         let mut here = real.as_path();
@@ -293,97 +291,7 @@ impl Sysroot {
             here = here.parent().unwrap_or(Path::new("/"));
         }
         missing.reverse();
-        for dir in &missing {
-            match stat::mkdirat(&self.root, below(dir), Bits::from_bits_truncate(0o755)) {
-                Ok(()) | Err(Errno::EEXIST) => {}
-                Err(error) => return Err(failed("make the directory", dir)(error)),
-            }
-        }
         Ok(missing)
-    }
-
-    /// A new file under a temporary name in the directory where `path` will stand, or in the nearest parent
-    /// of it that exists, which is on the same file system. Mode 0600 until it is committed.
-    ///
-    /// # Errors
-    /// The kernel's answer: no space, read-only, …
-    pub fn stage(&self, path: &Path, serial: usize) -> Result<Staged, SysrootError> {
-        let real = self.resolve(path)?;
-        let mut dir = real.parent().unwrap_or(Path::new("/"));
-        while self.look(dir)?.is_none_or(|node| node.kind != Kind::Directory) && dir != Path::new("/") {
-            dir = dir.parent().unwrap_or(Path::new("/"));
-        }
-        let at = dir.join(format!("{STAGED}{serial}"));
-        let flags = OFlag::O_RDWR | OFlag::O_CREAT | OFlag::O_TRUNC | OFlag::O_NOFOLLOW;
-        let fd = self
-            .open_in_root(&at, flags, Bits::from_bits_truncate(0o600))
-            .map_err(failed("create a file beside", path))?;
-        Ok(Staged {
-            file: File::from(fd),
-            at,
-        })
-    }
-
-    /// Gives a staged file its owner, mode and name in one visible step.
-    ///
-    /// # Errors
-    /// The kernel's answer. The staged file is removed then.
-    pub fn commit(&self, staged: Staged, path: &Path, access: Access) -> Result<(), SysrootError> {
-        let done = set_access(&staged.file, access).map_err(failed("set owner and mode of", path));
-        let done = done.and_then(|()| {
-            let (dir, name) = self.parent_and_name(path)?;
-            nix::fcntl::renameat(&self.root, below(&staged.at), &*dir, name.as_os_str())
-                .map_err(failed("replace", path))
-        });
-        if done.is_err() {
-            self.discard(staged);
-        }
-        done
-    }
-
-    /// Removes a staged file that is not wanted after all.
-    pub fn discard(&self, staged: Staged) {
-        // Nothing depends on it: a later run writes over the leftover.
-        let _ = nix::unistd::unlinkat(
-            &self.root,
-            below(&staged.at),
-            nix::unistd::UnlinkatFlags::NoRemoveDir,
-        );
-    }
-
-    /// Puts `bytes` at `path` as one visible step, whatever file or link stood there.
-    ///
-    /// # Errors
-    /// The kernel's answer; `path` is untouched then.
-    pub fn put(&self, path: &Path, bytes: &[u8], access: Access) -> Result<(), SysrootError> {
-        let (dir, name) = self.parent_and_name(path)?;
-        let mut temporary = OsString::from(STAGED);
-        temporary.push("new");
-        let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_TRUNC | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
-        let fd = nix::fcntl::openat(
-            &*dir,
-            temporary.as_os_str(),
-            flags,
-            Bits::from_bits_truncate(0o600),
-        )
-        .map_err(failed("create", path))?;
-        let mut file = File::from(fd);
-        let written = file
-            .write_all(bytes)
-            .and_then(|()| Ok(set_access(&file, access)?))
-            .and_then(|()| {
-                Ok(nix::fcntl::renameat(
-                    &*dir,
-                    temporary.as_os_str(),
-                    &*dir,
-                    name.as_os_str(),
-                )?)
-            });
-        written.map_err(|error| {
-            let no_dir = nix::unistd::UnlinkatFlags::NoRemoveDir;
-            let _ = nix::unistd::unlinkat(&*dir, temporary.as_os_str(), no_dir);
-            failed("write", path)(error)
-        })
     }
 
     /// Sets owner and mode of what stands at `path`; a link itself, not what it points to.
@@ -397,15 +305,6 @@ impl Sysroot {
         }
         let (dir, name) = self.parent_and_name(path)?;
         set_access_at(&*dir, &name, access).map_err(failed("set owner and mode of", path))
-    }
-
-    /// Makes a symbolic link that holds `target` as it is written.
-    ///
-    /// # Errors
-    /// The kernel's answer, `AlreadyExists` among them.
-    pub fn symlink(&self, path: &Path, target: &Path) -> Result<(), SysrootError> {
-        let (dir, name) = self.parent_and_name(path)?;
-        nix::unistd::symlinkat(target, &*dir, name.as_os_str()).map_err(failed("link", path))
     }
 
     /// Makes `path` another name of the file `existing`.
@@ -461,6 +360,34 @@ impl Sysroot {
             .map_err(failed("append to", path))
     }
 
+    /// The names in a directory; none when it is absent.
+    ///
+    /// # Errors
+    /// The kernel's answer.
+    pub fn names(&self, path: &Path) -> Result<Vec<OsString>, SysrootError> {
+        let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY;
+        match self.open_in_root(path, flags, Bits::empty()) {
+            Ok(fd) => names(fd).map_err(failed("list", path)),
+            Err(Errno::ENOENT) => Ok(Vec::new()),
+            Err(error) => Err(failed("list", path)(error)),
+        }
+    }
+
+    /// Waits until nobody else holds the lock on a file, makes the file where it is absent, and holds the lock
+    /// until what is returned is dropped.
+    ///
+    /// # Errors
+    /// The kernel's answer.
+    pub fn lock(&self, path: &Path) -> Result<File, SysrootError> {
+        let flags = OFlag::O_RDWR | OFlag::O_CREAT | OFlag::O_NOFOLLOW;
+        let file = self
+            .open_in_root(path, flags, Bits::from_bits_truncate(0o600))
+            .map(File::from)
+            .map_err(failed("lock", path))?;
+        lock(&file).map_err(failed("lock", path))?;
+        Ok(file)
+    }
+
     /// Forces everything written below the root to the medium.
     ///
     /// # Errors
@@ -493,11 +420,14 @@ mod tests {
         let outside = tempfile::tempdir().unwrap();
         sysroot.make_dirs(Path::new("/inside")).unwrap();
         // Each link alone looks harmless; together they climb.
-        sysroot.symlink(Path::new("/a"), Path::new("/b")).unwrap();
+        sysroot
+            .symlink(Path::new("/a"), Path::new("/b"), Access::default())
+            .unwrap();
         sysroot
             .symlink(
                 Path::new("/b"),
                 &Path::new("../../../..").join(below(outside.path())),
+                Access::default(),
             )
             .unwrap();
         sysroot.make_dirs(Path::new("/a")).unwrap();
@@ -514,8 +444,12 @@ mod tests {
     #[test]
     fn a_loop_of_links_is_refused() {
         let (_dir, sysroot) = root();
-        sysroot.symlink(Path::new("/a"), Path::new("/b")).unwrap();
-        sysroot.symlink(Path::new("/b"), Path::new("/a")).unwrap();
+        sysroot
+            .symlink(Path::new("/a"), Path::new("/b"), Access::default())
+            .unwrap();
+        sysroot
+            .symlink(Path::new("/b"), Path::new("/a"), Access::default())
+            .unwrap();
         assert_eq!(sysroot.resolve(Path::new("/a/f")).unwrap_err().doing, "follow");
     }
 
@@ -543,10 +477,18 @@ mod tests {
             .unwrap();
         sysroot.make_dirs(Path::new("/gone/deep")).unwrap();
         sysroot
-            .symlink(Path::new("/gone/deep/link"), Path::new("/keep"))
+            .symlink(
+                Path::new("/gone/deep/link"),
+                Path::new("/keep"),
+                Access::default(),
+            )
             .unwrap();
         sysroot
-            .symlink(Path::new("/gone/out"), &dir.path().join("keep"))
+            .symlink(
+                Path::new("/gone/out"),
+                &dir.path().join("keep"),
+                Access::default(),
+            )
             .unwrap();
         sysroot.remove(Path::new("/gone")).unwrap();
         assert!(sysroot.look(Path::new("/gone")).unwrap().is_none());
@@ -556,7 +498,7 @@ mod tests {
     #[test]
     fn a_staged_file_of_a_missing_directory_waits_in_the_nearest_one() {
         let (dir, sysroot) = root();
-        let mut staged = sysroot.stage(Path::new("/not/yet/here"), 1).unwrap();
+        let mut staged = sysroot.stage(Path::new("/not/yet/here")).unwrap();
         staged.file().write_all(b"content").unwrap();
         assert!(!dir.path().join("not").exists());
         sysroot.make_dirs(Path::new("/not/yet")).unwrap();

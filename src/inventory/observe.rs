@@ -1,18 +1,19 @@
 //! Reads the host into values. Calls only the reading half of `host`.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use kindling_config_spec::types::Config;
 use kindling_config_spec::units::Bytes;
 
 use super::disks::{Content, Probe, parse_blkid};
-use super::target::Target;
+use super::target::{Kind, Target};
 use crate::host::accounts::{self, LookupError};
 use crate::host::journal::{Journal, JournalError};
 use crate::host::process::{ProcessError, Processes};
 use crate::host::sysroot::{Sysroot, SysrootError};
 use crate::identity::hex;
+use crate::plan::accounts::named_accounts;
 use crate::plan::files::RESULT_FILE;
 use crate::plan::{nodes, units};
 
@@ -90,15 +91,25 @@ pub fn target(
         .chain(hard_targets)
         .chain(own)
         .collect();
+    let mut blockers = BTreeMap::new();
     for path in paths {
         if let Some(node) = sysroot.look(&path)? {
             target.nodes.insert(path.clone(), node);
         }
-        if node_paths.contains(&path) {
-            let real = sysroot.resolve(&path)?;
-            if real != path {
-                target.resolved.insert(path, real);
+        let real = sysroot.resolve(&path)?;
+        let parent = real.parent().unwrap_or(Path::new("/")).to_owned();
+        let blocker = match blockers.get(&parent) {
+            Some(known) => known,
+            None => {
+                let found = blocker(sysroot, &parent)?;
+                blockers.entry(parent).or_insert(found)
             }
+        };
+        if let Some(blocker) = blocker {
+            target.blocked.insert(path.clone(), blocker.clone());
+        }
+        if node_paths.contains(&path) && real != path {
+            target.resolved.insert(path, real);
         }
     }
     recognise(&mut target, sysroot, journal)?;
@@ -109,6 +120,18 @@ pub fn target(
         existing_parents(&mut target, config, sysroot)?;
     }
     Ok(target)
+}
+
+/// What stands at or above `dir`, resolved, where a directory must be.
+fn blocker(sysroot: &Sysroot, dir: &Path) -> Result<Option<(PathBuf, Kind)>, ObserveError> {
+    for above in dir.ancestors() {
+        match sysroot.look(above)? {
+            None => {}
+            Some(node) if node.kind == Kind::Directory => return Ok(None),
+            Some(node) => return Ok(Some((above.to_owned(), node.kind))),
+        }
+    }
+    Ok(None)
 }
 
 /// Which of the files there an interrupted run of this very config wrote.
@@ -124,7 +147,7 @@ fn recognise(target: &mut Target, sysroot: &Sysroot, journal: &Journal<'_>) -> R
             target.half_written.insert(path.clone());
         }
     }
-    target.half_made_users = entries.half_made_users;
+    target.unfinished = entries.unfinished;
     Ok(())
 }
 
@@ -134,17 +157,42 @@ fn known_accounts(
     sysroot: &Sysroot,
     processes: &dyn Processes,
 ) -> Result<(), ObserveError> {
-    for user in &config.passwd.users {
-        if let Some(account) = accounts::user(sysroot, processes, &user.name)? {
-            target.users.insert(user.name.clone(), account);
+    let named = named_accounts(config);
+    for user in named.users {
+        if let Some(account) = accounts::user(sysroot, processes, user)? {
+            target.users.insert(user.to_owned(), account);
         }
     }
-    for group in &config.passwd.groups {
-        if let Some(gid) = accounts::group(sysroot, processes, &group.name)? {
-            target.groups.insert(group.name.clone(), gid);
+    for group in named.groups {
+        if let Some(gid) = accounts::group(sysroot, processes, group)? {
+            target.groups.insert(group.to_owned(), gid);
+        }
+    }
+    target.accounts_known = true;
+    let base = home_base(sysroot)?;
+    for user in config
+        .passwd
+        .users
+        .iter()
+        .filter(|user| user.no_create_home != Some(true))
+    {
+        let home = user.home_dir.as_deref().filter(|home| !home.is_empty());
+        let home = home.map_or_else(|| base.join(&user.name), PathBuf::from);
+        if sysroot.look(&home)?.is_none() {
+            target.new_homes.insert(user.name.clone(), home);
         }
     }
     Ok(())
+}
+
+/// Where the target's useradd(8) makes homes: `HOME` of `/etc/default/useradd`.
+fn home_base(sysroot: &Sysroot) -> Result<PathBuf, ObserveError> {
+    let text = sysroot.read_text(Path::new("/etc/default/useradd"), RESULT_LIMIT)?;
+    let lines = text.as_deref().unwrap_or_default();
+    let set = lines.lines().rev().find_map(|line| line.strip_prefix("HOME="));
+    Ok(PathBuf::from(
+        set.map_or("/home", |home| home.trim_matches(['"', '\'', ' '])),
+    ))
 }
 
 /// The file contexts of the target's policy; `None` on a target without SELinux.

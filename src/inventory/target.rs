@@ -62,6 +62,29 @@ pub struct Account {
     pub home: PathBuf,
 }
 
+/// What one call of an account program does. A program that is killed leaves it half done.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum AccountWork {
+    /// Creates a user.
+    NewUser {
+        /// The user.
+        name: String,
+        /// The home directory it makes, where nothing stood before.
+        home: Option<PathBuf>,
+    },
+    /// Creates a group.
+    NewGroup {
+        /// The group.
+        name: String,
+    },
+    /// Changes or deletes a user or a group; it is done once more, from the start.
+    Change {
+        /// The user or the group.
+        name: String,
+    },
+}
+
 /// What the files stage must know about the target before it plans.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Target {
@@ -79,8 +102,14 @@ pub struct Target {
     pub complete: BTreeSet<PathBuf>,
     /// Files that it put where nothing was, and whose content did not reach the medium whole.
     pub half_written: BTreeSet<PathBuf>,
-    /// Users whose creation an earlier run began and did not see the end of.
-    pub half_made_users: BTreeSet<String>,
+    /// Account programs that an earlier run began and did not see the end of.
+    pub unfinished: BTreeSet<AccountWork>,
+    /// By user that is to be created: the home that this makes, where nothing stands.
+    pub new_homes: BTreeMap<String, PathBuf>,
+    /// The target's accounts were read, so that a name which is not in `users` or `groups` does not exist.
+    pub accounts_known: bool,
+    /// Configured paths that cannot be made, with what stands above them and is no directory.
+    pub blocked: BTreeMap<PathBuf, (PathBuf, Kind)>,
     /// The result file of an earlier provisioning, as it stands.
     pub previous_result: Option<String>,
     /// The SELinux file contexts of the target's policy, when it has one.

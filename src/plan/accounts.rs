@@ -1,11 +1,12 @@
 //! Groups and users (engine.md 4.6.1, 4.6.2): which program is called with which arguments.
 
-use std::path::Path;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 
-use kindling_config_spec::types::{Config, Group, User};
+use kindling_config_spec::types::{Config, Group, Owner, User};
 
-use super::{Plan, Step};
-use crate::inventory::target::Target;
+use super::{Conflict, Plan, Step, nodes};
+use crate::inventory::target::{AccountWork, Target};
 use crate::invocation::{Invocation, Program};
 
 /// Where the keys of a user go, below the home directory.
@@ -26,6 +27,90 @@ impl KeyFile {
     }
 }
 
+/// The accounts a config names.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Named<'a> {
+    /// Users.
+    pub users: BTreeSet<&'a str>,
+    /// Groups.
+    pub groups: BTreeSet<&'a str>,
+}
+
+/// Every account that is created, changed or deleted, that owns something, or that a user shall belong to.
+#[must_use]
+pub fn named_accounts(config: &Config) -> Named<'_> {
+    let mut named = Named::default();
+    for (_, user, group) in nodes::owners(config) {
+        named.users.extend(user.name.as_deref());
+        named.groups.extend(group.name.as_deref());
+    }
+    for user in &config.passwd.users {
+        named.users.insert(&user.name);
+        // The group that is created with a user has its name.
+        named.groups.insert(&user.name);
+        named.groups.extend(user.primary_group.as_deref());
+        named.groups.extend(user.groups.iter().map(String::as_str));
+    }
+    named
+        .groups
+        .extend(config.passwd.groups.iter().map(|group| group.name.as_str()));
+    named.users.remove("");
+    named.groups.remove("");
+    named
+}
+
+/// Every name that no step before its use can resolve.
+pub fn check_names(conflicts: &mut Vec<Conflict>, config: &Config, target: &Target) {
+    if !target.accounts_known {
+        return;
+    }
+    let user_exists = |name: &str| match config.passwd.users.iter().find(|user| user.name == name) {
+        Some(user) => user.should_exist != Some(false),
+        None => target.users.contains_key(name),
+    };
+    let group_exists = |name: &str| match config.passwd.groups.iter().find(|group| group.name == name) {
+        Some(group) => group.should_exist != Some(false),
+        // A user's own group is created with the user.
+        None => target.groups.contains_key(name) || config.passwd.users.iter().any(|user| user.name == name),
+    };
+    let mut check = |kind: &str, pointer: String, name: Option<&str>, exists: &dyn Fn(&str) -> bool| {
+        let Some(name) = name.filter(|name| !name.is_empty() && !exists(name)) else {
+            return;
+        };
+        conflicts.push(Conflict::new(
+            pointer,
+            "account-unknown",
+            format!("the target has no {kind} {name:?}, and the config creates none"),
+            format!("create the {kind} in the config's passwd section, or use a number"),
+        ));
+    };
+    for (pointer, user, group) in nodes::owners(config) {
+        let named = |owner: &Owner| owner.id.is_none().then(|| owner.name.clone()).flatten();
+        check(
+            "user",
+            format!("{pointer}/user/name"),
+            named(user).as_deref(),
+            &user_exists,
+        );
+        check(
+            "group",
+            format!("{pointer}/group/name"),
+            named(group).as_deref(),
+            &group_exists,
+        );
+    }
+    let by_name = |name: &str| group_exists(name) || name.bytes().all(|byte| byte.is_ascii_digit());
+    for (index, user) in config.passwd.users.iter().enumerate() {
+        let pointer = format!("/passwd/users/{index}");
+        let wanted = user.should_exist != Some(false);
+        let primary = user.primary_group.as_deref().filter(|_| wanted);
+        check("group", format!("{pointer}/primaryGroup"), primary, &by_name);
+        for (nth, group) in user.groups.iter().enumerate().filter(|_| wanted) {
+            check("group", format!("{pointer}/groups/{nth}"), Some(group), &by_name);
+        }
+    }
+}
+
 /// Adds the steps for all groups, then all users, each in the config's order.
 pub fn plan_accounts(
     plan: &mut Plan,
@@ -35,17 +120,27 @@ pub fn plan_accounts(
     made_by_mount: &[std::path::PathBuf],
     keys: KeyFile,
 ) {
+    if !target.unfinished.is_empty() {
+        plan.push("/passwd", Step::ClearAccountLocks);
+    }
     for (index, group) in config.passwd.groups.iter().enumerate() {
-        let exists = target.groups.contains_key(&group.name);
-        if let Some(step) = plan_group(group, exists, root) {
+        let name = group.name.clone();
+        let state = match target.groups.contains_key(&name) {
+            true if target.unfinished.contains(&AccountWork::NewGroup { name }) => Found::HalfMade,
+            true => Found::Whole,
+            false => Found::Absent,
+        };
+        for step in plan_group(group, state, root) {
             plan.push(format!("/passwd/groups/{index}"), step);
         }
     }
     for (index, user) in config.passwd.users.iter().enumerate() {
         let pointer = format!("/passwd/users/{index}");
-        let exists = target.users.contains_key(&user.name);
-        let half_made = target.half_made_users.contains(&user.name);
-        for step in plan_user(user, exists, half_made, root) {
+        for step in undo(user, config, target, root) {
+            plan.push(&pointer, step);
+        }
+        let exists = target.users.contains_key(&user.name) && half_made_home(user, target).is_none();
+        for step in plan_user(user, exists, new_home(user, target), root) {
             plan.push(&pointer, step);
         }
         if user.should_exist == Some(false) {
@@ -78,57 +173,108 @@ fn below(program: Program, root: &Path) -> Invocation {
     Invocation::new(program).option("--root", Some(root.as_os_str()))
 }
 
-fn plan_group(group: &Group, exists: bool, root: &Path) -> Option<Step> {
-    let gid = group.gid.map(|gid| gid.to_string());
-    let hash = group.password_hash.as_deref();
-    let (call, already) = match (group.should_exist.unwrap_or(true), exists) {
-        (false, false) => return None,
-        (false, true) => (below(Program::Groupdel, root), false),
-        (true, false) => (
-            below(Program::Groupadd, root)
-                .option("--gid", gid)
-                .secret_option("--password", hash)
-                .flag("--system", group.system == Some(true)),
-            false,
-        ),
-        (true, true) => {
-            let already = gid.is_none() && hash.is_none();
-            (
-                below(Program::Groupmod, root)
-                    .option("--gid", gid)
-                    .secret_option("--password", hash),
-                already,
-            )
-        }
-    };
-    Some(Step::Account {
-        call: call.arg(&group.name),
-        already,
-        creates: None,
-    })
+/// What the target has of an account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Found {
+    Absent,
+    /// The program that creates it was killed.
+    HalfMade,
+    Whole,
 }
 
-fn plan_user(user: &User, exists: bool, half_made: bool, root: &Path) -> Vec<Step> {
-    let step = |call: Invocation, already: bool| Step::Account {
-        call: call.arg(&user.name),
+fn changing(call: Invocation, name: &str, already: bool) -> Step {
+    Step::Account {
+        call: call.arg(name),
         already,
-        creates: None,
+        work: AccountWork::Change {
+            name: name.to_owned(),
+        },
+    }
+}
+
+fn plan_group(group: &Group, found: Found, root: &Path) -> Vec<Step> {
+    let gid = group.gid.map(|gid| gid.to_string());
+    let hash = group.password_hash.as_deref();
+    let delete = || changing(below(Program::Groupdel, root), &group.name, false);
+    let create = || Step::Account {
+        call: below(Program::Groupadd, root)
+            .option("--gid", gid.clone())
+            .secret_option("--password", hash)
+            .flag("--system", group.system == Some(true))
+            .arg(&group.name),
+        already: false,
+        work: AccountWork::NewGroup {
+            name: group.name.clone(),
+        },
     };
-    match (user.should_exist.unwrap_or(true), exists, half_made) {
-        (false, false, _) => Vec::new(),
-        (false, true, _) => vec![step(below(Program::Userdel, root).arg("--remove"), false)],
-        (true, false, _) => vec![create(user, root)],
-        // The program was killed between the account and its home: once more, from the start.
-        (true, true, true) => vec![step(below(Program::Userdel, root), false), create(user, root)],
-        (true, true, false) => {
-            let call = change(user, root);
-            let already = call.args.len() == 2;
-            vec![step(call, already)]
+    match (group.should_exist.unwrap_or(true), found) {
+        (false, Found::Absent) => Vec::new(),
+        (false, _) => vec![delete()],
+        (true, Found::Absent) => vec![create()],
+        // It is in one of the two databases: once more, from the start.
+        (true, Found::HalfMade) => vec![delete(), create()],
+        (true, Found::Whole) => {
+            let already = gid.is_none() && hash.is_none();
+            let call = below(Program::Groupmod, root)
+                .option("--gid", gid.clone())
+                .secret_option("--password", hash);
+            vec![changing(call, &group.name, already)]
         }
     }
 }
 
-fn create(user: &User, root: &Path) -> Step {
+/// The home of a user whom an earlier run began to create, `Some(None)` where it makes none.
+fn half_made_home(user: &User, target: &Target) -> Option<Option<PathBuf>> {
+    target.unfinished.iter().find_map(|work| match work {
+        AccountWork::NewUser { name, home } if *name == user.name => Some(home.clone()),
+        _ => None,
+    })
+}
+
+/// The home that creating the user makes where nothing is, so that a run that begins again may remove it.
+fn new_home(user: &User, target: &Target) -> Option<PathBuf> {
+    half_made_home(user, target).unwrap_or_else(|| target.new_homes.get(&user.name).cloned())
+}
+
+/// Takes away what a killed program left of a user, who is then created from the start.
+fn undo(user: &User, config: &Config, target: &Target, root: &Path) -> Vec<Step> {
+    let Some(home) = half_made_home(user, target) else {
+        return Vec::new();
+    };
+    let mut steps = Vec::new();
+    let has_own_group = user.no_user_group != Some(true)
+        && user.primary_group.as_deref().unwrap_or_default().is_empty()
+        && !config.passwd.groups.iter().any(|group| group.name == user.name);
+    if target.users.contains_key(&user.name) {
+        steps.push(changing(below(Program::Userdel, root), &user.name, false));
+    } else if has_own_group && target.groups.contains_key(&user.name) {
+        // Killed while it was undone: the user is gone, and the group would be in the way of a new one.
+        steps.push(changing(below(Program::Groupdel, root), &user.name, false));
+    }
+    if let Some(path) = home {
+        let found = "a half-made home".to_owned();
+        steps.push(Step::Remove { path, found });
+    }
+    steps
+}
+
+fn plan_user(user: &User, exists: bool, home: Option<PathBuf>, root: &Path) -> Vec<Step> {
+    match (user.should_exist.unwrap_or(true), exists) {
+        (false, false) => Vec::new(),
+        (false, true) => {
+            let call = below(Program::Userdel, root).arg("--remove");
+            vec![changing(call, &user.name, false)]
+        }
+        (true, false) => vec![create(user, home, root)],
+        (true, true) => {
+            let call = change(user, root);
+            let already = call.args.len() == 2;
+            vec![changing(call, &user.name, already)]
+        }
+    }
+}
+
+fn create(user: &User, new_home: Option<PathBuf>, root: &Path) -> Step {
     let home = if user.no_create_home == Some(true) {
         "--no-create-home"
     } else {
@@ -153,7 +299,10 @@ fn create(user: &User, root: &Path) -> Step {
     Step::Account {
         call,
         already: false,
-        creates: Some(user.name.clone()),
+        work: AccountWork::NewUser {
+            name: user.name.clone(),
+            home: new_home,
+        },
     }
 }
 
@@ -222,11 +371,10 @@ mod tests {
             should_exist: Some(false),
             ..bare.clone()
         };
-        for (row, user, exists, half_made, expected) in [
+        for (row, user, exists, expected) in [
             (
                 "absent",
                 &bare,
-                false,
                 false,
                 vec!["useradd --root /sysroot --create-home --password … ada"],
             ),
@@ -234,31 +382,18 @@ mod tests {
                 "present, nothing asked",
                 &bare,
                 true,
-                false,
                 vec!["usermod --root /sysroot ada (already)"],
             ),
-            ("absent, unwanted", &gone, false, false, vec![]),
+            ("absent, unwanted", &gone, false, vec![]),
             (
                 "present, unwanted",
                 &gone,
                 true,
-                false,
                 vec!["userdel --root /sysroot --remove ada"],
-            ),
-            (
-                "half made",
-                &bare,
-                true,
-                true,
-                vec![
-                    "userdel --root /sysroot ada",
-                    "useradd --root /sysroot --create-home --password … ada",
-                ],
             ),
             (
                 "absent, all set",
                 &full,
-                false,
                 false,
                 vec![
                     "useradd --root /sysroot --home-dir /var/home/ada --create-home --system --no-log-init --password … \
@@ -269,18 +404,13 @@ mod tests {
                 "present, all set",
                 &full,
                 true,
-                false,
                 vec![
                     "usermod --root /sysroot --home /var/home/ada --move-home --password … \
                  --uid 1500 --comment \"Ada L\" --gid users --groups wheel,adm --shell /bin/sh ada",
                 ],
             ),
         ] {
-            assert_eq!(
-                calls(&plan_user(user, exists, half_made, root)),
-                expected,
-                "{row}"
-            );
+            assert_eq!(calls(&plan_user(user, exists, None, root)), expected, "{row}");
         }
     }
 
@@ -293,38 +423,126 @@ mod tests {
             should_exist,
             ..Group::default()
         };
-        for (row, group, exists, expected) in [
+        for (row, group, found, expected) in [
+            (
+                "half made",
+                group(None, Some(7)),
+                Found::HalfMade,
+                vec!["groupdel --root / g", "groupadd --root / --gid 7 g"],
+            ),
             (
                 "absent",
                 group(None, Some(7)),
-                false,
+                Found::Absent,
                 vec!["groupadd --root / --gid 7 g"],
             ),
             (
                 "present",
                 group(Some(true), Some(7)),
-                true,
+                Found::Whole,
                 vec!["groupmod --root / --gid 7 g"],
             ),
             (
                 "present, nothing asked",
                 group(None, None),
-                true,
+                Found::Whole,
                 vec!["groupmod --root / g (already)"],
             ),
-            ("absent, unwanted", group(Some(false), None), false, vec![]),
+            (
+                "absent, unwanted",
+                group(Some(false), None),
+                Found::Absent,
+                vec![],
+            ),
             (
                 "present, unwanted",
                 group(Some(false), None),
-                true,
+                Found::Whole,
                 vec!["groupdel --root / g"],
             ),
         ] {
-            assert_eq!(
-                calls(&plan_group(&group, exists, root).into_iter().collect::<Vec<_>>()),
-                expected,
-                "{row}"
-            );
+            assert_eq!(calls(&plan_group(&group, found, root)), expected, "{row}");
         }
+    }
+
+    #[test]
+    fn a_user_whose_program_was_killed_is_created_from_the_start() {
+        let mut config = Config::default();
+        config.passwd.users.push(User {
+            name: "ada".into(),
+            ..User::default()
+        });
+        let home = Some(PathBuf::from("/home/ada"));
+        let mut target = Target::default();
+        target.unfinished.insert(AccountWork::NewUser {
+            name: "ada".into(),
+            home: home.clone(),
+        });
+        let account = crate::inventory::target::Account {
+            uid: 1000,
+            gid: 1000,
+            home: "/home/ada".into(),
+        };
+        target.users.insert("ada".into(), account);
+        let mut plan = Plan::empty(crate::plan::Stage::Files);
+        plan_accounts(&mut plan, &config, &target, Path::new("/"), &[], KeyFile::Whole);
+        let steps: Vec<Step> = plan.steps.into_iter().map(|planned| planned.step).collect();
+        assert_eq!(
+            calls(&steps),
+            [
+                "ClearAccountLocks",
+                "userdel --root / ada",
+                "Remove { path: \"/home/ada\", found: \"a half-made home\" }",
+                "useradd --root / --create-home --password … ada",
+            ]
+        );
+        let Some(Step::Account { work, .. }) = steps.last() else {
+            panic!("{steps:?}")
+        };
+        let name = "ada".to_owned();
+        assert_eq!(*work, AccountWork::NewUser { name, home });
+    }
+
+    #[test]
+    fn names_that_nobody_has_are_found_before_the_first_write() {
+        let config: Config = serde_json::from_value(serde_json::json!({
+            "ignition": { "version": "3.4.0" },
+            "passwd": {
+                "users": [
+                    { "name": "ada", "groups": ["wheel", "nobodys", "100"] },
+                    { "name": "gone", "shouldExist": false, "groups": ["nobodys"] },
+                ],
+                "groups": [{ "name": "team" }],
+            },
+            "storage": {
+                "files": [
+                    { "path": "/a", "user": { "name": "ada" }, "group": { "name": "ada" } },
+                    { "path": "/b", "user": { "name": "gone" }, "group": { "name": "team" } },
+                    { "path": "/c", "user": { "id": 7 }, "group": { "name": "absent" } },
+                ],
+            },
+        }))
+        .unwrap();
+        let mut target = Target {
+            accounts_known: true,
+            groups: [("wheel".to_owned(), 10)].into(),
+            ..Target::default()
+        };
+        let found = |target: &Target| {
+            let mut conflicts = Vec::new();
+            check_names(&mut conflicts, &config, target);
+            let pointers = conflicts.into_iter().map(|conflict| conflict.pointer);
+            pointers.collect::<Vec<_>>()
+        };
+        assert_eq!(
+            found(&target),
+            [
+                "/storage/files/1/user/name",
+                "/storage/files/2/group/name",
+                "/passwd/users/0/groups/1",
+            ]
+        );
+        target.accounts_known = false;
+        assert_eq!(found(&target), Vec::<String>::new());
     }
 }

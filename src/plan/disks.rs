@@ -377,6 +377,7 @@ fn push_table(
         plan.push(
             pointer,
             Step::KeepTable {
+                node: found.node.clone(),
                 device: device.clone(),
                 slots,
             },

@@ -59,8 +59,10 @@ pub fn plan_files(config: &Config, known: &Known<'_>) -> Result<Plan, Vec<Confli
         known.made_by_mount,
         known.key_file,
     );
+    accounts::check_names(&mut conflicts, config, known.target);
     nodes::plan_nodes(&mut plan, &mut conflicts, config, known.target);
     units::plan_units(&mut plan, config, known.target);
+    blocked(&plan, &mut conflicts, known.target);
     match result(known) {
         Ok(step) => plan.push("", step),
         Err(conflict) => conflicts.push(conflict),
@@ -82,6 +84,47 @@ pub fn plan_files(config: &Config, known: &Known<'_>) -> Result<Plan, Vec<Confli
     }
 }
 
+/// Paths below something that is no directory, unless a step removes it.
+fn blocked(plan: &Plan, conflicts: &mut Vec<Conflict>, target: &Target) {
+    if target.blocked.is_empty() {
+        return;
+    }
+    let real = |path: &Path| {
+        target
+            .resolved
+            .get(path)
+            .cloned()
+            .unwrap_or_else(|| path.to_owned())
+    };
+    let mut removed = BTreeSet::new();
+    for planned in &plan.steps {
+        let path = match &planned.step {
+            Step::Remove { path, .. } => {
+                removed.insert(real(path));
+                continue;
+            }
+            Step::File(file) => &file.path,
+            Step::Directory { path, .. } | Step::Symlink { path, .. } | Step::HardLink { path, .. } => path,
+            _ => continue,
+        };
+        let Some((above, kind)) = target.blocked.get(path) else {
+            continue;
+        };
+        if !removed.contains(above) {
+            let (path, above) = (path.display(), above.display());
+            conflicts.push(Conflict::new(
+                &planned.pointer,
+                "path-exists",
+                format!(
+                    "{path} cannot be made: {above} is {} in the target, not a directory",
+                    kind.name()
+                ),
+                format!("use another path, or make {above} a directory of the config with overwrite"),
+            ));
+        }
+    }
+}
+
 fn result(known: &Known<'_>) -> Result<Step, Conflict> {
     #[derive(Deserialize)]
     struct Previous(
@@ -89,7 +132,10 @@ fn result(known: &Known<'_>) -> Result<Step, Conflict> {
         serde_json::Map<String, serde_json::Value>,
     );
     let already = known.target.complete.contains(Path::new(RESULT_FILE));
-    let previous = known.target.previous_result.as_deref().map(|text| {
+    let found = known.target.previous_result.as_deref();
+    // What this very config was about to write, and did not come to finish, is not an earlier provisioning.
+    let earlier = found.filter(|_| !known.target.half_written.contains(Path::new(RESULT_FILE)));
+    let previous = earlier.map(|text| {
         let parsed = serde_json::from_str::<Previous>(text).and_then(|_| serde_json::from_str(text));
         parsed.map_err(|error| {
             Conflict::new(

@@ -46,6 +46,17 @@ pub fn paths(config: &Config) -> impl Iterator<Item = &str> {
     })
 }
 
+/// Every entry that has an owner, with its place in the config.
+pub(super) fn owners(config: &Config) -> impl Iterator<Item = (String, &Owner, &Owner)> {
+    entries(config)
+        .filter(|(_, entry)| !entry.is_hard_link())
+        .map(|(pointer, entry)| match entry {
+            Entry::Directory(entry) => (pointer, &entry.user, &entry.group),
+            Entry::File(entry) => (pointer, &entry.user, &entry.group),
+            Entry::Link(entry) => (pointer, &entry.user, &entry.group),
+        })
+}
+
 fn entries(config: &Config) -> impl Iterator<Item = (String, Entry<'_>)> {
     let storage = &config.storage;
     let directories = storage.directories.iter().enumerate();
@@ -90,13 +101,14 @@ pub fn plan_nodes(plan: &mut Plan, conflicts: &mut Vec<Conflict>, config: &Confi
     let mut view = View {
         target,
         removed: BTreeSet::new(),
+        replaced: BTreeSet::new(),
     };
     for (real, pointer, entry) in &sorted {
         let found = view.look(Path::new(entry.path()), real).cloned();
         let found = found.as_ref();
         match entry {
             Entry::Directory(entry) => directory(plan, conflicts, &mut view, pointer, entry, real, found),
-            Entry::File(entry) => file(plan, conflicts, &view, pointer, entry, real, found),
+            Entry::File(entry) => file(plan, conflicts, &mut view, pointer, entry, real, found),
             Entry::Link(entry) if entry.hard == Some(true) => {
                 hard_link(plan, conflicts, &view, pointer, entry, found)
             }
@@ -128,6 +140,8 @@ fn collisions(sorted: &[(PathBuf, String, Entry<'_>)], conflicts: &mut Vec<Confl
 struct View<'a> {
     target: &'a Target,
     removed: BTreeSet<PathBuf>,
+    /// Files that become other files of the same name.
+    replaced: BTreeSet<PathBuf>,
 }
 
 impl View<'_> {
@@ -235,7 +249,7 @@ fn directory(
 fn file(
     plan: &mut Plan,
     conflicts: &mut Vec<Conflict>,
-    view: &View<'_>,
+    view: &mut View<'_>,
     pointer: &str,
     entry: &File,
     real: &Path,
@@ -278,7 +292,10 @@ fn file(
         .then_some(&entry.contents)
         .into_iter()
         .chain(&entry.append);
-    let content = resources.map(content_of).collect();
+    let content: Vec<Content> = resources.map(content_of).collect();
+    if before != Before::Ours && !(keeps_content && content.is_empty()) {
+        view.replaced.insert(path.clone());
+    }
     plan.push(
         pointer,
         Step::File(FileStep {
@@ -365,7 +382,13 @@ fn hard_link(
     let exists = found
         .zip(view.target.nodes.get(&target))
         .is_some_and(|(link, file)| same(link, file));
+    let is_stale = exists && view.replaced.contains(&target);
     match found {
+        Some(_) if is_stale => {
+            let found = "a name of the file that is replaced".to_owned();
+            let path = path.clone();
+            plan.push(pointer, Step::Remove { path, found });
+        }
         Some(found) if !exists && entry.overwrite == Some(true) => {
             plan.push(
                 pointer,
@@ -378,6 +401,7 @@ fn hard_link(
         Some(found) if !exists => conflicts.push(in_the_way(pointer, &entry.path, found, "a hard link")),
         _ => {}
     }
+    let exists = exists && !is_stale;
     plan.push(pointer, Step::HardLink { path, target, exists });
 }
 

@@ -112,7 +112,7 @@ fn describe(step: &Step) -> Vec<String> {
                 .chain(slots.iter().map(|slot| describe_slot(slot, sector)))
                 .collect()
         }
-        Step::KeepTable { device, slots } => {
+        Step::KeepTable { device, slots, .. } => {
             let count = slots.iter().filter(|slot| slot.step == SlotStep::Keep).count();
             vec![format!(
                 "= {}: {count} partitions are as configured",
@@ -152,6 +152,9 @@ fn describe(step: &Step) -> Vec<String> {
             false => format!("> unmount {}", path.display()),
         }],
         Step::Account { call, already, .. } => vec![format!("{} {call}", if *already { '=' } else { '>' })],
+        Step::ClearAccountLocks => {
+            vec!["! /etc: remove the locks that account programs left when they were killed".to_owned()]
+        }
         Step::HandOver { user, made } => {
             vec![format!(
                 "  give {user} those of {} mounted directories that are in their home",

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::partitions::{KernelChange, SlotOutcome};
 use crate::gpt;
+use crate::inventory::target::AccountWork;
 use crate::invocation::Invocation;
 
 /// The stages of a first boot, in their order. The names are those of the command line and the units.
@@ -203,6 +204,8 @@ pub enum Step {
     KeepTable {
         /// The path in the config.
         device: PathBuf,
+        /// The disk's node.
+        node: PathBuf,
         /// What happens to each configured partition: nothing.
         slots: Vec<SlotOutcome>,
     },
@@ -273,9 +276,11 @@ pub enum Step {
         call: Invocation,
         /// It would find nothing to do.
         already: bool,
-        /// The user this call creates, who is half made until it ends.
-        creates: Option<String>,
+        /// What the call does: half done until it ends.
+        work: AccountWork,
     },
+    /// Removes the locks and unfinished files that killed account programs left in the target.
+    ClearAccountLocks,
     /// Gives the directories that the mount stage made below a home to the user whose home it is, mode 0700.
     HandOver {
         /// Every directory the mount stage made.

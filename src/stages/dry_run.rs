@@ -315,6 +315,10 @@ impl Devices for Lookup {
         })
     }
 
+    fn hold(&self, _node: &Path) -> Result<(), DeviceError> {
+        Ok(())
+    }
+
     fn settle(&self, _nodes: &[PathBuf]) -> Result<(), DeviceError> {
         Ok(())
     }

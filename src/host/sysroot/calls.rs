@@ -1,8 +1,10 @@
 //! The calls behind the tree: by descriptor, never following a link that was not asked for.
 
+use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{self, Write};
 use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
 
 use nix::errno::Errno;
@@ -36,6 +38,31 @@ pub(super) fn empty(dir: &OwnedFd) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+/// The names in a directory, `.` and `..` left out.
+pub(super) fn names(dir: OwnedFd) -> io::Result<Vec<OsString>> {
+    let mut names = Vec::new();
+    for entry in nix::dir::Dir::from_fd(dir)?.iter() {
+        let name = OsStr::from_bytes(entry?.file_name().to_bytes()).to_owned();
+        if name != "." && name != ".." {
+            names.push(name);
+        }
+    }
+    Ok(names)
+}
+
+/// Waits for the write lock on a whole file, of the kind that lckpwdf(3) takes.
+pub(super) fn lock(file: &File) -> nix::Result<()> {
+    let short = |number: nix::libc::c_int| nix::libc::c_short::try_from(number).unwrap_or_default();
+    let whole = nix::libc::flock {
+        l_type: short(nix::libc::F_WRLCK),
+        l_whence: short(nix::libc::SEEK_SET),
+        l_start: 0,
+        l_len: 0,
+        l_pid: 0,
+    };
+    nix::fcntl::fcntl(file, nix::fcntl::FcntlArg::F_SETLKW(&whole)).map(drop)
 }
 
 pub(super) fn set_access(file: &File, access: Access) -> nix::Result<()> {

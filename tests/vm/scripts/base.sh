@@ -12,7 +12,7 @@ packages=systemd,systemd-sysv,systemd-resolved,udev,dbus,kmod,mount,util-linux
 # The cloud kernel has every driver a virtual machine needs, at a third of the size.
 packages=$packages,linux-image-cloud-amd64,dracut,dracut-core,dracut-network
 packages=$packages,e2fsprogs,xfsprogs,dosfstools,fdisk,passwd
-packages=$packages,openssh-server,curl,ca-certificates,iproute2
+packages=$packages,openssh-server,curl,ca-certificates,iproute2,strace
 
 mmdebstrap --mode=root --variant=apt --format=directory --components=main \
     --aptopt='Apt::Install-Recommends "false"' \

@@ -81,7 +81,7 @@ pub fn run(engine: &Path, config: &Path, pipe: &Path, out: &mut dyn Write) -> Re
     ));
     match &boot.end {
         End::Reported(report) => Ok(finish(&mut progress, &node, report)),
-        End::Stopped => Ok(give_up(
+        End::Stopped | End::Cut => Ok(give_up(
             &mut progress,
             &boot,
             "the machine stopped before it was a node",

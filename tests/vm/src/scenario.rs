@@ -2,6 +2,7 @@
 
 use std::fs::{self, File};
 use std::io;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -152,6 +153,8 @@ impl Drop for RunFolder {
 /// How a boot ended.
 #[derive(Clone, Debug)]
 pub enum End {
+    /// Its power was taken away on purpose.
+    Cut,
     /// The guest reported and powered itself off.
     Reported(Report),
     /// It powered off, or stopped, without a report.
@@ -295,11 +298,33 @@ impl Node {
         Ok(digest::of_file(&self.built.engine)?)
     }
 
-    /// Boots once until the machine is off, showing each console line to `watch`.
+    /// Starts the machine and waits until it has reported and is off, or has stopped.
     ///
     /// # Errors
     /// [`ScenarioError`] when it cannot be started at all.
     pub fn boot(&mut self, watch: &mut dyn FnMut(&Line)) -> Result<Boot, ScenarioError> {
+        self.run(&mut |line| {
+            watch(line);
+            ControlFlow::Continue(())
+        })
+    }
+
+    /// Starts the machine and takes its power away `delay` after a line of the console that holds `mark`. What the
+    /// guest had not brought to its disks by then is lost.
+    ///
+    /// # Errors
+    /// [`ScenarioError`] when it cannot be started at all.
+    pub fn boot_until_power_cut(&mut self, mark: &str, delay: Duration) -> Result<Boot, ScenarioError> {
+        self.run(&mut |line| {
+            if line.text.contains(mark) {
+                std::thread::sleep(delay);
+                return ControlFlow::Break(());
+            }
+            ControlFlow::Continue(())
+        })
+    }
+
+    fn run(&mut self, watch: &mut dyn FnMut(&Line) -> ControlFlow<()>) -> Result<Boot, ScenarioError> {
         let was_first = image::has_firstboot_stamp(&self.machine.root)?;
         self.machine.arguments = vec![
             "ignition.platform.id=qemu".to_owned(),
@@ -312,21 +337,18 @@ impl Node {
         let mut guest = Guest::start(&self.machine, &self.log)?;
         let mut reader = Reader::default();
         let mut report = None;
-        let timed_out = loop {
+        let end = loop {
             match guest.console.next(started + BOOT_LIMIT) {
                 Next::Line(line) => {
-                    watch(&line);
                     report = reader.take(&line.text).or(report);
+                    if watch(&line).is_break() {
+                        break End::Cut;
+                    }
                 }
-                Next::Closed => break false,
-                Next::TimedOut => break true,
+                // Only a clean power-off leaves disks that a later boot may be judged by.
+                Next::Closed => break report.map_or(End::Stopped, End::Reported),
+                Next::TimedOut => break End::TimedOut,
             }
-        };
-        let end = match report {
-            // Only a clean power-off leaves disks that a later boot may be judged by.
-            Some(report) if !timed_out => End::Reported(report),
-            _ if timed_out => End::TimedOut,
-            _ => End::Stopped,
         };
         Ok(Boot {
             end,

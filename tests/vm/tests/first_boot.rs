@@ -7,6 +7,7 @@
 
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
+use std::time::Duration;
 
 use kindling_vm::cluster::Offer;
 use kindling_vm::report::Report;
@@ -192,4 +193,32 @@ fn a_broken_config_stops_before_the_first_write() {
     let written = std::fs::metadata(node.data_disk()).unwrap().blocks();
     assert_eq!(written, 0, "blocks of the second disk that were written");
     assert_eq!(node.cluster.seen(), [], "nobody was asked for anything");
+}
+
+#[test]
+fn a_machine_that_loses_its_power_during_first_boot_becomes_the_same_node() {
+    let mut node = node("power-cut", "pointer.ign", scenario::worker_offer());
+    // Each cut hits what the one before left; the last boot is left alone.
+    for (mark, milliseconds) in [
+        ("kindling-stage: disks started", 350),
+        ("kindling-stage: disks started", 700),
+        ("kindling-stage: files started", 450),
+    ] {
+        let cut = node
+            .boot_until_power_cut(mark, Duration::from_millis(milliseconds))
+            .unwrap();
+        assert!(matches!(cut.end, End::Cut), "{}", cut.tail(40));
+        assert!(cut.was_first);
+        println!(
+            "power cut {milliseconds} ms after {mark:?}, {:.1} s in",
+            cut.took.as_secs_f32()
+        );
+    }
+    let boot = boot(&mut node);
+    assert!(
+        boot.was_first,
+        "the stamp is there until a first boot has come to its end"
+    );
+    assert_is_the_node(boot.report());
+    assert_eq!(node.cluster.nodes(), ["worker-1"]);
 }

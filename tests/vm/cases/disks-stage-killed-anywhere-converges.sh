@@ -1,0 +1,83 @@
+# The disks stage is killed at each of its writes, flushes and kernel calls for the table, and at moments spread over the
+# making of file systems; run again, it always ends in the state of a run that was left alone.
+put_config() {
+    config <<END
+{
+  "ignition": {"version": "3.4.0"},
+  "storage": {
+    "disks": [{"device": "$1", "partitions": [
+      {"number": 1, "label": "data", "sizeMiB": 320},
+      {"number": 2, "label": "state", "sizeMiB": 64},
+      {"number": 0, "label": "swap", "sizeMiB": 64},
+      {"number": 4, "label": "exchange", "sizeMiB": 256}
+    ]}],
+    "filesystems": [
+      {"device": "/dev/disk/by-partlabel/data", "format": "xfs", "label": "data"},
+      {"device": "/dev/disk/by-partlabel/state", "format": "ext4", "label": "state"},
+      {"device": "/dev/disk/by-partlabel/swap", "format": "swap", "label": "swap"},
+      {"device": "/dev/disk/by-partlabel/exchange", "format": "vfat", "label": "EXCHANGE"}
+    ]
+  }
+}
+END
+    rm -rf /run/ignition /run/ignition.json
+    stage fetch-offline
+}
+
+# Everything but the identifiers that are drawn anew for each table. An attribute would show a mark that was left.
+state() {
+    udevadm settle
+    sfdisk --dump "$1" | grep -v '^label-id' | sed 's/, uuid=[^,]*//'
+    for name in data state swap exchange; do
+        blkid --probe --output value --match-tag TYPE --match-tag LABEL "/dev/disk/by-partlabel/$name"
+    done
+    fsck.ext4 -nf /dev/disk/by-partlabel/state >/dev/null 2>&1 || echo "ext4 is not clean"
+    xfs_repair -n /dev/disk/by-partlabel/data >/dev/null 2>&1 || echo "xfs is not clean"
+    fsck.fat -n /dev/disk/by-partlabel/exchange >/dev/null 2>&1 || echo "fat is not clean"
+}
+
+again() {
+    if ! stage disks >"$WORK/again" 2>&1; then
+        echo "$2: the stage refuses its own work" >&2
+        cat "$WORK/again" >&2
+        return 1
+    fi
+    equals "the disk after $2" "$(state "$1")" "$expected"
+}
+
+calls=pwrite64,fdatasync,ioctl,flock
+tried=0
+survived=
+for disk in "$DISK_512" "$DISK_4096"; do
+    put_config "$disk"
+    blank "$disk"
+    stage disks
+    expected=$(state "$disk")
+    # Every second point on each disk: together they are all.
+    n=1
+    [ "$disk" = "$DISK_512" ] || n=2
+    while :; do
+        blank "$disk"
+        if IGNITION_CONFIG_FILE=$WORK/config.ign strace -qq -o /dev/null -e trace=$calls \
+            -e inject=$calls:signal=SIGKILL:when=$n "$IGNITION" --root="$ROOT" --platform=file --stage=disks \
+            --log-to-stdout "" >/dev/null 2>&1; then
+            survived=$n
+            break
+        fi
+        again "$disk" "a kill at call $n of the table"
+        tried=$((tried + 1))
+        n=$((n + 2))
+    done
+    for delay in 0.2 0.35 0.5 0.65; do
+        blank "$disk"
+        IGNITION_CONFIG_FILE=$WORK/config.ign setsid "$IGNITION" --root="$ROOT" --platform=file --stage=disks \
+            --log-to-stdout "" >/dev/null 2>&1 &
+        sleep $delay
+        kill -KILL -- -$! 2>/dev/null || true
+        wait $! 2>/dev/null || true
+        again "$disk" "a kill after $delay s"
+        tried=$((tried + 1))
+    done
+done
+echo "$tried kill points, the stage makes fewer than $survived calls" >/dev/console
+[ "$tried" -gt 20 ]
