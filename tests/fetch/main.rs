@@ -6,6 +6,7 @@
 
 mod exchange;
 mod render;
+#[path = "../support/server.rs"]
 mod server;
 mod source;
 mod tls;

@@ -1,0 +1,53 @@
+//! The fetch stages: what they leave for later ones.
+
+use serde_json::json;
+
+use crate::kill::{Whom, killed, sweep};
+use crate::machines::require_root;
+use crate::sandbox::{Sandbox, assert_same, listing};
+use crate::server::{Reply, Server};
+
+/// `/run` without the reports, which hold times.
+fn left(machine: &Sandbox) -> crate::sandbox::Listing {
+    let mut left = listing(&machine.at("run"));
+    left.retain(|name, _| !name.starts_with("kindling/"));
+    left
+}
+
+fn swept(blank: &Sandbox, stage: &str) {
+    let whole = Sandbox::copy_of(blank);
+    whole.done(stage);
+    let reference = left(&whole);
+    let points = sweep(1, |at| {
+        let machine = Sandbox::copy_of(blank);
+        let survived = killed(&machine, stage, Whom::Main, at);
+        if !survived {
+            machine.done(stage);
+        }
+        assert_same(&left(&machine), &reference, &format!("{stage} {at}"));
+        survived
+    });
+    println!("{stage}: killed at {points} points");
+    assert!(points > 10, "{points}");
+}
+
+#[test]
+fn a_killed_fetch_leaves_the_same_cache_and_state_when_it_runs_again() {
+    require_root();
+    let child =
+        json!({ "ignition": { "version": "3.4.0" }, "storage": { "directories": [{ "path": "/a" }] } });
+    let server = Server::always(Reply::ok(child.to_string()));
+    let inline = json!({ "ignition": { "version": "3.4.0" }, "storage": { "files": [{ "path": "/b" }] } });
+    let pointer = json!({ "ignition": { "version": "3.4.0", "config": { "merge": [{ "source": server.url("/child") }] } } });
+    let machine = Sandbox::new();
+    machine.give(&inline.to_string());
+    swept(&machine, "fetch-offline");
+    swept(&machine, "fetch");
+    // The config itself asks for the network: no cache, a marker.
+    machine.give(&pointer.to_string());
+    swept(&machine, "fetch-offline");
+    assert!(!machine.at("run/neednet").exists());
+    machine.done("fetch-offline");
+    assert!(machine.at("run/neednet").exists() && !machine.at("run/ignition.json").exists());
+    swept(&machine, "fetch");
+}

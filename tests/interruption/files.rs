@@ -1,0 +1,153 @@
+//! The files stage.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+
+use serde_json::json;
+
+use crate::kill::{Point, Whom, killed, killer, sweep};
+use crate::machines::{Start, result, worker};
+use crate::sandbox::{Sandbox, assert_same, listing};
+
+#[test]
+fn killed_at_any_change_and_run_again_it_ends_the_same() {
+    let start = Start::new();
+    let points = sweep(1, |at| {
+        let machine = Sandbox::copy_of(&start.blank);
+        let survived = killed(&machine, "files", Whom::Main, at);
+        if !survived {
+            machine.done("files");
+        }
+        assert_same(&result(&machine), &start.reference, &at.to_string());
+        survived
+    });
+    println!("files: killed at {points} points");
+    assert!(points > 150, "{points}");
+}
+
+#[test]
+fn killed_with_its_threads_and_programs_it_ends_the_same() {
+    let start = Start::new();
+    let points = sweep(3, |at| {
+        let machine = Sandbox::copy_of(&start.blank);
+        let survived = killed(&machine, "files", Whom::Everybody, at);
+        if !survived {
+            machine.done("files");
+        }
+        assert_same(&result(&machine), &start.reference, &format!("somebody {at}"));
+        survived
+    });
+    println!("files: threads and programs killed at {points} points");
+}
+
+#[test]
+fn killed_twice_it_ends_the_same() {
+    let start = Start::new();
+    let pairs = sweep(5, |at| {
+        let machine = Sandbox::copy_of(&start.blank);
+        if killed(&machine, "files", Whom::Main, at) {
+            return true;
+        }
+        let second = [
+            ("openat2", 1 + at.n % 9),
+            ("renameat", 1 + at.n % 4),
+            ("fdatasync", 2),
+        ];
+        for (call, n) in second {
+            let again = Sandbox::copy_of(&machine);
+            let then = Point { call, n };
+            if !killed(&again, "files", Whom::Main, then) {
+                again.done("files");
+            }
+            assert_same(&result(&again), &start.reference, &format!("{at}, then {then}"));
+        }
+        false
+    });
+    println!("files: killed twice from {pairs} points");
+}
+
+/// A power cut does not spare the programs.
+#[test]
+fn a_program_killed_at_any_change_is_made_up_for() {
+    let start = Start::new();
+    for program in ["groupadd", "useradd"] {
+        let points = sweep(1, |at| {
+            let machine = Sandbox::copy_of(&start.blank);
+            let real = format!("/usr/sbin/{program}");
+            let words = killer(Whom::Main, at);
+            let words: Vec<_> = words.iter().map(|word| word.to_str().unwrap()).collect();
+            let script = format!("#!/bin/sh\nexec {} {real} \"$@\"\n", words.join(" "));
+            let mut dying = Sandbox::copy_of(&machine);
+            fs::create_dir(dying.at("bin")).unwrap();
+            let file = dying.at("bin").join(program);
+            fs::write(&file, script).unwrap();
+            fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).unwrap();
+            dying.path = format!("{}:{}", dying.at("bin").display(), machine.path.display()).into();
+            let survived = dying.stage("files").status == Some(0);
+            dying.path = machine.path.clone();
+            if !survived {
+                dying.done("files");
+            }
+            assert_same(&result(&dying), &start.reference, &format!("{program} {at}"));
+            survived
+        });
+        println!("{program}: killed at {points} points");
+        assert!(points > 10, "{program}: {points}");
+    }
+}
+
+#[test]
+fn another_config_after_a_kill_succeeds_or_names_the_path() {
+    let start = Start::new();
+    let mut other = worker(&start.server);
+    other["storage"]["files"][2]["contents"]["source"] = json!("data:,another%20authority%0A");
+    other["storage"]["files"][0]["contents"]["source"] = json!("data:,worker-2%0A");
+    let fresh = Sandbox::copy_of(&start.blank);
+    fresh.give(&other.to_string());
+    fresh.done("fetch");
+    let whole = Sandbox::copy_of(&fresh);
+    whole.done("files");
+    let wholes = [
+        listing(&start.blank.root()),
+        start.reference.clone(),
+        result(&whole),
+    ];
+    let points = sweep(3, |at| {
+        let machine = Sandbox::copy_of(&start.blank);
+        if killed(&machine, "files", Whom::Main, at) {
+            return true;
+        }
+        for name in ["ignition.json", "state"] {
+            fs::copy(fresh.at("run").join(name), machine.at("run").join(name)).unwrap();
+        }
+        let ran = machine.stage("files");
+        let when = format!("another config, {at}: {}", ran.stderr);
+        if ran.status != Some(0) {
+            assert_eq!(ran.status, Some(1), "{when}");
+            assert!(ran.stderr.contains("[path-exists]\n  what:  /"), "{when}");
+        }
+        for (name, text) in result(&machine) {
+            // Both configs append to the one and enter the other, and both may have come to that.
+            let is_whole = name == "etc/hosts"
+                || name == "etc/.ignition-result.json"
+                || wholes
+                    .iter()
+                    .any(|whole| whole.get(&name).map(content) == Some(content(&text)));
+            assert!(is_whole || is_account_file(&name), "/{name} is {text:?}, {when}");
+        }
+        false
+    });
+    println!("another config: after {points} kill points");
+}
+
+/// An entry without what depends on whether its other names are there yet.
+fn content(entry: &String) -> String {
+    let (first, rest) = entry.split_once('\n').unwrap_or((entry, ""));
+    let first = first.split(" same as").next().unwrap();
+    format!("{first}\n{rest}")
+}
+
+/// Written by the shadow programs, which replace them whole.
+fn is_account_file(name: &str) -> bool {
+    ["etc/passwd", "etc/group", "etc/shadow", "etc/gshadow"].contains(&name)
+}
