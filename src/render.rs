@@ -211,7 +211,7 @@ impl RenderError {
                 format!("write {document} as JSON in UTF-8; if it is compressed, set compression in the reference")
             }
             Self::Invalid { document, .. } => {
-                format!("correct {document} at the lines shown; \"kindling validate\" finds the same beforehand")
+                format!("correct {document} at the lines shown; \"kindling plan\" shows the same before a boot")
             }
             Self::MergedInvalid { .. } => {
                 "change one of the documents so that their sum is valid; \"kindling plan\" shows it beforehand".to_owned()

@@ -158,13 +158,16 @@ impl View<'_> {
 }
 
 fn in_the_way(pointer: &str, path: &str, found: &Node, wanted: &str) -> Conflict {
+    let held = found.kind.name();
+    let message = if held == wanted {
+        format!("{path} already is {held} in the target, and the config does not say overwrite")
+    } else {
+        format!("{path} is {held} in the target, and the config asks for {wanted}")
+    };
     Conflict::new(
         pointer,
         "path-exists",
-        format!(
-            "{path} is {} in the target, and the config asks for {wanted}",
-            found.kind.name()
-        ),
+        message,
         "set overwrite to true if it may go, or use another path",
     )
 }
@@ -276,7 +279,8 @@ fn file(
             Before::Absent
         }
         Some(found) => {
-            conflicts.push(in_the_way(pointer, &entry.path, found, "a file"));
+            let wanted = if is_file { "contents of its own" } else { "a file" };
+            conflicts.push(in_the_way(pointer, &entry.path, found, wanted));
             Before::Present
         }
     };

@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use kindling_config_spec::check;
 use kindling_config_spec::types::{Config, Disk as WantedDisk};
 use kindling_config_spec::units::{Bytes, MIB, SectorSize};
+use kindling_config_spec::{check, diagnostic};
 use serde::Serialize;
 
 use super::{Environment, disks};
@@ -40,6 +40,8 @@ const ASSUMED_DISK: u64 = 8 << 30;
 pub struct DryRun {
     /// The config's documents, in the order they were read.
     documents: Vec<String>,
+    /// What is doubtful in the config, with its lines.
+    warnings: Vec<String>,
     /// What the plans rest on that was not looked at.
     assumptions: Vec<String>,
     /// One plan a stage.
@@ -57,6 +59,9 @@ impl DryRun {
 impl fmt::Display for DryRun {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(out, "config: {}", self.documents.join(", "))?;
+        for warning in &self.warnings {
+            writeln!(out, "{}", warning.trim_end())?;
+        }
         for assumption in &self.assumptions {
             writeln!(out, "assumed: {assumption}")?;
         }
@@ -99,6 +104,8 @@ pub fn plan(
     let failed = |error: &RenderError| Failure::of(Stage::Fetch, error.code(), error, error.next());
     let checked =
         check(text).map_err(|rejected| super::fetch::rejection(Stage::Fetch, name, text, &rejected))?;
+    let warnings =
+        (!checked.warnings().is_empty()).then(|| diagnostic::render(name, text, checked.warnings()));
     let origin = Origin {
         kind: OriginKind::User,
         source: name.to_owned(),
@@ -112,6 +119,10 @@ pub fn plan(
             .origins()
             .iter()
             .map(|origin| origin.source.clone())
+            .collect(),
+        warnings: warnings
+            .into_iter()
+            .chain(rendered.warnings().iter().cloned())
             .collect(),
         assumptions: Vec::new(),
         stages: vec![kargs::plan_kargs(config)],

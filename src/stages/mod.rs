@@ -106,7 +106,8 @@ fn note(run_dir: &Path, record: StageRecord, failure: Option<&Failure>) {
         machine::replace(&list, progress::with(before.as_deref(), record).as_bytes(), 0o600)?;
         match failure.map(serde_json::to_vec) {
             Some(Ok(text)) => machine::replace(&run_dir.join("failure.json"), &text, 0o600),
-            _ => Ok(()),
+            // A failure that a later try has overcome is no failure of this boot.
+            _ => machine::remove(&run_dir.join("failure.json")),
         }
     });
     if let Err(error) = kept {

@@ -202,7 +202,10 @@ fn a_machine_that_loses_its_power_during_first_boot_becomes_the_same_node() {
     for (mark, milliseconds) in [
         ("kindling-stage: disks started", 350),
         ("kindling-stage: disks started", 700),
+        ("kindling-stage: mount started", 500),
         ("kindling-stage: files started", 450),
+        ("kindling-stage: files started", 800),
+        ("kindling-stage: files finished", 300),
     ] {
         let cut = node
             .boot_until_power_cut(mark, Duration::from_millis(milliseconds))
