@@ -112,7 +112,7 @@ pub enum RenderError {
         source: std::str::Utf8Error,
     },
     /// A document with findings.
-    #[error("config {document} is not valid\n{rendered}")]
+    #[error("{document} is not valid\n{rendered}")]
     Invalid {
         /// The document.
         document: String,
@@ -210,9 +210,11 @@ impl RenderError {
             Self::NotText { document, .. } => {
                 format!("write {document} as JSON in UTF-8; if it is compressed, set compression in the reference")
             }
-            Self::Invalid { document, .. } => {
+            Self::Invalid {
+                document, findings, ..
+            } => findings.iter().find_map(|finding| finding.help.clone()).unwrap_or_else(|| {
                 format!("correct {document} at the lines shown; \"kindling plan\" shows the same before a boot")
-            }
+            }),
             Self::MergedInvalid { .. } => {
                 "change one of the documents so that their sum is valid; \"kindling plan\" shows it beforehand".to_owned()
             }

@@ -28,7 +28,7 @@ pub(super) fn apply(plan: &Plan, host: &Host<'_>) -> Result<Applied, Failed> {
         discard(host, ready);
         return Err(Failed {
             pointer: String::new(),
-            step: "record what is about to be written".to_owned(),
+            step: "/var/lib/kindling/journal: record what is about to be written".to_owned(),
             error,
         });
     }

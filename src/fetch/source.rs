@@ -306,7 +306,7 @@ fn from_platform(platform: &dyn Platform, via: &dyn Access) -> Result<Acquired, 
     let id = platform.id().to_string();
     match platform.user_data(via) {
         Ok(Some(data)) => {
-            let name = format!("of platform {id}");
+            let name = format!("config of platform {id}");
             given(&id, name, data.into_bytes())
         }
         Ok(None) => Ok(Acquired::Empty { source: id }),

@@ -137,11 +137,11 @@ fn result(known: &Known<'_>) -> Result<Step, Conflict> {
     let earlier = found.filter(|_| !known.target.half_written.contains(Path::new(RESULT_FILE)));
     let previous = earlier.map(|text| {
         let parsed = serde_json::from_str::<Previous>(text).and_then(|_| serde_json::from_str(text));
-        parsed.map_err(|error| {
+        parsed.map_err(|_| {
             Conflict::new(
                 "",
                 "result-unreadable",
-                format!("{RESULT_FILE} of an earlier provisioning is not a JSON object: {error}"),
+                format!("{RESULT_FILE} of an earlier provisioning is not a JSON object"),
                 format!("remove {RESULT_FILE} from the target if it may be provisioned again"),
             )
         })

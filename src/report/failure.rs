@@ -12,6 +12,9 @@ use crate::plan::{Conflict, Stage};
 /// More conflicts than this are counted, not listed: the record must fit on a console.
 const CONFLICTS_SHOWN: usize = 4;
 
+/// Lines of a record. A console of 25 lines shows it whole, with what systemd says after it.
+const LINES_SHOWN: usize = 12;
+
 /// Why a stage failed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -46,7 +49,37 @@ pub fn chain(error: &dyn Error) -> Vec<String> {
     links
 }
 
+fn in_merged(pointer: &str) -> Option<String> {
+    (!pointer.is_empty()).then(|| format!("merged config, {pointer}"))
+}
+
 impl Failure {
+    /// The record as a console can show it at once: of many findings only those that fit, and their number.
+    #[must_use]
+    pub fn fit(mut self) -> Self {
+        // The remedy stands last anyhow.
+        let help = format!("help: {}", self.next);
+        let lines: Vec<&str> = self.what.lines().filter(|line| line.trim() != help).collect();
+        self.what = lines.join("\n");
+        let others = self.to_string().lines().count() - self.what.lines().count();
+        let room = LINES_SHOWN.saturating_sub(others);
+        let lines: Vec<&str> = self.what.lines().collect();
+        if lines.len() > room {
+            let starts = |line: &str| line.starts_with("error[") || line.starts_with("warning[");
+            let mut kept = lines.iter().take(room.saturating_sub(1)).count();
+            while kept > 2 && lines.get(kept).is_some_and(|line| !starts(line)) {
+                kept -= 1;
+            }
+            let (kept, rest) = lines.split_at(kept);
+            let more = rest.iter().filter(|line| starts(line)).count();
+            self.what = format!(
+                "{}\nand {more} more findings, which the log lists",
+                kept.join("\n")
+            );
+        }
+        self
+    }
+
     /// A record of `error`: its own words are what failed, its sources why.
     #[must_use]
     pub fn of(stage: Stage, code: &str, error: &dyn Error, next: String) -> Self {
@@ -69,12 +102,13 @@ impl Failure {
     /// A record of a step that failed.
     #[must_use]
     pub fn of_step(stage: Stage, failed: &Failed) -> Self {
-        let place = (!failed.pointer.is_empty()).then(|| format!("merged config, {}", failed.pointer));
+        // The mark in front of a step says in a plan what happens; here it happened not.
+        let step = failed.step.trim_start_matches(|c: char| "+=>!~- ".contains(c));
         Self {
             code: failed.error.code().to_owned(),
             stage,
-            what: failed.step.clone(),
-            place,
+            what: step.to_owned(),
+            place: in_merged(&failed.pointer),
             why: chain(&failed.error),
             next: failed.error.next(),
         }
@@ -96,7 +130,7 @@ impl Failure {
             code: first.map_or("internal", |conflict| conflict.code).to_owned(),
             stage,
             what: first.map_or_else(String::new, |conflict| conflict.message.clone()),
-            place: first.map(|conflict| format!("merged config, {}", conflict.pointer)),
+            place: first.and_then(|conflict| in_merged(&conflict.pointer)),
             why,
             next: first.map_or_else(String::new, |conflict| conflict.next.clone()),
         }
@@ -165,6 +199,31 @@ mod tests {
              next:  set wipeFilesystem to true if the data may go"
         );
         assert!(text.lines().count() < 12);
+    }
+
+    #[test]
+    fn of_many_findings_those_are_shown_that_fit() {
+        let block =
+            |n: usize| format!("error[path-relative]: no {n}\n  c:1:1\n  1 | x\n    | ^\n  help: slash\n");
+        let of = |blocks: usize| Failure {
+            code: "config-invalid".into(),
+            stage: Stage::Fetch,
+            what: format!("c is not valid\n{}", (0..blocks).map(block).collect::<String>()),
+            place: None,
+            why: vec![],
+            next: "slash".into(),
+        };
+        assert_eq!(
+            of(1).fit().what,
+            "c is not valid\nerror[path-relative]: no 0\n  c:1:1\n  1 | x\n    | ^"
+        );
+        let many = of(40).fit();
+        assert!(
+            many.what
+                .ends_with("    | ^\nand 38 more findings, which the log lists")
+        );
+        assert!(many.to_string().lines().count() <= LINES_SHOWN);
+        assert_eq!(many.clone().fit(), many);
     }
 
     #[test]

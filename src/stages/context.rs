@@ -94,8 +94,8 @@ impl<'a> Context<'a> {
         let path = &self.options.config_cache;
         let stage = self.stage();
         let text = fs::read(path).map_err(|error| cache_failure(stage, path, &error))?;
-        let user: Config =
-            serde_json::from_slice(&text).map_err(|error| cache_failure(stage, path, &error))?;
+        let user: Config = serde_json::from_slice(&text)
+            .map_err(|error| cache_failure(stage, path, &Unparsable::of(&error)))?;
         self.fetcher
             .configure(&user.ignition)
             .map_err(|error| Failure::of(stage, error.code(), &error, error.next()))?;
@@ -156,6 +156,27 @@ impl<'a> Context<'a> {
     }
 }
 
+/// A file of ours that is not as we write it. The parser's own words could quote a secret, so only the place is told.
+#[derive(Debug, thiserror::Error)]
+enum Unparsable {
+    #[error("it ends too early")]
+    Cut,
+    #[error("it is not as an earlier stage writes it, at line {line}, column {column}")]
+    Foreign { line: usize, column: usize },
+}
+
+impl Unparsable {
+    fn of(error: &serde_json::Error) -> Self {
+        if error.is_eof() {
+            return Self::Cut;
+        }
+        Self::Foreign {
+            line: error.line(),
+            column: error.column(),
+        }
+    }
+}
+
 fn cache_failure(stage: Stage, path: &Path, error: &dyn std::error::Error) -> Failure {
     let next = "run the stage fetch-offline or fetch first; its failure is the cause".to_owned();
     let mut failure = Failure::of(stage, "config-cache-unreadable", error, next);
@@ -175,7 +196,7 @@ fn read_state(path: &Path, stage: Stage) -> Result<State, Failure> {
         failure
     };
     match fs::read(path) {
-        Ok(text) => serde_json::from_slice(&text).map_err(|error| unreadable(&error)),
+        Ok(text) => serde_json::from_slice(&text).map_err(|error| unreadable(&Unparsable::of(&error))),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(State::default()),
         Err(error) => Err(unreadable(&error)),
     }

@@ -26,6 +26,23 @@ impl StageError {
         }
     }
 
+    /// The same with a record that a console can show at once; the whole one goes to the log.
+    #[must_use]
+    pub fn fit(self) -> Self {
+        let fit = |whole: Failure| {
+            let fit = whole.clone().fit();
+            if fit.what.lines().count() < whole.what.lines().count() {
+                tracing::error!("{}", whole.what);
+            }
+            fit
+        };
+        match self {
+            Self::Platform(unknown) => Self::Platform(unknown),
+            Self::State(failure) => Self::State(fit(failure)),
+            Self::Failed(failure) => Self::Failed(fit(failure)),
+        }
+    }
+
     /// Stable code, one row in docs/failure-states.md.
     #[must_use]
     pub fn code(&self) -> &str {

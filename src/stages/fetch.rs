@@ -119,13 +119,8 @@ fn render_fetched(context: &mut Context<'_>, fetched: Fetched) -> Result<Outcome
 
 /// The record of a document that is not a valid config.
 pub(super) fn rejection(stage: Stage, name: &str, text: &str, rejected: &Rejected) -> Failure {
-    let findings = rejected.diagnostics();
     let error = RenderError::of_rejected(name, text, rejected);
-    let mut failure = Failure::of(stage, error.code(), &error, error.next());
-    if let Some(help) = findings.iter().find_map(|finding| finding.help.clone()) {
-        failure.next = help;
-    }
-    failure
+    Failure::of(stage, error.code(), &error, error.next())
 }
 
 fn cache(context: &Context<'_>, rendered: &Rendered) -> Result<(), Failure> {

@@ -78,7 +78,7 @@ pub enum Ended {
 /// [`StageError`] with the exit status and, unless the command line was wrong, the failure record.
 pub fn run(options: &Options, environment: &Environment) -> Result<(), StageError> {
     let began = Instant::now();
-    let ended = execute(options, environment);
+    let ended = execute(options, environment).map_err(StageError::fit);
     let milliseconds = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
     let (tally, outcome) = match &ended {
         Ok(Ended::Done(applied)) => (applied.tally, "ok"),
