@@ -17,6 +17,9 @@ const SECRET: [&str; 7] = [
     "tokensource",
 ];
 
+/// What a source that is no inline data starts with.
+const ADDRESSES: [&str; 6] = ["http://", "https://", "tftp://", "s3://", "gs://", "arn:"];
+
 /// An open array or object.
 #[derive(Clone, Copy, Default)]
 struct Frame {
@@ -62,7 +65,7 @@ pub(super) fn secrets(text: &str) -> Vec<Range<usize>> {
                         .take(40)
                         .collect::<String>()
                         .to_lowercase();
-                } else if frame.secret || is_secret_member(&key, frame) || carries_secret(literal) {
+                } else if frame.secret || is_secret_member(&key, frame) || carries_secret(&key, literal) {
                     let closed = literal.len() > 1 && literal.ends_with('"');
                     found.push(start + 1..if closed { at - 1 } else { at });
                 }
@@ -107,8 +110,8 @@ fn is_key(bytes: &[u8], at: usize) -> bool {
     rest.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b':')
 }
 
-/// Contents in a data URL, a password or a token in any other.
-fn carries_secret(literal: &str) -> bool {
+/// Contents in a data URL, also a broken one, a password or a token in any other, and a hash of crypt(5).
+fn carries_secret(key: &str, literal: &str) -> bool {
     // Enough to see a scheme; escapes make a character at most six bytes long.
     let start: String = literal.chars().skip(1).take(64).collect();
     let start = if start.contains('\\') {
@@ -116,11 +119,14 @@ fn carries_secret(literal: &str) -> bool {
     } else {
         start
     };
-    let is_data = start
-        .trim_start()
-        .get(..5)
-        .is_some_and(|scheme| scheme.eq_ignore_ascii_case("data:"));
-    is_data || (start.contains(":/") && literal.contains(['@', '?']))
+    let start = start.trim_start();
+    let starts_with = |scheme: &&str| {
+        let begin = start.get(..scheme.len());
+        begin.is_some_and(|begin| begin.eq_ignore_ascii_case(scheme))
+    };
+    let is_data = starts_with(&"data:") || (key == "source" && !ADDRESSES.iter().any(starts_with));
+    let is_hash = start.starts_with('$') && start.matches('$').count() > 2;
+    is_data || is_hash || (start.contains(":/") && literal.contains(['@', '?']))
 }
 
 #[cfg(test)]
@@ -152,6 +158,8 @@ mod tests {
             (r#"{"source":"https://u:p@h/"}"#, vec!["https://u:p@h/"]),
             (r#"{"source":"https://h/?sig=1"}"#, vec!["https://h/?sig=1"]),
             (r#"{"source":"https://h/a"}"#, vec![]),
+            (r#"{"source":"data;x"}"#, vec!["data;x"]),
+            (r#"{"uid":"$6$s$h","name":"$HOME"}"#, vec!["$6$s$h"]),
             (
                 r#"{"ignition":{"config":{"replace":{"source":"https://h/a"}}}}"#,
                 vec![],
