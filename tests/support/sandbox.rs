@@ -160,6 +160,15 @@ fn blank_root(root: &Path) {
     }
 }
 
+/// A first boot is root's, and so are owners, mounts and the tracing of its programs.
+pub(crate) fn require_root() {
+    let uid = fs::metadata("/proc/self").unwrap().uid();
+    assert_eq!(
+        uid, 0,
+        "this test must run as root: make unit does that through sudo"
+    );
+}
+
 /// Path to kind, mode, owner and content of everything below `root`, in words that can be compared.
 pub(crate) type Listing = BTreeMap<String, String>;
 
