@@ -3,8 +3,7 @@
 use serde_json::json;
 
 use crate::kill::{Whom, killed, sweep};
-use crate::machines::require_root;
-use crate::sandbox::{Sandbox, assert_same, listing};
+use crate::sandbox::{Sandbox, assert_same, listing, require_root};
 use crate::server::{Reply, Server};
 
 /// `/run` without the reports, which hold times.

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use crate::sandbox::{Listing, Sandbox, listing};
+use crate::sandbox::{Listing, Sandbox, listing, require_root};
 use crate::server::{Reply, Server};
 
 /// Everything a sweep starts from.
@@ -37,14 +37,6 @@ impl Start {
             server,
         }
     }
-}
-
-pub(crate) fn require_root() {
-    let uid = std::os::unix::fs::MetadataExt::uid(&fs::metadata("/proc/self").unwrap());
-    assert_eq!(
-        uid, 0,
-        "these tests change owners, so they must run as root: sudo make test"
-    );
 }
 
 fn top() -> &'static Path {
