@@ -72,6 +72,16 @@ pub enum ApplyError {
         /// The kernel's answer.
         source: io::Error,
     },
+    /// A mount path goes through a link or a file of a file system that was mounted just before.
+    #[error("{} goes through {}, which is {kind}", path.display(), obstacle.display())]
+    MountPath {
+        /// The path in the target.
+        path: PathBuf,
+        /// What is in the way.
+        obstacle: PathBuf,
+        /// What it is.
+        kind: String,
+    },
     /// A file system could not be unmounted.
     #[error("cannot unmount {}", path.display())]
     Unmount {
@@ -102,6 +112,7 @@ impl ApplyError {
             Self::UnknownName { .. } => "account-unknown",
             Self::NoHome { .. } => "home-missing",
             Self::Content { source, .. } => source.code(),
+            Self::MountPath { .. } => "mount-path-not-a-directory",
             Self::Unmount { .. } => "unmount-failed",
             Self::Unprepared { .. } => "internal",
         }
@@ -136,6 +147,7 @@ impl ApplyError {
                 "leave noCreateHome out, or create the home directory in the config".to_owned()
             }
             Self::Content { source, .. } => source.next(),
+            Self::MountPath { .. } => "mount at the real directory, not through a link".to_owned(),
             Self::Unmount { .. } => {
                 "find what still uses the file system; the machine can be rebooted".to_owned()
             }

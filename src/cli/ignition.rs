@@ -58,7 +58,7 @@ pub(super) fn main(arguments: &[OsString]) -> u8 {
 
 /// The version that stands behind `Ignition/` in requests too.
 pub(super) fn version() -> &'static str {
-    concat!("kindling-", env!("CARGO_PKG_VERSION"))
+    crate::host::http::AGENT.trim_start_matches("Ignition/")
 }
 
 enum Wish {

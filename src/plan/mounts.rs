@@ -90,6 +90,11 @@ pub fn plan_umount(config: &Config, points: &MountPoints) -> Plan {
 /// The path as the initramfs sees it: ROOT and the path written one after the other.
 #[must_use]
 pub fn below(root: &Path, path: &Path) -> std::path::PathBuf {
+    let root = if root.as_os_str().is_empty() {
+        Path::new("/")
+    } else {
+        root
+    };
     root.join(path.strip_prefix("/").unwrap_or(path))
 }
 

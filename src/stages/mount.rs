@@ -1,6 +1,8 @@
 //! The small stages: kargs, mount and umount.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+
+use kindling_config_spec::types::Filesystem;
 
 use super::{Context, StageError, announce};
 use crate::apply::{Applied, Host, apply};
@@ -24,7 +26,6 @@ pub(super) fn kargs(mut context: Context<'_>) -> Result<Applied, StageError> {
 pub(super) fn run(mut context: Context<'_>) -> Result<Applied, StageError> {
     let (config, _) = context.cached()?;
     let wanted = candidates(&config);
-    let paths: Vec<PathBuf> = wanted.iter().map(|(_, _, path)| path.to_path_buf()).collect();
     let block = wanted
         .iter()
         .filter(|(_, filesystem, _)| filesystem.format.as_deref() != Some("virtiofs"));
@@ -36,7 +37,8 @@ pub(super) fn run(mut context: Context<'_>) -> Result<Applied, StageError> {
         let next = "check that the config's disks or filesystems section makes the device".to_owned();
         Failure::of(Stage::Mount, "device-missing", &error, next)
     })?;
-    let points = mounts::look(&sysroot, &paths).map_err(|error| unreadable(Stage::Mount, &error))?;
+    let points =
+        mounts::look(&sysroot, &looked_at(&wanted)).map_err(|error| unreadable(Stage::Mount, &error))?;
     let plan = plan_mount(&config, &points, &context.options.root)
         .map_err(|conflicts| Failure::of_conflicts(Stage::Mount, &conflicts))?;
     announce(&plan)?;
@@ -57,12 +59,9 @@ pub(super) fn run(mut context: Context<'_>) -> Result<Applied, StageError> {
 /// Runs the umount stage.
 pub(super) fn umount(mut context: Context<'_>) -> Result<Applied, StageError> {
     let (config, _) = context.cached()?;
-    let paths: Vec<PathBuf> = candidates(&config)
-        .iter()
-        .map(|(_, _, path)| path.to_path_buf())
-        .collect();
     let sysroot = context.sysroot()?;
-    let points = mounts::look(&sysroot, &paths).map_err(|error| unreadable(Stage::Umount, &error))?;
+    let points = mounts::look(&sysroot, &looked_at(&candidates(&config)))
+        .map_err(|error| unreadable(Stage::Umount, &error))?;
     let plan = plan_umount(&config, &points);
     announce(&plan)?;
     let host = Host {
@@ -72,6 +71,16 @@ pub(super) fn umount(mut context: Context<'_>) -> Result<Applied, StageError> {
     let applied = apply(&plan, &host).map_err(|failed| Failure::of_step(Stage::Umount, &failed))?;
     context.save()?;
     Ok(applied)
+}
+
+fn looked_at<'a>(wanted: &[(usize, &'a Filesystem, &'a Path)]) -> Vec<mounts::Wanted<'a>> {
+    wanted
+        .iter()
+        .map(|(_, filesystem, path)| mounts::Wanted {
+            path,
+            device: &filesystem.device,
+        })
+        .collect()
 }
 
 fn unreadable(stage: Stage, error: &dyn std::error::Error) -> Failure {
