@@ -10,13 +10,14 @@ PREFIX     ?= /usr
 MODULE_DIR ?= $(PREFIX)/lib/dracut/modules.d/30kindling
 
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
+AS_ROOT := $(if $(SUDO),sudo env "PATH=$$PATH" "HOME=$$HOME")
 
 .PHONY: all build demo test lint unit guests bench size install clean
 
 all: build
 
 # A static binary: the initramfs need not bring a C library for it.
-build:
+build: cc
 	RUSTFLAGS="-C target-feature=+crt-static" cargo build --release --locked --target $(TARGET) --bin kindling
 
 # Boot a blank machine and watch it become a node. CONFIG=file boots with another config.
@@ -27,21 +28,35 @@ demo: build
 # Everything that must pass: formatting, lints, unit and integration tests, real guests, size.
 test: lint unit size guests
 
-lint:
+lint: cc
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 
+# Some of these need root: account programs, mount namespaces, owners.
 unit: tools
-	cargo nextest run --locked --workspace --exclude kindling-vm
+	cargo nextest run --locked --workspace --exclude kindling-vm --no-run
+	$(AS_ROOT) cargo nextest run --locked --workspace --exclude kindling-vm
 
 guests: build tools
 	cargo build --locked -p kindling-vm
 	$(SUDO) target/debug/kindling-vm setup --binary $(BINARY)
-	$(SUDO) env "PATH=$$PATH" "HOME=$$HOME" cargo nextest run --locked -p kindling-vm
+	cargo nextest run --locked -p kindling-vm --no-run
+	$(AS_ROOT) cargo nextest run --locked -p kindling-vm
 
-.PHONY: tools
-tools:
+# What the host lacks of Debian's packages and of the test runner. The guests install their own tools.
+.PHONY: tools cc
+tools: cc
+	@missing=; for pair in strace:strace useradd:passwd unshare:util-linux; do \
+	  command -v "$${pair%%:*}" >/dev/null || [ -x "/usr/sbin/$${pair%%:*}" ] || missing="$$missing $${pair##*:}"; \
+	done; \
+	[ -z "$$missing" ] || { $(SUDO) apt-get update -q && \
+	  $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends $$missing; }
 	@cargo nextest --version >/dev/null 2>&1 || cargo install --locked cargo-nextest
+
+# A linker and the compiler of the crate `ring`.
+cc:
+	@command -v cc >/dev/null || { $(SUDO) apt-get update -q && \
+	  $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends gcc libc6-dev; }
 
 bench: build
 	tests/bench/run.sh $(BINARY)
