@@ -1,5 +1,7 @@
 //! The device boundary: waits for disks, reads what they hold, writes partition tables.
 
+mod look;
+
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
@@ -15,7 +17,7 @@ use kindling_config_spec::units::Bytes;
 use super::uevent::Monitor;
 use super::{block, usage};
 use crate::gpt;
-use crate::inventory::disks::Disk;
+use crate::inventory::disks::{Content, Disk, Probe};
 use crate::plan::partitions::KernelChange;
 use crate::plan::place::partition_name;
 use crate::plan::step::TableWrite;
@@ -110,6 +112,12 @@ pub trait Devices: Sync {
     /// # Errors
     /// `Io`, `Table`.
     fn disk(&self, device: &Path) -> Result<Disk, DeviceError>;
+
+    /// Whether what a probe covers can be read: its first and its last MiB.
+    ///
+    /// # Errors
+    /// `Io`.
+    fn readable(&self, probe: &Probe) -> Result<(), DeviceError>;
 
     /// Carries out one change of a disk's table: erases, writes region by region, reads back, and tells the
     /// kernel.
@@ -224,8 +232,13 @@ impl Devices for System {
             size,
             found,
             in_use,
+            content: Content::Blank,
             assumed: false,
         })
+    }
+
+    fn readable(&self, probe: &Probe) -> Result<(), DeviceError> {
+        look::read_ends(probe).map_err(failed("read", &probe.node))
     }
 
     fn write_table(&self, node: &Path, write: &TableWrite) -> Result<(), DeviceError> {

@@ -6,7 +6,7 @@ use std::sync::Mutex;
 
 use super::devices::{DeviceError, Devices};
 use super::process::{Output, ProcessError, Processes};
-use crate::inventory::disks::Disk;
+use crate::inventory::disks::{Disk, Probe};
 use crate::invocation::{Invocation, Program};
 use crate::plan::step::TableWrite;
 
@@ -63,6 +63,8 @@ impl Processes for Scripted {
 pub struct Disks {
     /// What was asked, in order.
     pub log: Mutex<Vec<String>>,
+    /// Nodes that give a read error.
+    pub unreadable: Vec<PathBuf>,
 }
 
 impl Disks {
@@ -88,6 +90,17 @@ impl Devices for Disks {
             missing: vec![device.to_owned()],
             waited: std::time::Duration::ZERO,
         })
+    }
+
+    fn readable(&self, probe: &Probe) -> Result<(), DeviceError> {
+        if self.unreadable.contains(&probe.node) {
+            return Err(DeviceError::Io {
+                doing: "read",
+                device: probe.node.clone(),
+                source: std::io::ErrorKind::Other.into(),
+            });
+        }
+        Ok(())
     }
 
     fn write_table(&self, node: &Path, write: &TableWrite) -> Result<(), DeviceError> {

@@ -23,9 +23,39 @@ pub struct Disk {
     pub found: gpt::Found,
     /// Who uses the disk and its partitions.
     pub in_use: InUse,
+    /// What the whole disk holds, where no table that Linux sees speaks for it ([`Disk::may_hide_content`]).
+    #[serde(default)]
+    pub content: Content,
     /// The disk is not on this machine: it is assumed blank for a dry run.
     #[serde(default)]
     pub assumed: bool,
+}
+
+impl Disk {
+    /// Whether something may stand on the disk that its table says nothing of: there is none, or Linux does not see it.
+    #[must_use]
+    pub fn may_hide_content(&self) -> bool {
+        let tells = match &self.found {
+            gpt::Found::Blank => false,
+            gpt::Found::Gpt { health, .. } => health.seen_by_linux(),
+            gpt::Found::Mbr | gpt::Found::Damaged(_) => true,
+        };
+        !tells && !self.assumed
+    }
+
+    /// What a new table would be written over, by name; `None` where that is nothing, or the table itself.
+    #[must_use]
+    pub fn beside_table(&self) -> Option<String> {
+        // `PMBR` is the protective record of a table whose first copy is bad.
+        let own = ["gpt partition table", "PMBR partition table"];
+        match &self.content {
+            Content::Blank => None,
+            Content::Known(signature) => {
+                (!own.contains(&signature.kind.as_str())).then(|| signature.kind.clone())
+            }
+            Content::Ambiguous(kinds) => Some(kinds.join(" and ")),
+        }
+    }
 }
 
 /// What a probe for signatures found on a device or a range of one.

@@ -9,6 +9,7 @@ use kindling_config_spec::units::Bytes;
 use super::disks::{Content, Probe, parse_blkid};
 use super::target::{Kind, Target};
 use crate::host::accounts::{self, LookupError};
+use crate::host::devices::{DeviceError, Devices};
 use crate::host::journal::{Journal, JournalError};
 use crate::host::process::{ProcessError, Processes};
 use crate::host::sysroot::{Sysroot, SysrootError};
@@ -31,6 +32,9 @@ pub enum ObserveError {
         /// Why.
         source: ProcessError,
     },
+    /// A device without a signature cannot be read, so that it cannot be told whether it is blank.
+    #[error(transparent)]
+    Unreadable(#[from] DeviceError),
     /// The target's tree cannot be read.
     #[error(transparent)]
     Sysroot(#[from] SysrootError),
@@ -45,8 +49,12 @@ pub enum ObserveError {
 /// What a place holds.
 ///
 /// # Errors
-/// `Probe` when blkid is missing or does not answer.
-pub fn content(processes: &dyn Processes, probe: &Probe) -> Result<Content, ObserveError> {
+/// `Probe` when blkid is missing or does not answer, `Unreadable` when it found nothing and the device cannot be read.
+pub fn content(
+    processes: &dyn Processes,
+    devices: &dyn Devices,
+    probe: &Probe,
+) -> Result<Content, ObserveError> {
     let failed = |source| ObserveError::Probe {
         device: probe.node.clone(),
         source,
@@ -54,14 +62,18 @@ pub fn content(processes: &dyn Processes, probe: &Probe) -> Result<Content, Obse
     let call = probe.invocation();
     let output = processes.status(&call).map_err(failed)?;
     let stdout = String::from_utf8_lossy(&output.stdout);
-    parse_blkid(output.status, &stdout).ok_or_else(|| {
+    let content = parse_blkid(output.status, &stdout).ok_or_else(|| {
         let (program, status, stderr) = (call.program, output.status, output.stderr.clone());
         failed(ProcessError::Exited {
             program,
             status,
             stderr,
         })
-    })
+    })?;
+    if content == Content::Blank {
+        devices.readable(probe)?;
+    }
+    Ok(content)
 }
 
 /// What the files stage must know about the target.
@@ -230,4 +242,33 @@ fn existing_parents(target: &mut Target, config: &Config, sysroot: &Sysroot) -> 
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::host::fake::{Disks, Scripted};
+
+    #[test]
+    fn a_device_is_blank_only_if_it_can_be_read() {
+        let probe = Probe {
+            node: "/dev/vdb".into(),
+            range: None,
+        };
+        let sound = Disks::default();
+        let broken = Disks {
+            unreadable: vec![probe.node.clone()],
+            ..Disks::default()
+        };
+        let ask = |answer: (i32, &str), devices: &Disks| {
+            content(&Scripted::answering(&[answer]), devices, &probe).ok()
+        };
+        assert_eq!(ask((2, ""), &sound), Some(Content::Blank));
+        assert_eq!(ask((2, ""), &broken), None);
+        assert_eq!(ask((0, ""), &broken), None);
+        assert!(matches!(
+            ask((0, "TYPE=ext4\n"), &broken),
+            Some(Content::Known(_))
+        ));
+    }
 }

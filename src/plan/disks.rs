@@ -113,7 +113,10 @@ pub fn plan_layout(config: &Config, known: &Known<'_>) -> Result<Layout, Vec<Con
             unfinished: &|number| is_marked(&found.found, number),
         };
         match partitions::plan_partitions(&request) {
-            Ok(change) => drop(layout.tables.insert(disk.device.clone(), change)),
+            Ok(change) => {
+                conflicts.extend(hidden_data(&request.pointer, &disk.device, found, &change));
+                layout.tables.insert(disk.device.clone(), change);
+            }
             Err(found) => conflicts.extend(found),
         }
     }
@@ -132,6 +135,20 @@ fn is_device_mapper(disk: &Disk) -> bool {
     disk.node
         .file_name()
         .is_some_and(|name| name.to_string_lossy().starts_with("dm-"))
+}
+
+/// A table without leave to wipe is written only over nothing, or over a table that is there already: where Linux sees
+/// none, the disk as a whole may be a file system or a member of something.
+fn hidden_data(pointer: &str, device: &str, found: &Disk, change: &TableChange) -> Option<Conflict> {
+    let data = found
+        .beside_table()
+        .filter(|_| change.write && !change.wiped && found.may_hide_content())?;
+    Some(Conflict::new(
+        pointer,
+        "disk-has-data",
+        format!("{device} has no partition table that Linux sees, and holds {data}"),
+        "set wipeTable: true to erase the disk, or name another one",
+    ))
 }
 
 /// The GUID a table gets when it is made anew; different for each disk.
@@ -414,7 +431,7 @@ fn push_table(
             table,
             kernel: std::mem::take(&mut change.kernel),
         };
-        let before = table_in_words(&found.found);
+        let before = in_words_now(found);
         plan.push(
             pointer,
             Step::WriteTable {
@@ -455,11 +472,19 @@ fn is_marked(found: &Found, number: u32) -> bool {
     }
 }
 
-fn table_in_words(found: &Found) -> String {
-    match found {
+fn in_words_now(disk: &Disk) -> String {
+    let table = match &disk.found {
         Found::Blank => "blank".to_owned(),
         Found::Gpt { table, .. } => format!("GPT with {} partitions", table.entries.len()),
         Found::Mbr => "an MBR partition table".to_owned(),
         Found::Damaged(_) => "a damaged GPT".to_owned(),
+    };
+    match (disk.beside_table(), &disk.found) {
+        (Some(data), Found::Blank) => data,
+        (Some(data), _) => format!("{data}, and {table}"),
+        (None, _) => table,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -89,16 +89,13 @@ fn describe(step: &Step) -> Vec<String> {
             before,
             ..
         } => {
-            let mark = if before == "blank" { '~' } else { '!' };
             // A table that only gains and keeps partitions loses nothing.
-            let loses = slots
-                .iter()
-                .any(|slot| matches!(slot.step, SlotStep::Delete | SlotStep::Replace));
-            let mark = if mark == '!' && !loses && before.starts_with("GPT") {
-                '~'
-            } else {
-                mark
-            };
+            let loses = write.wiped
+                || !before.starts_with("GPT")
+                || slots
+                    .iter()
+                    .any(|slot| matches!(slot.step, SlotStep::Delete | SlotStep::Replace));
+            let mark = if before == "blank" || !loses { '~' } else { '!' };
             let sector = write
                 .table
                 .as_ref()

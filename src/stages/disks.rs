@@ -9,7 +9,7 @@ use super::{Context, StageError, announce};
 use crate::apply::{Applied, apply};
 use crate::host::devices::{DeviceError, Devices};
 use crate::host::process::Processes;
-use crate::inventory::disks::Content;
+use crate::inventory::disks::{Content, Disk, Probe};
 use crate::inventory::observe;
 use crate::plan::disks::{Known, Layout, Place, plan_disks, plan_layout};
 use crate::plan::{Plan, Stage};
@@ -49,9 +49,10 @@ fn plan(context: &Context<'_>, config: &Config, digest: &str) -> Result<Plan, Fa
     devices.wait_for(&named).map_err(|error| device_failure(&error))?;
     let mut disks = BTreeMap::new();
     for disk in &config.storage.disks {
-        let found = devices
+        let mut found = devices
             .disk(disk.device.as_ref())
             .map_err(|error| device_failure(&error))?;
+        look_beside(&context.processes, devices, &mut found)?;
         disks.insert(disk.device.clone(), found);
     }
     let seed = context.seed(digest);
@@ -60,7 +61,9 @@ fn plan(context: &Context<'_>, config: &Config, digest: &str) -> Result<Plan, Fa
         seed: &seed,
         fresh: context.machine.fresh,
     };
-    plan_known(config, &known, devices, &|place| probe(&context.processes, place))
+    plan_known(config, &known, devices, &|place| {
+        probe(&context.processes, devices, &place.probe())
+    })
 }
 
 /// Plans for the disks that were read; waits for every other device the config puts a file system on.
@@ -81,9 +84,29 @@ pub(super) fn plan_known(
     plan_disks(config, known, layout, &contents).map_err(refused)
 }
 
+/// What a disk holds beside a table, where the table does not tell.
+pub(super) fn look_beside(
+    processes: &dyn Processes,
+    devices: &dyn Devices,
+    disk: &mut Disk,
+) -> Result<(), Failure> {
+    if disk.may_hide_content() {
+        let whole = Probe {
+            node: disk.node.clone(),
+            range: None,
+        };
+        disk.content = probe(processes, devices, &whole)?;
+    }
+    Ok(())
+}
+
 /// What a place holds, as blkid sees it.
-pub(super) fn probe(processes: &dyn Processes, place: &Place) -> Result<Content, Failure> {
-    observe::content(processes, &place.probe()).map_err(|error| {
+pub(super) fn probe(
+    processes: &dyn Processes,
+    devices: &dyn Devices,
+    probe: &Probe,
+) -> Result<Content, Failure> {
+    observe::content(processes, devices, probe).map_err(|error| {
         Failure::of(
             Stage::Disks,
             "device-unreadable",

@@ -21,7 +21,7 @@ use crate::host::machine::Machine;
 use crate::host::process;
 use crate::host::sysroot::Sysroot;
 use crate::identity::{Seed, sha256_hex};
-use crate::inventory::disks::{Content, Disk};
+use crate::inventory::disks::{Content, Disk, Probe};
 use crate::inventory::mounts::MountPoints;
 use crate::inventory::observe;
 use crate::inventory::target::Target;
@@ -146,7 +146,7 @@ impl DryRun {
         let system = System::new(0);
         let mut disks = BTreeMap::new();
         for wanted in &config.storage.disks {
-            let disk = system.disk(wanted.device.as_ref()).unwrap_or_else(|_| {
+            let mut disk = system.disk(wanted.device.as_ref()).unwrap_or_else(|_| {
                 let disk = assumed(wanted);
                 let size = disk.size;
                 self.assumptions.push(format!(
@@ -155,6 +155,7 @@ impl DryRun {
                 ));
                 disk
             });
+            disks::look_beside(processes, &system, &mut disk)?;
             disks.insert(wanted.device.clone(), disk);
         }
         let seed = Seed::new(&machine.id, digest);
@@ -172,7 +173,7 @@ impl DryRun {
                 Ok(Content::Blank)
             }
             Place::Device(node) if !node.exists() => Ok(Content::Blank),
-            place => disks::probe(processes, place),
+            place => disks::probe(processes, &devices, &place.probe()),
         };
         let plan = disks::plan_known(config, &known, &devices, &content)?;
         let absent = devices.absent.into_inner().unwrap_or_default();
@@ -291,6 +292,7 @@ fn assumed(wanted: &WantedDisk) -> Disk {
         size: Bytes(needed.clamp(ASSUMED_DISK, 1 << 60)),
         found: Found::Blank,
         in_use: InUse::default(),
+        content: Content::Blank,
         assumed: true,
     }
 }
@@ -317,6 +319,10 @@ impl Devices for Lookup {
 
     fn disk(&self, device: &Path) -> Result<Disk, DeviceError> {
         self.system.disk(device)
+    }
+
+    fn readable(&self, probe: &Probe) -> Result<(), DeviceError> {
+        self.system.readable(probe)
     }
 
     fn write_table(&self, node: &Path, _write: &TableWrite) -> Result<(), DeviceError> {

@@ -1,0 +1,74 @@
+//! What is asked of a device before anything is done to it.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+
+use kindling_config_spec::units::{Bytes, MIB};
+
+use super::block;
+use crate::inventory::disks::Probe;
+
+/// Reads the first and the last MiB of what a probe covers. That `blkid` finds nothing there says nothing by itself: its
+/// status is the same where it cannot open or read the device (blkid(8), "EXIT STATUS").
+///
+/// # Errors
+/// The kernel's answer; `UnexpectedEof` where the device ends before the range; `InvalidData` where there is nothing to
+/// read, as in a drive without a medium.
+pub(super) fn read_ends(probe: &Probe) -> io::Result<()> {
+    let device = File::open(&probe.node)?;
+    let (start, size) = match probe.range {
+        Some((start, size)) => (start.0, size.0),
+        None => (0, size_of(&device)?.0),
+    };
+    if size == 0 {
+        return Err(io::Error::new(io::ErrorKind::InvalidData, "it has no size"));
+    }
+    let length = size.min(MIB);
+    let mut bytes = vec![0; usize::try_from(length).unwrap_or(0)];
+    for at in [0, size - length] {
+        device.read_exact_at(&mut bytes, start.saturating_add(at))?;
+    }
+    Ok(())
+}
+
+/// Of a block device, or of the file that stands for one.
+fn size_of(device: &File) -> io::Result<Bytes> {
+    let known = device.metadata()?;
+    if known.is_file() {
+        Ok(Bytes(known.len()))
+    } else {
+        block::size(device)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_range_is_readable_only_if_both_ends_are() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        file.as_file().set_len(4 * MIB).unwrap();
+        let probe = |range| Probe {
+            node: file.path().to_owned(),
+            range,
+        };
+        let whole = |start: u64, size: u64| Some((Bytes(start), Bytes(size)));
+        for (row, range, sound) in [
+            ("all of it", None, true),
+            ("the middle", whole(MIB, 2 * MIB), true),
+            ("less than a MiB", whole(3 * MIB, 512), true),
+            ("past the end", whole(3 * MIB, 2 * MIB), false),
+            ("outside", whole(u64::MAX, 512), false),
+            ("nothing", whole(MIB, 0), false),
+        ] {
+            assert_eq!(read_ends(&probe(range)).is_ok(), sound, "{row}");
+        }
+        let absent = Probe {
+            node: "/dev/absent".into(),
+            range: None,
+        };
+        assert!(read_ends(&absent).is_err());
+    }
+}
