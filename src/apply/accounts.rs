@@ -129,7 +129,7 @@ pub(super) fn authorized_keys(
     }
     let mut text = keys.join("\n");
     text.push('\n');
-    if sysroot.read_text(&path, KEYS_LIMIT)?.as_deref() == Some(&text) {
+    if sysroot.read_bytes(&path, KEYS_LIMIT)?.as_deref() == Some(text.as_bytes()) {
         return Ok(Outcome::AlreadySo);
     }
     let own = |mode| Access {

@@ -1,7 +1,7 @@
 //! The files stage. First everything is fetched and verified, beside where it will stand; then the journal
 //! says on the medium what is about to appear; only then does anything in the target change.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
@@ -221,7 +221,9 @@ fn record(plan: &Plan, host: &Host<'_>, ready: &Ready) -> Result<(), ApplyError>
                     new,
                 });
             }
-            Step::Result { text, already: false } => {
+            Step::Result {
+                text, already: false, ..
+            } => {
                 let digest = crate::identity::sha256_hex(text.as_bytes());
                 lines.push(Line::File {
                     path: RESULT_FILE.into(),
@@ -312,7 +314,11 @@ impl Run<'_> {
                 Ok(Outcome::Changed)
             }
             Step::Preset { lines } => preset::write(host, lines),
-            Step::Result { text, already } => self.result(text, *already),
+            Step::Result {
+                text,
+                already,
+                synced,
+            } => self.result(text, *already, synced),
             Step::Relabel { contexts, paths } => relabel(host, contexts, paths.iter()),
             _ => Err(ApplyError::Unprepared {
                 what: "a step of another stage",
@@ -371,13 +377,21 @@ impl Run<'_> {
         })
     }
 
-    fn result(&mut self, text: &str, already: bool) -> Result<Outcome, ApplyError> {
+    fn result(
+        &mut self,
+        text: &str,
+        already: bool,
+        synced: &BTreeSet<PathBuf>,
+    ) -> Result<Outcome, ApplyError> {
         if already {
             return Ok(Outcome::AlreadySo);
         }
         let sysroot = self.host.sysroot()?;
         // Whoever sees the result may rely on everything before it, also after a power cut.
-        sysroot.sync()?;
+        sysroot.sync(Path::new("/"))?;
+        for mounted in synced {
+            sysroot.sync(mounted)?;
+        }
         self.parents(Path::new(RESULT_FILE))?;
         let access = Access {
             mode: Some(kindling_config_spec::units::Mode(0o600)),

@@ -36,15 +36,19 @@ pub(super) fn write(host: &Host<'_>, lines: &[PresetLine]) -> Result<Outcome, Ap
             }
         }
     }
-    let mut text = sysroot.read_text(path, LIMIT)?.unwrap_or_default();
+    // As bytes: what stands there stays as it is, text or not.
+    let mut text = sysroot.read_bytes(path, LIMIT)?.unwrap_or_default();
     let before = text.len();
     for line in wanted {
-        if !text.lines().any(|present| present == line) {
-            if !text.is_empty() && !text.ends_with('\n') {
-                text.push('\n');
+        if !text
+            .split(|byte| *byte == b'\n')
+            .any(|present| present == line.as_bytes())
+        {
+            if !text.is_empty() && !text.ends_with(b"\n") {
+                text.push(b'\n');
             }
-            text.push_str(&line);
-            text.push('\n');
+            text.extend_from_slice(line.as_bytes());
+            text.push(b'\n');
         }
     }
     let is_changed = text.len() > before;
@@ -55,7 +59,7 @@ pub(super) fn write(host: &Host<'_>, lines: &[PresetLine]) -> Result<Outcome, Ap
         // It may hold lines that are not ours and that nobody could write again.
         sysroot.put_durably(
             path,
-            text.as_bytes(),
+            &text,
             Access {
                 mode: Some(mode),
                 ..Access::default()

@@ -77,7 +77,7 @@ impl<'a> Journal<'a> {
     /// # Errors
     /// When it is there and cannot be read.
     pub fn read(&self) -> Result<Entries, JournalError> {
-        let text = self.sysroot.read_text(Path::new(JOURNAL), LIMIT)?;
+        let text = self.sysroot.read_bytes(Path::new(JOURNAL), LIMIT)?;
         Ok(parse(text.as_deref().unwrap_or_default(), &self.config_digest))
     }
 
@@ -102,10 +102,12 @@ impl<'a> Journal<'a> {
     }
 }
 
-fn parse(text: &str, config_digest: &str) -> Entries {
+fn parse(text: &[u8], config_digest: &str) -> Entries {
     let mut entries = Entries::default();
     let mut is_ours = false;
-    for line in text.lines().filter_map(|line| serde_json::from_str(line).ok()) {
+    // A power cut may leave any bytes in its last block: a line that is none is left out.
+    let lines = text.split(|byte| *byte == b'\n');
+    for line in lines.filter_map(|line| serde_json::from_slice(line).ok()) {
         match line {
             Line::Config(digest) => is_ours = digest == config_digest,
             Line::File { path, digest, new } if is_ours => {
@@ -149,7 +151,7 @@ mod tests {
         ours.record(&["ada", "bob"].map(|name| Line::Begun(user(name))))
             .unwrap();
         sysroot
-            .append_durably(Path::new(JOURNAL), b"{\"file\":[\"/torn\",")
+            .append_durably(Path::new(JOURNAL), b"{\"file\":[\"/torn\xff\",\0\0")
             .unwrap();
         ours.record(&[Line::Done(user("ada")), file("/b", "2")]).unwrap();
         let entries = ours.read().unwrap();

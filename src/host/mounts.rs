@@ -1,5 +1,6 @@
 //! The mount boundary: what is mounted, and unmounting.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -55,6 +56,24 @@ pub fn look(sysroot: &Sysroot, wanted: &[Wanted<'_>]) -> Result<MountPoints, Sys
         );
     }
     Ok(points)
+}
+
+/// Where something is mounted at or below `root`, as paths in the target.
+#[must_use]
+pub fn within(root: &Path) -> BTreeSet<PathBuf> {
+    let table = std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+    let root = root.canonicalize().unwrap_or_else(|_| root.to_owned());
+    points_within(&table, &root)
+}
+
+fn points_within(mountinfo: &str, root: &Path) -> BTreeSet<PathBuf> {
+    let points = mountinfo.lines().filter_map(|line| line.split(' ').nth(4));
+    points
+        .filter_map(|point| {
+            let point = PathBuf::from(unescaped(point));
+            Some(Path::new("/").join(point.strip_prefix(root).ok()?))
+        })
+        .collect()
 }
 
 /// The first component of `path` that is there and not a directory, and what it is.
@@ -197,6 +216,15 @@ mod tests {
         assert!(is_device(&found, "/dev/vdb1"));
         assert!(!is_device(&found, "/dev/vdb2"));
         assert!(topmost(table, Path::new("/sysroot")).is_none());
+    }
+
+    #[test]
+    fn mount_points_below_the_root() {
+        let table = "36 35 0:31 / /sysroot rw - ext4 /dev/vda1 rw\n\
+                     37 36 254:17 / /sysroot/var/a\\040b rw - xfs /dev/vdb1 rw\n\
+                     38 36 254:18 / /sysroots rw - ext4 /dev/vdb2 rw\n";
+        let found = points_within(table, Path::new("/sysroot"));
+        assert_eq!(found, ["/", "/var/a b"].map(PathBuf::from).into());
     }
 
     #[test]

@@ -223,22 +223,31 @@ impl Sysroot {
         }
     }
 
-    /// The whole content of a file of at most `limit` bytes as text; `None` when it is absent.
+    /// The whole content of a file of at most `limit` bytes; `None` when it is absent.
     ///
     /// # Errors
-    /// `FileTooLarge` above the limit, `InvalidData` when it is not UTF-8, or the kernel's answer.
-    pub fn read_text(&self, path: &Path, limit: Bytes) -> Result<Option<String>, SysrootError> {
+    /// `FileTooLarge` above the limit, or the kernel's answer.
+    pub fn read_bytes(&self, path: &Path, limit: Bytes) -> Result<Option<Vec<u8>>, SysrootError> {
         let Some(file) = self.read(path)? else {
             return Ok(None);
         };
-        let mut text = String::new();
+        let mut bytes = Vec::new();
         file.take(limit.0.saturating_add(1))
-            .read_to_string(&mut text)
+            .read_to_end(&mut bytes)
             .map_err(failed("read", path))?;
-        if text.len() as u64 > limit.0 {
+        if bytes.len() as u64 > limit.0 {
             return Err(failed("read", path)(io::Error::from(io::ErrorKind::FileTooLarge)));
         }
-        Ok(Some(text))
+        Ok(Some(bytes))
+    }
+
+    /// As [`Sysroot::read_bytes`], as text: what is not UTF-8 becomes U+FFFD, for it stands in comments at most.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn read_text(&self, path: &Path, limit: Bytes) -> Result<Option<String>, SysrootError> {
+        let bytes = self.read_bytes(path, limit)?;
+        Ok(bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
     }
 
     /// SHA-256 of a regular file's content; `None` when it is absent.
@@ -388,19 +397,21 @@ impl Sysroot {
         Ok(file)
     }
 
-    /// Forces everything written below the root to the medium.
+    /// Forces everything written to the file system that holds `path` to the medium. Where `path` is no directory,
+    /// the one above it counts.
     ///
     /// # Errors
     /// The kernel's answer, for example an I/O error that earlier writes did not report.
-    pub fn sync(&self) -> Result<(), SysrootError> {
-        let dir = self
-            .open_in_root(
-                Path::new("/"),
-                OFlag::O_RDONLY | OFlag::O_DIRECTORY,
-                Bits::empty(),
-            )
-            .map_err(failed("open the directory", Path::new("/")))?;
-        nix::unistd::syncfs(dir).map_err(failed("sync", Path::new("/")))
+    pub fn sync(&self, path: &Path) -> Result<(), SysrootError> {
+        let mut dir = path;
+        while self.look(dir)?.is_none_or(|node| node.kind != Kind::Directory) && dir != Path::new("/") {
+            dir = dir.parent().unwrap_or(Path::new("/"));
+        }
+        let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY;
+        let fd = self
+            .open_in_root(dir, flags, Bits::empty())
+            .map_err(failed("open the directory", dir))?;
+        nix::unistd::syncfs(fd).map_err(failed("sync", dir))
     }
 }
 

@@ -11,6 +11,7 @@ use super::target::{Kind, Target};
 use crate::host::accounts::{self, LookupError};
 use crate::host::devices::{DeviceError, Devices};
 use crate::host::journal::{Journal, JournalError};
+use crate::host::mounts;
 use crate::host::process::{ProcessError, Processes};
 use crate::host::sysroot::{Sysroot, SysrootError};
 use crate::identity::hex;
@@ -124,9 +125,10 @@ pub fn target(
             target.resolved.insert(path, real);
         }
     }
+    target.previous_result = sysroot.read_text(Path::new(RESULT_FILE), RESULT_LIMIT)?;
+    target.mount_points = mounts::within(sysroot.path());
     recognise(&mut target, sysroot, journal)?;
     known_accounts(&mut target, config, sysroot, processes)?;
-    target.previous_result = sysroot.read_text(Path::new(RESULT_FILE), RESULT_LIMIT)?;
     target.selinux_contexts = selinux_contexts(sysroot)?;
     if target.selinux_contexts.is_some() {
         existing_parents(&mut target, config, sysroot)?;
@@ -150,7 +152,8 @@ fn blocker(sysroot: &Sysroot, dir: &Path) -> Result<Option<(PathBuf, Kind)>, Obs
 fn recognise(target: &mut Target, sysroot: &Sysroot, journal: &Journal<'_>) -> Result<(), ObserveError> {
     let entries = journal.read()?;
     for (path, digest) in &entries.files {
-        if !target.nodes.contains_key(path) {
+        // Only files have content of ours: a link or a directory there is what the file was to replace.
+        if target.nodes.get(path).is_none_or(|node| node.kind != Kind::File) {
             continue;
         }
         if sysroot.digest(path)?.map(|found| hex(&found)).as_ref() == Some(digest) {
@@ -160,7 +163,22 @@ fn recognise(target: &mut Target, sysroot: &Sysroot, journal: &Journal<'_>) -> R
         }
     }
     target.unfinished = entries.unfinished;
+    if is_over(target) {
+        // What differs since was changed by the machine or its users, and is nobody's to write again.
+        target.half_written.clear();
+        target.unfinished.clear();
+    }
     Ok(())
+}
+
+/// A run of this config came to its end: its result file is there, or that of a later run of another config in its
+/// place. The result is never half written, since it gets its name last and whole.
+fn is_over(target: &Target) -> bool {
+    let result = Path::new(RESULT_FILE);
+    let is_object =
+        |text: &String| serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(text).is_ok();
+    target.complete.contains(result)
+        || (target.half_written.contains(result) && target.previous_result.as_ref().is_some_and(is_object))
 }
 
 fn known_accounts(

@@ -108,6 +108,8 @@ pub struct Target {
     pub new_homes: BTreeMap<String, PathBuf>,
     /// The target's accounts were read, so that a name which is not in `users` or `groups` does not exist.
     pub accounts_known: bool,
+    /// Where something is mounted at or below the root, each with the links of its path replaced.
+    pub mount_points: BTreeSet<PathBuf>,
     /// Configured paths that cannot be made, with what stands above them and is no directory.
     pub blocked: BTreeMap<PathBuf, (PathBuf, Kind)>,
     /// The result file of an earlier provisioning, as it stands.

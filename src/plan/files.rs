@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::accounts::KeyFile;
-use super::{Conflict, Plan, Stage, Step, accounts, nodes, units};
+use super::{Conflict, Plan, Stage, Step, accounts, mounts, nodes, units};
 use crate::inventory::target::Target;
 
 /// Where the result of provisioning is written, for programs that ask whether and when it happened.
@@ -63,7 +63,7 @@ pub fn plan_files(config: &Config, known: &Known<'_>) -> Result<Plan, Vec<Confli
     nodes::plan_nodes(&mut plan, &mut conflicts, config, known.target);
     units::plan_units(&mut plan, config, known.target);
     blocked(&plan, &mut conflicts, known.target);
-    match result(known) {
+    match result(known, written_mounts(&plan, config, known.target)) {
         Ok(step) => plan.push("", step),
         Err(conflict) => conflicts.push(conflict),
     }
@@ -125,7 +125,41 @@ fn blocked(plan: &Plan, conflicts: &mut Vec<Conflict>, target: &Target) {
     }
 }
 
-fn result(known: &Known<'_>) -> Result<Step, Conflict> {
+/// The mount points on whose file systems this stage writes: those of the config, and those that a step's path or
+/// a user's home lies below.
+fn written_mounts(plan: &Plan, config: &Config, target: &Target) -> BTreeSet<PathBuf> {
+    let mut written: BTreeSet<&Path> = mounts::candidates(config)
+        .into_iter()
+        .map(|(_, _, path)| path)
+        .collect();
+    written.extend(target.new_homes.values().map(PathBuf::as_path));
+    for user in &config.passwd.users {
+        let known = target.users.get(&user.name).map(|user| user.home.as_path());
+        written.extend(user.home_dir.as_deref().map(Path::new).or(known));
+    }
+    for planned in &plan.steps {
+        let path = match &planned.step {
+            Step::File(file) => &file.path,
+            Step::Directory { path, .. }
+            | Step::Symlink { path, .. }
+            | Step::HardLink { path, .. }
+            | Step::Remove { path, .. } => path,
+            Step::Preset { .. } => Path::new(units::PRESET_FILE),
+            _ => continue,
+        };
+        written.insert(target.resolved.get(path).map_or(path, PathBuf::as_path));
+    }
+    let found = written.iter().filter_map(|path| {
+        path.ancestors()
+            .find(|above| target.mount_points.contains(*above))
+    });
+    found
+        .filter(|at| *at != Path::new("/"))
+        .map(Path::to_owned)
+        .collect()
+}
+
+fn result(known: &Known<'_>, synced: BTreeSet<PathBuf>) -> Result<Step, Conflict> {
     #[derive(Deserialize)]
     struct Previous(
         #[expect(dead_code, reason = "only that it is an object counts")]
@@ -154,7 +188,11 @@ fn result(known: &Known<'_>) -> Result<Step, Conflict> {
     };
     let mut text = serde_json::to_string_pretty(&report).expect("plain data always serialises");
     text.push('\n');
-    Ok(Step::Result { text, already })
+    Ok(Step::Result {
+        text,
+        already,
+        synced,
+    })
 }
 
 /// What must be labelled: everything a step writes, and what the account programs change.
@@ -207,8 +245,12 @@ mod tests {
     use super::*;
 
     fn planned(target: &Target) -> Result<Plan, Vec<Conflict>> {
+        planned_for(&Config::default(), target)
+    }
+
+    fn planned_for(config: &Config, target: &Target) -> Result<Plan, Vec<Conflict>> {
         plan_files(
-            &Config::default(),
+            config,
             &Known {
                 target,
                 root: Path::new("/sysroot"),
@@ -239,6 +281,26 @@ mod tests {
             ..Target::default()
         };
         assert!(text(&planned(&again).unwrap()).contains("\"previousReport\": {"));
+    }
+
+    #[test]
+    fn every_file_system_written_to_is_forced_before_the_result() {
+        let mut config = Config::default();
+        config.storage.files.push(kindling_config_spec::types::File {
+            path: "/var/lib/data/f".into(),
+            ..Default::default()
+        });
+        let target = Target {
+            mount_points: ["/", "/var/lib/data", "/proc", "/home"].map(PathBuf::from).into(),
+            new_homes: [("ada".to_owned(), PathBuf::from("/home/ada"))].into(),
+            ..Target::default()
+        };
+        let plan = planned_for(&config, &target).unwrap();
+        let synced = plan.steps.iter().find_map(|planned| match &planned.step {
+            Step::Result { synced, .. } => Some(synced.clone()),
+            _ => None,
+        });
+        assert_eq!(synced, Some(["/home", "/var/lib/data"].map(PathBuf::from).into()));
     }
 
     #[test]

@@ -348,6 +348,8 @@ pub enum Step {
         text: String,
         /// It is there, written by an earlier run of this very first boot.
         already: bool,
+        /// Mount points whose file systems are forced to the medium before it appears, besides the root's.
+        synced: BTreeSet<PathBuf>,
     },
     /// Labels what was written, on a target with SELinux.
     Relabel {

@@ -83,6 +83,7 @@ fn plan_mask(plan: &mut Plan, pointer: &str, unit: &Unit, target: &Target) {
     let null = Path::new("/dev/null");
     let is_masked = matches!(found, Some(Node { kind: Kind::Symlink { target }, .. }) if target == null);
     let pointer = format!("{pointer}/mask");
+    let has_contents = unit.contents.as_ref().is_some_and(|text| !text.is_empty());
     let remove = |found: &Node| Step::Remove {
         path: path.clone(),
         found: found.kind.name().to_owned(),
@@ -108,7 +109,8 @@ fn plan_mask(plan: &mut Plan, pointer: &str, unit: &Unit, target: &Target) {
                 },
             );
         }
-        (Some(false), Some(found)) if is_masked => plan.push(&pointer, remove(found)),
+        // Contents take the place of the mask by themselves.
+        (Some(false), Some(found)) if is_masked && !has_contents => plan.push(&pointer, remove(found)),
         (Some(false) | None, _) => {}
     }
 }
@@ -221,6 +223,31 @@ mod tests {
                 .collect();
             assert_eq!(words.join(" "), expected, "{row}");
         }
+    }
+
+    #[test]
+    fn contents_of_a_unit_that_is_unmasked_stay() {
+        let unit = Unit {
+            contents: Some("[Unit]".into()),
+            mask: Some(false),
+            ..unit("x.service", None)
+        };
+        let masked = Node {
+            kind: Kind::Symlink {
+                target: "/dev/null".into(),
+            },
+            uid: 0,
+            gid: 0,
+            mode: Mode(0o777),
+            inode: (0, 0),
+        };
+        let mut target = Target::default();
+        target.nodes.insert(unit_path(&unit), masked);
+        let mut config = Config::default();
+        config.systemd.units.push(unit);
+        let mut plan = Plan::empty(Stage::Files);
+        plan_units(&mut plan, &config, &target);
+        assert!(matches!(plan.steps.as_slice(), [planned] if matches!(planned.step, Step::File(_))));
     }
 
     #[test]

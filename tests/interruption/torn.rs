@@ -1,16 +1,18 @@
 //! Power cuts: a file that was not forced to the medium may have its name and not its content.
 
-use std::fs::OpenOptions;
+use std::fs::{self, OpenOptions};
 
 use crate::machines::{Start, result};
 use crate::sandbox::{Sandbox, assert_same, listing};
+
+const RESULT: &str = "etc/.ignition-result.json";
 
 /// Files that get their name only when their content is on the medium, so that they cannot be torn: those that
 /// hold what was there before, and the result, whose presence others rely on.
 const DURABLE: [&str; 4] = [
     "etc/hosts",
     "etc/systemd/system-preset/20-ignition.preset",
-    "etc/.ignition-result.json",
+    RESULT,
     "var/lib/kindling/journal",
 ];
 
@@ -19,6 +21,8 @@ fn a_torn_file_is_written_again() {
     let start = Start::new();
     let done = Sandbox::copy_of(&start.blank);
     done.done("files");
+    // The result appears when all else is on the medium: where it is, nothing is torn.
+    fs::remove_file(done.root().join(RESULT)).unwrap();
     let before = listing(&start.blank.root());
     let written: Vec<(String, u64)> = listing(&done.root())
         .into_iter()
@@ -55,6 +59,24 @@ fn a_torn_file_is_written_again() {
         assert_same(&result(&all), &start.reference, "all torn");
     }
     println!("torn: {} files, each empty and half", written.len());
+}
+
+#[test]
+fn what_the_machine_changed_after_its_first_boot_is_not_written_again() {
+    let start = Start::new();
+    let machine = Sandbox::copy_of(&start.blank);
+    machine.done("files");
+    fs::write(machine.root().join("srv/shared/verified"), "since").unwrap();
+    let before = listing(&machine.root());
+    let ran = machine.stage("files");
+    assert_eq!(ran.status, Some(1), "{}", ran.stdout);
+    assert!(
+        ran.stderr
+            .contains("[path-exists]\n  what:  /srv/shared/verified is"),
+        "{}",
+        ran.stderr
+    );
+    assert_same(&listing(&machine.root()), &before, "refused");
 }
 
 /// The shadow programs sync their files, and make homes from what the distribution ships.
