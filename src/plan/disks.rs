@@ -1,26 +1,24 @@
 //! The disks stage: first where everything will be ([`plan_layout`]), then, once it is known what those
 //! places hold, what is done ([`plan_disks`]). Both before the first write.
 
+mod marks;
+mod tables;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use kindling_config_spec::types::{Config, Filesystem};
 
 use super::filesystems::{self, Decision};
-use super::partitions::{self, SlotStep, TableChange};
+use marks::Marks;
+
+use super::partitions::{self, TableChange};
 use super::place::{self, Partition};
-use super::step::{Format, TableWrite};
+use super::step::Format;
 use super::{Conflict, Plan, Stage, Step};
-use crate::gpt::{Entry, Found, Guid, Table};
+use crate::gpt::{Entry, Found, Guid};
 use crate::identity::Seed;
 use crate::inventory::disks::{Content, Disk, Probe};
-
-/// Attribute bit of a partition on which a file system is being made. A run that was cut short leaves it set,
-/// and the next one knows that what it finds there is nobody's data.
-///
-/// Bits 48–63 belong to the owner of the partition type (UEFI 2.10, table 5.8); the Discoverable Partitions
-/// Specification uses 59, 60 and 63.
-pub const UNFINISHED: u64 = 1 << 55;
 
 /// Where a file system goes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -110,7 +108,7 @@ pub fn plan_layout(config: &Config, known: &Known<'_>) -> Result<Layout, Vec<Con
             in_use: &found.in_use,
             fresh_disk_guid: fresh_guid(known, index),
             derive_guid: &derive,
-            unfinished: &|number| is_marked(&found.found, number),
+            unfinished: &|number| is_marked(known, found, number),
         };
         match partitions::plan_partitions(&request) {
             Ok(change) => {
@@ -213,7 +211,7 @@ fn places(
 pub fn plan_disks(
     config: &Config,
     known: &Known<'_>,
-    mut layout: Layout,
+    layout: Layout,
     contents: &BTreeMap<String, Content>,
 ) -> Result<Plan, Vec<Conflict>> {
     let mut conflicts = Vec::new();
@@ -238,7 +236,8 @@ pub fn plan_disks(
         );
         if made_here {
             changed.insert(place.node());
-            if let Place::Partition(partition) = place {
+            // Where the config lets us erase, a rerun may anyway; and a corrected config must not inherit the leave.
+            if let (Place::Partition(partition), false) = (place, want.wipe_filesystem == Some(true)) {
                 marks
                     .entry(partition.disk.clone())
                     .or_default()
@@ -252,23 +251,29 @@ pub fn plan_disks(
     let mut plan = Plan::empty(Stage::Disks);
     let mut finish = Plan::empty(Stage::Disks);
     for (index, disk) in config.storage.disks.iter().enumerate() {
-        let (Some(change), Some(found)) =
-            (layout.tables.get_mut(&disk.device), known.disks.get(&disk.device))
-        else {
+        let Some(found) = known.disks.get(&disk.device) else {
             continue;
         };
-        let pointer = format!("/storage/disks/{index}");
-        let numbers = marks.remove(&disk.device).unwrap_or_default();
-        push_table(
-            &mut plan,
-            &mut finish,
-            &pointer,
-            &disk.device,
-            found,
+        let named = layout.places.values().filter_map(|place| match place {
+            Place::Partition(partition) if partition.disk == disk.device => Some(partition.number),
+            _ => None,
+        });
+        let change = layout.tables.get(&disk.device).cloned();
+        let Some(change) = change else { continue };
+        let work = tables::Work {
+            pointer: format!("/storage/disks/{index}"),
+            device: PathBuf::from(&disk.device),
+            disk: found,
+            named: change.slots.iter().map(|slot| slot.number).chain(named).collect(),
+            begun: marks.remove(&disk.device).unwrap_or_default(),
+            seed: known.seed,
             change,
-            &numbers,
-            &mut changed,
-        );
+        };
+        changed.extend(work.changed());
+        let (write, last) = work.steps();
+        plan.steps.push(write);
+        changed.extend(last.is_some().then(|| found.node.clone()));
+        finish.steps.extend(last);
     }
     plan.steps.append(&mut made.steps);
     plan.steps.append(&mut finish.steps);
@@ -301,10 +306,22 @@ fn is_unfinished(place: &Place, known: &Known<'_>) -> bool {
     };
     // The same number at another place would be another partition.
     let start = |entry: &Entry| entry.first.to_bytes(table.sector_size);
+    let marks = Marks::new(known.seed, table.disk_guid);
     table
         .entries
         .get(&partition.number)
-        .is_some_and(|entry| entry.attributes & UNFINISHED != 0 && start(entry) == partition.start)
+        .is_some_and(|entry| marks.is_on(partition.number, entry) && start(entry) == partition.start)
+}
+
+/// Whether a partition of the disk carries our mark.
+fn is_marked(known: &Known<'_>, disk: &Disk, number: u32) -> bool {
+    match &disk.found {
+        Found::Gpt { table, .. } => table
+            .entries
+            .get(&number)
+            .is_some_and(|entry| Marks::new(known.seed, table.disk_guid).is_on(number, entry)),
+        Found::Blank | Found::Mbr | Found::Damaged(_) => false,
+    }
 }
 
 #[expect(
@@ -376,113 +393,6 @@ fn in_words(content: &Content) -> String {
         Content::Blank => "nothing".to_owned(),
         Content::Known(signature) => signature.kind.clone(),
         Content::Ambiguous(kinds) => kinds.join(" and "),
-    }
-}
-
-#[expect(
-    clippy::too_many_arguments,
-    reason = "one call site; the values have no meaning together"
-)]
-fn push_table(
-    plan: &mut Plan,
-    finish: &mut Plan,
-    pointer: &str,
-    device: &str,
-    found: &Disk,
-    change: &mut TableChange,
-    marked: &BTreeSet<u32>,
-    changed: &mut BTreeSet<PathBuf>,
-) {
-    let device = PathBuf::from(device);
-    let mut clean = change.table.clone();
-    let left_over = clean.as_ref().map(unfinished_numbers).unwrap_or_default();
-    for entry in clean.iter_mut().flat_map(|table| table.entries.values_mut()) {
-        entry.attributes &= !UNFINISHED;
-    }
-    let mut table = clean.clone();
-    if let Some(table) = &mut table {
-        let entries = table
-            .entries
-            .iter_mut()
-            .filter(|(number, _)| marked.contains(number));
-        entries.for_each(|(_, entry)| entry.attributes |= UNFINISHED);
-    }
-    let numbers: BTreeSet<u32> = marked.union(&left_over).copied().collect();
-    let slots = change.slots.clone();
-    if change.is_noop() && marked.is_subset(&left_over) {
-        plan.push(
-            pointer,
-            Step::KeepTable {
-                node: found.node.clone(),
-                device: device.clone(),
-                slots,
-            },
-        );
-    } else {
-        for slot in slots
-            .iter()
-            .filter(|slot| matches!(slot.step, SlotStep::Create | SlotStep::Replace))
-        {
-            changed.insert(place::partition_name(&found.node, slot.number));
-        }
-        let write = TableWrite {
-            wiped: change.wiped,
-            erase: std::mem::take(&mut change.erase),
-            table,
-            kernel: std::mem::take(&mut change.kernel),
-        };
-        let before = in_words_now(found);
-        plan.push(
-            pointer,
-            Step::WriteTable {
-                device: device.clone(),
-                node: found.node.clone(),
-                write,
-                slots,
-                before,
-            },
-        );
-    }
-    if let (Some(table), false) = (clean, numbers.is_empty()) {
-        finish.push(
-            pointer,
-            Step::FinishTable {
-                device,
-                node: found.node.clone(),
-                table,
-                numbers,
-            },
-        );
-    }
-}
-
-fn unfinished_numbers(table: &Table) -> BTreeSet<u32> {
-    table
-        .entries
-        .iter()
-        .filter(|(_, entry)| entry.attributes & UNFINISHED != 0)
-        .map(|(number, _)| *number)
-        .collect()
-}
-
-fn is_marked(found: &Found, number: u32) -> bool {
-    match found {
-        Found::Gpt { table, .. } => unfinished_numbers(table).contains(&number),
-        Found::Blank | Found::Mbr | Found::Damaged(_) => false,
-    }
-}
-
-fn in_words_now(disk: &Disk) -> String {
-    let table = match &disk.found {
-        Found::Blank => "blank".to_owned(),
-        Found::Gpt { table, .. } => format!("GPT with {} partitions", table.entries.len()),
-        Found::Mbr => "an MBR partition table".to_owned(),
-        Found::Damaged(_) => "a damaged GPT".to_owned(),
-    };
-    match (disk.beside_table(), &disk.found) {
-        (Some(data), Found::Blank) => data,
-        (Some(data), _) => format!("{data}, and {table}"),
-        (None, _) => table,
     }
 }
 

@@ -2,7 +2,7 @@ use kindling_config_spec::types::{Config, Disk as WantedDisk, Filesystem, Partit
 use kindling_config_spec::units::{Bytes, MIB, SectorSize};
 
 use super::*;
-use crate::gpt::{CopyState, Health, MbrState};
+use crate::gpt::{CopyState, Health, MbrState, Table};
 use crate::inventory::disks::Signature;
 use crate::plan::partitions::InUse;
 use crate::plan::show;
@@ -174,4 +174,83 @@ fn erasing_a_table_is_told_as_loss() {
     assert_eq!(show::count(&case.plan().unwrap()).destroys, 0);
     case.config.storage.disks[0].wipe_table = Some(true);
     assert!(show::count(&case.plan().unwrap()).destroys > 0);
+}
+
+fn finished(plan: &Plan) -> Vec<BTreeSet<u32>> {
+    let finishes = plan.steps.iter().filter_map(|planned| match &planned.step {
+        Step::FinishTable { numbers, .. } => Some(numbers.clone()),
+        _ => None,
+    });
+    finishes.collect()
+}
+
+/// One partition with a file system, cut short while that was made.
+fn cut_short() -> Case {
+    let mut case = Case::new(vec![partition(1, "data")], vec![ext4("/dev/vdb1")]).interrupted();
+    case.contents.insert("/dev/vdb1".into(), known("xfs"));
+    case
+}
+
+#[test]
+fn an_interrupted_run_goes_on_and_takes_its_mark_off() {
+    let mut case = cut_short();
+    let Found::Gpt { table, .. } = &case.disk().found else {
+        panic!()
+    };
+    assert_ne!(table.entries[&1].attributes, 0);
+    let plan = case.plan().unwrap();
+    assert_eq!(finished(&plan), [BTreeSet::from([1])]);
+    assert!(
+        plan.steps
+            .iter()
+            .any(|planned| matches!(planned.step, Step::WipeSignatures { unfinished: true, .. }))
+    );
+    let last = plan.steps.iter().rev().find_map(|planned| match &planned.step {
+        Step::FinishTable { table, .. } => Some(table),
+        _ => None,
+    });
+    assert_eq!(last.unwrap().entries[&1].attributes, 0);
+}
+
+#[test]
+fn another_config_does_not_inherit_the_leave_to_erase() {
+    let mut case = cut_short();
+    case.seed = Seed::new("machine", "corrected");
+    assert_eq!(case.codes(), ["filesystem-differs"]);
+}
+
+#[test]
+fn attribute_bits_of_others_are_no_mark_and_stay() {
+    for attributes in [1_u64 << 55, 1 << 48 | 1 << 56, 0xff << 48] {
+        let mut case = cut_short();
+        let Found::Gpt { table, .. } = &mut case.disk().found else {
+            panic!()
+        };
+        table.entries.get_mut(&1).unwrap().attributes = attributes;
+        assert_eq!(case.codes(), ["filesystem-differs"], "{attributes:x}");
+        case.contents.clear();
+        let plan = case.plan().unwrap();
+        assert_eq!(finished(&plan), [], "{attributes:x}");
+        assert!(!show::show(&plan).contains("write the partition table"));
+    }
+}
+
+#[test]
+fn where_the_config_lets_us_erase_nothing_is_marked() {
+    let wiped = Filesystem {
+        wipe_filesystem: Some(true),
+        ..ext4("/dev/vdb1")
+    };
+    let case = Case::new(vec![partition(1, "data")], vec![wiped]);
+    assert_eq!(case.written().entries[&1].attributes, 0);
+    assert_eq!(finished(&case.plan().unwrap()), []);
+}
+
+#[test]
+fn marks_on_partitions_that_the_config_does_not_name_stay() {
+    let mut case = cut_short();
+    case.config.storage.disks[0].partitions = vec![partition(2, "other")];
+    case.config.storage.filesystems.clear();
+    assert_eq!(finished(&case.plan().unwrap()), []);
+    assert_ne!(case.written().entries[&1].attributes, 0);
 }

@@ -1,0 +1,111 @@
+//! The steps of one partition table: the first write, and the last one that takes the marks off.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+use super::marks::Marks;
+use crate::gpt::Found;
+use crate::identity::Seed;
+use crate::inventory::disks::Disk;
+use crate::plan::Step;
+use crate::plan::partitions::{SlotStep, TableChange};
+use crate::plan::place;
+use crate::plan::step::{Planned, TableWrite};
+
+/// One disk of the config, and what is to become of its table.
+pub(super) struct Work<'a> {
+    pub(super) pointer: String,
+    /// As the config names it.
+    pub(super) device: PathBuf,
+    pub(super) disk: &'a Disk,
+    pub(super) seed: &'a Seed,
+    pub(super) change: TableChange,
+    /// Partitions that the config names: by number, or by a file system's device.
+    pub(super) named: BTreeSet<u32>,
+    /// Partitions to be marked, since a file system is made on them that a rerun could not touch otherwise.
+    pub(super) begun: BTreeSet<u32>,
+}
+
+impl Work<'_> {
+    /// The nodes that udev has to look at again: of the disk, whose table is written, and of every new partition.
+    pub(super) fn changed(&self) -> BTreeSet<PathBuf> {
+        let made = self
+            .change
+            .slots
+            .iter()
+            .filter(|slot| matches!(slot.step, SlotStep::Create | SlotStep::Replace))
+            .map(|slot| place::partition_name(&self.disk.node, slot.number));
+        let disk = (!self.change.is_noop() || !self.begun.is_empty()).then(|| self.disk.node.clone());
+        made.chain(disk).collect()
+    }
+
+    /// What is done first, and what is done once every file system is complete.
+    pub(super) fn steps(self) -> (Planned, Option<Planned>) {
+        let (device, node) = (self.device, self.disk.node.clone());
+        let step = |step| Planned {
+            pointer: self.pointer.clone(),
+            step,
+        };
+        let mut clean = self.change.table;
+        let mut marked = None;
+        let (mut begun, mut left_over) = (BTreeSet::new(), BTreeSet::new());
+        if let Some(table) = &mut clean {
+            let marks = Marks::new(self.seed, table.disk_guid);
+            left_over = marks.among(table, &self.named);
+            left_over.iter().for_each(|&number| marks.take_off(table, number));
+            let with_marks = marked.insert(table.clone());
+            begun.extend(
+                self.begun
+                    .into_iter()
+                    .filter(|&number| marks.put(with_marks, number)),
+            );
+        }
+        let slots = self.change.slots;
+        let unchanged = !self.change.write && self.change.erase.is_empty();
+        let first = if unchanged && begun.is_subset(&left_over) {
+            Step::KeepTable {
+                device: device.clone(),
+                node: node.clone(),
+                slots,
+            }
+        } else {
+            let write = TableWrite {
+                wiped: self.change.wiped,
+                erase: self.change.erase,
+                table: marked,
+                kernel: self.change.kernel,
+            };
+            Step::WriteTable {
+                device: device.clone(),
+                node: node.clone(),
+                write,
+                slots,
+                before: in_words_now(self.disk),
+            }
+        };
+        let numbers: BTreeSet<u32> = begun.union(&left_over).copied().collect();
+        let last = clean
+            .filter(|_| !numbers.is_empty())
+            .map(|table| Step::FinishTable {
+                device,
+                node,
+                table,
+                numbers,
+            });
+        (step(first), last.map(step))
+    }
+}
+
+fn in_words_now(disk: &Disk) -> String {
+    let table = match &disk.found {
+        Found::Blank => "blank".to_owned(),
+        Found::Gpt { table, .. } => format!("GPT with {} partitions", table.entries.len()),
+        Found::Mbr => "an MBR partition table".to_owned(),
+        Found::Damaged(_) => "a damaged GPT".to_owned(),
+    };
+    match (disk.beside_table(), &disk.found) {
+        (Some(data), Found::Blank) => data,
+        (Some(data), _) => format!("{data}, and {table}"),
+        (None, _) => table,
+    }
+}
