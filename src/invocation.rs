@@ -222,6 +222,16 @@ impl Invocation {
     }
 }
 
+impl Invocation {
+    /// The secret arguments, as the program receives them; empty ones are none.
+    pub fn secrets(&self) -> impl Iterator<Item = &[u8]> {
+        self.args.iter().filter_map(|arg| match arg {
+            Arg::Secret(secret) if !secret.is_empty() => Some(secret.as_encoded_bytes()),
+            Arg::Secret(_) | Arg::Plain(_) => None,
+        })
+    }
+}
+
 impl fmt::Display for Invocation {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(out, "{}", self.program)?;

@@ -1,13 +1,10 @@
 //! Where lines go: the system log under the reference's identifier, or standard output (engine.md 1.6).
-#![expect(
-    clippy::print_stdout,
-    reason = "this is the module that prints when it is asked to"
-)]
-
 use std::fmt::{self, Write as _};
+use std::io::{self, Write as _};
 use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 use std::sync::Mutex;
+use std::time::Duration;
 
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
@@ -21,10 +18,14 @@ const JOURNAL: &str = "/run/systemd/journal/socket";
 const CONFIG_FETCHED: &str = "57124006b5c94805b77ce473e92a8aeb";
 const SSH_KEYS_WRITTEN: &str = "225067b87bbd4a0cb6ab151f82fa364b";
 
+/// How long a line may wait for a log that does not read. A healthy one takes microseconds.
+const PATIENCE: Duration = Duration::from_secs(2);
+
 /// Syslog severities that we use (RFC 5424, table 2).
 #[derive(Clone, Copy)]
 enum Severity {
     Critical = 2,
+    Error = 3,
     Warning = 4,
     Info = 6,
     Debug = 7,
@@ -43,6 +44,7 @@ impl Severity {
     fn word(self) -> &'static str {
         match self {
             Self::Critical => "CRITICAL",
+            Self::Error => "ERROR",
             Self::Warning => "WARNING",
             Self::Info => "INFO",
             Self::Debug => "DEBUG",
@@ -70,7 +72,7 @@ impl Log {
         };
         if log.syslog.is_none() && !to_stdout {
             log.line(
-                Severity::Critical,
+                Severity::Error,
                 "cannot open the system log; lines go to standard output",
             );
         }
@@ -89,17 +91,34 @@ impl Log {
             match &self.syslog {
                 Some(socket) => {
                     let text = format!("<{}>{IDENTIFIER}[{}]: {line}", severity as u8, std::process::id());
-                    // A full or vanished log must not stop a boot.
-                    drop(socket.send(text.as_bytes()));
+                    send(socket, |socket| socket.send(text.as_bytes()));
                 }
-                None => println!("{:<9}: {line}", severity.word()),
+                None => {
+                    // As for the system log: a reader that has gone, or a full disk behind it, is nothing to us.
+                    let text = format!("{:<9}: {line}\n", severity.word());
+                    drop(io::stdout().write_all(text.as_bytes()));
+                }
             }
         }
     }
 }
 
-fn connect() -> Option<UnixDatagram> {
+/// A full or vanished log must not stop a boot: after one line that had to wait too long, no other waits.
+fn send(socket: &UnixDatagram, line: impl FnOnce(&UnixDatagram) -> io::Result<usize>) {
+    let sent = line(socket);
+    if sent.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock) {
+        drop(socket.set_nonblocking(true));
+    }
+}
+
+fn unbound() -> Option<UnixDatagram> {
     let socket = UnixDatagram::unbound().ok()?;
+    socket.set_write_timeout(Some(PATIENCE)).ok()?;
+    Some(socket)
+}
+
+fn connect() -> Option<UnixDatagram> {
+    let socket = unbound()?;
     ["/dev/log", "/var/run/syslog", "/var/run/log"]
         .iter()
         .find(|path| socket.connect(path).is_ok())?;
@@ -161,7 +180,7 @@ fn structured(message_id: &str, message: &str, fields: &[(&str, &str)]) {
         let value = value.replace('\n', " ");
         let _ = writeln!(text, "{name}={value}");
     }
-    if let Ok(socket) = UnixDatagram::unbound() {
+    if let Some(socket) = unbound() {
         // As above: the log is never worth a boot.
         drop(socket.send_to(text.as_bytes(), JOURNAL));
     }
@@ -191,4 +210,37 @@ pub fn ssh_keys_written(user: &str, path: &Path) {
         &format!("wrote ssh authorized keys file for user: {user}"),
         &[("IGNITION_USER_NAME", user), ("IGNITION_PATH", &path)],
     );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Instant;
+
+    #[test]
+    fn a_log_that_nobody_reads_stops_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let reader = UnixDatagram::bind(dir.path().join("log")).unwrap();
+        let socket = unbound().unwrap();
+        socket.set_write_timeout(Some(Duration::from_millis(20))).unwrap();
+        socket.connect(dir.path().join("log")).unwrap();
+        let log = Log {
+            syslog: Some(socket),
+            prefix: String::new(),
+            order: Mutex::new(()),
+        };
+        let started = Instant::now();
+        for _ in 0..10_000 {
+            log.line(Severity::Info, "a line");
+        }
+        assert!(started.elapsed() < Duration::from_secs(60));
+        drop(reader);
+        log.line(Severity::Info, "a line");
+    }
+
+    #[test]
+    fn a_missing_system_log_is_an_error_and_not_critical() {
+        assert_eq!(Severity::of(Level::ERROR).word(), "CRITICAL");
+        assert_eq!(Severity::Error.word(), "ERROR");
+    }
 }

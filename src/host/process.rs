@@ -17,6 +17,8 @@ use crate::invocation::{Invocation, Program};
 
 /// How much of a program's standard error a report may carry, in bytes, counted from the end.
 const STDERR_KEPT: usize = 4096;
+/// How much of it is held before it is cut, in bytes: more than the longest argument that could stand in it.
+const STDERR_HELD: usize = 64 << 10;
 /// How much standard output is read, in bytes. Nothing we run prints more than a few lines.
 const STDOUT_KEPT: u64 = 1 << 20;
 
@@ -162,9 +164,11 @@ impl Processes for System {
             .stderr(Stdio::piped())
             .spawn()
             .map_err(started)?;
-        let (stdout, stderr) = converse(&mut child, call.stdin.as_deref());
+        let (mut stdout, stderr) = converse(&mut child, call.stdin.as_deref());
         let status = child.wait().map_err(started)?;
-        let stderr = tail(&stderr);
+        let secrets: Vec<&[u8]> = call.secrets().collect();
+        blank(&mut stdout, &secrets);
+        let stderr = stderr.text(&secrets);
         match status.code() {
             Some(status) => Ok(Output {
                 status,
@@ -181,9 +185,9 @@ impl Processes for System {
 }
 
 /// Feeds and drains the three streams at once, so that no full pipe stops either side.
-fn converse(child: &mut std::process::Child, stdin: Option<&[u8]>) -> (Vec<u8>, Vec<u8>) {
+fn converse(child: &mut std::process::Child, stdin: Option<&[u8]>) -> (Vec<u8>, Tail) {
     let (input, output, errors) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
-    let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
+    let (mut stdout, mut stderr) = (Vec::new(), Tail::default());
     std::thread::scope(|scope| {
         if let (Some(mut input), Some(bytes)) = (input, stdin) {
             // A program that ends without reading its input says why by its status, not by our EPIPE.
@@ -191,8 +195,8 @@ fn converse(child: &mut std::process::Child, stdin: Option<&[u8]>) -> (Vec<u8>, 
         }
         let drained = errors.map(|mut errors| {
             scope.spawn(move || {
-                let mut kept = Vec::new();
-                drop(errors.read_to_end(&mut kept));
+                let mut kept = Tail::default();
+                drop(io::copy(&mut errors, &mut kept));
                 kept
             })
         });
@@ -208,9 +212,63 @@ fn converse(child: &mut std::process::Child, stdin: Option<&[u8]>) -> (Vec<u8>, 
     (stdout, stderr)
 }
 
-fn tail(stderr: &[u8]) -> String {
-    let from = stderr.len().saturating_sub(STDERR_KEPT);
-    String::from_utf8_lossy(stderr.get(from..).unwrap_or_default()).into_owned()
+/// The end of what is written to it, in bounded memory.
+#[derive(Default)]
+struct Tail {
+    bytes: Vec<u8>,
+    is_cut: bool,
+}
+
+impl Write for Tail {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.bytes.extend_from_slice(bytes);
+        // Rarely, so that not every write moves what is kept.
+        if let Some(excess) = self.bytes.len().checked_sub(STDERR_HELD)
+            && excess >= STDERR_HELD
+        {
+            self.bytes.drain(..excess);
+            self.is_cut = true;
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Tail {
+    /// The last [`STDERR_KEPT`] bytes as text, without the secrets and without the rest of one that was cut.
+    fn text(self, secrets: &[&[u8]]) -> String {
+        let mut bytes = self.bytes;
+        blank(&mut bytes, secrets);
+        if self.is_cut {
+            let rest = |secret: &&[u8]| {
+                (1..secret.len())
+                    .find(|from| secret.get(*from..).is_some_and(|rest| bytes.starts_with(rest)))
+                    .map_or(0, |from| secret.len() - from)
+            };
+            let longest = secrets.iter().map(rest).max().unwrap_or(0);
+            bytes.drain(..longest);
+        }
+        let from = bytes.len().saturating_sub(STDERR_KEPT);
+        String::from_utf8_lossy(bytes.get(from..).unwrap_or_default()).into_owned()
+    }
+}
+
+/// Puts `…` in the place of every secret: programs quote the arguments they do not like.
+fn blank(bytes: &mut Vec<u8>, secrets: &[&[u8]]) {
+    for secret in secrets {
+        let mut from = 0;
+        while let Some(at) = bytes
+            .get(from..)
+            .and_then(|rest| rest.windows(secret.len()).position(|part| part == *secret))
+        {
+            let at = from + at;
+            bytes.splice(at..at + secret.len(), "…".bytes());
+            from = at + "…".len();
+        }
+    }
 }
 
 #[cfg(test)]
@@ -224,10 +282,47 @@ mod tests {
         assert_eq!(error.to_string(), "the program wipefs is not in this initramfs");
     }
 
+    fn kept(text: &str, secrets: &[&str]) -> String {
+        let mut tail = Tail::default();
+        for part in text.as_bytes().chunks(1000) {
+            tail.write_all(part).unwrap();
+            assert!(tail.bytes.len() <= 2 * STDERR_HELD + 1000);
+        }
+        let secrets: Vec<&[u8]> = secrets.iter().map(|secret| secret.as_bytes()).collect();
+        tail.text(&secrets)
+    }
+
     #[test]
     fn the_end_of_standard_error_is_kept() {
-        let long = "x".repeat(10_000) + "end";
-        assert_eq!(tail(long.as_bytes()).len(), STDERR_KEPT);
-        assert!(tail(long.as_bytes()).ends_with("end"));
+        let long = "x".repeat(1_000_000) + "end";
+        assert_eq!(kept(&long, &[]).len(), STDERR_KEPT);
+        assert!(kept(&long, &[]).ends_with("end"));
+    }
+
+    #[test]
+    fn a_secret_that_a_program_quotes_is_not_kept() {
+        let said = "useradd: invalid field '$6$salt$hash', '$6$salt$hash'\n";
+        assert_eq!(kept(said, &["$6$salt$hash"]), "useradd: invalid field '…', '…'\n");
+        // The part of a secret that is left where the rest was dropped.
+        let mut cut = Tail::default();
+        cut.bytes.extend_from_slice(b"salt$hash' is bad");
+        cut.is_cut = true;
+        assert_eq!(cut.text(&[b"$6$salt$hash"]), "' is bad");
+    }
+
+    #[test]
+    fn a_secret_is_in_no_error_of_a_real_program() {
+        let dir = tempfile::tempdir().unwrap();
+        let script = dir.path().join("useradd");
+        std::fs::write(&script, "#!/bin/sh\necho \"$@\"; echo \"bad: $2\" >&2; exit 3\n").unwrap();
+        std::fs::set_permissions(&script, std::fs::Permissions::from_mode(0o755)).unwrap();
+        let system = System::new(dir.path().into());
+        let call = Invocation::new(Program::Useradd)
+            .secret_option("--password", Some("$6$hush"))
+            .arg("ada");
+        let output = system.status(&call).unwrap();
+        assert_eq!(output.stdout, "--password … ada\n".as_bytes());
+        assert_eq!(output.stderr, "bad: …\n");
+        assert!(!system.run(&call).unwrap_err().to_string().contains("hush"));
     }
 }
