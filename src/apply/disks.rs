@@ -39,14 +39,13 @@ pub(super) fn apply(plan: &Plan, host: &Host<'_>) -> Result<Applied, Failed> {
     Ok(applied)
 }
 
-/// The steps of one device stay in order; devices do not wait for each other.
+/// The steps of one node stay in order, whatever names the config gave it; devices do not wait for each other.
 fn by_device(host: &Host<'_>, steps: &[Planned]) -> Result<Vec<Outcome>, Failed> {
     let mut devices: BTreeMap<&Path, Vec<&Planned>> = BTreeMap::new();
     for planned in steps {
         let device = match &planned.step {
-            Step::WipeSignatures { device, .. }
-            | Step::MakeFilesystem { device, .. }
-            | Step::KeepFilesystem { device, .. } => device.as_path(),
+            Step::WipeSignatures { node, .. } | Step::MakeFilesystem { node, .. } => node.as_path(),
+            Step::KeepFilesystem { device, .. } => device.as_path(),
             _ => Path::new(""),
         };
         devices.entry(device).or_default().push(planned);

@@ -119,6 +119,12 @@ pub trait Devices: Sync {
     /// `Io`.
     fn readable(&self, probe: &Probe) -> Result<(), DeviceError>;
 
+    /// Who uses a device, or one of its partitions.
+    ///
+    /// # Errors
+    /// `Io`.
+    fn used_by(&self, node: &Path) -> Result<Option<String>, DeviceError>;
+
     /// Carries out one change of a disk's table: erases, writes region by region, reads back, and tells the
     /// kernel.
     ///
@@ -227,6 +233,7 @@ impl Devices for System {
         })?;
         let in_use = usage::of(&node).map_err(failed("find out who uses", device))?;
         Ok(Disk {
+            aliases: look::aliases(&node),
             node,
             sector,
             size,
@@ -239,6 +246,10 @@ impl Devices for System {
 
     fn readable(&self, probe: &Probe) -> Result<(), DeviceError> {
         look::read_ends(probe).map_err(failed("read", &probe.node))
+    }
+
+    fn used_by(&self, node: &Path) -> Result<Option<String>, DeviceError> {
+        look::user_of(node).map_err(failed("find out who uses", node))
     }
 
     fn write_table(&self, node: &Path, write: &TableWrite) -> Result<(), DeviceError> {

@@ -103,6 +103,10 @@ impl Devices for Disks {
         Ok(())
     }
 
+    fn used_by(&self, _node: &Path) -> Result<Option<String>, DeviceError> {
+        Ok(None)
+    }
+
     fn write_table(&self, node: &Path, write: &TableWrite) -> Result<(), DeviceError> {
         self.note(format!(
             "table {} with {} kernel changes",

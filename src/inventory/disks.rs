@@ -1,6 +1,6 @@
 //! Disks and what they hold, as data.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use kindling_config_spec::units::{Bytes, SectorSize};
@@ -15,6 +15,9 @@ use crate::plan::partitions::InUse;
 pub struct Disk {
     /// The device node, links resolved.
     pub node: PathBuf,
+    /// Links to the disk itself below `/dev/disk`: udev links its partitions by the same names and `-partN`.
+    #[serde(default)]
+    pub aliases: BTreeSet<PathBuf>,
     /// Logical sector size.
     pub sector: SectorSize,
     /// Size of the whole disk.
@@ -69,6 +72,15 @@ pub enum Content {
     Known(Signature),
     /// More than one signature, by name: nobody can tell which one is meant.
     Ambiguous(Vec<String>),
+}
+
+/// What a place for a file system holds, and who uses it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Held {
+    /// Signatures on it.
+    pub content: Content,
+    /// Who uses a device that is no partition of a disk in the config; of such a partition the disk tells.
+    pub user: Option<String>,
 }
 
 /// One signature.

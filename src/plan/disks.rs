@@ -1,6 +1,7 @@
 //! The disks stage: first where everything will be ([`plan_layout`]), then, once it is known what those
 //! places hold, what is done ([`plan_disks`]). Both before the first write.
 
+mod claims;
 mod marks;
 mod tables;
 
@@ -10,6 +11,7 @@ use std::path::{Path, PathBuf};
 use kindling_config_spec::types::{Config, Filesystem};
 
 use super::filesystems::{self, Decision};
+pub use claims::settle_places;
 use marks::Marks;
 
 use super::partitions::{self, TableChange};
@@ -18,7 +20,7 @@ use super::step::Format;
 use super::{Conflict, Plan, Stage, Step};
 use crate::gpt::{Entry, Found, Guid};
 use crate::identity::Seed;
-use crate::inventory::disks::{Content, Disk, Probe};
+use crate::inventory::disks::{Content, Disk, Held, Probe};
 
 /// Where a file system goes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -77,6 +79,7 @@ pub struct Known<'a> {
 /// Every conflict on every disk, and the sections this build does not carry out.
 pub fn plan_layout(config: &Config, known: &Known<'_>) -> Result<Layout, Vec<Conflict>> {
     let mut conflicts = not_built(config);
+    conflicts.extend(claims::repeated_disks(config, known));
     let mut layout = Layout::default();
     for (index, disk) in config.storage.disks.iter().enumerate() {
         let Some(found) = known.disks.get(&disk.device) else {
@@ -204,7 +207,7 @@ fn places(
 }
 
 /// Plans the stage. `contents` holds what each place of the layout holds, by the file system's path in the
-/// config; the nodes of `Place::Device` are resolved by then.
+/// config; the layout went through [`settle_places`].
 ///
 /// # Errors
 /// Every file system that would have to replace something it may not.
@@ -212,7 +215,7 @@ pub fn plan_disks(
     config: &Config,
     known: &Known<'_>,
     layout: Layout,
-    contents: &BTreeMap<String, Content>,
+    contents: &BTreeMap<String, Held>,
 ) -> Result<Plan, Vec<Conflict>> {
     let mut conflicts = Vec::new();
     let mut made = Plan::empty(Stage::Disks);
@@ -225,14 +228,20 @@ pub fn plan_disks(
         };
         let pointer = format!("/storage/filesystems/{index}");
         let unfinished = is_unfinished(place, known);
-        let content = contents.get(&want.device).cloned().unwrap_or_default();
-        let decision = filesystems::decide(&content, want, format, unfinished);
+        let held = contents.get(&want.device).cloned().unwrap_or_default();
+        let content = &held.content;
+        let decision = filesystems::decide(content, want, format, unfinished);
         if let Decision::Refuse(why) = &decision {
             conflicts.push(refusal(&pointer, want, why));
             continue;
         }
+        let user = claims::user(place, &held, known.disks).filter(|_| decision != Decision::Keep);
+        if let Some(user) = user {
+            conflicts.push(in_use(&pointer, want, user));
+            continue;
+        }
         let made_here = push_filesystem(
-            &mut made, &pointer, want, format, place, &decision, &content, known, &layout, unfinished,
+            &mut made, &pointer, want, format, place, &decision, content, known, &layout, unfinished,
         );
         if made_here {
             changed.insert(place.node());
@@ -281,6 +290,18 @@ pub fn plan_disks(
         plan.push("/storage", Step::SettleDevices { nodes: changed });
     }
     Ok(plan)
+}
+
+fn in_use(pointer: &str, want: &Filesystem, user: &str) -> Conflict {
+    Conflict::new(
+        pointer,
+        "device-in-use",
+        format!(
+            "cannot make a file system on {}: it is in use by {user}",
+            want.device
+        ),
+        "describe the file system as it is, or name another device",
+    )
 }
 
 fn refusal(pointer: &str, want: &Filesystem, why: &str) -> Conflict {

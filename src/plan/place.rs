@@ -58,6 +58,15 @@ pub fn partition_name(disk: &Path, number: u32) -> PathBuf {
     PathBuf::from(name)
 }
 
+/// The number in a partition's node, if it is a partition of `disk`.
+#[must_use]
+pub fn number_of(disk: &Path, node: &Path) -> Option<u32> {
+    let name = node.to_str()?;
+    let digits = name.trim_end_matches(|last: char| last.is_ascii_digit()).len();
+    let number = name.get(digits..)?.parse().ok()?;
+    (partition_name(disk, number) == node).then_some(number)
+}
+
 /// The partitions that `path` may mean, among those of the disks the config lists. More than one answer
 /// means that nobody can tell.
 #[must_use]
@@ -79,7 +88,8 @@ pub fn partitions_at(
         .collect()
 }
 
-fn partition(device: &str, disk: &Disk, table: &Table, number: u32) -> Partition {
+/// Partition `number` of a disk, as `table` has it.
+pub(super) fn partition(device: &str, disk: &Disk, table: &Table, number: u32) -> Partition {
     let (first, last) = table
         .entries
         .get(&number)
@@ -100,7 +110,11 @@ fn names(path: &Path, device: &str, disk: &Disk, table: &Table, number: u32) -> 
     if path == partition_name(&disk.node, number) || path == partition_name(Path::new(device), number) {
         return true;
     }
-    if device.starts_with("/dev/disk/") && path == Path::new(&format!("{device}-part{number}")) {
+    let stem = path
+        .to_str()
+        .and_then(|path| path.strip_suffix(&format!("-part{number}")));
+    let is_disk = |stem: &str| disk.aliases.contains(Path::new(stem));
+    if stem.is_some_and(|stem| is_disk(stem) || (device == stem && device.starts_with("/dev/disk/"))) {
         return true;
     }
     let Some(entry) = table.entries.get(&number) else {
@@ -135,6 +149,20 @@ mod tests {
     }
 
     #[test]
+    fn a_node_of_another_disk_has_no_number() {
+        for (disk, node) in [
+            ("/dev/vda", "/dev/vdb1"),
+            ("/dev/vda", "/dev/vda"),
+            ("/dev/loop1", "/dev/loop12"),
+            ("/dev/nvme0n1", "/dev/nvme0n12p1"),
+            ("/dev/vda", "/dev/vda01"),
+            ("/dev/vda", "/dev/vda99999999999"),
+        ] {
+            assert_eq!(number_of(Path::new(disk), Path::new(node)), None, "{node}");
+        }
+    }
+
+    #[test]
     fn a_digit_at_the_end_takes_a_p() {
         for (disk, number, expected) in [
             ("/dev/vda", 1, "/dev/vda1"),
@@ -142,6 +170,7 @@ mod tests {
             ("/dev/loop7", 12, "/dev/loop7p12"),
         ] {
             assert_eq!(partition_name(Path::new(disk), number), Path::new(expected));
+            assert_eq!(number_of(Path::new(disk), Path::new(expected)), Some(number));
         }
     }
 }

@@ -9,9 +9,9 @@ use super::{Context, StageError, announce};
 use crate::apply::{Applied, apply};
 use crate::host::devices::{DeviceError, Devices};
 use crate::host::process::Processes;
-use crate::inventory::disks::{Content, Disk, Probe};
+use crate::inventory::disks::{Content, Disk, Held, Probe};
 use crate::inventory::observe;
-use crate::plan::disks::{Known, Layout, Place, plan_disks, plan_layout};
+use crate::plan::disks::{Known, Layout, Place, plan_disks, plan_layout, settle_places};
 use crate::plan::{Plan, Stage};
 use crate::report::Failure;
 
@@ -77,9 +77,15 @@ pub(super) fn plan_known(
     let refused = |conflicts: Vec<_>| Failure::of_conflicts(Stage::Disks, &conflicts);
     let mut layout = plan_layout(config, known).map_err(refused)?;
     resolve(&mut layout, devices).map_err(|error| device_failure(&error))?;
-    let mut contents: BTreeMap<String, Content> = BTreeMap::new();
+    let layout = settle_places(config, known, layout).map_err(refused)?;
+    let mut contents: BTreeMap<String, Held> = BTreeMap::new();
     for (device, place) in &layout.places {
-        contents.insert(device.clone(), content(place)?);
+        let user = match place {
+            Place::Device(node) => devices.used_by(node).map_err(|error| device_failure(&error))?,
+            Place::Partition(_) => None,
+        };
+        let content = content(place)?;
+        contents.insert(device.clone(), Held { content, user });
     }
     plan_disks(config, known, layout, &contents).map_err(refused)
 }

@@ -1,6 +1,6 @@
 //! What a whole first boot would do, without doing any of it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
@@ -288,6 +288,7 @@ fn assumed(wanted: &WantedDisk) -> Disk {
     let needed = sizes.max(last).saturating_add(1024).saturating_mul(MIB);
     Disk {
         node: PathBuf::from(&wanted.device),
+        aliases: BTreeSet::new(),
         sector: SectorSize::S512,
         size: Bytes(needed.clamp(ASSUMED_DISK, 1 << 60)),
         found: Found::Blank,
@@ -323,6 +324,14 @@ impl Devices for Lookup {
 
     fn readable(&self, probe: &Probe) -> Result<(), DeviceError> {
         self.system.readable(probe)
+    }
+
+    fn used_by(&self, node: &Path) -> Result<Option<String>, DeviceError> {
+        if node.exists() {
+            self.system.used_by(node)
+        } else {
+            Ok(None)
+        }
     }
 
     fn write_table(&self, node: &Path, _write: &TableWrite) -> Result<(), DeviceError> {

@@ -1,12 +1,14 @@
 //! What is asked of a device before anything is done to it.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io;
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, FileTypeExt};
+use std::path::{Path, PathBuf};
 
 use kindling_config_spec::units::{Bytes, MIB};
 
-use super::block;
+use super::{block, usage};
 use crate::inventory::disks::Probe;
 
 /// Reads the first and the last MiB of what a probe covers. That `blkid` finds nothing there says nothing by itself: its
@@ -30,6 +32,36 @@ pub(super) fn read_ends(probe: &Probe) -> io::Result<()> {
         device.read_exact_at(&mut bytes, start.saturating_add(at))?;
     }
     Ok(())
+}
+
+/// Every link to `node` below `/dev/disk`.
+pub(super) fn aliases(node: &Path) -> BTreeSet<PathBuf> {
+    let mut found = BTreeSet::new();
+    links_below(Path::new("/dev/disk"), node, 4, &mut found);
+    found
+}
+
+/// A folder that goes away meanwhile has no links any more.
+fn links_below(dir: &Path, node: &Path, depth: u32, found: &mut BTreeSet<PathBuf>) {
+    for entry in std::fs::read_dir(dir).into_iter().flatten().flatten() {
+        let path = entry.path();
+        match entry.file_type() {
+            Ok(kind) if kind.is_dir() && depth > 0 => links_below(&path, node, depth - 1, found),
+            Ok(kind) if kind.is_symlink() && path.canonicalize().is_ok_and(|at| at == node) => {
+                found.insert(path);
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Who uses a device or one of its partitions. What is no block device is used by nobody the kernel knows of.
+pub(super) fn user_of(node: &Path) -> io::Result<Option<String>> {
+    if !std::fs::metadata(node)?.file_type().is_block_device() {
+        return Ok(None);
+    }
+    let in_use = usage::of(node)?;
+    Ok(in_use.disk.or_else(|| in_use.partitions.into_values().next()))
 }
 
 /// Of a block device, or of the file that stands for one.

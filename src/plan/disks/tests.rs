@@ -33,6 +33,10 @@ fn known(kind: &str) -> Content {
     })
 }
 
+fn held(content: Content) -> Held {
+    Held { content, user: None }
+}
+
 fn good() -> Health {
     Health {
         primary: CopyState::Good,
@@ -45,8 +49,10 @@ fn good() -> Health {
 struct Case {
     config: Config,
     disks: BTreeMap<String, Disk>,
-    contents: BTreeMap<String, Content>,
+    contents: BTreeMap<String, Held>,
     seed: Seed,
+    /// Paths that lead elsewhere.
+    links: BTreeMap<PathBuf, PathBuf>,
 }
 
 impl Case {
@@ -58,6 +64,7 @@ impl Case {
             disks: BTreeMap::new(),
             contents: BTreeMap::new(),
             seed: Seed::new("machine", "config"),
+            links: BTreeMap::new(),
         };
         case.add(DISK, partitions);
         case
@@ -71,6 +78,7 @@ impl Case {
         });
         let disk = Disk {
             node: device.into(),
+            aliases: BTreeSet::new(),
             sector: SectorSize::S512,
             size: Bytes(256 * MIB),
             found: Found::Blank,
@@ -91,7 +99,13 @@ impl Case {
             seed: &self.seed,
             fresh: [7; 16],
         };
-        let layout = plan_layout(&self.config, &known)?;
+        let mut layout = plan_layout(&self.config, &known)?;
+        for place in layout.places.values_mut() {
+            if let Place::Device(path) = place {
+                *path = self.links.get(path).unwrap_or(path).clone();
+            }
+        }
+        let layout = settle_places(&self.config, &known, layout)?;
         plan_disks(&self.config, &known, layout, &self.contents)
     }
 
@@ -187,7 +201,7 @@ fn finished(plan: &Plan) -> Vec<BTreeSet<u32>> {
 /// One partition with a file system, cut short while that was made.
 fn cut_short() -> Case {
     let mut case = Case::new(vec![partition(1, "data")], vec![ext4("/dev/vdb1")]).interrupted();
-    case.contents.insert("/dev/vdb1".into(), known("xfs"));
+    case.contents.insert("/dev/vdb1".into(), held(known("xfs")));
     case
 }
 
@@ -253,4 +267,79 @@ fn marks_on_partitions_that_the_config_does_not_name_stay() {
     case.config.storage.filesystems.clear();
     assert_eq!(finished(&case.plan().unwrap()), []);
     assert_ne!(case.written().entries[&1].attributes, 0);
+}
+
+#[test]
+fn one_device_under_two_names_is_refused() {
+    let mut disks = Case::new(vec![partition(1, "data")], vec![]);
+    disks.add("/dev/disk/by-id/x", vec![partition(2, "more")]);
+    assert_eq!(disks.codes(), Vec::<&str>::new());
+    disks.disks.get_mut("/dev/disk/by-id/x").unwrap().node = DISK.into();
+    assert_eq!(disks.codes(), ["device-repeated"]);
+
+    for (filesystems, codes) in [
+        (vec!["/dev/vdc", "/dev/vdd"], vec![]),
+        (vec!["/dev/vdc", "/dev/disk/by-id/c"], vec!["device-repeated"]),
+        (
+            vec!["/dev/vdb1", "/dev/disk/by-partlabel/data"],
+            vec!["device-repeated"],
+        ),
+        (vec!["/dev/vdb1", DISK], vec!["device-repeated"]),
+    ] {
+        let mut case = Case::new(
+            vec![partition(1, "data")],
+            filesystems.iter().map(|device| ext4(device)).collect(),
+        );
+        case.links.insert("/dev/disk/by-id/c".into(), "/dev/vdc".into());
+        assert_eq!(case.codes(), codes, "{filesystems:?}");
+    }
+}
+
+#[test]
+fn a_partition_is_known_by_every_link_to_its_disk() {
+    let mut case = Case::new(
+        vec![partition(1, "data")],
+        vec![ext4("/dev/disk/by-id/virtio-x-part1")],
+    );
+    case.disk().aliases.insert("/dev/disk/by-id/virtio-x".into());
+    assert_ne!(case.written().entries[&1].attributes, 0);
+    let shown = show::show(&case.plan().unwrap());
+    assert!(
+        shown.ends_with("wait for udev to finish with 2 devices"),
+        "{shown}"
+    );
+}
+
+#[test]
+fn a_link_to_a_partition_counts_as_the_partition_only_if_it_stays() {
+    let link = "/dev/disk/by-uuid/5a0e";
+    let mut case = Case::new(vec![partition(1, "data")], vec![]).interrupted();
+    case.config.storage.filesystems = vec![ext4(link), ext4("/dev/vdb1")];
+    case.links.insert(link.into(), "/dev/vdb1".into());
+    assert_eq!(case.codes(), ["device-repeated"]);
+    case.config.storage.filesystems.pop();
+    assert_eq!(case.codes(), Vec::<&str>::new());
+    case.config.storage.disks[0].wipe_table = Some(true);
+    assert_eq!(case.codes(), ["partition-not-kept"]);
+}
+
+#[test]
+fn a_device_in_use_gets_no_file_system_but_may_keep_its_own() {
+    let used = |content| Held {
+        content,
+        user: Some("mounted at /data".into()),
+    };
+    let mut case = Case::new(vec![], vec![ext4("/dev/vdc")]);
+    for (content, codes) in [
+        (Content::Blank, vec!["device-in-use"]),
+        (known("ext4"), vec![]),
+        (known("xfs"), vec!["filesystem-differs"]),
+    ] {
+        case.contents.insert("/dev/vdc".into(), used(content));
+        assert_eq!(case.codes(), codes);
+    }
+    let mut case = Case::new(vec![partition(1, "data")], vec![ext4("/dev/vdb1")]).interrupted();
+    assert_eq!(case.codes(), Vec::<&str>::new());
+    case.disk().in_use.partitions.insert(1, "mounted at /data".into());
+    assert_eq!(case.codes(), ["device-in-use"]);
 }

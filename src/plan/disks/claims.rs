@@ -1,0 +1,140 @@
+//! One device, one purpose: the paths of a config are different names, and what they lead to must not be the same.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use kindling_config_spec::types::Config;
+
+use super::{Known, Layout, Place};
+use crate::inventory::disks::{Disk, Held};
+use crate::plan::Conflict;
+use crate::plan::partitions::{SlotStep, TableChange};
+use crate::plan::place::{self, number_of};
+
+/// Disks that an earlier entry names already.
+pub(super) fn repeated_disks(config: &Config, known: &Known<'_>) -> Vec<Conflict> {
+    let mut first: BTreeMap<&Path, &str> = BTreeMap::new();
+    let mut conflicts = Vec::new();
+    for (index, wanted) in config.storage.disks.iter().enumerate() {
+        let Some(disk) = known.disks.get(&wanted.device).filter(|disk| !disk.assumed) else {
+            continue;
+        };
+        let pointer = format!("/storage/disks/{index}/device");
+        match first.get(disk.node.as_path()) {
+            Some(earlier) => conflicts.push(repeated(pointer, &wanted.device, earlier, &disk.node)),
+            None => drop(first.insert(&disk.node, &wanted.device)),
+        }
+    }
+    conflicts
+}
+
+/// Recognises partitions of listed disks that were named by a link only the running system knows, and refuses every
+/// device that is spoken of twice. The nodes of `Place::Device` are resolved by then.
+///
+/// # Errors
+/// Every device in question.
+pub fn settle_places(
+    config: &Config,
+    known: &Known<'_>,
+    mut layout: Layout,
+) -> Result<Layout, Vec<Conflict>> {
+    let mut conflicts = Vec::new();
+    let mut first: BTreeMap<PathBuf, &str> = BTreeMap::new();
+    for (index, filesystem) in config.storage.filesystems.iter().enumerate() {
+        let (device, pointer) = (&filesystem.device, format!("/storage/filesystems/{index}/device"));
+        let Some(place) = layout.places.get_mut(device) else {
+            continue;
+        };
+        if let Place::Device(node) = place {
+            match partition_at(node, &layout.tables, known) {
+                Ok(Some(partition)) => *place = Place::Partition(partition),
+                Ok(None) => {}
+                Err((disk, number)) => {
+                    conflicts.push(Conflict::new(
+                        pointer,
+                        "partition-not-kept",
+                        format!(
+                            "{device} is partition {number} of {disk}, which the config deletes or makes anew"
+                        ),
+                        "name the partition as it will be: by its number or its label",
+                    ));
+                    continue;
+                }
+            }
+            let on_table = config.storage.disks.iter().find(|disk| {
+                let has_table = |change: &TableChange| change.table.is_some();
+                layout.tables.get(&disk.device).is_some_and(has_table)
+                    && known
+                        .disks
+                        .get(&disk.device)
+                        .is_some_and(|disk| disk.node == place.node())
+            });
+            if let Some(disk) = on_table {
+                conflicts.push(repeated(pointer, device, &disk.device, &place.node()));
+                continue;
+            }
+        }
+        match first.get(&place.node()) {
+            Some(earlier) => conflicts.push(repeated(pointer, device, earlier, &place.node())),
+            None => drop(first.insert(place.node(), device)),
+        }
+    }
+    if conflicts.is_empty() {
+        Ok(layout)
+    } else {
+        Err(conflicts)
+    }
+}
+
+fn repeated(pointer: String, device: &str, earlier: &str, node: &Path) -> Conflict {
+    Conflict::new(
+        pointer,
+        "device-repeated",
+        format!("{device} and {earlier} are the same device, {}", node.display()),
+        "describe each device once; a disk with partitions has its file systems on them",
+    )
+}
+
+/// The partition of a listed disk that the node is and stays; the disk and the number of one that does not stay.
+fn partition_at(
+    node: &Path,
+    tables: &BTreeMap<String, TableChange>,
+    known: &Known<'_>,
+) -> Result<Option<place::Partition>, (String, u32)> {
+    for (device, change) in tables {
+        let Some(disk) = known.disks.get(device).filter(|disk| !disk.assumed) else {
+            continue;
+        };
+        let Some(number) = number_of(&disk.node, node) else {
+            continue;
+        };
+        let goes = change
+            .slots
+            .iter()
+            .any(|slot| slot.number == number && !matches!(slot.step, SlotStep::Keep | SlotStep::Resize));
+        return match &change.table {
+            Some(table) if table.entries.contains_key(&number) && !goes => {
+                Ok(Some(place::partition(device, disk, table, number)))
+            }
+            // The disk stays as it is, whatever its table.
+            None if !change.wiped => Ok(None),
+            _ => Err((device.clone(), number)),
+        };
+    }
+    Ok(None)
+}
+
+/// Who uses the place now.
+pub(super) fn user<'a>(place: &Place, held: &'a Held, disks: &'a BTreeMap<String, Disk>) -> Option<&'a str> {
+    let by = match place {
+        Place::Device(_) => held.user.as_ref(),
+        Place::Partition(partition) => disks.get(&partition.disk).and_then(|disk| {
+            let whole = disk.in_use.disk.as_ref();
+            let parts = &disk.in_use.partitions;
+            parts
+                .get(&partition.number)
+                .or(whole.filter(|_| parts.is_empty()))
+        }),
+    };
+    by.map(String::as_str)
+}
