@@ -1,6 +1,8 @@
 //! The device boundary: waits for disks, reads what they hold, writes partition tables.
 
+mod lock;
 mod look;
+mod settle;
 
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
@@ -10,9 +12,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use nix::fcntl::{Flock, FlockArg};
-
 use kindling_config_spec::units::Bytes;
+
+use lock::{Sharing, lock};
+use settle::Awaited;
 
 use super::uevent::Monitor;
 use super::{block, usage};
@@ -35,6 +38,14 @@ pub enum DeviceError {
     Missing {
         /// The devices that are not there.
         missing: Vec<PathBuf>,
+        /// How long we waited.
+        waited: Duration,
+    },
+    /// Somebody else has the disk locked.
+    #[error("{} was locked by another program for {} s", device.display(), waited.as_secs())]
+    Locked {
+        /// The disk.
+        device: PathBuf,
         /// How long we waited.
         waited: Duration,
     },
@@ -95,7 +106,7 @@ fn failed<'a, E: Into<io::Error>>(
 
 /// The device boundary. `host::devices::System` implements it; tests use `host::fake::Disks`.
 pub trait Devices: Sync {
-    /// Waits until every path exists.
+    /// Waits until every path exists, and where udev runs, until it has finished with the device behind it.
     ///
     /// # Errors
     /// `Missing` names those that do not, after 90 s.
@@ -189,13 +200,17 @@ fn has_udev() -> bool {
 
 impl Devices for System {
     fn wait_for(&self, devices: &[PathBuf]) -> Result<(), DeviceError> {
-        let missing = || -> Vec<PathBuf> { devices.iter().filter(|at| !at.exists()).cloned().collect() };
+        let udev = has_udev();
+        let missing = || -> Vec<PathBuf> {
+            let is_missing = |at: &&PathBuf| !look::is_ready(at, udev);
+            devices.iter().filter(is_missing).cloned().collect()
+        };
         if missing().is_empty() {
             return Ok(());
         }
         let socket = Path::new("netlink");
         // Subscribed before the second look, so that nothing can appear between look and wait unseen.
-        let monitor = Monitor::open(has_udev()).map_err(failed("listen for devices on", socket))?;
+        let monitor = Monitor::open(udev).map_err(failed("listen for devices on", socket))?;
         let deadline = Instant::now() + DEVICE_DEADLINE;
         loop {
             let absent = missing();
@@ -224,7 +239,7 @@ impl Devices for System {
         let node = self.node(device)?;
         let file = File::open(&node).map_err(failed("open", device))?;
         // While this is held, udev does not read the table again, and no partition is gone for a moment.
-        let mut file = lock(file, device, FlockArg::LockShared)?;
+        let mut file = lock(file, device, Sharing::Readers)?;
         let size = block::size(&file).map_err(failed("read the size of", device))?;
         let sector = block::sector_size(&file).map_err(failed("read the sector size of", device))?;
         let found = gpt::read(&mut *file, size, sector).map_err(|source| DeviceError::Table {
@@ -265,7 +280,7 @@ impl Devices for System {
             .write(true)
             .open(node)
             .map_err(failed("open", node))?;
-        let disk = lock(disk, node, FlockArg::LockExclusive)?;
+        let disk = lock(disk, node, Sharing::Nobody)?;
         if write.wiped {
             self.forget_partitions(&disk, node)?;
         }
@@ -297,7 +312,7 @@ impl Devices for System {
 
     fn hold(&self, node: &Path) -> Result<(), DeviceError> {
         let disk = File::open(node).map_err(failed("open", node))?;
-        let _locked = lock(disk, node, FlockArg::LockShared)?;
+        let _locked = lock(disk, node, Sharing::Readers)?;
         self.hold_partitions(node)
     }
 
@@ -306,31 +321,33 @@ impl Devices for System {
             return Ok(());
         }
         let monitor = Monitor::open(true).map_err(failed("listen for devices on", Path::new("netlink")))?;
-        let mut waiting: BTreeMap<String, &PathBuf> = BTreeMap::new();
-        for (index, node) in nodes.iter().enumerate() {
-            let mark = synthetic_uuid(self.serial, index);
-            let trigger = sysfs(node).join("uevent");
-            let mut file = OpenOptions::new()
-                .write(true)
-                .open(&trigger)
-                .map_err(failed("open", &trigger))?;
-            file.write_all(format!("change {mark}").as_bytes())
-                .map_err(failed("trigger an event of", node))?;
-            waiting.insert(format!("SYNTH_UUID={mark}"), node);
-        }
+        let mut awaited = Awaited::new(self.serial);
+        let mut to_trigger = nodes.to_vec();
         let deadline = Instant::now() + SETTLE_DEADLINE;
-        while !waiting.is_empty() {
+        loop {
+            for node in to_trigger {
+                let trigger = sysfs(&node).join("uevent");
+                let mut file = OpenOptions::new()
+                    .write(true)
+                    .open(&trigger)
+                    .map_err(failed("open", &trigger))?;
+                let mark = awaited.add(node.clone());
+                file.write_all(format!("change {mark}").as_bytes())
+                    .map_err(failed("trigger an event of", &node))?;
+            }
+            if awaited.is_empty() {
+                break;
+            }
             let event = monitor
                 .next(deadline)
                 .map_err(failed("listen for devices on", Path::new("netlink")))?;
             let Some(event) = event else {
-                let missing = waiting.into_values().cloned().collect();
                 return Err(DeviceError::Missing {
-                    missing,
+                    missing: awaited.into_nodes(),
                     waited: SETTLE_DEADLINE,
                 });
             };
-            waiting.retain(|mark, _| !super::uevent::has_property(&event, mark));
+            to_trigger = awaited.take(&event);
         }
         if let Ok(mut held) = self.held.lock() {
             held.clear();
@@ -368,11 +385,6 @@ impl System {
         }
         Ok(())
     }
-}
-
-/// udev leaves a locked disk alone (systemd.io/BLOCK_DEVICE_LOCKING). Waits for whoever holds the lock.
-fn lock(disk: File, node: &Path, how: FlockArg) -> Result<Flock<File>, DeviceError> {
-    Flock::lock(disk, how).map_err(|(_, error)| failed("lock", node)(error))
 }
 
 /// Number and node of every partition the kernel shows.
@@ -417,12 +429,6 @@ fn zero(disk: &File, extent: &gpt::Extent) -> io::Result<()> {
 
 fn sysfs(node: &Path) -> PathBuf {
     Path::new("/sys/class/block").join(node.file_name().unwrap_or_default())
-}
-
-fn synthetic_uuid(serial: u128, index: usize) -> String {
-    let text = format!("{:032x}", serial.wrapping_add(index as u128));
-    let part = |from: usize, to: usize| text.get(from..to).unwrap_or_default();
-    [part(0, 8), part(8, 12), part(12, 16), part(16, 20), part(20, 32)].join("-")
 }
 
 #[cfg(test)]

@@ -146,6 +146,10 @@ fn device_failure(error: &DeviceError) -> Failure {
             "device-missing",
             "check that the disk is attached and that the config names it as this machine does",
         ),
+        DeviceError::Locked { .. } => (
+            "device-locked",
+            "find out which program keeps the disk locked (flock), and end it",
+        ),
         _ => (
             "device-unreadable",
             "check the disk and its cabling or backing store; the kernel log says more",

@@ -3,8 +3,10 @@
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::io;
-use std::os::unix::fs::{FileExt, FileTypeExt};
+use std::os::unix::fs::{FileExt, FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
+
+use nix::sys::stat::{major, minor};
 
 use kindling_config_spec::units::{Bytes, MIB};
 
@@ -32,6 +34,17 @@ pub(super) fn read_ends(probe: &Probe) -> io::Result<()> {
         device.read_exact_at(&mut bytes, start.saturating_add(at))?;
     }
     Ok(())
+}
+
+/// Whether a device is there. A node is there before udev has looked at it: its links are not, and the next moment udev
+/// may read the table anew. Once it has finished, it keeps a record by the device's number.
+pub(super) fn is_ready(path: &Path, has_udev: bool) -> bool {
+    let Ok(known) = std::fs::metadata(path) else {
+        return false;
+    };
+    let number = known.rdev();
+    let record = format!("/run/udev/data/b{}:{}", major(number), minor(number));
+    !has_udev || !known.file_type().is_block_device() || Path::new(&record).exists()
 }
 
 /// Every link to `node` below `/dev/disk`.
