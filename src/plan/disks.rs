@@ -257,6 +257,24 @@ pub fn plan_disks(
     if !conflicts.is_empty() {
         return Err(conflicts);
     }
+    let (mut plan, mut finish) = plan_tables(config, known, &layout, &mut marks, &mut changed);
+    plan.steps.append(&mut made.steps);
+    plan.steps.append(&mut finish.steps);
+    if !changed.is_empty() {
+        plan.push("/storage", Step::SettleDevices { nodes: changed });
+    }
+    Ok(plan)
+}
+
+/// The first and the last steps of every table: what is written before the file systems are made, and after.
+/// `marks` holds the partitions on which one is made, by the disk's path; `changed` gains the nodes for udev.
+fn plan_tables(
+    config: &Config,
+    known: &Known<'_>,
+    layout: &Layout,
+    marks: &mut BTreeMap<String, BTreeSet<u32>>,
+    changed: &mut BTreeSet<PathBuf>,
+) -> (Plan, Plan) {
     let mut plan = Plan::empty(Stage::Disks);
     let mut finish = Plan::empty(Stage::Disks);
     for (index, disk) in config.storage.disks.iter().enumerate() {
@@ -284,12 +302,7 @@ pub fn plan_disks(
         changed.extend(last.is_some().then(|| found.node.clone()));
         finish.steps.extend(last);
     }
-    plan.steps.append(&mut made.steps);
-    plan.steps.append(&mut finish.steps);
-    if !changed.is_empty() {
-        plan.push("/storage", Step::SettleDevices { nodes: changed });
-    }
-    Ok(plan)
+    (plan, finish)
 }
 
 fn in_use(pointer: &str, want: &Filesystem, user: &str) -> Conflict {

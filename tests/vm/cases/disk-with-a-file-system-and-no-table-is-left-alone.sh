@@ -25,6 +25,7 @@ blank "$DISK_512"
 printf 'label: gpt\nsize=300M, name=old\n' | sfdisk --quiet "$DISK_512"
 udevadm settle
 dd if=/dev/zero of="$DISK_512" bs=1M count=1 conv=fsync status=none
+udevadm settle
 mkfs.ext4 -q -F -L precious "$DISK_512" 512M
 udevadm settle
 refused
