@@ -8,6 +8,7 @@ use kindling_config_spec::units::{Bytes, Mode};
 use super::{ApplyError, Host, Outcome};
 use crate::host::accounts;
 use crate::host::journal::Line;
+use crate::host::process::ProcessError;
 use crate::host::sysroot::Access;
 use crate::inventory::target::{Account, AccountWork};
 use crate::invocation::Invocation;
@@ -84,9 +85,42 @@ pub(super) fn run(
     }
     let record = |line: Line| host.journal.map_or(Ok(()), |journal| journal.record(&[line]));
     record(Line::Begun(work.clone()))?;
-    host.processes.run(call)?;
+    match host.processes.run(call) {
+        Ok(_) => {}
+        Err(error @ ProcessError::Exited { .. }) if made_nothing(host, work) => {
+            record(Line::NotBegun(work.clone()))?;
+            return Err(error.into());
+        }
+        Err(error) => return Err(error.into()),
+    }
+    if let AccountWork::NewUser { home: Some(home), .. } = work {
+        // The programs sync their databases, not the home, and nobody comes back to a user who is done.
+        host.sysroot()?.sync(home)?;
+    }
     record(Line::Done(work.clone()))?;
     Ok(Outcome::Changed)
+}
+
+/// Whether a program that ended by itself left nothing of what it was to make.
+fn made_nothing(host: &Host<'_>, work: &AccountWork) -> bool {
+    let Some(sysroot) = host.sysroot else {
+        return false;
+    };
+    let no_user = |name: &str| matches!(accounts::user(sysroot, host.processes, name), Ok(None));
+    let no_group = |name: &str| matches!(accounts::group(sysroot, host.processes, name), Ok(None));
+    match work {
+        AccountWork::NewUser {
+            name,
+            home,
+            own_group,
+        } => {
+            let no_home = |home: &PathBuf| matches!(sysroot.look(home), Ok(None));
+            no_user(name) && home.as_ref().is_none_or(no_home) && (!own_group || no_group(name))
+        }
+        AccountWork::NewGroup { name } => no_group(name),
+        // It is done once more in any case, and it took its locks away.
+        AccountWork::Change { .. } => true,
+    }
 }
 
 /// Gives the directories at and below the user's home to the user, mode 0700.

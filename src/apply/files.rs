@@ -8,10 +8,10 @@ use std::sync::{Mutex, PoisonError};
 
 use sha2::{Digest, Sha256};
 
-use super::{Applied, ApplyError, Failed, Host, Outcome, accounts, failed, preset};
+use super::{Applied, ApplyError, Failed, Host, Outcome, accounts, failed, preset, skeleton};
 use crate::fetch::{Fetcher, Limits, download};
 use crate::host::journal::Line;
-use crate::host::sysroot::{Access, Staged, Sysroot};
+use crate::host::sysroot::{Access, Filling, Staged, Sysroot};
 use crate::identity::hex;
 use crate::invocation::{Invocation, Program};
 use crate::plan::files::RESULT_FILE;
@@ -54,7 +54,18 @@ pub(super) fn apply(plan: &Plan, host: &Host<'_>) -> Result<Applied, Failed> {
 /// Whether a file's content must be put together under a temporary name before the first change.
 fn is_staged(file: &FileStep) -> bool {
     let remote = file.content.iter().any(|part| matches!(part, Content::Remote(_)));
-    file.before != Before::Ours && (remote || (file.keeps_content && !file.content.is_empty()))
+    let is_known = !matches!(file.before, Before::Ours | Before::Skeleton);
+    (remote && file.before != Before::Ours) || (is_known && file.keeps_content && !file.content.is_empty())
+}
+
+/// What the steps remove or move away. Nothing may wait there for its name.
+fn gone(plan: &Plan) -> Vec<PathBuf> {
+    let paths = plan.steps.iter().filter_map(|planned| match &planned.step {
+        Step::Remove { path, .. } => Some(path),
+        Step::Account { leaves, .. } => leaves.as_ref(),
+        _ => None,
+    });
+    paths.cloned().collect()
 }
 
 fn stage_contents(plan: &Plan, host: &Host<'_>) -> Result<Ready, Failed> {
@@ -85,13 +96,14 @@ fn stage_contents(plan: &Plan, host: &Host<'_>) -> Result<Ready, Failed> {
         error: ApplyError::Unprepared { what: "the network" },
     })?;
     let ready: Mutex<Ready> = Mutex::default();
+    let gone = gone(plan);
     let fetched = download(
         fetcher,
         Limits::default(),
         &files,
         host_of,
         |(index, planned, file), fetcher| {
-            let staged = stage_content(host, file, fetcher).map_err(|error| failed(planned, error))?;
+            let staged = stage_content(host, file, &gone, fetcher).map_err(|error| failed(planned, error))?;
             ready
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner)
@@ -145,14 +157,15 @@ impl<W: Write> Write for Hashing<'_, W> {
 fn stage_content(
     host: &Host<'_>,
     file: &FileStep,
+    gone: &[PathBuf],
     fetcher: &Fetcher,
 ) -> Result<(Staged, String), ApplyError> {
     let sysroot = host.sysroot()?;
-    let mut staged = sysroot.stage(&file.path)?;
+    let mut staged = sysroot.stage(&file.path, gone)?;
     match fill(sysroot, file, &mut staged, fetcher) {
-        Ok(digest) => Ok((staged, digest)),
+        Ok(digest) => Ok((staged.filled(), digest)),
         Err(error) => {
-            sysroot.discard(staged);
+            sysroot.discard(staged.filled());
             Err(error)
         }
     }
@@ -161,7 +174,7 @@ fn stage_content(
 fn fill(
     sysroot: &Sysroot,
     file: &FileStep,
-    staged: &mut Staged,
+    staged: &mut Filling,
     fetcher: &Fetcher,
 ) -> Result<String, ApplyError> {
     let writing = |source| ApplyError::Write {
@@ -173,9 +186,8 @@ fn fill(
         sum: Sha256::new(),
         failed: None,
     };
-    if file.keeps_content
-        && let Some(mut present) = sysroot.read(&file.path)?
-    {
+    let replaces_present = file.keeps_content && file.before != Before::Skeleton;
+    if replaces_present && let Some(mut present) = sysroot.read(&file.path)? {
         io::copy(&mut present, &mut sink).map_err(writing)?;
     }
     for part in &file.content {
@@ -194,7 +206,7 @@ fn fill(
         }
     }
     let digest = hex(&sink.sum.finalize());
-    if file.keeps_content {
+    if replaces_present {
         // It replaces a file that was there: after a power cut it must be the old or the new one.
         staged.file().sync_data().map_err(writing)?;
     }
@@ -209,7 +221,9 @@ fn record(plan: &Plan, host: &Host<'_>, ready: &Ready) -> Result<(), ApplyError>
     let mut lines = Vec::new();
     for (index, planned) in plan.steps.iter().enumerate() {
         match &planned.step {
-            Step::File(file) if file.before != Before::Ours && !file.content.is_empty() => {
+            Step::File(file)
+                if !matches!(file.before, Before::Ours | Before::Skeleton) && !file.content.is_empty() =>
+            {
                 let digest = match ready.get(&index) {
                     Some((_, digest)) => digest.clone(),
                     None => inline_digest(&file.content),
@@ -259,7 +273,9 @@ impl Run<'_> {
         let host = self.host;
         let sysroot = host.sysroot()?;
         match step {
-            Step::Account { call, already, work } => {
+            Step::Account {
+                call, already, work, ..
+            } => {
                 self.names.forget();
                 accounts::run(host, call, *already, work)
             }
@@ -345,6 +361,9 @@ impl Run<'_> {
     fn file(&mut self, file: &FileStep, staged: Option<Staged>) -> Result<Outcome, ApplyError> {
         let sysroot = self.host.sysroot()?;
         let access = self.access(&file.ownership)?;
+        if file.before == Before::Skeleton {
+            return skeleton::append(self.host, file, staged, self.kept_access(&file.path, access)?);
+        }
         let keeps_all = file.before == Before::Ours || (file.keeps_content && file.content.is_empty());
         if keeps_all {
             sysroot.set_access(&file.path, access)?;
@@ -402,7 +421,7 @@ impl Run<'_> {
     }
 }
 
-fn joined(content: &[Content]) -> std::borrow::Cow<'_, [u8]> {
+pub(super) fn joined(content: &[Content]) -> std::borrow::Cow<'_, [u8]> {
     match content {
         [Content::Inline(bytes)] => std::borrow::Cow::Borrowed(bytes),
         parts => std::borrow::Cow::Owned(

@@ -43,6 +43,8 @@ pub enum Line {
     Begun(AccountWork),
     /// It has ended well.
     Done(AccountWork),
+    /// It has refused and made nothing: as if it had not begun.
+    NotBegun(AccountWork),
 }
 
 /// What the lines of one config say.
@@ -117,8 +119,8 @@ fn parse(text: &[u8], config_digest: &str) -> Entries {
                 entries.files.insert(path, digest);
             }
             Line::Begun(work) if is_ours => drop(entries.unfinished.insert(work)),
-            Line::Done(work) if is_ours => drop(entries.unfinished.remove(&work)),
-            Line::File { .. } | Line::Begun(_) | Line::Done(_) => {}
+            Line::Done(work) | Line::NotBegun(work) if is_ours => drop(entries.unfinished.remove(&work)),
+            Line::File { .. } | Line::Begun(_) | Line::Done(_) | Line::NotBegun(_) => {}
         }
     }
     entries
@@ -147,6 +149,7 @@ mod tests {
         let user = |name: &str| AccountWork::NewUser {
             name: name.into(),
             home: Some(Path::new("/home").join(name)),
+            own_group: true,
         };
         ours.record(&["ada", "bob"].map(|name| Line::Begun(user(name))))
             .unwrap();

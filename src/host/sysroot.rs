@@ -24,8 +24,8 @@ use sha2::{Digest, Sha256};
 use kindling_config_spec::units::{Bytes, Mode};
 
 use crate::inventory::target::{Kind, Node};
-use calls::{HashWriter, below, empty, joined, lock, names, node, set_access_at};
-pub use staged::Staged;
+use calls::{HashWriter, below, empty, enter, joined, lock, names, node, set_access_at};
+pub use staged::{Filling, Staged};
 
 /// How many links one path may go through, as the kernel's own limit (`MAXSYMLINKS`, linux/namei.h).
 const LINKS_FOLLOWED: usize = 40;
@@ -338,8 +338,8 @@ impl Sysroot {
         self.forget_resolved();
         let real = self.resolve(path)?;
         let removed = if found.kind == Kind::Directory {
-            let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW;
-            self.open_in_root(&real, flags, Bits::empty())
+            let (parent, name) = self.parent_and_name(&real)?;
+            enter(&*parent, name.as_os_str())
                 .map_err(io::Error::from)
                 .and_then(|fd| empty(&fd))
                 .and_then(|()| {
@@ -509,8 +509,9 @@ mod tests {
     #[test]
     fn a_staged_file_of_a_missing_directory_waits_in_the_nearest_one() {
         let (dir, sysroot) = root();
-        let mut staged = sysroot.stage(Path::new("/not/yet/here")).unwrap();
+        let mut staged = sysroot.stage(Path::new("/not/yet/here"), &[]).unwrap();
         staged.file().write_all(b"content").unwrap();
+        let staged = staged.filled();
         assert!(!dir.path().join("not").exists());
         sysroot.make_dirs(Path::new("/not/yet")).unwrap();
         sysroot
@@ -521,5 +522,28 @@ mod tests {
             b"content"
         );
         assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_staged_file_outlives_the_directories_that_are_removed() {
+        let (dir, sysroot) = root();
+        sysroot.make_dirs(Path::new("/d/deep")).unwrap();
+        sysroot
+            .symlink(Path::new("/link"), Path::new("/d"), Access::default())
+            .unwrap();
+        let gone = ["/d", "/link"].map(PathBuf::from);
+        for path in ["/d/deep/file", "/link/deep/file"] {
+            sysroot.make_dirs(Path::new("/d/deep")).unwrap();
+            let mut staged = sysroot.stage(Path::new(path), &gone).unwrap();
+            staged.file().write_all(b"content").unwrap();
+            let staged = staged.filled();
+            for path in &gone {
+                sysroot.remove(path).unwrap();
+            }
+            let path = Path::new(path);
+            sysroot.make_dirs(path.parent().unwrap()).unwrap();
+            sysroot.commit(staged, path, Access::default()).unwrap();
+            assert_eq!(std::fs::read(dir.path().join(below(path))).unwrap(), b"content");
+        }
     }
 }

@@ -198,6 +198,10 @@ fn known_accounts(
             target.groups.insert(group.to_owned(), gid);
         }
     }
+    for home in target.users.values().map(|account| account.home.clone()) {
+        let real = sysroot.resolve(&home)?;
+        target.resolved.insert(home, real);
+    }
     target.accounts_known = true;
     let base = home_base(sysroot)?;
     for user in config
@@ -209,6 +213,8 @@ fn known_accounts(
         let home = user.home_dir.as_deref().filter(|home| !home.is_empty());
         let home = home.map_or_else(|| base.join(&user.name), PathBuf::from);
         if sysroot.look(&home)?.is_none() {
+            let real = sysroot.resolve(&home)?;
+            target.resolved.insert(home.clone(), real);
             target.new_homes.insert(user.name.clone(), home);
         }
     }

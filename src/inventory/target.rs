@@ -72,6 +72,9 @@ pub enum AccountWork {
         name: String,
         /// The home directory it makes, where nothing stood before.
         home: Option<PathBuf>,
+        /// It makes the group of the same name, where no such group was before.
+        #[serde(default)]
+        own_group: bool,
     },
     /// Creates a group.
     NewGroup {

@@ -136,11 +136,13 @@ pub fn plan_accounts(
     }
     for (index, user) in config.passwd.users.iter().enumerate() {
         let pointer = format!("/passwd/users/{index}");
-        for step in undo(user, config, target, root) {
+        for step in undo(user, target, root) {
             plan.push(&pointer, step);
         }
-        let exists = target.users.contains_key(&user.name) && half_made_home(user, target).is_none();
-        for step in plan_user(user, exists, new_home(user, target), root) {
+        let exists = target.users.contains_key(&user.name) && half_made(user, target).is_none();
+        let makes = half_made(user, target).unwrap_or_else(|| Makes::new(user, config, target));
+        let home = target.users.get(&user.name).map(|found| found.home.clone());
+        for step in plan_user(user, home.filter(|_| exists), makes, root) {
             plan.push(&pointer, step);
         }
         if user.should_exist == Some(false) {
@@ -189,7 +191,17 @@ fn changing(call: Invocation, name: &str, already: bool) -> Step {
         work: AccountWork::Change {
             name: name.to_owned(),
         },
+        leaves: None,
     }
+}
+
+/// A change that deletes or moves the home.
+fn leaving(call: Invocation, name: &str, home: PathBuf) -> Step {
+    let mut step = changing(call, name, false);
+    if let Step::Account { leaves, .. } = &mut step {
+        *leaves = Some(home);
+    }
+    step
 }
 
 fn plan_group(group: &Group, found: Found, root: &Path) -> Vec<Step> {
@@ -206,6 +218,7 @@ fn plan_group(group: &Group, found: Found, root: &Path) -> Vec<Step> {
         work: AccountWork::NewGroup {
             name: group.name.clone(),
         },
+        leaves: None,
     };
     match (group.should_exist.unwrap_or(true), found) {
         (false, Found::Absent) => Vec::new(),
@@ -223,58 +236,81 @@ fn plan_group(group: &Group, found: Found, root: &Path) -> Vec<Step> {
     }
 }
 
-/// The home of a user whom an earlier run began to create, `Some(None)` where it makes none.
-fn half_made_home(user: &User, target: &Target) -> Option<Option<PathBuf>> {
+/// What creating a user makes where nothing was, so that a run that begins again may remove it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Makes {
+    home: Option<PathBuf>,
+    group: bool,
+}
+
+impl Makes {
+    fn new(user: &User, config: &Config, target: &Target) -> Self {
+        let wants_group = user.no_user_group != Some(true)
+            && user.primary_group.as_deref().unwrap_or_default().is_empty()
+            && !config.passwd.groups.iter().any(|group| group.name == user.name);
+        Self {
+            home: target.new_homes.get(&user.name).cloned(),
+            group: wants_group && !target.groups.contains_key(&user.name),
+        }
+    }
+}
+
+/// What an earlier run began to make with a user and did not see the end of.
+fn half_made(user: &User, target: &Target) -> Option<Makes> {
     target.unfinished.iter().find_map(|work| match work {
-        AccountWork::NewUser { name, home } if *name == user.name => Some(home.clone()),
+        AccountWork::NewUser {
+            name,
+            home,
+            own_group,
+        } if *name == user.name => Some(Makes {
+            home: home.clone(),
+            group: *own_group,
+        }),
         _ => None,
     })
 }
 
-/// The home that creating the user makes where nothing is, so that a run that begins again may remove it.
-fn new_home(user: &User, target: &Target) -> Option<PathBuf> {
-    half_made_home(user, target).unwrap_or_else(|| target.new_homes.get(&user.name).cloned())
-}
-
 /// Takes away what a killed program left of a user, who is then created from the start.
-fn undo(user: &User, config: &Config, target: &Target, root: &Path) -> Vec<Step> {
-    let Some(home) = half_made_home(user, target) else {
+fn undo(user: &User, target: &Target, root: &Path) -> Vec<Step> {
+    let Some(made) = half_made(user, target) else {
         return Vec::new();
     };
     let mut steps = Vec::new();
-    let has_own_group = user.no_user_group != Some(true)
-        && user.primary_group.as_deref().unwrap_or_default().is_empty()
-        && !config.passwd.groups.iter().any(|group| group.name == user.name);
     if target.users.contains_key(&user.name) {
         steps.push(changing(below(Program::Userdel, root), &user.name, false));
-    } else if has_own_group && target.groups.contains_key(&user.name) {
+    } else if made.group && target.groups.contains_key(&user.name) {
         // Killed while it was undone: the user is gone, and the group would be in the way of a new one.
         steps.push(changing(below(Program::Groupdel, root), &user.name, false));
     }
-    if let Some(path) = home {
+    if let Some(path) = made.home {
         let found = "a half-made home".to_owned();
         steps.push(Step::Remove { path, found });
     }
     steps
 }
 
-fn plan_user(user: &User, exists: bool, home: Option<PathBuf>, root: &Path) -> Vec<Step> {
-    match (user.should_exist.unwrap_or(true), exists) {
-        (false, false) => Vec::new(),
-        (false, true) => {
+/// `home` is the present one of a user who exists.
+fn plan_user(user: &User, home: Option<PathBuf>, makes: Makes, root: &Path) -> Vec<Step> {
+    match (user.should_exist.unwrap_or(true), home) {
+        (false, None) => Vec::new(),
+        (false, Some(home)) => {
             let call = below(Program::Userdel, root).arg("--remove");
-            vec![changing(call, &user.name, false)]
+            vec![leaving(call, &user.name, home)]
         }
-        (true, false) => vec![create(user, home, root)],
-        (true, true) => {
+        (true, None) => vec![create(user, makes, root)],
+        (true, Some(home)) => {
             let call = change(user, root);
+            let new = user.home_dir.as_deref().filter(|new| !new.is_empty());
+            if new.is_some_and(|new| Path::new(new) != home) {
+                return vec![leaving(call, &user.name, home)];
+            }
             let already = call.args.len() == 2;
             vec![changing(call, &user.name, already)]
         }
     }
 }
 
-fn create(user: &User, new_home: Option<PathBuf>, root: &Path) -> Step {
+fn create(user: &User, makes: Makes, root: &Path) -> Step {
     let home = if user.no_create_home == Some(true) {
         "--no-create-home"
     } else {
@@ -301,8 +337,10 @@ fn create(user: &User, new_home: Option<PathBuf>, root: &Path) -> Step {
         already: false,
         work: AccountWork::NewUser {
             name: user.name.clone(),
-            home: new_home,
+            home: makes.home,
+            own_group: makes.group,
         },
+        leaves: None,
     }
 }
 
@@ -410,7 +448,9 @@ mod tests {
                 ],
             ),
         ] {
-            assert_eq!(calls(&plan_user(user, exists, None, root)), expected, "{row}");
+            let home = exists.then(|| PathBuf::from("/home/ada"));
+            let steps = plan_user(user, home, Makes::default(), root);
+            assert_eq!(calls(&steps), expected, "{row}");
         }
     }
 
@@ -477,6 +517,7 @@ mod tests {
         target.unfinished.insert(AccountWork::NewUser {
             name: "ada".into(),
             home: home.clone(),
+            own_group: true,
         });
         let account = crate::inventory::target::Account {
             uid: 1000,
@@ -500,7 +541,43 @@ mod tests {
             panic!("{steps:?}")
         };
         let name = "ada".to_owned();
-        assert_eq!(*work, AccountWork::NewUser { name, home });
+        assert_eq!(
+            *work,
+            AccountWork::NewUser {
+                name,
+                home,
+                own_group: true
+            }
+        );
+    }
+
+    #[test]
+    fn a_group_that_was_there_before_its_user_is_never_deleted() {
+        let mut config = Config::default();
+        config.passwd.users.push(User {
+            name: "docker".into(),
+            ..User::default()
+        });
+        let mut target = Target {
+            groups: [("docker".to_owned(), 990)].into(),
+            ..Target::default()
+        };
+        let planned = |target: &Target| {
+            let mut plan = Plan::empty(crate::plan::Stage::Files);
+            plan_accounts(&mut plan, &config, target, Path::new("/"), &[], KeyFile::Whole);
+            let steps = plan.steps.into_iter().map(|planned| planned.step);
+            steps.collect::<Vec<_>>()
+        };
+        let first = planned(&target);
+        let Some(Step::Account { work, .. }) = first.last() else {
+            panic!("{first:?}")
+        };
+        target.unfinished.insert(work.clone());
+        let again = calls(&planned(&target));
+        assert!(
+            !again.iter().any(|call| call.starts_with("groupdel")),
+            "{again:?}"
+        );
     }
 
     #[test]

@@ -63,6 +63,7 @@ pub fn plan_files(config: &Config, known: &Known<'_>) -> Result<Plan, Vec<Confli
     nodes::plan_nodes(&mut plan, &mut conflicts, config, known.target);
     units::plan_units(&mut plan, config, known.target);
     blocked(&plan, &mut conflicts, known.target);
+    mounted(&plan, &mut conflicts, known.target);
     match result(known, written_mounts(&plan, config, known.target)) {
         Ok(step) => plan.push("", step),
         Err(conflict) => conflicts.push(conflict),
@@ -120,6 +121,29 @@ fn blocked(plan: &Plan, conflicts: &mut Vec<Conflict>, target: &Target) {
                     kind.name()
                 ),
                 format!("use another path, or make {above} a directory of the config with overwrite"),
+            ));
+        }
+    }
+}
+
+/// What a step removes must not hold somebody's file system.
+fn mounted(plan: &Plan, conflicts: &mut Vec<Conflict>, target: &Target) {
+    for planned in &plan.steps {
+        let path = match &planned.step {
+            Step::Remove { path, .. } => path,
+            Step::Account {
+                leaves: Some(home), ..
+            } => home,
+            _ => continue,
+        };
+        let real = target.resolved.get(path).unwrap_or(path);
+        if let Some(at) = target.mount_points.iter().find(|at| at.starts_with(real)) {
+            let (path, at) = (path.display(), at.display());
+            conflicts.push(Conflict::new(
+                &planned.pointer,
+                "path-mounted",
+                format!("{path} would be removed, and a file system is mounted at {at}"),
+                "leave overwrite out, or mount the file system elsewhere",
             ));
         }
     }
@@ -301,6 +325,41 @@ mod tests {
             _ => None,
         });
         assert_eq!(synced, Some(["/home", "/var/lib/data"].map(PathBuf::from).into()));
+    }
+
+    #[test]
+    fn nothing_is_removed_at_or_above_a_mount_point() {
+        for (path, refused) in [("/var", true), ("/var/lib", true), ("/var/lib/x", false)] {
+            let mut config = Config::default();
+            config
+                .storage
+                .directories
+                .push(kindling_config_spec::types::Directory {
+                    path: path.into(),
+                    overwrite: Some(true),
+                    ..Default::default()
+                });
+            let mut target = Target {
+                mount_points: ["/", "/var/lib"].map(PathBuf::from).into(),
+                ..Target::default()
+            };
+            let node = crate::inventory::target::Node {
+                kind: crate::inventory::target::Kind::Directory,
+                uid: 0,
+                gid: 0,
+                mode: kindling_config_spec::units::Mode(0o755),
+                inode: (0, 0),
+            };
+            target.nodes.insert(path.into(), node);
+            let found = planned_for(&config, &target);
+            let codes = found.map_err(|conflicts| conflicts.into_iter().map(|one| one.code).collect());
+            let expected: Result<(), Vec<&str>> = if refused {
+                Err(vec!["path-mounted"])
+            } else {
+                Ok(())
+            };
+            assert_eq!(codes.map(drop), expected, "{path}");
+        }
     }
 
     #[test]

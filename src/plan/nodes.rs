@@ -10,7 +10,7 @@ use kindling_config_spec::units::Mode;
 
 use super::step::{Before, Content, FileStep, Id, Ownership};
 use super::{Conflict, Plan, Step};
-use crate::inventory::target::{Kind, Node, Target};
+use crate::inventory::target::{AccountWork, Kind, Node, Target};
 
 /// Mode of a new file whose config sets none.
 const FILE_MODE: Mode = Mode(0o644);
@@ -98,11 +98,7 @@ pub fn plan_nodes(plan: &mut Plan, conflicts: &mut Vec<Conflict>, config: &Confi
             }
         })
     });
-    let mut view = View {
-        target,
-        removed: BTreeSet::new(),
-        replaced: BTreeSet::new(),
-    };
+    let mut view = View::after(plan, target);
     for (real, pointer, entry) in &sorted {
         let found = view.look(Path::new(entry.path()), real).cloned();
         let found = found.as_ref();
@@ -142,9 +138,40 @@ struct View<'a> {
     removed: BTreeSet<PathBuf>,
     /// Files that become other files of the same name.
     replaced: BTreeSet<PathBuf>,
+    /// Homes that are made with their users, and filled with what the target ships for new users.
+    new_homes: BTreeSet<PathBuf>,
 }
 
-impl View<'_> {
+impl<'a> View<'a> {
+    fn after(plan: &Plan, target: &'a Target) -> Self {
+        let real = |path: &PathBuf| target.resolved.get(path).unwrap_or(path).clone();
+        let (mut removed, mut new_homes) = (BTreeSet::new(), BTreeSet::new());
+        for planned in &plan.steps {
+            match &planned.step {
+                Step::Remove { path, .. } => drop(removed.insert(real(path))),
+                Step::Account {
+                    leaves: Some(home), ..
+                } => drop(removed.insert(real(home))),
+                Step::Account {
+                    work: AccountWork::NewUser { home: Some(home), .. },
+                    ..
+                } => drop(new_homes.insert(real(home))),
+                _ => {}
+            }
+        }
+        Self {
+            target,
+            removed,
+            replaced: BTreeSet::new(),
+            new_homes,
+        }
+    }
+
+    fn is_of_skeleton(&self, real: &Path) -> bool {
+        let mut above = real.ancestors().skip(1);
+        above.any(|dir| self.new_homes.contains(dir)) && !self.removed.contains(real)
+    }
+
     fn look(&self, path: &Path, real: &Path) -> Option<&Node> {
         if real.ancestors().any(|above| self.removed.contains(above)) {
             return None;
@@ -264,6 +291,7 @@ fn file(
     let overwrite = entry.overwrite == Some(true);
     let is_file = found.is_some_and(|node| node.kind == Kind::File);
     let before = match found {
+        None if !replaces && !overwrite && view.is_of_skeleton(real) => Before::Skeleton,
         None => Before::Absent,
         Some(_) if is_file && view.is_ours(&path, real) => Before::Ours,
         Some(_) if is_file && view.target.half_written.contains(&path) => Before::HalfWritten,
@@ -561,6 +589,70 @@ mod tests {
         ] {
             assert_eq!(decided(entry.clone(), found, ours).ok(), expected, "{row}");
         }
+    }
+
+    #[test]
+    fn what_is_appended_below_a_new_home_goes_behind_what_creating_the_user_puts_there() {
+        let mut config = Config::default();
+        for (path, replaces) in [
+            ("/home/ada/.bashrc", false),
+            ("/home/ada/own", true),
+            ("/home/b", false),
+        ] {
+            let contents = if replaces {
+                inline("x")
+            } else {
+                Resource::default()
+            };
+            config.storage.files.push(File {
+                path: path.into(),
+                contents,
+                append: vec![inline("y")],
+                ..File::default()
+            });
+        }
+        let (mut plan, mut conflicts) = (Plan::empty(Stage::Files), Vec::new());
+        let found = "a half-made home".into();
+        let path = PathBuf::from("/home/ada");
+        plan.push(
+            "",
+            Step::Remove {
+                path: path.clone(),
+                found,
+            },
+        );
+        plan.push(
+            "",
+            Step::Account {
+                call: crate::invocation::Invocation::new(crate::invocation::Program::Useradd),
+                already: false,
+                work: AccountWork::NewUser {
+                    name: "ada".into(),
+                    home: Some(path),
+                    own_group: true,
+                },
+                leaves: None,
+            },
+        );
+        let mut target = Target::default();
+        // Of the half-made home: gone when the step runs.
+        target.nodes.insert("/home/ada/own".into(), node(Kind::File));
+        plan_nodes(&mut plan, &mut conflicts, &config, &target);
+        assert_eq!(conflicts, []);
+        let befores: BTreeMap<_, _> = plan
+            .steps
+            .iter()
+            .filter_map(|planned| match &planned.step {
+                Step::File(file) => Some((file.path.to_str().unwrap(), (file.before, file.keeps_content))),
+                _ => None,
+            })
+            .collect();
+        let expected = [
+            ("/home/ada/.bashrc", (Before::Skeleton, true)),
+            ("/home/ada/own", (Before::Absent, false)),
+            ("/home/b", (Before::Absent, false)),
+        ];
+        assert_eq!(befores, expected.into());
     }
 
     #[test]

@@ -253,12 +253,15 @@ fn describe_file(file: &FileStep) -> String {
     let mark = match (file.before, file.keeps_content) {
         (Before::Ours, _) => '=',
         (Before::Absent, _) => '+',
-        (Before::HalfWritten, _) | (Before::Present, true) => '~',
+        (Before::HalfWritten | Before::Skeleton, _) | (Before::Present, true) => '~',
         (Before::Present, false) => '!',
     };
     let mut text = format!("{mark} {}{}", file.path.display(), access(&file.ownership));
     if file.keeps_content {
-        text.push_str(" keeps its content");
+        text.push_str(match file.before {
+            Before::Skeleton => " keeps what a new home has there",
+            _ => " keeps its content",
+        });
     }
     let mut parts: Vec<String> = Vec::new();
     for content in &file.content {

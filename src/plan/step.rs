@@ -278,6 +278,8 @@ pub enum Step {
         already: bool,
         /// What the call does: half done until it ends.
         work: AccountWork,
+        /// The home directory that is not there any more afterwards: deleted, or moved away.
+        leaves: Option<PathBuf>,
     },
     /// Removes the locks and unfinished files that killed account programs left in the target.
     ClearAccountLocks,
@@ -411,4 +413,6 @@ pub enum Before {
     Ours,
     /// A file that an interrupted run put where nothing was, and that did not reach the medium whole.
     HalfWritten,
+    /// Whatever creating a user puts into the new home: known when the step runs.
+    Skeleton,
 }

@@ -17,6 +17,7 @@ mod configs;
 mod handed_over;
 mod network;
 mod secrets;
+mod surroundings;
 mod target;
 
 use std::fs;

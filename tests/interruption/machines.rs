@@ -63,6 +63,14 @@ pub(crate) fn worker(server: &Server) -> Value {
         ("files", json!({ "path": "/etc/empty", "mode": 0o640 })),
         (
             "files",
+            json!({ "path": "/home/operator/.profile", "append": [{ "source": "data:,export%20A=1%0A" }] }),
+        ),
+        (
+            "files",
+            json!({ "path": "/var/home/second/.profile", "append": [{ "source": server.url("/profile") }] }),
+        ),
+        (
+            "files",
             json!({ "path": "/srv/shared/verified", "contents": {
                 "source": "data:,abc",
                 "verification": { "hash": "sha256-ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad" },

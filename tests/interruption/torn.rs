@@ -84,5 +84,5 @@ fn is_of_shadow(name: &str) -> bool {
     let files = ["passwd", "group", "shadow", "gshadow", "subuid", "subgid"];
     name.strip_prefix("etc/")
         .is_some_and(|name| files.contains(&name.trim_end_matches('-')) || name == ".pwd.lock")
-        || name.ends_with("/.profile")
+        || name.ends_with("/.profile") // appended to durably
 }

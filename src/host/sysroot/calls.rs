@@ -8,7 +8,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
 
 use nix::errno::Errno;
-use nix::fcntl::{AtFlags, OFlag};
+use nix::fcntl::{AtFlags, OFlag, OpenHow, ResolveFlag};
 use nix::sys::stat::{self, Mode as Bits};
 use nix::unistd::{Gid, Uid};
 use sha2::{Digest, Sha256};
@@ -18,7 +18,20 @@ use kindling_config_spec::units::Mode;
 use super::Access;
 use crate::inventory::target::{Kind, Node};
 
-/// Removes everything a directory holds, by descriptors, so that no link is followed.
+/// Opens a directory that stands in `dir` itself: no link, and nothing that is mounted there (openat2(2)).
+///
+/// The device number would not tell: a bind mount can have the same, and a btrfs subvolume has another.
+pub(super) fn enter<P: ?Sized + nix::NixPath>(dir: impl AsFd, name: &P) -> nix::Result<OwnedFd> {
+    let how = OpenHow::new()
+        .flags(OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC)
+        .resolve(ResolveFlag::RESOLVE_NO_XDEV | ResolveFlag::RESOLVE_NO_SYMLINKS);
+    nix::fcntl::openat2(dir, name, how).map_err(|error| match error {
+        Errno::EXDEV => Errno::EBUSY,
+        other => other,
+    })
+}
+
+/// Removes everything a directory holds, by descriptors, so that no link is followed and no mount entered.
 pub(super) fn empty(dir: &OwnedFd) -> io::Result<()> {
     let mut entries = nix::dir::Dir::openat(dir, ".", OFlag::O_RDONLY | OFlag::O_DIRECTORY, Bits::empty())?;
     for entry in entries.iter() {
@@ -30,8 +43,7 @@ pub(super) fn empty(dir: &OwnedFd) -> io::Result<()> {
         match nix::unistd::unlinkat(dir, name, nix::unistd::UnlinkatFlags::NoRemoveDir) {
             Ok(()) | Err(Errno::ENOENT) => {}
             Err(Errno::EISDIR | Errno::EPERM) => {
-                let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
-                empty(&nix::fcntl::openat(dir, name, flags, Bits::empty())?)?;
+                empty(&enter(dir, name)?)?;
                 nix::unistd::unlinkat(dir, name, nix::unistd::UnlinkatFlags::RemoveDir)?;
             }
             Err(error) => return Err(error.into()),

@@ -5,7 +5,7 @@
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -25,18 +25,30 @@ use crate::inventory::target::Kind;
 /// Where every name of an unfinished object starts.
 const STAGED: &str = ".kindling.";
 
-/// A complete file under a temporary name, on the file system where it will stay.
+/// A file under a temporary name, on the file system where it will stay, while it gets its content.
 #[derive(Debug)]
-pub struct Staged {
+pub struct Filling {
     file: File,
     at: PathBuf,
 }
 
-impl Staged {
+impl Filling {
     /// The open file, to be filled.
     pub fn file(&mut self) -> &mut File {
         &mut self.file
     }
+
+    /// Closes it: there may be more of them than a process may have open.
+    #[must_use]
+    pub fn filled(self) -> Staged {
+        Staged { at: self.at }
+    }
+}
+
+/// A file under a temporary name whose content is complete.
+#[derive(Debug)]
+pub struct Staged {
+    at: PathBuf,
 }
 
 /// Whether a file's content is on the medium before the file has its name.
@@ -51,6 +63,12 @@ enum Durability {
 /// Where an unfinished object stands; every kind has a name of its own, for each is made by one thread at a time.
 fn unfinished(kind: &str) -> OsString {
     OsString::from(format!("{STAGED}{kind}"))
+}
+
+/// The unfinished name of a file that may be filled beside others: its own.
+fn own_name(real: &Path) -> OsString {
+    let digest = hex(&Sha256::digest(real.as_os_str().as_bytes()));
+    unfinished(digest.get(..16).unwrap_or(&digest))
 }
 
 /// Makes a file that was not there, whatever an earlier run left.
@@ -68,16 +86,28 @@ fn fresh(dir: impl AsFd, name: &OsStr) -> nix::Result<OwnedFd> {
 
 impl Sysroot {
     /// A new file under a temporary name in the directory where `path` will stand, or in the nearest parent
-    /// of it that exists, which is on the same file system. Mode 0600 until it is committed.
+    /// of it that exists, which is on the same file system. It stands above all of `gone`, which is removed or
+    /// moved before it gets its name. Mode 0600 until it is committed.
     ///
     /// # Errors
     /// The kernel's answer: no space, read-only, …
-    pub fn stage(&self, path: &Path) -> Result<Staged, SysrootError> {
+    pub fn stage(&self, path: &Path, gone: &[PathBuf]) -> Result<Filling, SysrootError> {
         let real = self.resolve(path)?;
-        let digest = hex(&Sha256::digest(real.as_os_str().as_bytes()));
-        let name = unfinished(digest.get(..16).unwrap_or(&digest));
-        let mut dir = real.parent().unwrap_or(Path::new("/"));
-        while self.look(dir)?.is_none_or(|node| node.kind != Kind::Directory) && dir != Path::new("/") {
+        let name = own_name(&real);
+        let gone: Vec<(&PathBuf, PathBuf)> = gone
+            .iter()
+            .map(|above| Ok((above, self.resolve(above)?)))
+            .collect::<Result<_, SysrootError>>()?;
+        // A link that goes away leads nowhere when the file gets its name.
+        let links = gone.iter().filter(|(above, _)| path.starts_with(above));
+        let first = links
+            .map(|(_, at)| at.as_path())
+            .min_by_key(|at| at.as_os_str().len());
+        let mut dir = first.unwrap_or(&real).parent().unwrap_or(Path::new("/"));
+        let is_gone = |dir: &Path| gone.iter().any(|(_, at)| dir.starts_with(at));
+        while dir != Path::new("/")
+            && (is_gone(dir) || self.look(dir)?.is_none_or(|node| node.kind != Kind::Directory))
+        {
             dir = dir.parent().unwrap_or(Path::new("/"));
         }
         // A killed run may have staged it further up, when the directory was not there yet.
@@ -89,7 +119,7 @@ impl Sysroot {
         let parent = self.dir(dir)?;
         let fd = fresh(&*parent, &name).map_err(failed("create a file beside", path))?;
         let file = File::from(fd);
-        Ok(Staged { file, at })
+        Ok(Filling { file, at })
     }
 
     /// Gives a staged file its owner, mode and name in one visible step.
@@ -97,7 +127,11 @@ impl Sysroot {
     /// # Errors
     /// The kernel's answer. The staged file is removed then.
     pub fn commit(&self, staged: Staged, path: &Path, access: Access) -> Result<(), SysrootError> {
-        let done = set_access(&staged.file, access).map_err(failed("set owner and mode of", path));
+        let flags = OFlag::O_RDONLY | OFlag::O_NOFOLLOW;
+        let done = self
+            .open_in_root(&staged.at, flags, Bits::empty())
+            .and_then(|fd| set_access(&File::from(fd), access))
+            .map_err(failed("set owner and mode of", path));
         let done = done.and_then(|()| {
             let (dir, name) = self.parent_and_name(path)?;
             nix::fcntl::renameat(&self.root, below(&staged.at), &*dir, name.as_os_str())
@@ -107,6 +141,16 @@ impl Sysroot {
             self.discard(staged);
         }
         done
+    }
+
+    /// The content of a staged file.
+    ///
+    /// # Errors
+    /// The kernel's answer.
+    pub fn reopen(&self, staged: &Staged) -> Result<File, SysrootError> {
+        self.open_in_root(&staged.at, OFlag::O_RDONLY | OFlag::O_NOFOLLOW, Bits::empty())
+            .map(File::from)
+            .map_err(failed("read", &staged.at))
     }
 
     /// Removes a staged file that is not wanted after all.
@@ -120,7 +164,9 @@ impl Sysroot {
     /// # Errors
     /// The kernel's answer; `path` is untouched then.
     pub fn put(&self, path: &Path, bytes: &[u8], access: Access) -> Result<(), SysrootError> {
-        self.put_as(path, bytes, access, Durability::Later)
+        self.put_as(path, access, Durability::Later, unfinished("new"), |file| {
+            file.write_all(bytes)
+        })
     }
 
     /// As [`Sysroot::put`]; after a power cut, `path` is as before or holds all of `bytes`.
@@ -128,21 +174,45 @@ impl Sysroot {
     /// # Errors
     /// The kernel's answer; `path` is untouched then.
     pub fn put_durably(&self, path: &Path, bytes: &[u8], access: Access) -> Result<(), SysrootError> {
-        self.put_as(path, bytes, access, Durability::First)
+        self.put_as(path, access, Durability::First, unfinished("new"), |file| {
+            file.write_all(bytes)
+        })
+    }
+
+    /// As [`Sysroot::put_durably`], with all that can be read from `source`; `spent`, which is part of it, is removed
+    /// before the name is given. What a killed run leaves is where [`Sysroot::stage`] starts anew.
+    ///
+    /// # Errors
+    /// The kernel's answer; `path` is untouched then.
+    pub fn put_from(
+        &self,
+        path: &Path,
+        source: &mut dyn Read,
+        spent: Option<&Staged>,
+        access: Access,
+    ) -> Result<(), SysrootError> {
+        let fill = |file: &mut File| {
+            io::copy(source, file)?;
+            if let Some(Staged { at }) = spent {
+                self.discard(Staged { at: at.clone() });
+            }
+            Ok(())
+        };
+        let temporary = own_name(&self.resolve(path)?);
+        self.put_as(path, access, Durability::First, temporary, fill)
     }
 
     fn put_as(
         &self,
         path: &Path,
-        bytes: &[u8],
         access: Access,
         durability: Durability,
+        temporary: OsString,
+        fill: impl FnOnce(&mut File) -> io::Result<()>,
     ) -> Result<(), SysrootError> {
         let (dir, name) = self.parent_and_name(path)?;
-        let temporary = unfinished("new");
         let mut file = File::from(fresh(&*dir, &temporary).map_err(failed("create", path))?);
-        let written = file
-            .write_all(bytes)
+        let written = fill(&mut file)
             .and_then(|()| Ok(set_access(&file, access)?))
             .and_then(|()| match durability {
                 Durability::Later => Ok(()),
