@@ -106,6 +106,7 @@ impl ApplyError {
             Self::Run(ProcessError::NotInstalled { .. }) => "program-missing",
             Self::Run(_) => "program-failed",
             Self::Device(DeviceError::Missing { .. }) => "device-missing",
+            Self::Device(DeviceError::Locked { .. }) => "device-locked",
             Self::Device(_) => "device-failed",
             Self::Sysroot(_) | Self::Write { .. } | Self::Journal(_) => "target-write-failed",
             Self::Lookup(_) => "account-lookup-failed",

@@ -20,12 +20,12 @@ mkfs.xfs -q -L precious "$DISK_512"
 udevadm settle
 refused
 
-# A smaller file system over an earlier table: the primary copy is gone, the backup is whole.
+# A smaller file system over an earlier table that is just as the config asks: the primary copy is gone, the backup is whole.
 blank "$DISK_512"
-printf 'label: gpt\nsize=300M, name=old\n' | sfdisk --quiet "$DISK_512"
+printf 'label: gpt\nsize=512M, name=data\n' | sfdisk --quiet "$DISK_512"
 udevadm settle
 dd if=/dev/zero of="$DISK_512" bs=1M count=1 conv=fsync status=none
 udevadm settle
-mkfs.ext4 -q -F -L precious "$DISK_512" 512M
+mkfs.ext4 -q -F -L precious "$DISK_512" 640M
 udevadm settle
 refused
