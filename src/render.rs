@@ -12,6 +12,7 @@ use tracing::{debug, info, warn};
 
 use crate::fetch::{DOCUMENT_LIMIT, FetchError, Fetcher, resource, shown};
 pub use crate::fetch::{Origin, OriginKind};
+use crate::identity::hex;
 
 /// How deep references may nest. People use two levels, three at most.
 pub const DEPTH_LIMIT: usize = 32;
@@ -341,7 +342,7 @@ impl Rendering<'_> {
             });
         }
         debug!("config {document} has SHA-512 {}", resource::sha512_hex(&bytes));
-        let sha256 = Some(resource::hex(&resource::sha256(&bytes)));
+        let sha256 = Some(hex(&resource::sha256(&bytes)));
         let text = String::from_utf8(bytes).map_err(|error| RenderError::NotText {
             document: document.clone(),
             source: error.utf8_error(),

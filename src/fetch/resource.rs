@@ -4,7 +4,6 @@
 //! off it is begun again; what the sink has already is skipped, and its digest must be the same, so that any writer
 //! can be a sink without knowing how to go back.
 
-use std::fmt::Write as _;
 use std::io::{self, Read, Write};
 
 use flate2::read::MultiGzDecoder;
@@ -15,6 +14,7 @@ use url::Url;
 
 use super::{FetchError, Scheme, shown};
 use crate::host::http::HttpError;
+use crate::identity::hex;
 
 /// How many bytes move at once.
 const PIECE: usize = 64 << 10;
@@ -38,18 +38,6 @@ pub fn sha256(bytes: &[u8]) -> [u8; 32] {
 #[must_use]
 pub fn sha512_hex(bytes: &[u8]) -> String {
     hex(&Sha512::digest(bytes))
-}
-
-/// Lower-case hex.
-#[must_use]
-pub fn hex(bytes: &[u8]) -> String {
-    bytes
-        .iter()
-        .fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-            // Writing into a string cannot fail.
-            let _ = write!(text, "{byte:02x}");
-            text
-        })
 }
 
 /// A resource, understood.

@@ -14,8 +14,9 @@ use serde::{Deserialize, Serialize};
 use tracing::{debug, info, warn};
 
 use super::base::SystemDirs;
-use super::resource::{hex, sha256, sha512_hex};
+use super::resource::{sha256, sha512_hex};
 use super::{DOCUMENT_LIMIT, FetchError, Fetcher, Scheme, shown};
+use crate::identity::hex;
 
 /// How long the drive of `ignition.config.device` may take to appear.
 const DRIVE_WAIT: Duration = Duration::from_secs(30);

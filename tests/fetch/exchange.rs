@@ -147,7 +147,7 @@ fn a_redirect_to_another_kind_of_address_is_refused() {
 #[test]
 fn the_digest_is_of_the_content_and_may_be_written_in_capitals() {
     let server = Server::always(Reply::ok("hello"));
-    let sha256 = resource::hex(&resource::sha256(b"hello"));
+    let sha256 = kindling::identity::hex(&resource::sha256(b"hello"));
     let sha512 = resource::sha512_hex(b"hello");
     for hash in [
         format!("sha256-{sha256}"),
@@ -228,7 +228,7 @@ fn gzip_is_unpacked_before_the_digest_and_survives_a_cut() {
         0 => Reply::ok(packed.clone()).cut_after(150_000),
         _ => Reply::ok(packed.clone()),
     });
-    let hash = format!("sha256-{}", resource::hex(&resource::sha256(&text)));
+    let hash = format!("sha256-{}", kindling::identity::hex(&resource::sha256(&text)));
     let wanted = Resource {
         compression: Some("gzip".to_owned()),
         ..hashed(&server.url("/"), &hash)

@@ -83,7 +83,7 @@ fn grandchildren_win_over_children_and_siblings_keep_their_order() {
         sources,
         [("qemu", false), ("/c1", true), ("/c1a", true), ("/c2", true)]
     );
-    let digest = resource::hex(&resource::sha256(
+    let digest = kindling::identity::hex(&resource::sha256(
         document("c2", None, &[]).to_string().as_bytes(),
     ));
     assert_eq!(result.origins()[3].sha256.as_deref(), Some(digest.as_str()));
