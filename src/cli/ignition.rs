@@ -40,10 +40,7 @@ pub(super) fn main(arguments: &[OsString]) -> u8 {
             complain(HELP);
             0
         }
-        Ok(Wish::Version) => {
-            println!("Ignition {}", version());
-            0
-        }
+        Ok(Wish::Version) => super::print(&format!("Ignition {}", version())),
         Ok(Wish::Run {
             options,
             log_to_stdout,

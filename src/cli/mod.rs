@@ -6,7 +6,6 @@
     clippy::disallowed_methods,
     reason = "the environment is read here and nowhere else"
 )]
-#![expect(clippy::print_stdout, reason = "this is what a person asked to see")]
 
 mod flags;
 mod ignition;
@@ -48,6 +47,18 @@ pub fn main() -> u8 {
             USAGE
         }
         _ => own::main(&arguments),
+    }
+}
+
+/// Prints what a person asked to see, and returns the exit status. A reader that has seen enough (`| head`) is no
+/// failure; a full disk is one.
+fn print(text: &str) -> u8 {
+    match writeln!(std::io::stdout(), "{text}") {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            complain(&format!("cannot write to standard output: {error}"));
+            1
+        }
+        _ => 0,
     }
 }
 

@@ -118,13 +118,10 @@ fn plan(config: &std::path::Path, root: Option<&std::path::Path>, format: Format
         }
     };
     match dry_run::plan(&text, &config.display().to_string(), root, &environment) {
-        Ok(dry_run) => {
-            match format {
-                Format::Text => println!("{dry_run}"),
-                Format::Json => println!("{}", dry_run.to_json()),
-            }
-            0
-        }
+        Ok(dry_run) => super::print(&match format {
+            Format::Text => dry_run.to_string(),
+            Format::Json => dry_run.to_json(),
+        }),
         Err(failure) => {
             complain(&failure.to_string());
             1
