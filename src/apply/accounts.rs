@@ -59,6 +59,11 @@ impl Names {
         Ok(Some(gid))
     }
 
+    /// The home directory of a user.
+    pub(super) fn home(&mut self, host: &Host<'_>, name: &str) -> Result<PathBuf, ApplyError> {
+        Ok(self.user(host, name)?.home)
+    }
+
     fn user(&mut self, host: &Host<'_>, name: &str) -> Result<Account, ApplyError> {
         if let Some(known) = self.users.get(name) {
             return Ok(known.clone());

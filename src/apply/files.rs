@@ -8,12 +8,11 @@ use std::sync::{Mutex, PoisonError};
 
 use sha2::{Digest, Sha256};
 
-use super::{Applied, ApplyError, Failed, Host, Outcome, accounts, failed, preset, skeleton};
+use super::{Applied, ApplyError, Failed, Host, Outcome, accounts, failed, preset, relabel, skeleton};
 use crate::fetch::{Fetcher, Limits, download};
 use crate::host::journal::Line;
 use crate::host::sysroot::{Access, Filling, Staged, Sysroot};
 use crate::identity::hex;
-use crate::invocation::{Invocation, Program};
 use crate::plan::files::RESULT_FILE;
 use crate::plan::step::{Before, Content, FileStep, Ownership, Planned};
 use crate::plan::{Plan, Step};
@@ -335,7 +334,17 @@ impl Run<'_> {
                 already,
                 synced,
             } => self.result(text, *already, synced),
-            Step::Relabel { contexts, paths } => relabel(host, contexts, paths.iter()),
+            Step::Relabel {
+                contexts,
+                paths,
+                homes_of,
+            } => {
+                let mut paths = paths.clone();
+                for user in homes_of {
+                    paths.insert(self.names.home(host, user)?);
+                }
+                relabel::label(host, contexts, &paths)
+            }
             _ => Err(ApplyError::Unprepared {
                 what: "a step of another stage",
             }),
@@ -435,36 +444,4 @@ pub(super) fn joined(content: &[Content]) -> std::borrow::Cow<'_, [u8]> {
                 .collect(),
         ),
     }
-}
-
-/// Labels the paths that are there; a path that a step did not make is left out.
-fn relabel<'p>(
-    host: &Host<'_>,
-    contexts: &Path,
-    paths: impl Iterator<Item = &'p PathBuf>,
-) -> Result<Outcome, ApplyError> {
-    let sysroot = host.sysroot()?;
-    let root = sysroot.path();
-    let mut list = Vec::new();
-    for path in paths {
-        if sysroot.look(path)?.is_some() {
-            list.extend_from_slice(
-                crate::plan::mounts::below(root, path)
-                    .as_os_str()
-                    .as_encoded_bytes(),
-            );
-            list.push(0);
-        }
-    }
-    if list.is_empty() {
-        return Ok(Outcome::AlreadySo);
-    }
-    let mut call = Invocation::new(Program::Setfiles)
-        .arg("-vF0")
-        .option("-r", Some(root.as_os_str()))
-        .arg(crate::plan::mounts::below(root, contexts).into_os_string())
-        .args(["-f", "-"]);
-    call.stdin = Some(list);
-    host.processes.run(&call)?;
-    Ok(Outcome::Changed)
 }

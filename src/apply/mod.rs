@@ -9,6 +9,7 @@ mod error;
 mod files;
 mod mounts;
 mod preset;
+mod relabel;
 mod skeleton;
 
 use std::collections::BTreeSet;

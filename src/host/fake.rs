@@ -15,6 +15,7 @@ use crate::plan::step::TableWrite;
 pub struct Scripted {
     answers: Mutex<Vec<Output>>,
     calls: Mutex<Vec<String>>,
+    inputs: Mutex<Vec<String>>,
 }
 
 impl Scripted {
@@ -30,6 +31,7 @@ impl Scripted {
         Self {
             answers: Mutex::new(answers),
             calls: Mutex::default(),
+            inputs: Mutex::default(),
         }
     }
 
@@ -37,6 +39,17 @@ impl Scripted {
     #[must_use]
     pub fn calls(&self) -> Vec<String> {
         self.calls.lock().map(|calls| calls.clone()).unwrap_or_default()
+    }
+}
+
+impl Scripted {
+    /// What the programs that got a standard input got, in order.
+    #[must_use]
+    pub fn inputs(&self) -> Vec<String> {
+        self.inputs
+            .lock()
+            .map(|inputs| inputs.clone())
+            .unwrap_or_default()
     }
 }
 
@@ -48,6 +61,9 @@ impl Processes for Scripted {
     fn status(&self, call: &Invocation) -> Result<Output, ProcessError> {
         if let Ok(mut calls) = self.calls.lock() {
             calls.push(call.to_string());
+        }
+        if let (Some(input), Ok(mut inputs)) = (&call.stdin, self.inputs.lock()) {
+            inputs.push(String::from_utf8_lossy(input).into_owned());
         }
         Ok(self
             .answers

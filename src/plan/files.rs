@@ -75,6 +75,7 @@ pub fn plan_files(config: &Config, known: &Known<'_>) -> Result<Plan, Vec<Confli
             Step::Relabel {
                 contexts: contexts.clone(),
                 paths,
+                homes_of: users_with_homes(config),
             },
         );
     }
@@ -238,6 +239,7 @@ fn relabelled(plan: &Plan, target: &Target) -> BTreeSet<PathBuf> {
             }
             Step::Account { .. } | Step::AuthorizedKeys { .. } => {
                 let files = ["passwd", "group", "shadow", "gshadow", "subuid", "subgid"];
+                paths.insert(PathBuf::from("/etc/.pwd.lock"));
                 paths.extend(files.iter().flat_map(|name| {
                     [
                         Path::new("/etc").join(name),
@@ -249,6 +251,15 @@ fn relabelled(plan: &Plan, target: &Target) -> BTreeSet<PathBuf> {
         }
     }
     paths
+}
+
+/// Users of the config that have a home of their own (engine.md 4.6.9).
+fn users_with_homes(config: &Config) -> BTreeSet<String> {
+    let users = config.passwd.users.iter();
+    users
+        .filter(|user| user.should_exist != Some(false) && user.no_create_home != Some(true))
+        .map(|user| user.name.clone())
+        .collect()
 }
 
 /// The first component of `path` that does not exist yet, or `path` itself.

@@ -359,6 +359,8 @@ pub enum Step {
         contexts: PathBuf,
         /// The first path of each that did not exist.
         paths: BTreeSet<PathBuf>,
+        /// Users whose homes, with all they hold, are labelled: where those are is known once the users are.
+        homes_of: BTreeSet<String>,
     },
 }
 
