@@ -237,6 +237,10 @@ fn syntax_help(text: &str, error: SyntaxError) -> &'static str {
         "this looks compressed; a config that refers to it needs \"compression\": \"gzip\""
     } else if error.problem.contains("comma before") {
         "remove the comma"
+    } else if error.problem.contains("nest more than") {
+        "no section of a config nests like this: the document is damaged, or not a config"
+    } else if error.problem.contains("control character") {
+        "write a line end as \\n, and other control characters as \\u and four hex digits"
     } else if text.starts_with('\u{feff}') {
         "save the file as UTF-8 without a byte-order mark"
     } else {

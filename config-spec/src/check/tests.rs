@@ -261,3 +261,17 @@ fn thousands_of_findings_are_placed_in_one_walk() {
     assert!(findings.len() > 60_000);
     assert!(crate::diagnostic::render("c", &text, &findings).len() > 60_000);
 }
+
+#[test]
+fn hostile_syntax_is_answered_with_a_remedy_that_fits() {
+    let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
+    for (text, remedy) in [
+        (deep.as_str(), "the document is damaged"),
+        ("{\"a\":\"\0\"}", "four hex digits"),
+        ("{'a':1}", "double quotes"),
+    ] {
+        let rejected = check(text).unwrap_err();
+        let help = rejected.diagnostics()[0].help.clone().unwrap_or_default();
+        assert!(help.contains(remedy), "{help}");
+    }
+}
