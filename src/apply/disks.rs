@@ -81,9 +81,9 @@ fn step(host: &Host<'_>, planned: &Planned) -> Result<Outcome, Failed> {
             table: finished,
             ..
         } => finish(host, node, finished),
-        Step::KeepTable { node, .. } => host
+        Step::KeepTable { node, shown, .. } => host
             .devices
-            .hold(node)
+            .hold(node, shown)
             .map(|()| Outcome::AlreadySo)
             .map_err(ApplyError::from),
         Step::KeepFilesystem { .. } => Ok(Outcome::AlreadySo),
@@ -119,6 +119,7 @@ fn finish(host: &Host<'_>, node: &Path, table: &Table) -> Result<Outcome, ApplyE
         erase: Vec::new(),
         table: Some(table.clone()),
         kernel: Vec::new(),
+        shown: Vec::new(),
     };
     host.devices.write_table(node, &write)?;
     Ok(Outcome::Changed)

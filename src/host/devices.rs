@@ -1,5 +1,6 @@
 //! The device boundary: waits for disks, reads what they hold, writes partition tables.
 
+mod kernel;
 mod lock;
 mod look;
 mod settle;
@@ -14,6 +15,7 @@ use std::time::{Duration, Instant};
 
 use kindling_config_spec::units::Bytes;
 
+use kernel::{partitions_of, sysfs};
 use lock::{Sharing, lock};
 use settle::Awaited;
 
@@ -21,8 +23,7 @@ use super::uevent::Monitor;
 use super::{block, usage};
 use crate::gpt;
 use crate::inventory::disks::{Content, Disk, Probe};
-use crate::plan::partitions::KernelChange;
-use crate::plan::place::partition_name;
+use crate::plan::partitions::Shown;
 use crate::plan::step::TableWrite;
 
 /// How long a device may take to appear, as systemd's own default for device units.
@@ -143,12 +144,12 @@ pub trait Devices: Sync {
     /// `Io`, `ReadBack`, `Unsound`.
     fn write_table(&self, node: &Path, write: &TableWrite) -> Result<(), DeviceError>;
 
-    /// Keeps every partition of a disk open until [`Devices::settle`], so that nobody can take its node away for a
-    /// moment by reading the table again.
+    /// Sees to it that the kernel shows the partitions `shown`, and keeps every partition of the disk open until
+    /// [`Devices::settle`], so that nobody can take its node away for a moment by reading the table again.
     ///
     /// # Errors
     /// `Io`.
-    fn hold(&self, node: &Path) -> Result<(), DeviceError>;
+    fn hold(&self, node: &Path, shown: &[Shown]) -> Result<(), DeviceError>;
 
     /// Waits until udev has finished with every node, its links included, and lets go of the partitions.
     ///
@@ -307,12 +308,14 @@ impl Devices for System {
         for change in &write.kernel {
             self.tell_kernel(&disk, node, *change)?;
         }
+        self.correct_kernel(&disk, node, &write.shown)?;
         self.hold_partitions(node)
     }
 
-    fn hold(&self, node: &Path) -> Result<(), DeviceError> {
+    fn hold(&self, node: &Path, shown: &[Shown]) -> Result<(), DeviceError> {
         let disk = File::open(node).map_err(failed("open", node))?;
-        let _locked = lock(disk, node, Sharing::Readers)?;
+        let disk = lock(disk, node, Sharing::Readers)?;
+        self.correct_kernel(&disk, node, shown)?;
         self.hold_partitions(node)
     }
 
@@ -356,66 +359,6 @@ impl Devices for System {
     }
 }
 
-impl System {
-    /// Deletes every partition the kernel knows, also those of a table that is not a GPT.
-    fn forget_partitions(&self, disk: &File, node: &Path) -> Result<(), DeviceError> {
-        for (number, _) in partitions_of(node)? {
-            self.tell_kernel(disk, node, KernelChange::Delete { number })?;
-        }
-        Ok(())
-    }
-
-    fn tell_kernel(&self, disk: &File, node: &Path, change: KernelChange) -> Result<(), DeviceError> {
-        let (number, told) = match change {
-            KernelChange::Delete { number } => (number, block::Change::Delete),
-            KernelChange::Add { number, start, size } => (number, block::Change::Add(start, size)),
-            KernelChange::Resize { number, start, size } => (number, block::Change::Resize(start, size)),
-        };
-        let partition = partition_name(node, number);
-        self.release(&partition);
-        match block::change_partition(disk, number, told) {
-            Ok(()) => {}
-            // Somebody re-read the table first: what counts is that the kernel shows it so.
-            Err(_) if kernel_shows(&partition, told) => {}
-            Err(error) => return Err(failed("tell the kernel about", &partition)(error)),
-        }
-        if !matches!(change, KernelChange::Delete { .. }) && !kernel_shows(&partition, told) {
-            let differs = io::Error::other("the kernel shows other boundaries than the table");
-            return Err(failed("use", &partition)(differs));
-        }
-        Ok(())
-    }
-}
-
-/// Number and node of every partition the kernel shows.
-fn partitions_of(node: &Path) -> Result<Vec<(u32, PathBuf)>, DeviceError> {
-    let listing = || failed("list the partitions of", node);
-    let mut partitions = Vec::new();
-    for child in std::fs::read_dir(sysfs(node)).map_err(listing())? {
-        let child = child.map_err(listing())?;
-        let number = std::fs::read_to_string(child.path().join("partition")).ok();
-        if let Some(number) = number.and_then(|text| text.trim().parse().ok()) {
-            partitions.push((number, Path::new("/dev").join(child.file_name())));
-        }
-    }
-    Ok(partitions)
-}
-
-/// Whether sysfs shows the partition as `told` (start and size there count 512-byte units).
-fn kernel_shows(partition: &Path, told: block::Change) -> bool {
-    let number = |name: &str| {
-        std::fs::read_to_string(sysfs(partition).join(name))
-            .ok()
-            .and_then(|text| text.trim().parse::<u64>().ok())
-    };
-    match told {
-        block::Change::Delete => !sysfs(partition).exists(),
-        block::Change::Add(start, size) | block::Change::Resize(start, size) => {
-            number("start") == Some(start.0 / 512) && number("size") == Some(size.0 / 512)
-        }
-    }
-}
-
 fn zero(disk: &File, extent: &gpt::Extent) -> io::Result<()> {
     let zeros = [0; 4096];
     let (mut at, end) = (extent.offset.0, extent.offset.0.saturating_add(extent.length.0));
@@ -425,10 +368,6 @@ fn zero(disk: &File, extent: &gpt::Extent) -> io::Result<()> {
         at += step as u64;
     }
     disk.sync_data()
-}
-
-fn sysfs(node: &Path) -> PathBuf {
-    Path::new("/sys/class/block").join(node.file_name().unwrap_or_default())
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use super::devices::{DeviceError, Devices};
 use super::process::{Output, ProcessError, Processes};
 use crate::inventory::disks::{Disk, Probe};
 use crate::invocation::{Invocation, Program};
+use crate::plan::partitions::Shown;
 use crate::plan::step::TableWrite;
 
 /// Programs that answer from a list, in order, and 0 with no output after its end.
@@ -132,7 +133,7 @@ impl Devices for Disks {
         Ok(())
     }
 
-    fn hold(&self, node: &Path) -> Result<(), DeviceError> {
+    fn hold(&self, node: &Path, _shown: &[Shown]) -> Result<(), DeviceError> {
         self.note(format!("hold {}", node.display()));
         Ok(())
     }

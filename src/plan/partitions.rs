@@ -112,6 +112,27 @@ pub enum KernelChange {
     },
 }
 
+/// A partition as the kernel has to show it once its table is in order. In bytes from the start of the disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Shown {
+    /// Partition number.
+    pub number: u32,
+    /// Where it starts.
+    pub start: Bytes,
+    /// Its size.
+    pub size: Bytes,
+}
+
+impl Shown {
+    /// Whether the two lie on the same bytes, or bear the same number.
+    #[must_use]
+    pub fn collides(&self, other: &Self) -> bool {
+        let end = |shown: &Self| shown.start.0.saturating_add(shown.size.0);
+        self.number == other.number || (self.start.0 < end(other) && other.start.0 < end(self))
+    }
+}
+
 /// What became of one entry of the config.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

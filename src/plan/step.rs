@@ -8,7 +8,7 @@ use kindling_config_spec::types::Resource;
 use kindling_config_spec::units::Mode;
 use serde::{Deserialize, Serialize};
 
-use super::partitions::{KernelChange, SlotOutcome};
+use super::partitions::{KernelChange, Shown, SlotOutcome};
 use crate::gpt;
 use crate::inventory::target::AccountWork;
 use crate::invocation::Invocation;
@@ -208,6 +208,8 @@ pub enum Step {
         node: PathBuf,
         /// What happens to each configured partition: nothing.
         slots: Vec<SlotOutcome>,
+        /// The partitions that the config uses: a run that was killed may not have told the kernel of each.
+        shown: Vec<Shown>,
     },
     /// Erases every signature on a device.
     WipeSignatures {
@@ -375,6 +377,8 @@ pub struct TableWrite {
     pub table: Option<gpt::Table>,
     /// What the kernel is told at the end.
     pub kernel: Vec<KernelChange>,
+    /// What it shows then, whatever an earlier run left it with.
+    pub shown: Vec<Shown>,
 }
 
 /// One line of the preset file.

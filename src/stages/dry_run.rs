@@ -27,6 +27,7 @@ use crate::inventory::observe;
 use crate::inventory::target::Target;
 use crate::plan::disks::{Known, Place};
 use crate::plan::partitions::InUse;
+use crate::plan::partitions::Shown;
 use crate::plan::step::TableWrite;
 use crate::plan::{Plan, Stage, Step, files, kargs, mounts, show};
 use crate::render::{RenderError, render};
@@ -341,7 +342,7 @@ impl Devices for Lookup {
         })
     }
 
-    fn hold(&self, _node: &Path) -> Result<(), DeviceError> {
+    fn hold(&self, _node: &Path, _shown: &[Shown]) -> Result<(), DeviceError> {
         Ok(())
     }
 

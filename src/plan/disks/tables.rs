@@ -8,7 +8,7 @@ use crate::gpt::Found;
 use crate::identity::Seed;
 use crate::inventory::disks::Disk;
 use crate::plan::Step;
-use crate::plan::partitions::{SlotStep, TableChange};
+use crate::plan::partitions::{Shown, SlotStep, TableChange};
 use crate::plan::place;
 use crate::plan::step::{Planned, TableWrite};
 
@@ -39,8 +39,30 @@ impl Work<'_> {
         made.chain(disk).collect()
     }
 
+    /// The partitions the config uses, as the table has them. None where Linux does not see the table, and nothing is
+    /// written: then it shows none of them after the next boot either.
+    fn shown(&self) -> Vec<Shown> {
+        let seen = match &self.disk.found {
+            Found::Gpt { health, .. } => health.seen_by_linux(),
+            Found::Blank | Found::Mbr | Found::Damaged(_) => false,
+        };
+        let Some(table) = self.change.table.as_ref().filter(|_| seen || self.change.write) else {
+            return Vec::new();
+        };
+        let of = |number: &u32| {
+            let entry = table.entries.get(number)?;
+            Some(Shown {
+                number: *number,
+                start: entry.first.to_bytes(table.sector_size),
+                size: entry.size().to_bytes(table.sector_size),
+            })
+        };
+        self.named.iter().filter_map(of).collect()
+    }
+
     /// What is done first, and what is done once every file system is complete.
     pub(super) fn steps(self) -> (Planned, Option<Planned>) {
+        let shown = self.shown();
         let (device, node) = (self.device, self.disk.node.clone());
         let step = |step| Planned {
             pointer: self.pointer.clone(),
@@ -67,6 +89,7 @@ impl Work<'_> {
                 device: device.clone(),
                 node: node.clone(),
                 slots,
+                shown,
             }
         } else {
             let write = TableWrite {
@@ -74,6 +97,7 @@ impl Work<'_> {
                 erase: self.change.erase,
                 table: marked,
                 kernel: self.change.kernel,
+                shown,
             };
             Step::WriteTable {
                 device: device.clone(),
