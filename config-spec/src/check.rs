@@ -5,6 +5,7 @@ use std::ops::Range;
 
 use crate::diagnostic::{Diagnostic, Pointer, Severity};
 use crate::document::{self, SyntaxError, conform::conform};
+use crate::extension;
 use crate::rules::{self, Findings, catalog as rule};
 use crate::types::Config;
 use crate::version::{NEWEST, Version, VersionError};
@@ -171,11 +172,11 @@ pub fn check(text: &str) -> Result<Checked, Rejected> {
     let unusable = conformity
         .findings
         .iter()
-        .any(|finding| finding.severity == Severity::Error);
+        .any(|finding| finding.rule == rule::TYPE_MISMATCH.id);
     if unusable {
         return Err(Rejected::Invalid(conformity.findings));
     }
-    let config: Config =
+    let mut config: Config =
         serde_json::from_str(&conformity.readable(text)).map_err(|error| read_finding(text, &error))?;
     let mut findings = rules::run(&config, version);
     if version == Version::V3_2_0 {
@@ -185,6 +186,7 @@ pub fn check(text: &str) -> Result<Checked, Rejected> {
         findings.append(&mut present.into_inner());
     }
     findings.append(&mut rules::run_duplicates(&config));
+    findings.append(&mut extension::adopt(&mut config));
     place(&mut findings, text);
     findings.extend(conformity.findings);
     if findings.iter().any(|finding| finding.severity == Severity::Error) {
@@ -202,7 +204,9 @@ pub fn check(text: &str) -> Result<Checked, Rejected> {
 /// Twins in lists are not looked for: merging makes none, and the reference does not look either.
 #[must_use]
 pub fn check_merged(config: &Config) -> Vec<Diagnostic> {
-    rules::run(config, NEWEST)
+    let mut findings = rules::run(config, NEWEST);
+    findings.append(&mut rules::run_whole(config));
+    findings
 }
 
 /// Gives the findings their bytes, in one walk over the text.

@@ -1,259 +1,296 @@
-//! Which members exist: their names, what they hold, and the version that introduced them.
+//! The members of every object of the config language, and all there is to say about each.
 //!
-//! One table for all versions. It says which members a document of some version may have, and drives the findings
-//! about unknown members and wrong types. A test compares it with the types.
+//! One table for all versions: [`crate::check()`] reads from it which members a document may have and of what type,
+//! [`crate::schema()`] makes JSON Schema of it, and a test makes the reference page of it. So what a member means is
+//! written here and nowhere else. Tests compare the table with the types and the rules.
 
-use crate::version::Version::{self, V3_0_0, V3_1_0, V3_2_0, V3_3_0, V3_4_0, V3_5_0};
+mod ignition;
+mod kernel_arguments;
+mod kindling;
+mod passwd;
+mod patterns;
+mod resource;
+mod storage;
+mod systemd;
+
+use crate::types::kindling::VERSION;
+use crate::version::Version::{self, V3_0_0, V3_3_0};
+pub(crate) use kindling::KINDLING;
+pub(crate) use patterns::Pattern;
+
+/// The members of one kind of object.
+#[derive(Debug)]
+pub(crate) struct Table {
+    /// What such an object is called where several places share it.
+    pub(crate) name: &'static str,
+    pub(crate) fields: &'static [Field],
+}
 
 /// A member of an object.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(crate) struct Field {
     /// The name in JSON.
     pub(crate) name: &'static str,
-    /// The first version that has it. No version took one away.
+    /// The first version that has it. No version took one away. The extension has versions of its own, so its
+    /// members are there from the first on.
     pub(crate) first: Version,
-    /// What it holds.
     pub(crate) shape: Shape,
+    pub(crate) limit: Limit,
+    pub(crate) need: Need,
+    pub(crate) joining: Joining,
+    /// A member that must be given inside the object or the objects of this one, and from which version on.
+    pub(crate) demands: Option<(&'static str, Version)>,
+    /// What it is, its unit, and what its absence means.
+    pub(crate) about: &'static str,
+    /// What an absent value stands for, as JSON, where it stands for a value.
+    pub(crate) default: Option<&'static str>,
+    /// A value, as JSON, where the limits do not show what one looks like.
+    pub(crate) example: Option<&'static str>,
 }
 
 /// What a value must be. `null` is allowed everywhere and means absence.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(crate) enum Shape {
     Text,
     Integer,
     Boolean,
     Texts,
-    Object(&'static [Field]),
-    Objects(&'static [Field]),
+    Object(&'static Table),
+    Objects(&'static Table),
+    /// An object in which, all the way down, unknown members are errors and limits are checked.
+    Strict(&'static Table),
+    /// An object whose members the user names. The pattern is that of the names.
+    Map(&'static Pattern, &'static Shape),
+    /// A JSON object of somebody else's format.
+    Free,
+}
+
+/// What a text, an integer, or each text of a list is held to beyond its type.
+///
+/// Of the base language, this describes what the rules enforce; in the extension it is the rule.
+#[derive(Debug)]
+pub(crate) enum Limit {
+    Nothing,
+    /// A text must not be empty, in the extension too by a rule.
+    Filled,
+    /// One of these words, each with the version it came in.
+    Words(&'static [(Version, &'static str)]),
+    /// One of these words in documents before the version, anything since.
+    WordsBefore(Version, &'static [&'static str]),
+    /// Both ends included.
+    Range(i64, i64),
+    MaxBytes(usize),
+    /// The text of a spec version. Some spellings of a version are odd, so it has no one text.
+    Version,
+    /// The text of a version of the extension, which a rule looks at.
+    ExtensionVersion,
+    Pattern(&'static Pattern),
+}
+
+/// Whether a document is refused without the member. A list that must be given must not be empty.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Need {
+    Optional,
+    Required,
+    RequiredSince(Version),
+}
+
+/// How a list of the parent and one of the child become one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Joining {
+    /// It is no list.
+    NoList,
+    /// Entries with equal keys are merged; the key is this member.
+    By(&'static str),
+    /// As [`Self::By`], and the lists named last share the keys: an entry of the child takes its key from all of them.
+    ByAcross(&'static str, &'static str),
+    /// The texts are their own keys.
+    ByText,
+    /// As [`Self::ByText`], and the list named shares the keys.
+    ByTextAcross(&'static str),
+    /// One list behind the other; twins stay.
+    Append,
 }
 
 /// The whole document.
-pub(crate) const ROOT: &[Field] = &[
-    since(V3_0_0, "ignition", Shape::Object(IGNITION)),
-    since(V3_3_0, "kernelArguments", Shape::Object(KERNEL_ARGUMENTS)),
-    since(V3_0_0, "passwd", Shape::Object(PASSWD)),
-    since(V3_0_0, "storage", Shape::Object(STORAGE)),
-    since(V3_0_0, "systemd", Shape::Object(SYSTEMD)),
-];
+pub(crate) static ROOT: Table = Table {
+    name: "config",
+    fields: &[
+        object(
+            V3_0_0,
+            "ignition",
+            &ignition::IGNITION,
+            "About the config itself: its version, the configs it refers to, and how to fetch.",
+        )
+        .required(),
+        object(
+            V3_3_0,
+            "kernelArguments",
+            &kernel_arguments::KERNEL_ARGUMENTS,
+            "Kernel arguments of the installed system.",
+        ),
+        kindling::SECTION,
+        object(
+            V3_0_0,
+            "passwd",
+            &passwd::PASSWD,
+            "Accounts: users and groups to create, change or delete.",
+        ),
+        object(
+            V3_0_0,
+            "storage",
+            &storage::STORAGE,
+            "Disks, and what is on them, down to single files.",
+        ),
+        object(
+            V3_0_0,
+            "systemd",
+            &systemd::SYSTEMD,
+            "Units of systemd, and drop-ins for them.",
+        ),
+    ],
+};
 
-const fn since(first: Version, name: &'static str, shape: Shape) -> Field {
-    Field { name, first, shape }
+const fn field(first: Version, name: &'static str, shape: Shape, about: &'static str) -> Field {
+    Field {
+        name,
+        first,
+        shape,
+        limit: Limit::Nothing,
+        need: Need::Optional,
+        joining: Joining::NoList,
+        demands: None,
+        about,
+        default: None,
+        example: None,
+    }
 }
 
-pub(crate) const IGNITION: &[Field] = &[
-    since(V3_0_0, "config", Shape::Object(IGNITION_CONFIG)),
-    since(V3_1_0, "proxy", Shape::Object(PROXY)),
-    since(V3_0_0, "security", Shape::Object(SECURITY)),
-    since(V3_0_0, "timeouts", Shape::Object(TIMEOUTS)),
-    since(V3_0_0, "version", Shape::Text),
-];
+const fn text(first: Version, name: &'static str, about: &'static str) -> Field {
+    field(first, name, Shape::Text, about)
+}
 
-pub(crate) const IGNITION_CONFIG: &[Field] = &[
-    since(V3_0_0, "merge", Shape::Objects(REFERENCE)),
-    since(V3_0_0, "replace", Shape::Object(REFERENCE)),
-];
+const fn integer(first: Version, name: &'static str, about: &'static str) -> Field {
+    field(first, name, Shape::Integer, about)
+}
 
-pub(crate) const PROXY: &[Field] = &[
-    since(V3_1_0, "httpProxy", Shape::Text),
-    since(V3_1_0, "httpsProxy", Shape::Text),
-    since(V3_1_0, "noProxy", Shape::Texts),
-];
+/// A flag; every one of the language but `shouldExist` is false when absent, so that is not said each time.
+const fn boolean(first: Version, name: &'static str, about: &'static str) -> Field {
+    field(first, name, Shape::Boolean, about).default("false")
+}
 
-pub(crate) const SECURITY: &[Field] = &[since(V3_0_0, "tls", Shape::Object(TLS))];
+const fn texts(first: Version, name: &'static str, joining: Joining, about: &'static str) -> Field {
+    Field {
+        joining,
+        ..field(first, name, Shape::Texts, about)
+    }
+}
 
-pub(crate) const TLS: &[Field] = &[since(V3_0_0, "certificateAuthorities", Shape::Objects(REFERENCE))];
+const fn object(first: Version, name: &'static str, table: &'static Table, about: &'static str) -> Field {
+    field(first, name, Shape::Object(table), about)
+}
 
-pub(crate) const TIMEOUTS: &[Field] = &[
-    since(V3_0_0, "httpResponseHeaders", Shape::Integer),
-    since(V3_0_0, "httpTotal", Shape::Integer),
-];
+const fn objects(
+    first: Version,
+    name: &'static str,
+    table: &'static Table,
+    joining: Joining,
+    about: &'static str,
+) -> Field {
+    Field {
+        joining,
+        ..field(first, name, Shape::Objects(table), about)
+    }
+}
 
-/// A resource that is a config or an authority: 3.0.0 could not compress those.
-pub(crate) const REFERENCE: &[Field] = &[
-    since(V3_1_0, "compression", Shape::Text),
-    since(V3_1_0, "httpHeaders", Shape::Objects(HTTP_HEADER)),
-    since(V3_0_0, "source", Shape::Text),
-    since(V3_0_0, "verification", Shape::Object(VERIFICATION)),
-];
+impl Field {
+    const fn required(self) -> Self {
+        Self {
+            need: Need::Required,
+            ..self
+        }
+    }
 
-/// A resource that is the contents of a file or a key.
-pub(crate) const CONTENTS: &[Field] = &[
-    since(V3_0_0, "compression", Shape::Text),
-    since(V3_1_0, "httpHeaders", Shape::Objects(HTTP_HEADER)),
-    since(V3_0_0, "source", Shape::Text),
-    since(V3_0_0, "verification", Shape::Object(VERIFICATION)),
-];
+    const fn required_since(self, version: Version) -> Self {
+        Self {
+            need: Need::RequiredSince(version),
+            ..self
+        }
+    }
 
-pub(crate) const HTTP_HEADER: &[Field] = &[
-    since(V3_1_0, "name", Shape::Text),
-    since(V3_1_0, "value", Shape::Text),
-];
+    const fn demands(self, member: &'static str, since: Version) -> Self {
+        Self {
+            demands: Some((member, since)),
+            ..self
+        }
+    }
 
-pub(crate) const VERIFICATION: &[Field] = &[since(V3_0_0, "hash", Shape::Text)];
+    const fn limit(self, limit: Limit) -> Self {
+        Self { limit, ..self }
+    }
 
-pub(crate) const KERNEL_ARGUMENTS: &[Field] = &[
-    since(V3_3_0, "shouldExist", Shape::Texts),
-    since(V3_3_0, "shouldNotExist", Shape::Texts),
-];
+    const fn pattern(self, pattern: &'static Pattern) -> Self {
+        self.limit(Limit::Pattern(pattern))
+    }
 
-pub(crate) const PASSWD: &[Field] = &[
-    since(V3_0_0, "groups", Shape::Objects(GROUP)),
-    since(V3_0_0, "users", Shape::Objects(USER)),
-];
+    const fn default(self, json: &'static str) -> Self {
+        Self {
+            default: Some(json),
+            ..self
+        }
+    }
 
-pub(crate) const GROUP: &[Field] = &[
-    since(V3_0_0, "gid", Shape::Integer),
-    since(V3_0_0, "name", Shape::Text),
-    since(V3_0_0, "passwordHash", Shape::Text),
-    since(V3_2_0, "shouldExist", Shape::Boolean),
-    since(V3_0_0, "system", Shape::Boolean),
-];
+    const fn no_default(self) -> Self {
+        Self {
+            default: None,
+            ..self
+        }
+    }
 
-pub(crate) const USER: &[Field] = &[
-    since(V3_0_0, "gecos", Shape::Text),
-    since(V3_0_0, "groups", Shape::Texts),
-    since(V3_0_0, "homeDir", Shape::Text),
-    since(V3_0_0, "name", Shape::Text),
-    since(V3_0_0, "noCreateHome", Shape::Boolean),
-    since(V3_0_0, "noLogInit", Shape::Boolean),
-    since(V3_0_0, "noUserGroup", Shape::Boolean),
-    since(V3_0_0, "passwordHash", Shape::Text),
-    since(V3_0_0, "primaryGroup", Shape::Text),
-    since(V3_0_0, "sshAuthorizedKeys", Shape::Texts),
-    since(V3_0_0, "shell", Shape::Text),
-    since(V3_2_0, "shouldExist", Shape::Boolean),
-    since(V3_0_0, "system", Shape::Boolean),
-    since(V3_0_0, "uid", Shape::Integer),
-];
+    const fn example(self, json: &'static str) -> Self {
+        Self {
+            example: Some(json),
+            ..self
+        }
+    }
 
-pub(crate) const STORAGE: &[Field] = &[
-    since(V3_0_0, "directories", Shape::Objects(DIRECTORY)),
-    since(V3_0_0, "disks", Shape::Objects(DISK)),
-    since(V3_0_0, "files", Shape::Objects(FILE)),
-    since(V3_0_0, "filesystems", Shape::Objects(FILESYSTEM)),
-    since(V3_0_0, "links", Shape::Objects(LINK)),
-    since(V3_2_0, "luks", Shape::Objects(LUKS)),
-    since(V3_0_0, "raid", Shape::Objects(RAID)),
-];
+    /// Whether a document of `version` is refused without it.
+    pub(crate) fn is_required(&self, version: Version) -> bool {
+        match self.need {
+            Need::Optional => false,
+            Need::Required => true,
+            Need::RequiredSince(first) => version >= first,
+        }
+    }
+}
 
-pub(crate) const DISK: &[Field] = &[
-    since(V3_0_0, "device", Shape::Text),
-    since(V3_0_0, "partitions", Shape::Objects(PARTITION)),
-    since(V3_0_0, "wipeTable", Shape::Boolean),
-];
+impl Limit {
+    /// What `text` should be instead; `None` when it is within the limit. Limits of the extension do not depend on
+    /// the document's version.
+    pub(crate) fn refuses_text(&self, text: &str) -> Option<String> {
+        match self {
+            Self::Words(words) if words.iter().all(|(_, word)| *word != text) => {
+                let words = words.iter().map(|(_, word)| *word);
+                let words: Vec<_> = words.filter(|word| !word.is_empty()).collect();
+                Some(words.join(" or "))
+            }
+            // Of versions that are texts at all, a rule has more to say.
+            Self::ExtensionVersion if text.is_empty() => Some(VERSION.to_owned()),
+            Self::Pattern(pattern) => pattern.refuses(text).map(str::to_owned),
+            _ => None,
+        }
+    }
 
-pub(crate) const PARTITION: &[Field] = &[
-    since(V3_0_0, "guid", Shape::Text),
-    since(V3_0_0, "label", Shape::Text),
-    since(V3_0_0, "number", Shape::Integer),
-    since(V3_2_0, "resize", Shape::Boolean),
-    since(V3_0_0, "shouldExist", Shape::Boolean),
-    since(V3_0_0, "sizeMiB", Shape::Integer),
-    since(V3_0_0, "startMiB", Shape::Integer),
-    since(V3_0_0, "typeGuid", Shape::Text),
-    since(V3_0_0, "wipePartitionEntry", Shape::Boolean),
-];
-
-pub(crate) const RAID: &[Field] = &[
-    since(V3_0_0, "devices", Shape::Texts),
-    since(V3_0_0, "level", Shape::Text),
-    since(V3_0_0, "name", Shape::Text),
-    since(V3_0_0, "options", Shape::Texts),
-    since(V3_0_0, "spares", Shape::Integer),
-];
-
-pub(crate) const FILESYSTEM: &[Field] = &[
-    since(V3_0_0, "device", Shape::Text),
-    since(V3_0_0, "format", Shape::Text),
-    since(V3_0_0, "label", Shape::Text),
-    since(V3_1_0, "mountOptions", Shape::Texts),
-    since(V3_0_0, "options", Shape::Texts),
-    since(V3_0_0, "path", Shape::Text),
-    since(V3_0_0, "uuid", Shape::Text),
-    since(V3_0_0, "wipeFilesystem", Shape::Boolean),
-];
-
-pub(crate) const LUKS: &[Field] = &[
-    since(V3_5_0, "cex", Shape::Object(CEX)),
-    since(V3_2_0, "clevis", Shape::Object(CLEVIS)),
-    since(V3_2_0, "device", Shape::Text),
-    since(V3_4_0, "discard", Shape::Boolean),
-    since(V3_2_0, "keyFile", Shape::Object(CONTENTS)),
-    since(V3_2_0, "label", Shape::Text),
-    since(V3_2_0, "name", Shape::Text),
-    since(V3_4_0, "openOptions", Shape::Texts),
-    since(V3_2_0, "options", Shape::Texts),
-    since(V3_2_0, "uuid", Shape::Text),
-    since(V3_2_0, "wipeVolume", Shape::Boolean),
-];
-
-pub(crate) const CEX: &[Field] = &[since(V3_5_0, "enabled", Shape::Boolean)];
-
-pub(crate) const CLEVIS: &[Field] = &[
-    since(V3_2_0, "custom", Shape::Object(CLEVIS_CUSTOM)),
-    since(V3_2_0, "tang", Shape::Objects(TANG)),
-    since(V3_2_0, "threshold", Shape::Integer),
-    since(V3_2_0, "tpm2", Shape::Boolean),
-];
-
-pub(crate) const CLEVIS_CUSTOM: &[Field] = &[
-    since(V3_2_0, "config", Shape::Text),
-    since(V3_2_0, "needsNetwork", Shape::Boolean),
-    since(V3_2_0, "pin", Shape::Text),
-];
-
-pub(crate) const TANG: &[Field] = &[
-    since(V3_4_0, "advertisement", Shape::Text),
-    since(V3_2_0, "thumbprint", Shape::Text),
-    since(V3_2_0, "url", Shape::Text),
-];
-
-pub(crate) const OWNER: &[Field] = &[
-    since(V3_0_0, "id", Shape::Integer),
-    since(V3_0_0, "name", Shape::Text),
-];
-
-pub(crate) const FILE: &[Field] = &[
-    since(V3_0_0, "append", Shape::Objects(CONTENTS)),
-    since(V3_0_0, "contents", Shape::Object(CONTENTS)),
-    since(V3_0_0, "group", Shape::Object(OWNER)),
-    since(V3_0_0, "mode", Shape::Integer),
-    since(V3_0_0, "overwrite", Shape::Boolean),
-    since(V3_0_0, "path", Shape::Text),
-    since(V3_0_0, "user", Shape::Object(OWNER)),
-];
-
-pub(crate) const DIRECTORY: &[Field] = &[
-    since(V3_0_0, "group", Shape::Object(OWNER)),
-    since(V3_0_0, "mode", Shape::Integer),
-    since(V3_0_0, "overwrite", Shape::Boolean),
-    since(V3_0_0, "path", Shape::Text),
-    since(V3_0_0, "user", Shape::Object(OWNER)),
-];
-
-pub(crate) const LINK: &[Field] = &[
-    since(V3_0_0, "group", Shape::Object(OWNER)),
-    since(V3_0_0, "hard", Shape::Boolean),
-    since(V3_0_0, "overwrite", Shape::Boolean),
-    since(V3_0_0, "path", Shape::Text),
-    since(V3_0_0, "target", Shape::Text),
-    since(V3_0_0, "user", Shape::Object(OWNER)),
-];
-
-pub(crate) const SYSTEMD: &[Field] = &[since(V3_0_0, "units", Shape::Objects(UNIT))];
-
-pub(crate) const UNIT: &[Field] = &[
-    since(V3_0_0, "contents", Shape::Text),
-    since(V3_0_0, "dropins", Shape::Objects(DROPIN)),
-    since(V3_0_0, "enabled", Shape::Boolean),
-    since(V3_0_0, "mask", Shape::Boolean),
-    since(V3_0_0, "name", Shape::Text),
-];
-
-pub(crate) const DROPIN: &[Field] = &[
-    since(V3_0_0, "contents", Shape::Text),
-    since(V3_0_0, "name", Shape::Text),
-];
+    /// As [`Self::refuses_text`], for an integer.
+    pub(crate) fn refuses_integer(&self, number: i64) -> Option<String> {
+        match self {
+            Self::Range(low, high) if !(*low..=*high).contains(&number) => {
+                Some(format!("a number from {low} to {high}"))
+            }
+            _ => None,
+        }
+    }
+}
 
 #[cfg(test)]
 mod tests;

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use crate::types::kindling::Sink;
 use crate::types::{
     Directory, Disk, Dropin, File, Filesystem, Group, HttpHeader, Link, Luks, Partition, Raid, Resource,
     Tang, Unit, User,
@@ -42,6 +43,15 @@ keyed_by! {
 impl Keyed for Resource {
     fn key(&self) -> Cow<'_, str> {
         Cow::Borrowed(self.source.as_deref().unwrap_or_default())
+    }
+}
+
+impl Keyed for Sink {
+    /// The type and the addresses, of which a valid sink has one. No type has a space in it.
+    fn key(&self) -> Cow<'_, str> {
+        let address = |part: &Option<String>| part.clone().unwrap_or_default();
+        let addresses = [&self.url, &self.path, &self.port].map(address).join(" ");
+        Cow::Owned(format!("{} {addresses}", self.kind))
     }
 }
 

@@ -10,10 +10,12 @@ mod check;
 pub mod data_url;
 pub mod diagnostic;
 pub mod document;
+mod extension;
 mod fields;
 mod keyed;
 mod merge;
 pub mod rules;
+mod schema;
 mod suggest;
 pub mod types;
 mod unit_file;
@@ -24,3 +26,4 @@ mod versions;
 
 pub use check::{Checked, Rejected, check, check_merged};
 pub use merge::merge;
+pub use schema::{Language, schema};

@@ -4,11 +4,13 @@
 //! contents are strung together. A valid parent and a valid child may make an invalid config, which
 //! [`crate::check_merged`] finds.
 
+mod kindling;
 mod lists;
 mod storage;
 
 use std::collections::BTreeSet;
 
+use crate::types::kindling::Kindling;
 use crate::types::{
     Config, Dropin, Group, HttpHeader, Ignition, IgnitionConfig, KernelArguments, Passwd, Proxy, Resource,
     Security, Systemd, Timeouts, Tls, Unit, User, Verification,
@@ -18,6 +20,11 @@ use lists::{Elsewhere, keyed, keyed_apart};
 /// `child` over `parent`. Base configs merge by the same rule: `merge(base, user)`.
 #[must_use]
 pub fn merge(parent: Config, child: Config) -> Config {
+    parent.over(child)
+}
+
+/// As [`merge()`], for the extension alone.
+pub(crate) fn merge_extension(parent: Kindling, child: Kindling) -> Kindling {
     parent.over(child)
 }
 
@@ -50,6 +57,7 @@ impl Merge for Config {
         objects(self, child, |parent, child| Self {
             ignition: parent.ignition.over(child.ignition),
             kernel_arguments: parent.kernel_arguments.over(child.kernel_arguments),
+            kindling: parent.kindling.over(child.kindling),
             passwd: parent.passwd.over(child.passwd),
             storage: parent.storage.over(child.storage),
             systemd: parent.systemd.over(child.systemd),

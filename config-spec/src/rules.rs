@@ -6,6 +6,7 @@
 pub mod catalog;
 mod disks;
 mod duplicates;
+mod extension;
 mod fetching;
 mod filesystems;
 mod findings;
@@ -20,10 +21,11 @@ mod systemd;
 mod told;
 
 pub(crate) use findings::Findings;
+pub(crate) use paths::clean as clean_path;
 
 use crate::diagnostic::Diagnostic;
 use crate::types::Config;
-use crate::version::Version;
+use crate::version::{NEWEST, Version};
 
 /// A rule, applied to a whole config of some version.
 type Check = fn(&Config, Version, &mut Findings);
@@ -41,10 +43,19 @@ pub(crate) fn run(config: &Config, version: Version) -> Vec<Diagnostic> {
     ];
     for check in sections
         .into_iter()
-        .chain([raid::CHECKS, systemd::CHECKS])
+        .chain([raid::CHECKS, systemd::CHECKS, extension::CHECKS])
         .flatten()
     {
         check(config, version, &mut findings);
+    }
+    order::sorted(findings.into_inner())
+}
+
+/// What only a whole config can be held to, that is one to which nothing will be merged any more.
+pub(crate) fn run_whole(config: &Config) -> Vec<Diagnostic> {
+    let mut findings = Findings::default();
+    for check in extension::WHOLE_CHECKS {
+        check(config, NEWEST, &mut findings);
     }
     order::sorted(findings.into_inner())
 }

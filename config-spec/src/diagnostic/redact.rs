@@ -7,12 +7,14 @@ use std::ops::Range;
 use crate::document::decode;
 
 /// Members whose value is never shown, in lower case; of objects, everything inside.
-const SECRET: [&str; 7] = [
+const SECRET: [&str; 9] = [
+    "clientkey",
     "config",
     "contents",
     "keyfile",
     "password",
     "passwordhash",
+    "staticpodurlheader",
     "token",
     "tokensource",
 ];
@@ -45,7 +47,7 @@ pub(super) fn secrets(text: &str) -> Vec<Range<usize>> {
                 let secret = frame.secret || (is_secret(&key) && key != "config" && key != "contents");
                 open.push(Frame {
                     secret,
-                    headers: frame.headers || key == "httpheaders",
+                    headers: frame.headers || key == "httpheaders" || key == "headers",
                 });
                 key.clear();
             }
@@ -151,6 +153,22 @@ mod tests {
             ),
             (
                 r#"{"httpHeaders":[{"name":"A","value":"s"}],"value":"t"}"#,
+                vec!["s"],
+            ),
+            (
+                r#"{"sinks":[{"headers":[{"name":"A","value":"s"}],"url":"https://h/?key=1"}]}"#,
+                vec!["s", "https://h/?key=1"],
+            ),
+            (
+                r#"{"clientKey":{"source":"https://h/k"},"clientCertificate":{"source":"https://h/c"}}"#,
+                vec!["https://h/k"],
+            ),
+            (
+                r#"{"bootstrap":{"token":"a.b","tokenSource":{"source":"http://h/t"}}}"#,
+                vec!["a.b", "http://h/t"],
+            ),
+            (
+                r#"{"kubelet":{"config":{"maxPods":9,"staticPodURLHeader":{"A":["s"]}}}}"#,
                 vec!["s"],
             ),
             (r#"{"source":"data:,x"}"#, vec!["data:,x"]),

@@ -4,6 +4,7 @@
 //! ignored, half of a surrogate pair, `-0`), so that an ordinary document is deserialised straight from its text
 //! and an odd one from a copy.
 
+mod strict;
 mod types_of;
 
 use std::borrow::Cow;
@@ -11,11 +12,11 @@ use std::ops::Range;
 
 use super::scan::{Cursor, SyntaxError, decode, lone_surrogates};
 use crate::diagnostic::{Diagnostic, Pointer};
-use crate::fields::{Field, ROOT, Shape};
+use crate::fields::{Field, KINDLING, Limit, ROOT, Shape, Table};
 use crate::rules::Findings;
 use crate::rules::catalog as rule;
 use crate::suggest::{self, quoted};
-use crate::version::Version;
+use crate::version::{NEWEST, Version};
 
 /// What the walk found.
 pub(crate) struct Conformity {
@@ -36,6 +37,8 @@ const IGNORED: &str = "\"\"";
 /// One step from the document to the value being walked.
 enum Step {
     Key(&'static str),
+    /// A member that the user named.
+    Name(String),
     Index(usize),
 }
 
@@ -43,6 +46,8 @@ struct Walk<'a> {
     cursor: Cursor<'a>,
     version: Version,
     path: Vec<Step>,
+    /// Inside the extension: unknown members are errors and the table's limits are the rules.
+    strict: bool,
     findings: Findings,
     edits: Vec<Edit>,
 }
@@ -52,14 +57,27 @@ struct Walk<'a> {
 /// # Errors
 /// [`SyntaxError`], which a checked text does not have.
 pub(crate) fn conform(text: &str, version: Version) -> Result<Conformity, SyntaxError> {
+    walk(text, version, &Shape::Object(&ROOT))
+}
+
+/// As [`conform()`], for a text that is the extension's section alone.
+///
+/// # Errors
+/// [`SyntaxError`], which a checked text does not have.
+pub(crate) fn conform_extension(text: &str) -> Result<Conformity, SyntaxError> {
+    walk(text, NEWEST, &Shape::Strict(&KINDLING))
+}
+
+fn walk(text: &str, version: Version, shape: &Shape) -> Result<Conformity, SyntaxError> {
     let mut walk = Walk {
         cursor: Cursor::new(text, 0),
         version,
         path: Vec::new(),
+        strict: false,
         findings: Findings::default(),
         edits: Vec::new(),
     };
-    walk.value(&Shape::Object(ROOT))?;
+    walk.value(shape, &Limit::Nothing)?;
     walk.edits.sort_by_key(|edit| edit.range.start);
     Ok(Conformity {
         findings: walk.findings.into_inner(),
@@ -91,20 +109,24 @@ impl Conformity {
 
 impl Walk<'_> {
     /// Recurses along the table only, so as deep as the table is.
-    fn value(&mut self, shape: &Shape) -> Result<(), SyntaxError> {
+    fn value(&mut self, shape: &Shape, limit: &Limit) -> Result<(), SyntaxError> {
         let first = self.cursor.value_start();
         match (shape, first) {
-            (_, Some(b'n')) => self.null(shape),
-            (Shape::Object(fields), Some(b'{')) => self.object(fields),
-            (Shape::Objects(_) | Shape::Texts, Some(b'[')) => self.list(shape),
-            (Shape::Text, Some(b'"')) => self.text(),
+            (_, Some(b'n')) => self.null(shape, limit),
+            (Shape::Object(table), Some(b'{')) => self.object(table),
+            (Shape::Strict(table), Some(b'{')) => self.strictly(table),
+            (Shape::Map(names, member), Some(b'{')) => self.map(names, member, limit),
+            (Shape::Free, Some(b'{')) => self.free(),
+            (Shape::Objects(_) | Shape::Texts, Some(b'[')) => self.list(shape, limit),
+            (Shape::Text, Some(b'"')) => self.text(limit),
             (Shape::Boolean, Some(b't' | b'f')) => self.cursor.skip_value().map(drop),
-            (Shape::Integer, Some(b'-' | b'0'..=b'9')) => self.integer(),
+            (Shape::Integer, Some(b'-' | b'0'..=b'9')) => self.integer(limit),
             _ => self.mismatch(shape, first),
         }
     }
 
-    fn object(&mut self, fields: &'static [Field]) -> Result<(), SyntaxError> {
+    fn object(&mut self, table: &'static Table) -> Result<(), SyntaxError> {
+        let fields = table.fields;
         self.cursor.expect(b'{', "expected an object")?;
         // The key of the member seen last, per field.
         let mut seen: Vec<Option<Range<usize>>> = vec![None; fields.len()];
@@ -122,32 +144,43 @@ impl Walk<'_> {
             let earlier = earlier.replace(key.clone());
             self.path.push(Step::Key(field.name));
             if let Some(earlier) = earlier {
-                self.twin(field, earlier, key);
+                self.edits.push(Edit {
+                    range: earlier,
+                    with: IGNORED,
+                });
+                self.twin(field.name, key);
             }
-            self.value(&field.shape)?;
+            self.value(&field.shape, &field.limit)?;
             self.path.pop();
         }
         Ok(())
     }
 
-    fn list(&mut self, shape: &Shape) -> Result<(), SyntaxError> {
+    fn list(&mut self, shape: &Shape, limit: &Limit) -> Result<(), SyntaxError> {
         let element = match shape {
-            Shape::Objects(fields) => Shape::Object(fields),
+            Shape::Objects(table) => Shape::Object(table),
             _ => Shape::Text,
         };
         self.cursor.expect(b'[', "expected a list")?;
         let mut index = 0;
         while self.cursor.next_element(index == 0)? {
             self.path.push(Step::Index(index));
-            self.value(&element)?;
+            self.value(&element, limit)?;
             self.path.pop();
             index += 1;
         }
         Ok(())
     }
 
-    fn text(&mut self) -> Result<(), SyntaxError> {
+    fn text(&mut self, limit: &Limit) -> Result<(), SyntaxError> {
         let range = self.cursor.skip_value()?;
+        self.readable_text(&range);
+        self.limited(range, |literal| limit.refuses_text(&decode(literal)));
+        Ok(())
+    }
+
+    /// Halves of surrogate pairs stop other decoders; the reference reads them as U+FFFD.
+    fn readable_text(&mut self, range: &Range<usize>) {
         let literal = self.cursor.slice(range.clone());
         if literal.contains("\\u") {
             let halves = lone_surrogates(literal).into_iter();
@@ -156,16 +189,25 @@ impl Walk<'_> {
                 with: "\\ufffd",
             }));
         }
-        Ok(())
     }
 
-    fn integer(&mut self) -> Result<(), SyntaxError> {
+    fn integer(&mut self, limit: &Limit) -> Result<(), SyntaxError> {
         let range = self.cursor.skip_value()?;
         let literal = self.cursor.slice(range.clone());
         if literal == "-0" {
             // Other decoders take it for a floating-point number.
-            self.edits.push(Edit { range, with: "0" });
-        } else if literal.parse::<i64>().is_err() {
+            self.edits.push(Edit {
+                range: range.clone(),
+                with: "0",
+            });
+        }
+        if literal.parse::<i64>().is_ok() {
+            let refuses = |literal: &str| {
+                let number = literal.parse().ok()?;
+                limit.refuses_integer(number)
+            };
+            self.limited(range, refuses);
+        } else {
             let at = self.at();
             let (problem, help) = if literal.contains(['.', 'e', 'E']) {
                 (
@@ -187,11 +229,19 @@ impl Walk<'_> {
     }
 
     /// `null` where an object belongs hides from the reader that nothing is configured there.
-    fn null(&mut self, shape: &Shape) -> Result<(), SyntaxError> {
+    fn null(&mut self, shape: &Shape, limit: &Limit) -> Result<(), SyntaxError> {
         let range = self.cursor.skip_value()?;
+        if matches!(shape, Shape::Text) && !matches!(self.path.last(), Some(Step::Key(_))) {
+            // A member can be absent; an element cannot, so it is read as an empty text.
+            self.limited(range.clone(), |_| limit.refuses_text(""));
+        }
         let nullable = self.version == Version::V3_2_0
             && matches!(self.path.last(), Some(Step::Key("clevis" | "custom")));
-        if matches!(shape, Shape::Object(_)) && !nullable && !self.path.is_empty() {
+        let is_object = matches!(
+            shape,
+            Shape::Object(_) | Shape::Strict(_) | Shape::Map(..) | Shape::Free
+        );
+        if is_object && !nullable && !self.path.is_empty() {
             let at = self.at();
             self.findings
                 .report(rule::OBJECT_NULL, at, "null where an object is expected")
@@ -221,6 +271,10 @@ impl Walk<'_> {
 
     fn unknown(&mut self, fields: &'static [Field], name: &str, key: Range<usize>) {
         let at = self.at().key(name);
+        if self.strict {
+            self.unknown_in_extension(fields, at, name, key);
+            return;
+        }
         if self.cursor.slice(key.clone()).contains('\\') {
             // Half of a surrogate pair in a name would stop other decoders, although nobody wants the member.
             self.edits.push(Edit {
@@ -263,17 +317,13 @@ impl Walk<'_> {
         }
     }
 
-    fn twin(&mut self, field: &Field, earlier: Range<usize>, key: Range<usize>) {
-        self.edits.push(Edit {
-            range: earlier,
-            with: IGNORED,
-        });
+    fn twin(&mut self, name: &str, key: Range<usize>) {
         let at = self.at();
         self.findings
             .report(
                 rule::KEY_DUPLICATE,
                 at,
-                format!("\"{}\" is given twice in one object", field.name),
+                format!("{} is given twice in one object", quoted(name)),
             )
             .span(key)
             .help("only this last one counts; merge the two");
@@ -282,6 +332,7 @@ impl Walk<'_> {
     fn at(&self) -> Pointer {
         self.path.iter().fold(Pointer::root(), |at, step| match step {
             Step::Key(key) => at.key(key),
+            Step::Name(name) => at.key(name),
             Step::Index(index) => at.index(*index),
         })
     }

@@ -76,6 +76,11 @@ impl<'a> Cursor<'a> {
         }
     }
 
+    /// Moves past one byte.
+    pub(crate) fn advance(&mut self) {
+        self.at += 1;
+    }
+
     /// Skips white space and returns the first byte of the value there.
     pub(crate) fn value_start(&mut self) -> Option<u8> {
         self.skip_space();
@@ -450,8 +455,8 @@ mod tests {
 
     #[test]
     fn lone_surrogates_are_found() {
-        assert_eq!(lone_surrogates(r#""\ud83d\ude00""#), []);
-        assert_eq!(lone_surrogates(r#""\\ud800""#), []);
+        assert!(lone_surrogates(r#""\ud83d\ude00""#).is_empty());
+        assert!(lone_surrogates(r#""\\ud800""#).is_empty());
         assert_eq!(lone_surrogates(r#""a\ud800\udc""#).len(), 1);
         assert_eq!(lone_surrogates(r#""\ud800\ud83d\ude00\udfff""#), [1..7, 19..25]);
     }

@@ -1,10 +1,12 @@
 //! The table and the types name the same members.
 
+use std::collections::BTreeMap;
+
 use serde::de::{Deserialize, Deserializer, Visitor};
 use serde::forward_to_deserialize_any;
 
 use super::*;
-use crate::types;
+use crate::types::{self, kindling};
 
 /// Asks a type for its members instead of giving it any.
 struct Probe<'a>(&'a mut Vec<&'static str>);
@@ -41,74 +43,189 @@ fn members<T: for<'de> Deserialize<'de>>() -> Vec<&'static str> {
 
 #[test]
 fn the_table_names_the_members_of_the_types() {
-    for (name, table, members) in [
-        ("Config", ROOT, members::<types::Config>()),
-        ("Ignition", IGNITION, members::<types::Ignition>()),
-        (
-            "IgnitionConfig",
-            IGNITION_CONFIG,
-            members::<types::IgnitionConfig>(),
-        ),
-        ("Proxy", PROXY, members::<types::Proxy>()),
-        ("Security", SECURITY, members::<types::Security>()),
-        ("Tls", TLS, members::<types::Tls>()),
-        ("Timeouts", TIMEOUTS, members::<types::Timeouts>()),
-        ("Resource", REFERENCE, members::<types::Resource>()),
-        ("Resource", CONTENTS, members::<types::Resource>()),
-        ("HttpHeader", HTTP_HEADER, members::<types::HttpHeader>()),
-        ("Verification", VERIFICATION, members::<types::Verification>()),
-        (
-            "KernelArguments",
-            KERNEL_ARGUMENTS,
-            members::<types::KernelArguments>(),
-        ),
-        ("Passwd", PASSWD, members::<types::Passwd>()),
-        ("Group", GROUP, members::<types::Group>()),
-        ("User", USER, members::<types::User>()),
-        ("Storage", STORAGE, members::<types::Storage>()),
-        ("Disk", DISK, members::<types::Disk>()),
-        ("Partition", PARTITION, members::<types::Partition>()),
-        ("Raid", RAID, members::<types::Raid>()),
-        ("Filesystem", FILESYSTEM, members::<types::Filesystem>()),
-        ("Luks", LUKS, members::<types::Luks>()),
-        ("Cex", CEX, members::<types::Cex>()),
-        ("Clevis", CLEVIS, members::<types::Clevis>()),
-        ("ClevisCustom", CLEVIS_CUSTOM, members::<types::ClevisCustom>()),
-        ("Tang", TANG, members::<types::Tang>()),
-        ("Owner", OWNER, members::<types::Owner>()),
-        ("File", FILE, members::<types::File>()),
-        ("Directory", DIRECTORY, members::<types::Directory>()),
-        ("Link", LINK, members::<types::Link>()),
-        ("Systemd", SYSTEMD, members::<types::Systemd>()),
-        ("Unit", UNIT, members::<types::Unit>()),
-        ("Dropin", DROPIN, members::<types::Dropin>()),
-    ] {
-        let mut names: Vec<_> = table.iter().map(|field| field.name).collect();
+    let types = [
+        ("config", members::<types::Config>()),
+        ("ignition", members::<types::Ignition>()),
+        ("configReferences", members::<types::IgnitionConfig>()),
+        ("proxy", members::<types::Proxy>()),
+        ("security", members::<types::Security>()),
+        ("tls", members::<types::Tls>()),
+        ("timeouts", members::<types::Timeouts>()),
+        ("reference", members::<types::Resource>()),
+        ("contents", members::<types::Resource>()),
+        ("httpHeader", members::<types::HttpHeader>()),
+        ("verification", members::<types::Verification>()),
+        ("kernelArguments", members::<types::KernelArguments>()),
+        ("passwd", members::<types::Passwd>()),
+        ("group", members::<types::Group>()),
+        ("user", members::<types::User>()),
+        ("storage", members::<types::Storage>()),
+        ("disk", members::<types::Disk>()),
+        ("partition", members::<types::Partition>()),
+        ("raid", members::<types::Raid>()),
+        ("filesystem", members::<types::Filesystem>()),
+        ("luks", members::<types::Luks>()),
+        ("cex", members::<types::Cex>()),
+        ("clevis", members::<types::Clevis>()),
+        ("clevisCustom", members::<types::ClevisCustom>()),
+        ("tang", members::<types::Tang>()),
+        ("owner", members::<types::Owner>()),
+        ("file", members::<types::File>()),
+        ("directory", members::<types::Directory>()),
+        ("link", members::<types::Link>()),
+        ("systemd", members::<types::Systemd>()),
+        ("unit", members::<types::Unit>()),
+        ("dropin", members::<types::Dropin>()),
+        ("kindling", members::<kindling::Kindling>()),
+        ("fileExtra", members::<kindling::FileExtra>()),
+        ("onFailure", members::<kindling::OnFailure>()),
+        ("transport", members::<kindling::Transport>()),
+        ("identity", members::<kindling::Identity>()),
+        ("resource", members::<types::Resource>()),
+        ("node", members::<kindling::Node>()),
+        ("access", members::<kindling::Access>()),
+        ("bootstrap", members::<kindling::Bootstrap>()),
+        ("cluster", members::<kindling::Cluster>()),
+        ("kubelet", members::<kindling::Kubelet>()),
+        ("preflight", members::<kindling::Preflight>()),
+        ("report", members::<kindling::Report>()),
+        ("sink", members::<kindling::Sink>()),
+    ];
+    let types: BTreeMap<_, _> = types.into_iter().collect();
+    let tables = tables();
+    assert_eq!(
+        tables.keys().collect::<Vec<_>>(),
+        types.keys().collect::<Vec<_>>()
+    );
+    for (name, table) in tables {
+        let mut names: Vec<_> = table.fields.iter().map(|field| field.name).collect();
         names.sort_unstable();
-        assert_eq!(names, members, "{name}");
+        assert_eq!(names, types[name], "{name}");
     }
 }
 
-/// A document with every member of `table`.
-fn full(table: &[Field]) -> serde_json::Value {
-    let member = |field: &Field| match field.shape {
+/// All tables by their names, which no two share.
+fn tables() -> BTreeMap<&'static str, &'static Table> {
+    fn collect(table: &'static Table, found: &mut BTreeMap<&'static str, &'static Table>) {
+        if let Some(known) = found.insert(table.name, table) {
+            assert!(std::ptr::eq(known, table), "two tables are called {}", table.name);
+            return;
+        }
+        for field in table.fields {
+            if let Some(below) = below(&field.shape) {
+                collect(below, found);
+            }
+        }
+    }
+    let mut found = BTreeMap::new();
+    collect(&ROOT, &mut found);
+    found
+}
+
+fn below(shape: &'static Shape) -> Option<&'static Table> {
+    match shape {
+        Shape::Object(table) | Shape::Objects(table) | Shape::Strict(table) => Some(table),
+        Shape::Map(_, member) => below(member),
+        Shape::Text | Shape::Integer | Shape::Boolean | Shape::Texts | Shape::Free => None,
+    }
+}
+
+/// All fields with the tables they are in.
+fn fields() -> impl Iterator<Item = (&'static str, &'static Field)> {
+    tables()
+        .into_iter()
+        .flat_map(|(name, table)| table.fields.iter().map(move |field| (name, field)))
+}
+
+#[test]
+fn every_field_is_described() {
+    for (table, field) in fields() {
+        let about = field.about;
+        assert!(
+            about.ends_with('.'),
+            "{table}.{} is not described in sentences",
+            field.name
+        );
+        assert!(
+            (10..=300).contains(&about.len()),
+            "{table}.{}: {} bytes of description",
+            field.name,
+            about.len()
+        );
+        assert!(!about.contains("  "), "{table}.{}: {about}", field.name);
+    }
+    let bytes: usize = fields().map(|(_, field)| field.about.len()).sum();
+    assert!(
+        bytes < 20_000,
+        "the descriptions are part of the binary, and have {bytes} bytes"
+    );
+}
+
+#[test]
+fn every_list_says_how_it_joins() {
+    for (table, field) in fields() {
+        let is_list = matches!(field.shape, Shape::Texts | Shape::Objects(_));
+        assert_eq!(
+            field.joining != Joining::NoList,
+            is_list,
+            "{table}.{}",
+            field.name
+        );
+        if let (Shape::Objects(table), Joining::By(key)) = (&field.shape, field.joining)
+            && !key.contains(' ')
+        {
+            assert!(
+                table.fields.iter().any(|field| field.name == key),
+                "{}",
+                field.name
+            );
+        }
+    }
+}
+
+#[test]
+fn no_member_is_older_than_the_object_it_is_in() {
+    for (table, field) in fields() {
+        // Tables that objects of different ages share are as old as the oldest.
+        if let (Shape::Object(below), true) = (&field.shape, field.first > V3_0_0)
+            && !matches!(below.name, "contents" | "reference")
+        {
+            let older: Vec<_> = below
+                .fields
+                .iter()
+                .filter(|member| member.first < field.first)
+                .collect();
+            assert!(older.is_empty(), "{table}.{}: {older:?}", field.name);
+        }
+    }
+}
+
+fn value(shape: &Shape) -> serde_json::Value {
+    match shape {
         Shape::Text => "x".into(),
         Shape::Integer => 7.into(),
         Shape::Boolean => true.into(),
         Shape::Texts => serde_json::json!(["x", "y"]),
-        Shape::Object(below) => full(below),
+        Shape::Object(below) | Shape::Strict(below) => full(below),
         Shape::Objects(below) => serde_json::json!([full(below)]),
-    };
+        Shape::Map(_, member) => serde_json::json!({ "x": value(member) }),
+        Shape::Free => serde_json::json!({ "x": [{ "y": null }] }),
+    }
+}
+
+/// A document with every member of `table`.
+fn full(table: &Table) -> serde_json::Value {
     table
+        .fields
         .iter()
-        .map(|field| (field.name.to_owned(), member(field)))
+        .map(|field| (field.name.to_owned(), value(&field.shape)))
         .collect::<serde_json::Map<_, _>>()
         .into()
 }
 
 #[test]
 fn every_member_survives_reading_and_writing() {
-    let document = full(ROOT);
+    let document = full(&ROOT);
     let config: types::Config = serde_json::from_value(document.clone()).expect("the shapes fit the types");
     assert_eq!(
         serde_json::to_value(&config).expect("plain data serialises"),

@@ -201,6 +201,32 @@ rules! {
         "An enabled unit without an Install section.");
     TEMPLATE_WITHOUT_INSTALL = nameless("template-without-install", Severity::Warning,
         "An enabled instance of a template without an Install section.");
+
+    // The extension; the reference knows nothing of it.
+    EXTENSION_KEY_UNKNOWN = nameless("extension-key-unknown", Severity::Error,
+        "A member that the extension does not have.");
+    EXTENSION_VERSION_MISSING = nameless("extension-version-missing", Severity::Error,
+        "The extension is used without naming its version.");
+    EXTENSION_VERSION_UNKNOWN = nameless("extension-version-unknown", Severity::Error,
+        "The extension's version is one that is not accepted.");
+    EXTENSION_VALUE_UNFIT = nameless("extension-value-unfit", Severity::Error,
+        "A value that its member of the extension does not take.");
+    EXTENSION_ENTRY_UNREADABLE = nameless("extension-entry-unreadable", Severity::Error,
+        "The file that stands for the extension does not hold it in plain sight.");
+    EXTENSION_FILE_UNKNOWN = nameless("extension-file-unknown", Severity::Error,
+        "The extension speaks of a file that the config does not have.");
+    EXTENSION_FILE_COMPRESSED_TWICE = nameless("extension-file-compressed-twice", Severity::Error,
+        "A file has a compression in the extension and another one in its contents.");
+    TOKEN_AMBIGUOUS = nameless("token-ambiguous", Severity::Error,
+        "A bootstrap token is given as text and by its source.");
+    TOKEN_WITHOUT_SERVER = nameless("token-without-server", Severity::Error,
+        "A bootstrap token is given, but no server to show it to.");
+    SINK_MEMBER_MISSING = nameless("sink-member-missing", Severity::Error,
+        "A sink lacks the address that its type needs.");
+    SINK_MEMBER_UNSUPPORTED = nameless("sink-member-unsupported", Severity::Error,
+        "A sink has a member, or a URL of a scheme, that its type does not take.");
+    CLIENT_IDENTITY_INCOMPLETE = nameless("client-identity-incomplete", Severity::Error,
+        "A client certificate without its key, or a key without its certificate.");
 }
 
 #[cfg(test)]

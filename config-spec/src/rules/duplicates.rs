@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use super::{Findings, catalog as rule, resources};
 use crate::diagnostic::Pointer;
 use crate::keyed::Keyed;
+use crate::types::kindling::Kindling;
 use crate::types::{Config, Storage};
 
 /// Checks every list that has keys.
@@ -79,6 +80,32 @@ pub(super) fn check(config: &Config, findings: &mut Findings) {
             || root().key("systemd").key("units").index(index).key("dropins"),
             findings,
         );
+    }
+    extension(&config.kindling, findings);
+}
+
+fn extension(kindling: &Kindling, findings: &mut Findings) {
+    let node = &kindling.node;
+    let at_node = |object: &'static str, list: &'static str| {
+        let at = Pointer::root().key("kindling").key("node");
+        at.key(object).key(list)
+    };
+    let at = || at_node("cluster", "caCertHashes");
+    list(&node.cluster.ca_cert_hashes, at, findings);
+    let at = || at_node("cluster", "certificateAuthorities");
+    list(&node.cluster.certificate_authorities, at, findings);
+    list(&node.kubelet.taints, || at_node("kubelet", "taints"), findings);
+    list(
+        &node.preflight.ignore,
+        || at_node("preflight", "ignore"),
+        findings,
+    );
+    let at_sinks = || Pointer::root().key("kindling").key("report").key("sinks");
+    list(&kindling.report.sinks, at_sinks, findings);
+    for (index, sink) in kindling.report.sinks.iter().enumerate() {
+        let at = || at_sinks().index(index).key("certificateAuthorities");
+        list(&sink.certificate_authorities, at, findings);
+        list(&sink.headers, || at_sinks().index(index).key("headers"), findings);
     }
 }
 

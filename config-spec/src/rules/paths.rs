@@ -27,7 +27,7 @@ pub(super) fn check(path: &str, at: impl FnOnce() -> Pointer, findings: &mut Fin
 
 /// The shortest path that means the same if no link is on the way: no `.`, no `..` that can be resolved, no empty
 /// segments, no slash at the end.
-pub(super) fn clean(path: &str) -> String {
+pub(crate) fn clean(path: &str) -> String {
     let rooted = path.starts_with('/');
     let mut segments: Vec<&str> = Vec::new();
     for segment in path.split('/') {

@@ -4,9 +4,10 @@ mod source;
 
 use super::{Check, Findings, catalog as rule};
 use crate::diagnostic::Pointer;
-use crate::types::{Config, Resource};
+use crate::types::kindling::Kindling;
+use crate::types::{Config, HttpHeader, Resource};
 use crate::url_syntax;
-use crate::version::Version;
+use crate::version::{NEWEST, Version};
 
 pub(super) use source::validate;
 
@@ -21,19 +22,27 @@ pub(super) const CHECKS: &[Check] = &[
 
 /// A place in a config that holds a resource.
 #[derive(Clone, Copy)]
-pub(super) enum Place {
+pub(super) enum Place<'a> {
     Merge(usize),
     Replace,
     Authority(usize),
     Contents(usize),
     Append(usize, usize),
     KeyFile(usize),
+    ClusterAuthority(usize),
+    TokenSource,
+    SinkAuthority(usize, usize),
+    ClientCertificate(&'a str),
+    ClientKey(&'a str),
 }
 
-impl Place {
+impl Place<'_> {
     pub(super) fn at(self) -> Pointer {
         let ignition = || Pointer::root().key("ignition");
         let storage = || Pointer::root().key("storage");
+        let extension = || Pointer::root().key("kindling");
+        let node = || extension().key("node");
+        let host_at = |host| extension().key("transport").key("hosts").key(host);
         match self {
             Self::Merge(index) => ignition().key("config").key("merge").index(index),
             Self::Replace => ignition().key("config").key("replace"),
@@ -45,7 +54,33 @@ impl Place {
             Self::Contents(file) => storage().key("files").index(file).key("contents"),
             Self::Append(file, index) => storage().key("files").index(file).key("append").index(index),
             Self::KeyFile(volume) => storage().key("luks").index(volume).key("keyFile"),
+            Self::ClusterAuthority(index) => node().key("cluster").key("certificateAuthorities").index(index),
+            Self::TokenSource => node().key("bootstrap").key("tokenSource"),
+            Self::SinkAuthority(sink, index) => extension()
+                .key("report")
+                .key("sinks")
+                .index(sink)
+                .key("certificateAuthorities")
+                .index(index),
+            Self::ClientCertificate(host) => host_at(host).key("clientCertificate"),
+            Self::ClientKey(host) => host_at(host).key("clientKey"),
         }
+    }
+
+    pub(super) fn is_extension(self) -> bool {
+        matches!(
+            self,
+            Self::ClusterAuthority(_)
+                | Self::TokenSource
+                | Self::SinkAuthority(..)
+                | Self::ClientCertificate(_)
+                | Self::ClientKey(_)
+        )
+    }
+
+    /// The version by which a resource here is judged in a document of `version`: the extension has them all.
+    fn version(self, version: Version) -> Version {
+        if self.is_extension() { NEWEST } else { version }
     }
 
     /// Whether the resource is part of a file. In 3.0.0 those alone had the full set of rules.
@@ -55,7 +90,7 @@ impl Place {
 }
 
 /// All resources of a config with their places.
-pub(super) fn all(config: &Config) -> impl Iterator<Item = (Place, &Resource)> {
+pub(super) fn all(config: &Config) -> impl Iterator<Item = (Place<'_>, &Resource)> {
     let ignition = &config.ignition;
     let merge = ignition
         .config
@@ -82,6 +117,31 @@ pub(super) fn all(config: &Config) -> impl Iterator<Item = (Place, &Resource)> {
         .chain(authorities)
         .chain(files)
         .chain(keys)
+        .chain(of_extension(&config.kindling))
+}
+
+fn of_extension(kindling: &Kindling) -> impl Iterator<Item = (Place<'_>, &Resource)> {
+    let authorities = kindling.node.cluster.certificate_authorities.iter().enumerate();
+    let authorities = authorities.map(|(index, authority)| (Place::ClusterAuthority(index), authority));
+    let sinks = kindling
+        .report
+        .sinks
+        .iter()
+        .enumerate()
+        .flat_map(|(sink, entry)| {
+            let authorities = entry.certificate_authorities.iter().enumerate();
+            authorities.map(move |(index, authority)| (Place::SinkAuthority(sink, index), authority))
+        });
+    let hosts = kindling.transport.hosts.iter().flat_map(|(host, identity)| {
+        [
+            (Place::ClientCertificate(host), &identity.client_certificate),
+            (Place::ClientKey(host), &identity.client_key),
+        ]
+    });
+    authorities
+        .chain([(Place::TokenSource, &kindling.node.bootstrap.token_source)])
+        .chain(sinks)
+        .chain(hosts)
 }
 
 fn is_empty(source: Option<&String>) -> bool {
@@ -113,13 +173,19 @@ fn sources_are_urls(config: &Config, version: Version, findings: &mut Findings) 
         // 3.0.0 had a plain string for authorities, so an absent source was an empty URL, which has no scheme.
         let required = version < Version::V3_1_0 && matches!(place, Place::Authority(_));
         if required || !source.is_empty() {
-            source::check(source, version, || place.at().key("source"), findings);
+            source::check(
+                source,
+                place.version(version),
+                || place.at().key("source"),
+                findings,
+            );
         }
     }
 }
 
+/// In the extension the table of fields sees to that.
 fn compression_is_known(config: &Config, _: Version, findings: &mut Findings) {
-    for (place, resource) in all(config) {
+    for (place, resource) in all(config).filter(|(place, _)| !place.is_extension()) {
         if let Some(compression) = &resource.compression
             && !matches!(compression.as_str(), "" | "gzip")
         {
@@ -131,13 +197,13 @@ fn compression_is_known(config: &Config, _: Version, findings: &mut Findings) {
     }
 }
 
-fn at_hash(place: Place) -> Pointer {
+fn at_hash(place: Place<'_>) -> Pointer {
     place.at().key("verification").key("hash")
 }
 
 fn hashes_have_a_source(config: &Config, version: Version, findings: &mut Findings) {
     for (place, resource) in all(config) {
-        let checked = version >= Version::V3_1_0 || place.is_file();
+        let checked = place.version(version) >= Version::V3_1_0 || place.is_file();
         if checked && resource.source.is_none() && resource.verification.hash.is_some() {
             findings
                 .report(
@@ -166,6 +232,7 @@ fn hashes_fit(config: &Config, version: Version, findings: &mut Findings) {
                 .help("write sha512-, then 128 hexadecimal digits");
             continue;
         };
+        let version = place.version(version);
         let length = match function {
             "sha512" => 128,
             "sha256" if version >= Version::V3_1_0 => 64,
@@ -218,23 +285,28 @@ fn headers_fit(config: &Config, _: Version, findings: &mut Findings) {
                 );
             }
         }
-        for (index, header) in resource.http_headers.iter().enumerate() {
-            if header.name.is_empty() {
-                findings.report(
-                    rule::HEADER_NAME_EMPTY,
-                    at().index(index).key("name"),
-                    "a header has no name",
-                );
-            }
-            if header.value.as_deref() == Some("") {
-                findings
-                    .report(
-                        rule::HEADER_VALUE_EMPTY,
-                        at().index(index).key("value"),
-                        "a header's value is empty",
-                    )
-                    .help("leave the value out to remove an inherited header");
-            }
+        headers_have_names(&resource.http_headers, at, findings);
+    }
+}
+
+/// Looks at each header by itself.
+pub(super) fn headers_have_names(headers: &[HttpHeader], at: impl Fn() -> Pointer, findings: &mut Findings) {
+    for (index, header) in headers.iter().enumerate() {
+        if header.name.is_empty() {
+            findings.report(
+                rule::HEADER_NAME_EMPTY,
+                at().index(index).key("name"),
+                "a header has no name",
+            );
+        }
+        if header.value.as_deref() == Some("") {
+            findings
+                .report(
+                    rule::HEADER_VALUE_EMPTY,
+                    at().index(index).key("value"),
+                    "a header's value is empty",
+                )
+                .help("leave the value out to remove an inherited header");
         }
     }
 }

@@ -1,5 +1,7 @@
 //! `null` reads as absence, and absence is not written.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Deserializer};
 
 /// Reads a plain scalar or an object; `null` leaves the default.
@@ -23,6 +25,25 @@ where
         .into_iter()
         .map(Option::unwrap_or_default)
         .collect())
+}
+
+/// Reads an object whose members the user names; `null` is the empty one and a `null` member is its kind's default.
+pub(super) fn map<'de, D, T>(from: D) -> Result<BTreeMap<String, T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de> + Default,
+{
+    let members: Option<BTreeMap<String, Option<T>>> = Option::deserialize(from)?;
+    Ok(members
+        .unwrap_or_default()
+        .into_iter()
+        .map(|(name, member)| (name, member.unwrap_or_default()))
+        .collect())
+}
+
+/// Whether a section says nothing, so that what does not know it need not see it.
+pub(super) fn is_default<T: Default + PartialEq>(section: &T) -> bool {
+    *section == T::default()
 }
 
 /// Whether an optional plain integer was left out.

@@ -8,10 +8,8 @@ use super::absent;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub struct KernelArguments {
-    /// Arguments that must be there.
     #[serde(deserialize_with = "absent::list", skip_serializing_if = "Vec::is_empty")]
     pub should_exist: Vec<String>,
-    /// Arguments that must not be there.
     #[serde(deserialize_with = "absent::list", skip_serializing_if = "Vec::is_empty")]
     pub should_not_exist: Vec<String>,
 }

@@ -20,25 +20,18 @@ pub use raid::Raid;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub struct Storage {
-    /// Directories; keyed by path, together with files and links.
     #[serde(deserialize_with = "absent::list", skip_serializing_if = "Vec::is_empty")]
     pub directories: Vec<Directory>,
-    /// Disks to partition; keyed by device.
     #[serde(deserialize_with = "absent::list", skip_serializing_if = "Vec::is_empty")]
     pub disks: Vec<Disk>,
-    /// Files; keyed by path, together with directories and links.
     #[serde(deserialize_with = "absent::list", skip_serializing_if = "Vec::is_empty")]
     pub files: Vec<File>,
-    /// File systems; keyed by device.
     #[serde(deserialize_with = "absent::list", skip_serializing_if = "Vec::is_empty")]
     pub filesystems: Vec<Filesystem>,
-    /// Links; keyed by path, together with files and directories.
     #[serde(deserialize_with = "absent::list", skip_serializing_if = "Vec::is_empty")]
     pub links: Vec<Link>,
-    /// Encrypted volumes; keyed by name.
     #[serde(deserialize_with = "absent::list", skip_serializing_if = "Vec::is_empty")]
     pub luks: Vec<Luks>,
-    /// Software RAID arrays; keyed by name.
     #[serde(deserialize_with = "absent::list", skip_serializing_if = "Vec::is_empty")]
     pub raid: Vec<Raid>,
 }

@@ -9,7 +9,7 @@ pub(super) fn wanted(shape: &Shape) -> &'static str {
         Shape::Integer => "an integer",
         Shape::Boolean => "true or false",
         Shape::Texts => "a list of strings",
-        Shape::Object(_) => "an object",
+        Shape::Object(_) | Shape::Strict(_) | Shape::Map(..) | Shape::Free => "an object",
         Shape::Objects(_) => "a list of objects",
     }
 }
