@@ -12,7 +12,7 @@ MODULE_DIR ?= $(PREFIX)/lib/dracut/modules.d/30kindling
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 AS_ROOT := $(if $(SUDO),sudo env "PATH=$$PATH" "HOME=$$HOME")
 
-.PHONY: all build demo test lint unit guests bench size install clean
+.PHONY: all build demo test lint unit guests reference bench size install clean
 
 all: build
 
@@ -57,6 +57,10 @@ tools: cc
 cc:
 	@command -v cc >/dev/null || { $(SUDO) apt-get update -q && \
 	  $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends gcc libc6-dev; }
+
+# Write what is made from the table of fields: the JSON Schemas and the page of the config language.
+reference:
+	KINDLING_RENEW=1 cargo nextest run --locked -p kindling-config-spec -E 'test(what_the_table_gives)'
 
 bench: build
 	tests/bench/run.sh $(BINARY)

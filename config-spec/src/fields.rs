@@ -293,4 +293,4 @@ impl Limit {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 
 use crate::fields::{Field, Joining, KINDLING, Limit, ROOT, Shape, Table};
 use crate::types::kindling::VERSION;
-use crate::version::Version;
+use crate::version::{NEWEST, Version};
 
 /// What there is a schema of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,11 +50,7 @@ impl fmt::Display for Language {
 pub fn schema(language: Language) -> Value {
     let (version, title, table) = match language {
         Language::Spec(version) => (version, format!("Ignition config {version}"), &ROOT),
-        Language::Extension => (
-            crate::version::NEWEST,
-            format!("Kindling extension {VERSION}"),
-            &KINDLING,
-        ),
+        Language::Extension => (NEWEST, format!("Kindling extension {VERSION}"), &KINDLING),
     };
     let mut maker = Maker {
         version,
@@ -164,7 +160,10 @@ impl Maker {
             }
             Shape::Object(table) => self.reference(table),
             Shape::Strict(table) => {
+                // The extension is the same in documents of all versions.
+                let outside = std::mem::replace(&mut self.version, NEWEST);
                 let mut schema = self.reference(table);
+                self.version = outside;
                 needs_version(&mut schema);
                 schema
             }
@@ -275,3 +274,6 @@ fn version_expression(version: Version) -> String {
 fn literal(json: &str) -> Value {
     serde_json::from_str(json).expect("a test reads every value of the table")
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,6 +6,9 @@ use std::time::Duration;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
+use kindling_config_spec::Language;
+use kindling_config_spec::version::NEWEST_STABLE;
+
 use super::{USAGE, complain, environment, run_stage};
 use crate::plan::Stage;
 use crate::stages::{Options, dry_run};
@@ -30,6 +33,12 @@ enum Command {
         /// How to print the plan.
         #[arg(long, value_enum, default_value_t = Format::Text)]
         format: Format,
+    },
+    /// Print a JSON Schema of the config language, for editors.
+    Schema {
+        /// A spec version, or `kindling` for the extension alone.
+        #[arg(default_value = NEWEST_STABLE.as_str())]
+        version: String,
     },
     /// Run one stage, in the initramfs.
     Stage {
@@ -69,6 +78,7 @@ pub(super) fn main(arguments: &[OsString]) -> u8 {
 fn run(command: Command) -> u8 {
     match command {
         Command::Plan { config, root, format } => plan(&config, root.as_deref(), format),
+        Command::Schema { version } => schema(&version),
         Command::Stage {
             name,
             platform,
@@ -95,6 +105,18 @@ fn run(command: Command) -> u8 {
             run_stage(&options, log_to_stdout)
         }
     }
+}
+
+fn schema(version: &str) -> u8 {
+    let Some(language) = Language::from_name(version) else {
+        let known: Vec<String> = Language::all().map(|language| language.to_string()).collect();
+        complain(&format!(
+            "no schema of {version:?}; there are: {}",
+            known.join(", ")
+        ));
+        return USAGE;
+    };
+    super::print(&format!("{:#}", kindling_config_spec::schema(language)))
 }
 
 fn plan(config: &std::path::Path, root: Option<&std::path::Path>, format: Format) -> u8 {

@@ -1,7 +1,7 @@
 //! References to bytes kept elsewhere.
 
 use super::patterns::{HASH, SOURCE};
-use super::{Field, Joining, Limit, Table, object, objects, text};
+use super::{Field, Joining, Limit, Shape, Table, object, objects, text};
 use crate::version::Version::{V3_0_0, V3_1_0};
 
 const COMPRESSION: Field = text(
@@ -65,7 +65,10 @@ pub(super) static RESOURCE: Table = Table {
             ..HEADERS
         },
         SOURCE_URL,
-        CHECKED_BY,
+        Field {
+            shape: Shape::Object(&RESOURCE_VERIFICATION),
+            ..CHECKED_BY
+        },
     ],
 };
 
@@ -89,12 +92,20 @@ pub(super) static HTTP_HEADER: Table = Table {
 
 pub(super) static VERIFICATION: Table = Table {
     name: "verification",
-    fields: &[text(
-        V3_0_0,
-        "hash",
-        "The function, a hyphen and the hex digest of the bytes after decompression: `sha512-` and 128 digits, or since \
-         3.1.0 `sha256-` and 64.",
-    )
-    .pattern(&HASH)
-    .example(r#""sha256-e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855""#)],
+    fields: &[HASH_TEXT],
 };
+
+/// The same of the extension, which has the functions of all versions.
+static RESOURCE_VERIFICATION: Table = Table {
+    name: "resourceVerification",
+    fields: &[HASH_TEXT],
+};
+
+const HASH_TEXT: Field = text(
+    V3_0_0,
+    "hash",
+    "The function, a hyphen and the hex digest of the bytes after decompression: `sha512-` and 128 digits, or since \
+     3.1.0 `sha256-` and 64.",
+)
+.pattern(&HASH)
+.example(r#""sha256-e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855""#);

@@ -81,6 +81,7 @@ fn the_table_names_the_members_of_the_types() {
         ("onFailure", members::<kindling::OnFailure>()),
         ("transport", members::<kindling::Transport>()),
         ("identity", members::<kindling::Identity>()),
+        ("resourceVerification", members::<types::Verification>()),
         ("resource", members::<types::Resource>()),
         ("node", members::<kindling::Node>()),
         ("access", members::<kindling::Access>()),
@@ -105,7 +106,7 @@ fn the_table_names_the_members_of_the_types() {
 }
 
 /// All tables by their names, which no two share.
-fn tables() -> BTreeMap<&'static str, &'static Table> {
+pub(crate) fn tables() -> BTreeMap<&'static str, &'static Table> {
     fn collect(table: &'static Table, found: &mut BTreeMap<&'static str, &'static Table>) {
         if let Some(known) = found.insert(table.name, table) {
             assert!(std::ptr::eq(known, table), "two tables are called {}", table.name);
@@ -131,7 +132,7 @@ fn below(shape: &'static Shape) -> Option<&'static Table> {
 }
 
 /// All fields with the tables they are in.
-fn fields() -> impl Iterator<Item = (&'static str, &'static Field)> {
+pub(crate) fn fields() -> impl Iterator<Item = (&'static str, &'static Field)> {
     tables()
         .into_iter()
         .flat_map(|(name, table)| table.fields.iter().map(move |field| (name, field)))
