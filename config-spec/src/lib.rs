@@ -13,6 +13,8 @@ pub mod document;
 mod extension;
 mod fields;
 mod keyed;
+#[cfg(test)]
+mod manual;
 mod merge;
 pub mod rules;
 mod schema;

@@ -1,6 +1,7 @@
 //! What stages hand to each other, and the command line.
 
 use std::fs;
+use std::process::Command;
 
 use crate::sandbox::{Sandbox, assert_same, listing};
 use crate::{plain, refuses, secrets};
@@ -86,6 +87,31 @@ fn a_state_that_is_a_directory() {
   what:  cannot read DIR/run/state: Is a directory (os error 21)
   next:  remove DIR/run/state to start the first boot anew"#,
     );
+}
+
+#[test]
+fn a_schema_of_no_version() {
+    let run = |words: &[&str]| {
+        let mut call = Command::new(env!("CARGO_BIN_EXE_kindling"));
+        call.arg("schema").args(words).output().unwrap()
+    };
+    let unknown = run(&["3.7.0"]);
+    assert_eq!(unknown.status.code(), Some(2));
+    assert_eq!(
+        String::from_utf8_lossy(&unknown.stderr).trim_end(),
+        "no schema of \"3.7.0\"; there are: 3.0.0, 3.1.0, 3.2.0, 3.3.0, 3.4.0, 3.5.0, 3.6.0, 3.7.0-experimental, \
+         kindling-1.0.0"
+    );
+    for (words, id) in [
+        (&[][..], "urn:kindling:schema:3.6.0"),
+        (&["3.0.0"], "urn:kindling:schema:3.0.0"),
+        (&["kindling"], "urn:kindling:schema:kindling-1.0.0"),
+    ] {
+        let ran = run(words);
+        assert_eq!(ran.status.code(), Some(0));
+        let schema: serde_json::Value = serde_json::from_slice(&ran.stdout).unwrap();
+        assert_eq!(schema["$id"], id);
+    }
 }
 
 #[test]

@@ -15,8 +15,8 @@ pub(super) static IGNITION: Table = Table {
         text(
             V3_0_0,
             "version",
-            "The version of the language the document is written in. It decides which members exist and which rules \
-             hold; configs of different versions can be merged.",
+            "The version of the language the document is written in. It decides which members exist and \
+             which rules hold; configs of different versions can be merged.",
         )
         .required()
         .limit(Limit::Version),
@@ -38,8 +38,8 @@ pub(super) static CONFIG: Table = Table {
             V3_0_0,
             "replace",
             &REFERENCE,
-            "A config to use instead of this one, of which then only this section's settings for fetching are used. \
-             Unused while `source` is absent.",
+            "A config to use instead of this one, of which then only this section's settings for fetching \
+             are used. Unused while `source` is absent.",
         ),
     ],
 };
@@ -65,8 +65,8 @@ pub(super) static PROXY: Table = Table {
             V3_1_0,
             "noProxy",
             Joining::ByText,
-            "Hosts reached without a proxy: addresses, prefixes such as `10.0.0.0/8`, domains, `.domain`, `host:port`, \
-             or `*` for all.",
+            "Hosts reached without a proxy: addresses, prefixes such as `10.0.0.0/8`, domains, `.domain`, \
+             `host:port`, or `*` for all.",
         )
         .example(r#"["10.0.0.0/8", ".example.com"]"#),
     ],
@@ -84,7 +84,8 @@ pub(super) static TLS: Table = Table {
         "certificateAuthorities",
         &REFERENCE,
         Joining::By("source"),
-        "PEM bundles of authorities that are trusted besides the system's. They count for what is fetched after them.",
+        "PEM bundles of authorities that are trusted besides the system's. They count for what is fetched \
+         after them.",
     )
     .demands("source", V3_0_0)],
 };

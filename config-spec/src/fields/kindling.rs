@@ -18,8 +18,8 @@ pub(super) const SECTION: Field = field(
     ALWAYS,
     "kindling",
     Shape::Strict(&KINDLING),
-    "The extension: joining a cluster, reporting, and what else the base language cannot say. Other engines ignore it \
-     with a warning. An unknown member inside it is an error.",
+    "The extension: joining a cluster, reporting, and what else the base language cannot say. Other engines \
+     ignore it with a warning. An unknown member inside it is an error.",
 );
 
 pub(crate) static KINDLING: Table = Table {
@@ -70,14 +70,15 @@ pub(super) static FILE_EXTRA: Table = Table {
         text(
             ALWAYS,
             "compression",
-            "How the fetched contents are compressed, where that is not gzip. It excludes `contents.compression` of the \
-             file.",
+            "How the fetched contents are compressed, where that is not gzip. It excludes \
+             `contents.compression` of the file.",
         )
         .limit(Limit::Words(&[(ALWAYS, "zstd")])),
         boolean(
             ALWAYS,
             "expand",
-            "Whether placeholders for facts of this machine are replaced in the contents before the file is written.",
+            "Whether placeholders for facts of this machine are replaced in the contents before the file is \
+             written.",
         ),
     ],
 };
@@ -100,7 +101,8 @@ pub(super) static ON_FAILURE: Table = Table {
         integer(
             ALWAYS,
             "attempts",
-            "How often in a row `reboot` tries again before the machine stays in the emergency shell. Absent is no limit.",
+            "How often in a row `reboot` tries again before the machine stays in the emergency shell. Absent \
+             is no limit.",
         )
         .limit(Limit::Range(1, 1000))
         .example("5"),

@@ -35,7 +35,7 @@ pub(super) static GROUP: Table = Table {
         text(
             V3_0_0,
             "name",
-            "The group's name. A group without one is never made.",
+            "The group's name, by which it is found in the new root.",
         )
         .example(r#""ops""#),
         text(
@@ -104,8 +104,8 @@ pub(super) static USER: Table = Table {
         text(
             V3_0_0,
             "passwordHash",
-            "The hashed password, as crypt(5) writes it, never the password. Absent leaves a new \
-             account without one, so that no password lets anybody in.",
+            "The hashed password, as crypt(5) writes it, never the password. Absent leaves a new account \
+             without one, so that no password lets anybody in.",
         )
         .example(r#""$y$j9T$example$hash""#),
         text(

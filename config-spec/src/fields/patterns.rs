@@ -216,7 +216,8 @@ pub(super) static TAINT: Pattern = held(
     "`key=value:Effect` with NoSchedule, PreferNoSchedule or NoExecute",
     &[(
         V3_0_0,
-        "(?:[-.0-9a-z]{1,253}/)?[0-9A-Za-z](?:[-_.0-9A-Za-z]{0,61}[0-9A-Za-z])?(?:=(?:[0-9A-Za-z](?:[-_.0-9A-Za-z]{0,61}[0-9A-Za-z])?)?)?:(?:NoSchedule|PreferNoSchedule|NoExecute)",
+        "(?:[-.0-9a-z]{1,253}/)?[0-9A-Za-z](?:[-_.0-9A-Za-z]{0,61}[0-9A-Za-z])?\
+         (?:=(?:[0-9A-Za-z](?:[-_.0-9A-Za-z]{0,61}[0-9A-Za-z])?)?)?:(?:NoSchedule|PreferNoSchedule|NoExecute)",
     )],
     |taint| {
         taint.split_once(':').is_some_and(|(key, effect)| {

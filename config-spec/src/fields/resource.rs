@@ -22,8 +22,9 @@ const HEADERS: Field = objects(
 const SOURCE_URL: Field = text(
     V3_0_0,
     "source",
-    "Where the bytes are: a URL of `http`, `https`, `tftp`, `s3`, `gs`, `arn` (of an S3 object), or `data` for contents \
-     that stand in the config itself. An empty text is empty contents; absent is nothing at all.",
+    "Where the bytes are: a URL of `http`, `https`, `tftp`, `s3`, `gs`, `arn` (of an S3 object), or `data` \
+     for contents that stand in the config itself. An empty text is empty contents; absent is nothing at \
+     all.",
 )
 .pattern(&SOURCE)
 .example(r#""https://config.example.com/worker.ign""#);
@@ -104,8 +105,8 @@ static RESOURCE_VERIFICATION: Table = Table {
 const HASH_TEXT: Field = text(
     V3_0_0,
     "hash",
-    "The function, a hyphen and the hex digest of the bytes after decompression: `sha512-` and 128 digits, or since \
-     3.1.0 `sha256-` and 64.",
+    "The function, a hyphen and the hex digest of the bytes after decompression: `sha512-` and 128 digits, \
+     or since 3.1.0 `sha256-` and 64.",
 )
 .pattern(&HASH)
 .example(r#""sha256-e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855""#);

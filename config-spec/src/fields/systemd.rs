@@ -21,7 +21,8 @@ pub(super) static UNIT: Table = Table {
         text(
             V3_0_0,
             "contents",
-            "The unit file itself, with `\\n` between its lines. Absent or empty leaves the image's unit alone.",
+            "The unit file itself, with `\\n` between its lines. Absent or empty leaves the image's unit \
+             alone.",
         )
         .example(r#""[Service]\nExecStart=/usr/bin/true\n\n[Install]\nWantedBy=multi-user.target\n""#),
         objects(
@@ -34,7 +35,8 @@ pub(super) static UNIT: Table = Table {
         boolean(
             V3_0_0,
             "enabled",
-            "True enables the unit by its `[Install]` section, false disables it; absent leaves that as it is.",
+            "True enables the unit by its `[Install]` section, false disables it; absent leaves that as it \
+             is.",
         )
         .no_default(),
         boolean(
@@ -46,8 +48,8 @@ pub(super) static UNIT: Table = Table {
         text(
             V3_0_0,
             "name",
-            "The unit's name with its type: `.service`, `.socket`, `.device`, `.mount`, `.automount`, `.swap`, `.target`, \
-             `.path`, `.timer`, `.snapshot`, `.slice` or `.scope`.",
+            "The unit's name with its type: `.service`, `.socket`, `.device`, `.mount`, `.automount`, \
+             `.swap`, `.target`, `.path`, `.timer`, `.snapshot`, `.slice` or `.scope`.",
         )
         .required()
         .pattern(&UNIT_NAME)

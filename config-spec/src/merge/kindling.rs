@@ -114,7 +114,8 @@ impl Merge for Cluster {
 }
 
 impl Merge for Kubelet {
-    /// What is inside a member of the kubelet's own configuration is the kubelet's matter, so members are replaced whole.
+    /// What is inside a member of the kubelet's own configuration is the kubelet's matter: members are replaced
+    /// whole.
     fn over(self, child: Self) -> Self {
         let mut config = self.config;
         config.extend(child.config);

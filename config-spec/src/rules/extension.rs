@@ -3,6 +3,8 @@
 
 mod sinks;
 
+use std::collections::BTreeSet;
+
 use super::{Check, Findings, catalog as rule, resources};
 use crate::diagnostic::Pointer;
 use crate::suggest::quoted;
@@ -101,19 +103,22 @@ fn identities_are_complete(config: &Config, _: Version, findings: &mut Findings)
 }
 
 fn files_are_there(config: &Config, _: Version, findings: &mut Findings) {
+    let files: BTreeSet<&str> = config
+        .storage
+        .files
+        .iter()
+        .map(|file| file.path.as_str())
+        .collect();
     for path in config.kindling.files.keys() {
-        let mut files = config.storage.files.iter().map(|file| file.path.as_str());
-        if files.clone().any(|file| file == path) {
-            continue;
-        }
-        let message = format!("storage.files has no file {}", quoted(path));
-        let report = findings.report(
-            rule::EXTENSION_FILE_UNKNOWN,
-            root().key("files").key(path),
-            message,
-        );
-        if let Some(similar) = crate::suggest::similar(path, &mut files) {
-            report.help(format!("did you mean {}?", quoted(similar)));
+        if !files.contains(path.as_str()) {
+            let message = format!("storage.files has no file {}", quoted(path));
+            findings
+                .report(
+                    rule::EXTENSION_FILE_UNKNOWN,
+                    root().key("files").key(path),
+                    message,
+                )
+                .help("write the path as it is in storage.files, or remove the member");
         }
     }
 }

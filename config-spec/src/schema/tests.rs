@@ -228,15 +228,15 @@ fn smallest(table: &Table, version: Version) -> Value {
     Value::Object(members)
 }
 
+/// Makes a document of one object in it.
+type Place<'a> = dyn Fn(Value) -> Value + 'a;
+
+/// What is done with a table and the place of its objects.
+type Visit<'a> = dyn FnMut(&Table, &Place<'_>) + 'a;
+
 /// Calls `visit` with each table a document of `version` can have, and what makes a document of one of its objects.
-fn every_object(version: Version, visit: &mut dyn FnMut(&Table, &dyn Fn(Value) -> Value)) {
-    fn below(
-        table: &Table,
-        version: Version,
-        depth: usize,
-        place: &dyn Fn(Value) -> Value,
-        visit: &mut dyn FnMut(&Table, &dyn Fn(Value) -> Value),
-    ) {
+fn every_object(version: Version, visit: &mut Visit<'_>) {
+    fn below(table: &Table, version: Version, place: &Place<'_>, visit: &mut Visit<'_>) {
         visit(table, place);
         for field in table.fields.iter().filter(|field| field.first <= version) {
             let around = |value: Value| {
@@ -247,27 +247,19 @@ fn every_object(version: Version, visit: &mut dyn FnMut(&Table, &dyn Fn(Value) -
             match &field.shape {
                 // The extension is the same in all versions: the first and the newest are enough.
                 Shape::Strict(_) if !matches!(version, Version::V3_0_0 | NEWEST) => {}
-                Shape::Object(inner) | Shape::Strict(inner) => {
-                    below(inner, version, depth + 1, &around, visit)
-                }
+                Shape::Object(inner) | Shape::Strict(inner) => below(inner, version, &around, visit),
                 Shape::Objects(inner) => {
-                    below(inner, version, depth + 1, &|value| around(json!([value])), visit);
+                    below(inner, version, &|value| around(json!([value])), visit);
                 }
                 Shape::Map(_, Shape::Object(inner)) => {
                     let key = if table.name == "transport" { "h" } else { "/a" };
-                    below(
-                        inner,
-                        version,
-                        depth + 1,
-                        &|value| around(json!({ key: value })),
-                        visit,
-                    );
+                    below(inner, version, &|value| around(json!({ key: value })), visit);
                 }
                 _ => {}
             }
         }
     }
-    below(&ROOT, version, 0, &|value| value, visit);
+    below(&ROOT, version, &|value| value, visit);
 }
 
 #[test]

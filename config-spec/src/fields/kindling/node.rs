@@ -73,15 +73,16 @@ static BOOTSTRAP: Table = Table {
         text(
             ALWAYS,
             "mode",
-            "Who asks for the certificate: `kubelet` leaves it to the kubelet after the boot, `native` asks during the \
-             first boot, so that a refusal is told like any failure.",
+            "Who asks for the certificate: `kubelet` leaves it to the kubelet after the boot, `native` asks \
+             during the first boot, so that a refusal is told like any failure.",
         )
         .limit(Limit::Words(&[(ALWAYS, "kubelet"), (ALWAYS, "native")]))
         .default(r#""kubelet""#),
         text(
             ALWAYS,
             "token",
-            "The bootstrap token, `id.secret`. Whoever can fetch the config has it. It excludes `tokenSource`.",
+            "The bootstrap token, `id.secret`. Whoever can fetch the config has it. It excludes \
+             `tokenSource`.",
         )
         .pattern(&TOKEN)
         .example(r#""abcdef.0123456789abcdef""#),
@@ -101,8 +102,8 @@ static CLUSTER: Table = Table {
             ALWAYS,
             "caCertHashes",
             Joining::ByText,
-            "Digests of the public keys (SPKI) of authorities of the cluster, each `sha256:` and 64 hex digits. One of them \
-             must match what the server shows.",
+            "Digests of the public keys (SPKI) of authorities of the cluster, each `sha256:` and 64 hex \
+             digits. One of them must match what the server shows.",
         )
         .pattern(&CA_HASH)
         .example(r#"["sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"]"#),
@@ -175,7 +176,8 @@ static PREFLIGHT: Table = Table {
         text(
             ALWAYS,
             "mode",
-            "What a failed check does: `fail` stops the boot, `warn` tells it and goes on, `off` looks at nothing.",
+            "What a failed check does: `fail` stops the boot, `warn` tells it and goes on, `off` looks at \
+             nothing.",
         )
         .limit(Limit::Words(&[
             (ALWAYS, "fail"),

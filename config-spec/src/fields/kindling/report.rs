@@ -12,15 +12,17 @@ pub(super) static REPORT: Table = Table {
         "sinks",
         &SINK,
         Joining::By("type and its address (url, path or port)"),
-        "Where success and failure are reported, each independently of the others. Sinks count as soon as the config that \
-         names them is read, also when one it refers to cannot be fetched.",
+        "Where success and failure are reported, each independently of the others. Sinks count as soon as \
+         the config that names them is read, also when one it refers to cannot be fetched.",
     )],
 };
 
 static SINK: Table = Table {
     name: "sink",
     fields: &[
-        authorities("Authorities trusted for this sink besides the system's, as PEM. For `https` and `tls` URLs only."),
+        authorities(
+            "Authorities trusted for this sink besides the system's, as PEM. For `https` and `tls` URLs only.",
+        ),
         objects(
             ALWAYS,
             "headers",
@@ -31,7 +33,8 @@ static SINK: Table = Table {
         text(
             ALWAYS,
             "path",
-            "Absolute path of a directory in the new root, in which a file is made at the end. For type `sentinel` only.",
+            "Absolute path of a directory in the new root, in which a file is made at the end. For type \
+             `sentinel` only.",
         )
         .pattern(&PATH)
         .example(r#""/run/cluster-api""#),
@@ -45,8 +48,8 @@ static SINK: Table = Table {
         text(
             ALWAYS,
             "type",
-            "`http` posts to a URL, `syslog` sends to a log server, `sentinel` makes a file in a directory, `port` writes to \
-             a serial port of the hypervisor.",
+            "`http` posts to a URL, `syslog` sends to a log server, `sentinel` makes a file in a directory, \
+             `port` writes to a serial port of the hypervisor.",
         )
         .required()
         .limit(Limit::Words(&[
@@ -58,7 +61,8 @@ static SINK: Table = Table {
         text(
             ALWAYS,
             "url",
-            "Where to send to: `http` or `https` for type `http`, `tcp` or `tls` for type `syslog`. For these only.",
+            "Where to send to: `http` or `https` for type `http`, `tcp` or `tls` for type `syslog`. For \
+             these only.",
         )
         .pattern(&SINK_URL)
         .example(r#""https://reports.example.com/boots""#),

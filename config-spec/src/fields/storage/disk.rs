@@ -10,7 +10,8 @@ pub(super) static DISK: Table = Table {
         text(
             V3_0_0,
             "device",
-            "Absolute path of the disk's device. The links below `/dev/disk` stay the same from boot to boot.",
+            "Absolute path of the disk's device. The links below `/dev/disk` stay the same from boot to \
+             boot.",
         )
         .required()
         .pattern(&PATH)
@@ -43,7 +44,8 @@ pub(super) static PARTITION: Table = Table {
         text(
             V3_0_0,
             "label",
-            "The label, at most 36 bytes, without a colon, no two alike on a disk. A partition needs a label or a number.",
+            "The label, at most 36 bytes, without a colon, no two alike on a disk. A partition needs a label \
+             or a number.",
         )
         .pattern(&PARTITION_LABEL)
         .example(r#""data""#),
@@ -56,7 +58,8 @@ pub(super) static PARTITION: Table = Table {
         boolean(
             V3_2_0,
             "resize",
-            "Permission to change the size of a partition that differs in nothing else. What is in it is not resized.",
+            "Permission to change the size of a partition that differs in nothing else. What is in it is not \
+             resized.",
         ),
         boolean(
             V3_0_0,
@@ -68,15 +71,15 @@ pub(super) static PARTITION: Table = Table {
         integer(
             V3_0_0,
             "sizeMiB",
-            "The size in MiB; 0 fills the largest free block. Absent keeps the size of a partition that is there, and is \
-             0 for a new one.",
+            "The size in MiB; 0 fills the largest free block. Absent keeps the size of a partition that is \
+             there, and is 0 for a new one.",
         )
         .example("1024"),
         integer(
             V3_0_0,
             "startMiB",
-            "The start in MiB; 0 is the start of the largest free block. Absent keeps the start of a partition that is \
-             there, and is 0 for a new one.",
+            "The start in MiB; 0 is the start of the largest free block. Absent keeps the start of a \
+             partition that is there, and is 0 for a new one.",
         )
         .example("1"),
         text(
@@ -89,7 +92,8 @@ pub(super) static PARTITION: Table = Table {
         boolean(
             V3_0_0,
             "wipePartitionEntry",
-            "Permission to delete or to replace a partition that does not match. Without it a difference stops the boot.",
+            "Permission to delete or to replace a partition that does not match. Without it a difference \
+             stops the boot.",
         ),
     ],
 };

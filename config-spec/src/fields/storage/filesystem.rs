@@ -18,8 +18,9 @@ pub(super) static FILESYSTEM: Table = Table {
         text(
             V3_0_0,
             "format",
-            "What is made on the device; needed as soon as another member but `device` is given. `none` makes nothing, and \
-             erases what is there if `wipeFilesystem` is set. `virtiofs` is a share of the host, which is only mounted.",
+            "What is made on the device; needed as soon as another member but `device` is given. `none` \
+             makes nothing, and erases what is there if `wipeFilesystem` is set. `virtiofs` is a share of \
+             the host, which is only mounted.",
         )
         .limit(Limit::Words(&[
             (V3_0_0, ""),
@@ -34,21 +35,30 @@ pub(super) static FILESYSTEM: Table = Table {
         text(
             V3_0_0,
             "label",
-            "The label, in bytes at most: ext4 16, btrfs 256, xfs 12, vfat 11, swap 15. A virtiofs share has none.",
+            "The label, in bytes at most: ext4 16, btrfs 256, xfs 12, vfat 11, swap 15. A virtiofs share has \
+             none.",
         )
         .example(r#""data""#),
         texts(
             V3_1_0,
             "mountOptions",
             Joining::Append,
-            "Options for mounting while files are written. A mount of the running system is a unit of its own.",
+            "Options for mounting while files are written. A mount of the running system is a unit of its \
+             own.",
         )
         .example(r#"["noatime"]"#),
-        texts(V3_0_0, "options", Joining::Append, "Further arguments for the format's mkfs.").example(r#"["-K"]"#),
+        texts(
+            V3_0_0,
+            "options",
+            Joining::Append,
+            "Further arguments for the format's mkfs.",
+        )
+        .example(r#"["-K"]"#),
         text(
             V3_0_0,
             "path",
-            "Where it is mounted while files are written: an absolute path in the new root. Empty or absent is nowhere.",
+            "Where it is mounted while files are written: an absolute path in the new root. Empty or absent \
+             is nowhere.",
         )
         .pattern(&PATH_OR_EMPTY)
         .example(r#""/var/data""#),
@@ -57,8 +67,8 @@ pub(super) static FILESYSTEM: Table = Table {
         boolean(
             V3_0_0,
             "wipeFilesystem",
-            "Whether a file system is made in any case. Otherwise one that matches in format, label and UUID is kept, and \
-             anything else on the device stops the boot.",
+            "Whether a file system is made in any case. Otherwise one that matches in format, label and UUID \
+             is kept, and anything else on the device stops the boot.",
         ),
     ],
 };

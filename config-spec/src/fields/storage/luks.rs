@@ -37,7 +37,8 @@ pub(super) static LUKS: Table = Table {
             V3_2_0,
             "keyFile",
             &CONTENTS,
-            "The key. Absent is a generated one, which is kept on the root file system unless clevis holds it.",
+            "The key. Absent is a generated one, which is kept on the root file system unless clevis holds \
+             it.",
         ),
         text(V3_2_0, "label", "The label, at most 47 bytes.")
             .limit(Limit::MaxBytes(47))
@@ -68,7 +69,8 @@ pub(super) static LUKS: Table = Table {
         boolean(
             V3_2_0,
             "wipeVolume",
-            "Whether a volume is made in any case, over whatever is there. Otherwise one that matches is kept.",
+            "Whether a volume is made in any case, over whatever is there. Otherwise one that matches is \
+             kept.",
         ),
     ],
 };

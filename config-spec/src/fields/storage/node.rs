@@ -22,18 +22,12 @@ const USER: Field = object(
 const NODE_PATH: Field = text(
     V3_0_0,
     "path",
-    "Absolute path in the new root. A path is a file, a directory or a link, and nothing else of the config may be below \
-     a link.",
+    "Absolute path in the new root. A path is a file, a directory or a link, and nothing else of the config \
+     may be below a link.",
 )
 .required()
 .pattern(&PATH)
 .example(r#""/etc/example""#);
-
-const OVERWRITE: Field = boolean(
-    V3_0_0,
-    "overwrite",
-    "Permission to replace what is at the path. Without it, something else there stops the boot.",
-);
 
 /// Permission and special bits.
 const MODE: Limit = Limit::Range(0, 0o7777);
@@ -52,21 +46,23 @@ pub(super) static FILE: Table = Table {
             V3_0_0,
             "contents",
             &CONTENTS,
-            "The contents. An absent `source` keeps a file that exists, and makes an empty one where there is none.",
+            "The contents. An absent `source` keeps a file that exists, and makes an empty one where there \
+             is none.",
         ),
         GROUP,
         integer(
             V3_0_0,
             "mode",
-            "Permission bits, in decimal, since JSON has no octal: 420 is 0644, 493 is 0755, 384 is 0600. Setuid, setgid \
-             and sticky bits count since 3.6.0. Absent is the mode that is there, else 420.",
+            "Permission bits, in decimal, since JSON has no octal: 420 is 0644, 493 is 0755, 384 is 0600. \
+             Setuid, setgid and sticky bits count since 3.6.0. Absent is the mode that is there, else 420.",
         )
         .limit(MODE)
         .default("420"),
         boolean(
             V3_0_0,
             "overwrite",
-            "Permission to replace what is at the path; it needs a source. Without it, something else there stops the boot.",
+            "Permission to replace what is at the path; it needs a source. Without it, a file there stops \
+             the boot, unless `contents` has no source.",
         ),
         NODE_PATH,
         USER,
@@ -80,12 +76,17 @@ pub(super) static DIRECTORY: Table = Table {
         integer(
             V3_0_0,
             "mode",
-            "Permission bits, in decimal: 493 is 0755, 448 is 0700. Setuid, setgid and sticky bits count since 3.6.0. \
-             Absent is the mode that is there, else 493.",
+            "Permission bits, in decimal: 493 is 0755, 448 is 0700. Setuid, setgid and sticky bits count \
+             since 3.6.0. Absent is the mode that is there, else 493.",
         )
         .limit(MODE)
         .default("493"),
-        OVERWRITE,
+        boolean(
+            V3_0_0,
+            "overwrite",
+            "Permission to remove what is at the path, all that a directory holds included. Without it, a \
+             directory there is kept and anything else stops the boot.",
+        ),
         NODE_PATH,
         USER,
     ],
@@ -100,7 +101,11 @@ pub(super) static LINK: Table = Table {
             "hard",
             "Whether the link is a hard one. A hard link has the owner of its target.",
         ),
-        OVERWRITE,
+        boolean(
+            V3_0_0,
+            "overwrite",
+            "Permission to replace what is at the path. Without it, anything but this link stops the boot.",
+        ),
         NODE_PATH,
         text(
             V3_0_0,
