@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use crate::fields::{Field, Joining, KINDLING, Limit, ROOT, Shape, Table};
 use crate::types::kindling::VERSION;
@@ -60,13 +60,14 @@ pub fn schema(language: Language) -> Value {
     if language == Language::Extension {
         needs_version(&mut schema);
     }
-    schema.insert(
-        "$schema".to_owned(),
-        json!("https://json-schema.org/draft/2020-12/schema"),
+    put(
+        &mut schema,
+        "$schema",
+        "https://json-schema.org/draft/2020-12/schema",
     );
-    schema.insert("$id".to_owned(), json!(format!("urn:kindling:schema:{language}")));
-    schema.insert("title".to_owned(), json!(title));
-    schema.insert("$defs".to_owned(), Value::Object(maker.shared));
+    put(&mut schema, "$id", format!("urn:kindling:schema:{language}"));
+    put(&mut schema, "title", title);
+    put(&mut schema, "$defs", maker.shared);
     Value::Object(schema)
 }
 
@@ -104,9 +105,7 @@ impl Maker {
             let schema = self.object(table);
             self.shared.insert(table.name.to_owned(), Value::Object(schema));
         }
-        let mut schema = Schema::new();
-        put(&mut schema, "$ref", format!("#/$defs/{}", table.name));
-        schema
+        one("$ref", format!("#/$defs/{}", table.name))
     }
 
     fn property(&mut self, field: &Field) -> Schema {
@@ -123,15 +122,11 @@ impl Maker {
             && let Some(Value::Object(items)) = schema.get_mut("items")
         {
             put(items, "required", [member]);
-            put(
-                items,
-                "properties",
-                json!({ member: { "type": "string", "minLength": 1 } }),
-            );
+            put(items, "properties", one(member, self.text(&Limit::Filled, false)));
         }
         // 3.2.0 alone had objects that can be null.
         if self.version == Version::V3_2_0 && matches!(field.name, "clevis" | "custom") {
-            schema = Schema::from_iter([("anyOf".to_owned(), json!([schema, { "type": "null" }]))]);
+            schema = one("anyOf", [schema, one("type", "null")].map(Value::from).to_vec());
         }
         put(&mut schema, "description", field.about);
         if let Some(default) = field.default {
@@ -172,7 +167,7 @@ impl Maker {
                 put(
                     &mut schema,
                     "propertyNames",
-                    json!({ "pattern": names.expression(self.version) }),
+                    one("pattern", names.expression(self.version)),
                 );
                 let member = self.value(member, limit, takes_nothing(limit));
                 put(&mut schema, "additionalProperties", member);
@@ -208,6 +203,13 @@ impl Maker {
 
 fn put(schema: &mut Schema, keyword: &str, value: impl Into<Value>) {
     schema.insert(keyword.to_owned(), value.into());
+}
+
+/// A schema of one keyword.
+fn one(keyword: &str, value: impl Into<Value>) -> Schema {
+    let mut schema = Schema::new();
+    put(&mut schema, keyword, value);
+    schema
 }
 
 fn typed(name: &str, is_nullable: bool) -> Schema {
@@ -251,10 +253,11 @@ fn takes_nothing(limit: &Limit) -> bool {
 
 /// The section of the extension is empty or names its version.
 fn needs_version(schema: &mut Schema) {
+    let named = one("required", ["version"].map(Value::from).to_vec());
     put(
         schema,
         "anyOf",
-        json!([{ "maxProperties": 0 }, { "required": ["version"] }]),
+        [one("maxProperties", 0), named].map(Value::from).to_vec(),
     );
 }
 

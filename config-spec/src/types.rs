@@ -43,7 +43,7 @@ pub struct Config {
     #[serde(deserialize_with = "absent::or_default")]
     pub kernel_arguments: KernelArguments,
     #[serde(
-        deserialize_with = "absent::or_default",
+        deserialize_with = "kindling::from_text",
         skip_serializing_if = "absent::is_default"
     )]
     pub kindling: kindling::Kindling,

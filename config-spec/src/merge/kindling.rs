@@ -10,13 +10,15 @@ use crate::types::kindling::{
 };
 
 /// Objects whose members the user names join by these names.
-fn maps<T: Merge>(mut parent: BTreeMap<String, T>, child: BTreeMap<String, T>) -> BTreeMap<String, T> {
+fn maps<T: Merge + Default>(
+    mut parent: BTreeMap<String, T>,
+    child: BTreeMap<String, T>,
+) -> BTreeMap<String, T> {
     for (name, over) in child {
-        let merged = match parent.remove(&name) {
-            Some(under) => under.over(over),
-            None => over,
-        };
-        parent.insert(name, merged);
+        match parent.get_mut(&name) {
+            Some(member) => *member = std::mem::take(member).over(over),
+            None => drop(parent.insert(name, over)),
+        }
     }
     parent
 }

@@ -5,6 +5,7 @@ use proptest::prelude::*;
 use proptest::strategy::{Union, ValueTree};
 use proptest::string::string_regex;
 use proptest::test_runner::{Config as Cases, TestRunner};
+use serde_json::json;
 
 use super::*;
 use crate::fields::{Need, Pattern, tests::fields};

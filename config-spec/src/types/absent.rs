@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use serde::de::{DeserializeOwned, Error};
 use serde::{Deserialize, Deserializer};
+use serde_json::value::RawValue;
 
 /// Reads a plain scalar or an object; `null` leaves the default.
 pub(super) fn or_default<'de, D, T>(from: D) -> Result<T, D::Error>
@@ -28,17 +30,21 @@ where
 }
 
 /// Reads an object whose members the user names; `null` is the empty one and a `null` member is its kind's default.
+///
+/// It goes through one kind of map for all kinds of members: each further kind costs kilobytes.
 pub(super) fn map<'de, D, T>(from: D) -> Result<BTreeMap<String, T>, D::Error>
 where
     D: Deserializer<'de>,
-    T: Deserialize<'de> + Default,
+    T: DeserializeOwned + Default,
 {
-    let members: Option<BTreeMap<String, Option<T>>> = Option::deserialize(from)?;
-    Ok(members
-        .unwrap_or_default()
-        .into_iter()
-        .map(|(name, member)| (name, member.unwrap_or_default()))
-        .collect())
+    let texts: Option<BTreeMap<String, Box<RawValue>>> = Option::deserialize(from)?;
+    let mut members = BTreeMap::new();
+    // Collecting would sort first, and the code for that is not small either.
+    for (name, text) in texts.unwrap_or_default() {
+        let member: Option<T> = serde_json::from_str(text.get()).map_err(Error::custom)?;
+        members.insert(name, member.unwrap_or_default());
+    }
+    Ok(members)
 }
 
 /// Whether a section says nothing, so that what does not know it need not see it.

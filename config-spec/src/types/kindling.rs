@@ -4,7 +4,8 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::value::RawValue;
 
 use super::absent;
 use super::resource::Resource;
@@ -17,6 +18,14 @@ pub use report::{Report, Sink};
 
 /// The version of the extension; documents may name no other.
 pub const VERSION: &str = "1.0.0";
+
+/// Reads the section from its text, wherever the config comes from. Otherwise the binary would hold a copy of all this
+/// for each source of configs (text, bytes): tens of kilobytes. Positions in errors count from the section's start.
+pub(super) fn from_text<'de, D: Deserializer<'de>>(from: D) -> Result<Kindling, D::Error> {
+    let text = Box::<RawValue>::deserialize(from)?;
+    let section: Option<Kindling> = serde_json::from_str(text.get()).map_err(serde::de::Error::custom)?;
+    Ok(section.unwrap_or_default())
+}
 
 /// What the base language cannot say.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
