@@ -116,7 +116,8 @@ fn schema(version: &str) -> u8 {
         ));
         return USAGE;
     };
-    super::print(&format!("{:#}", kindling_config_spec::schema(language)))
+    let schema = kindling_config_spec::schema(language);
+    super::print(&serde_json::to_string_pretty(&schema).expect("a schema is plain data"))
 }
 
 fn plan(config: &std::path::Path, root: Option<&std::path::Path>, format: Format) -> u8 {
