@@ -12,6 +12,7 @@ pub mod diagnostic;
 pub mod document;
 mod fields;
 mod keyed;
+pub mod lint;
 mod merge;
 pub mod rules;
 mod suggest;

@@ -14,12 +14,13 @@ mod nodes;
 mod order;
 mod paths;
 mod raid;
-mod resources;
+pub(crate) mod resources;
 mod systemd;
 #[cfg(test)]
 mod told;
 
 pub(crate) use findings::Findings;
+pub(crate) use order::sorted;
 
 use crate::diagnostic::Diagnostic;
 use crate::types::Config;

@@ -21,7 +21,7 @@ pub(super) const CHECKS: &[Check] = &[
 
 /// A place in a config that holds a resource.
 #[derive(Clone, Copy)]
-pub(super) enum Place {
+pub(crate) enum Place {
     Merge(usize),
     Replace,
     Authority(usize),
@@ -31,7 +31,7 @@ pub(super) enum Place {
 }
 
 impl Place {
-    pub(super) fn at(self) -> Pointer {
+    pub(crate) fn at(self) -> Pointer {
         let ignition = || Pointer::root().key("ignition");
         let storage = || Pointer::root().key("storage");
         match self {
@@ -55,7 +55,7 @@ impl Place {
 }
 
 /// All resources of a config with their places.
-pub(super) fn all(config: &Config) -> impl Iterator<Item = (Place, &Resource)> {
+pub(crate) fn all(config: &Config) -> impl Iterator<Item = (Place, &Resource)> {
     let ignition = &config.ignition;
     let merge = ignition
         .config

@@ -1,0 +1,109 @@
+//! All lint rules: their names, their weight, and what they need to know.
+
+use std::fmt;
+
+use crate::diagnostic::{RuleId, Severity};
+use crate::rules::catalog::Rule;
+
+/// A lint rule as the reference page lists it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LintRule {
+    /// Name, weight and summary. The reference has no such rule.
+    pub rule: Rule,
+    /// What must be known beside the config.
+    pub needs: Needs,
+}
+
+/// What a rule must be told beside the config.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Needs {
+    /// Nothing.
+    Nothing,
+    /// Today's date.
+    Date,
+    /// The size of a disk.
+    DiskSize,
+    /// The platform the machine runs on.
+    Platform,
+}
+
+impl fmt::Display for Needs {
+    /// The option of `kindling validate` that tells it; empty where nothing is needed.
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(match self {
+            Self::Nothing => "",
+            Self::Date => "the date",
+            Self::DiskSize => "--disk DEVICE=SIZE",
+            Self::Platform => "--platform NAME",
+        })
+    }
+}
+
+/// A machine that boots with this fails.
+const fn fails(id: &'static str, needs: Needs, summary: &'static str) -> LintRule {
+    rule(id, Severity::Error, needs, summary)
+}
+
+/// A machine that boots with this most likely does not do what is wanted.
+const fn doubtful(id: &'static str, needs: Needs, summary: &'static str) -> LintRule {
+    rule(id, Severity::Warning, needs, summary)
+}
+
+const fn rule(id: &'static str, severity: Severity, needs: Needs, summary: &'static str) -> LintRule {
+    LintRule {
+        rule: Rule {
+            id: RuleId(id),
+            severity,
+            reference: None,
+            summary,
+        },
+        needs,
+    }
+}
+
+/// Declares each rule and lists them all, so that none can be left out of the list.
+macro_rules! lint_rules {
+    ($($name:ident = $weight:ident($($argument:expr),+);)+) => {
+        $(pub(crate) const $name: LintRule = $weight($($argument),+);)+
+
+        /// Every lint rule, in the order of the reference page.
+        pub const ALL: &[LintRule] = &[$($name),+];
+    };
+}
+
+lint_rules! {
+    USER_DATA_TOO_LARGE = fails("user-data-too-large", Needs::Platform,
+        "The document is larger than what the platform hands to a machine.");
+    PATH_LOST = doubtful("path-lost", Needs::Nothing,
+        "A node below a directory that is mounted over when the machine switches to its root.");
+    MODE_DECIMAL = doubtful("mode-decimal", Needs::Nothing,
+        "A mode whose decimal digits read as the octal notation that was probably meant.");
+    PARTITIONS_TOO_LARGE = fails("partitions-too-large", Needs::DiskSize,
+        "Partitions that do not fit on the disk, or overlap once open places are filled.");
+    DEVICE_UNMADE = doubtful("device-unmade", Needs::Nothing,
+        "RAID, an encrypted volume or a file system on a device that only a config could make, and this one does not.");
+    MOUNT_SHARED = doubtful("mount-shared", Needs::Nothing, "Two file systems on one path.");
+    MOUNT_FORGOTTEN = doubtful("mount-forgotten", Needs::Nothing,
+        "A file system whose path nothing mounts on later boots.");
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::rules::catalog as rules;
+
+    #[test]
+    fn lint_rules_have_names_of_their_own() {
+        let ids: BTreeSet<_> = rules::ALL
+            .iter()
+            .map(|rule| rule.id)
+            .chain(ALL.iter().map(|lint| lint.rule.id))
+            .collect();
+        assert_eq!(ids.len(), rules::ALL.len() + ALL.len());
+        for lint in ALL {
+            assert!(lint.rule.summary.ends_with('.'), "{}", lint.rule.id);
+        }
+    }
+}
