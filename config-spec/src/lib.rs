@@ -14,6 +14,8 @@ mod fields;
 mod keyed;
 pub mod lint;
 mod merge;
+pub mod provenance;
+pub mod reference_report;
 pub mod rules;
 mod suggest;
 pub mod types;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
+use super::folds_to;
 use super::scan::{Cursor, SyntaxError, decode};
 use crate::diagnostic::Pointer;
 
@@ -28,7 +29,8 @@ struct Node {
 
 /// Where `at` stands in `text`; `None` when the document has no such place, or breaks off before it.
 ///
-/// Of members with the same name the last one counts, as it does for the reader.
+/// Of members with the same name the last one counts, as it does for the reader; and as for the reader, names match in
+/// either letter case.
 #[must_use]
 pub fn find(text: &str, at: &Pointer) -> Option<Found> {
     let mut cursor = Cursor::new(text, 0);
@@ -54,7 +56,7 @@ fn find_member(cursor: &mut Cursor<'_>, name: &str) -> Result<Option<Found>, Syn
     while let Some(key) = cursor.next_member(first)? {
         first = false;
         let value = cursor.skip_value()?;
-        if decode(cursor.slice(key.clone())) == name {
+        if folds_to(&decode(cursor.slice(key.clone())), name) {
             found = Some(Found {
                 key: Some(key),
                 value,
