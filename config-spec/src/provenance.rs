@@ -69,25 +69,28 @@ impl Provenance {
     }
 
     fn find(&self, way: &[Step<'_>]) -> Option<(usize, Pointer)> {
-        if let [list @ .., Step::Nth(index)] = way {
-            return self.nth(list, *index);
+        let nth = way.iter().position(|step| matches!(step, Step::Nth(_)));
+        if let Some((list, [Step::Nth(index), below @ ..])) = nth.and_then(|at| way.split_at_checked(at)) {
+            let (number, at, entry) = self.nth(list, *index)?;
+            let (at, _) = resolve(at, entry, below)?;
+            return Some((number, at));
         }
         let documents = self.documents.iter().enumerate().rev();
         documents
-            .filter_map(|(number, document)| Some((number, resolve(document, way)?)))
+            .filter_map(|(number, document)| Some((number, resolve(Pointer::root(), document, way)?)))
             .find(|(_, (_, value))| says_something(value))
             .map(|(number, (at, _))| (number, at))
     }
 
     /// Entry `index` of a list that is strung together from all documents.
-    fn nth(&self, list: &[Step<'_>], index: usize) -> Option<(usize, Pointer)> {
+    fn nth(&self, list: &[Step<'_>], index: usize) -> Option<(usize, Pointer, &Value)> {
         let mut left = index;
         for (number, document) in self.documents.iter().enumerate() {
-            let Some((at, Value::Array(entries))) = resolve(document, list) else {
+            let Some((at, Value::Array(entries))) = resolve(Pointer::root(), document, list) else {
                 continue;
             };
-            if left < entries.len() {
-                return Some((number, at.index(left)));
+            if let Some(entry) = entries.get(left) {
+                return Some((number, at.index(left), entry));
             }
             left -= entries.len();
         }
@@ -95,10 +98,8 @@ impl Provenance {
     }
 }
 
-/// Follows `way` into `document`.
-fn resolve<'v>(document: &'v Value, way: &[Step<'_>]) -> Option<(Pointer, &'v Value)> {
-    let mut at = Pointer::root();
-    let mut value = document;
+/// Follows `way` on from `value`, which stands at `at`.
+fn resolve<'v>(mut at: Pointer, mut value: &'v Value, way: &[Step<'_>]) -> Option<(Pointer, &'v Value)> {
     let mut list = "";
     for step in way {
         match step {
@@ -114,11 +115,8 @@ fn resolve<'v>(document: &'v Value, way: &[Step<'_>]) -> Option<(Pointer, &'v Va
                 value = entries.get(index)?;
                 at = at.index(index);
             }
-            // Of a list that is strung together only its entries themselves are looked for.
-            Step::Nth(index) => {
-                value = value.get(index)?;
-                at = at.index(*index);
-            }
+            // [`Provenance::find`] has taken it out of the way.
+            Step::Nth(_) => return None,
         }
     }
     Some((at, value))
@@ -206,6 +204,15 @@ mod tests {
             ),
             (
                 "/storage/files/0/append/2",
+                Some((1, "/storage/files/1/append/1")),
+            ),
+            (
+                "/storage/files/0/append/1/source",
+                Some((1, "/storage/files/1/append/0/source")),
+            ),
+            // The fragment says nothing of it.
+            (
+                "/storage/files/0/append/2/source",
                 Some((1, "/storage/files/1/append/1")),
             ),
             ("/storage/files/1/mode", Some((2, "/storage/files/0/mode"))),
