@@ -130,8 +130,9 @@ pub struct Survey<'a> {
     pub documents: Documents<'a>,
     /// Addresses of documents that were not fetched, as they may be shown.
     pub left_out: Vec<String>,
-    /// What the documents make together.
-    pub config: Result<Config, RenderError>,
+    /// What the documents make together; or why it is not known, and the reference that is to blame: the number of its
+    /// document and its place there.
+    pub config: Result<Config, (RenderError, Option<(usize, Pointer)>)>,
 }
 
 /// Resolves the references of `first` as far as `remote` says. Nothing is refused for what the documents make
@@ -144,10 +145,17 @@ pub fn survey<'a>(first: First<'a>, fetcher: &'a mut Fetcher, remote: Remote) ->
     let config = rendering
         .configure(&settings, first.name)
         .and_then(|()| rendering.resolve(config, first.name.to_owned()));
+    let reference = rendering.reference.and_then(|(parent, at)| {
+        let number = rendering
+            .documents
+            .iter()
+            .position(|document| document.name == parent)?;
+        Some((number, at))
+    });
     Survey {
         documents: rendering.documents,
         left_out: rendering.left_out,
-        config,
+        config: config.map_err(|error| (error, reference)),
     }
 }
 
@@ -165,6 +173,8 @@ struct Rendering<'a> {
     fetcher: &'a mut Fetcher,
     remote: Remote,
     left_out: Vec<String>,
+    /// The reference that was looked at last: its document and its place there.
+    reference: Option<(String, Pointer)>,
     origins: Vec<Origin>,
     warnings: Vec<String>,
     /// All documents that count: what is replaced does not.
@@ -191,6 +201,7 @@ impl<'a> Rendering<'a> {
             fetcher,
             remote,
             left_out: Vec::new(),
+            reference: None,
             origins: Vec::new(),
             warnings: Vec::new(),
             documents: Documents::of(Document {

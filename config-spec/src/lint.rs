@@ -5,7 +5,7 @@
 //! target, the date, the disks' sizes, the platform ([`Setting`]). A rule whose fact is not given is skipped, and
 //! [`skipped`] says so. `docs/config-rules.md` lists them all.
 
-pub(crate) mod catalog;
+pub mod catalog;
 mod nodes;
 mod setting;
 mod storage;

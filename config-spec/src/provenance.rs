@@ -166,10 +166,6 @@ mod tests {
         serde_json::from_value(value).expect("the case reads")
     }
 
-    fn pointer(text: &str) -> Pointer {
-        serde_json::from_value(Value::String(text.to_owned())).expect("a pointer is a string")
-    }
-
     #[test]
     fn places_are_traced_to_the_document_that_says_so_last() {
         let documents = [
@@ -233,8 +229,8 @@ mod tests {
             ("/kernelArguments/shouldExist/0", None),
             ("", None),
         ] {
-            let expected = expected.map(|(document, at)| (document, pointer(at)));
-            assert_eq!(provenance.trace(&pointer(at)), expected, "{at}");
+            let expected = expected.map(|(document, at)| (document, Pointer::of(at)));
+            assert_eq!(provenance.trace(&Pointer::of(at)), expected, "{at}");
         }
     }
 }

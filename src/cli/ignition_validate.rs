@@ -2,13 +2,12 @@
 //! reported on standard error, status 1 for every failure but a wrong flag.
 
 use std::ffi::OsString;
-use std::io::Read;
 use std::path::Path;
 
 use kindling_config_spec::{Rejected, check, reference_report};
 
 use super::flags::{self, Takes};
-use super::{USAGE, complain, ignition};
+use super::{USAGE, complain, ignition, read_text};
 
 const KNOWN: &[(&str, Takes)] = &[
     ("version", Takes::Boolean),
@@ -46,7 +45,7 @@ pub(super) fn main(arguments: &[OsString]) -> u8 {
 }
 
 fn validate(file: &Path) -> u8 {
-    let text = match read(file) {
+    let text = match read_text(file) {
         Ok(text) => text,
         Err(message) => {
             complain(&message);
@@ -67,22 +66,4 @@ fn validate(file: &Path) -> u8 {
         }
     }
     status
-}
-
-/// The text of `file`, or why there is none.
-fn read(file: &Path) -> Result<String, String> {
-    let mut bytes = Vec::new();
-    let read = if file == Path::new("-") {
-        std::io::stdin().read_to_end(&mut bytes).map(drop)
-    } else {
-        std::fs::read(file).map(|content| bytes = content)
-    };
-    read.map_err(|error| format!("cannot read {}: {error}", file.display()))?;
-    String::from_utf8(bytes).map_err(|error| {
-        let at = error.utf8_error().valid_up_to();
-        format!(
-            "{} is not UTF-8 text: byte {at} starts no character",
-            file.display()
-        )
-    })
 }
