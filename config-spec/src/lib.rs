@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 mod check;
+pub mod convert;
 pub mod data_url;
 pub mod diagnostic;
 pub mod document;

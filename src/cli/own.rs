@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
-use super::{USAGE, complain, environment, read_text, run_stage, validate};
+use super::{USAGE, complain, convert, environment, read_text, run_stage, validate};
 use crate::plan::Stage;
 use crate::stages::{Options, dry_run};
 
@@ -33,6 +33,8 @@ enum Command {
     },
     /// Judge configs: by the rules of their version, by what fails on a first boot, and with all they refer to.
     Validate(validate::Arguments),
+    /// Write a config in another version of the spec.
+    Convert(convert::Arguments),
     /// Run one stage, in the initramfs.
     Stage {
         /// fetch-offline, fetch, kargs, disks, mount, files or umount.
@@ -72,6 +74,7 @@ fn run(command: Command) -> u8 {
     match command {
         Command::Plan { config, root, format } => plan(&config, root.as_deref(), format),
         Command::Validate(arguments) => validate::run(&arguments),
+        Command::Convert(arguments) => convert::run(&arguments),
         Command::Stage {
             name,
             platform,
