@@ -8,8 +8,8 @@ pub(crate) mod conform;
 mod locate;
 mod scan;
 
-pub(crate) use locate::locate_exactly;
 pub use locate::{Found, find, locate};
+pub(crate) use locate::{find_below, locate_exactly};
 pub use scan::{MAX_DEPTH, SyntaxError, syntax};
 
 pub(crate) use scan::decode;

@@ -33,20 +33,29 @@ struct Node {
 /// either letter case.
 #[must_use]
 pub fn find(text: &str, at: &Pointer) -> Option<Found> {
-    let mut cursor = Cursor::new(text, 0);
-    let mut found = Found {
-        key: None,
-        value: cursor.clone().skip_value().ok()?,
-    };
+    find_below(text, 0, at)
+}
+
+/// As [`find()`], for a place below the value at byte `start`.
+pub(crate) fn find_below(text: &str, start: usize, at: &Pointer) -> Option<Found> {
+    let mut cursor = Cursor::new(text, start);
+    let mut found = None;
     for step in at.steps() {
-        cursor = Cursor::new(text, found.value.start);
-        found = match cursor.value_start()? {
+        let member = match cursor.value_start()? {
             b'{' => find_member(&mut cursor, &step).ok()??,
             b'[' => find_element(&mut cursor, &step).ok()??,
             _ => return None,
         };
+        cursor = Cursor::new(text, member.value.start);
+        found = Some(member);
     }
-    Some(found)
+    match found {
+        Some(found) => Some(found),
+        None => Some(Found {
+            key: None,
+            value: cursor.skip_value().ok()?,
+        }),
+    }
 }
 
 fn find_member(cursor: &mut Cursor<'_>, name: &str) -> Result<Option<Found>, SyntaxError> {
