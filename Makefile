@@ -37,15 +37,25 @@ lint: cc
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 
 # Some of these need root: account programs, mount namespaces, owners.
-unit: tools
+unit: tools reference
 	cargo nextest run --locked --workspace --exclude kindling-vm --no-run
-	$(AS_ROOT) cargo nextest run --locked --workspace --exclude kindling-vm
+	$(AS_ROOT) env KINDLING_REFERENCE=$(CURDIR)/$(REFERENCE) cargo nextest run --locked --workspace --exclude kindling-vm
 
 guests: build tools
 	cargo build --locked -p kindling-vm
 	$(SUDO) target/debug/kindling-vm setup --binary $(BINARY)
 	cargo nextest run --locked -p kindling-vm --no-run
 	$(AS_ROOT) cargo nextest run --locked -p kindling-vm
+
+# The reference engine as the distribution packages it, unpacked beside the build and not installed: tests compare what
+# both say, and the benchmark what both take.
+REFERENCE := target/reference
+.PHONY: reference
+reference: $(REFERENCE)/usr/bin/ignition-validate
+$(REFERENCE)/usr/bin/ignition-validate:
+	rm -rf $(REFERENCE) && mkdir -p $(REFERENCE)
+	cd $(REFERENCE) && { apt-get download -q ignition || { $(SUDO) apt-get update -q && apt-get download -q ignition; }; }
+	dpkg-deb --extract $(REFERENCE)/ignition_*.deb $(REFERENCE)
 
 # What the host lacks of Debian's packages and of the test runner. The guests install their own tools.
 .PHONY: tools cc
@@ -62,8 +72,10 @@ cc:
 	@command -v cc >/dev/null || { $(SUDO) apt-get update -q && \
 	  $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends gcc libc6-dev; }
 
-bench: build
-	tests/bench/run.sh $(BINARY)
+bench: build reference
+	@command -v hyperfine >/dev/null || { $(SUDO) apt-get update -q && $(SUDO) apt-get install -q -y hyperfine; }
+	cargo bench --locked -p kindling-config-spec --bench check
+	tests/bench/run.sh $(BINARY) $(REFERENCE)
 
 size: build
 	@bytes=$$(stat -c %s $(BINARY)); \
