@@ -10,6 +10,7 @@ mod check;
 pub mod data_url;
 pub mod diagnostic;
 pub mod document;
+pub mod facts;
 mod fields;
 mod keyed;
 pub mod lint;
