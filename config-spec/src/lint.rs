@@ -11,6 +11,7 @@ mod setting;
 mod storage;
 #[cfg(test)]
 mod told;
+mod units;
 mod user_data;
 
 pub use catalog::{ALL, LintRule, Needs};
@@ -27,7 +28,7 @@ type Check = fn(&Config, &Setting<'_>, &mut Findings);
 #[must_use]
 pub fn lint(config: &Config, setting: &Setting<'_>) -> Vec<Diagnostic> {
     let mut findings = Findings::default();
-    for check in [nodes::CHECKS, storage::CHECKS, user_data::CHECKS]
+    for check in [nodes::CHECKS, storage::CHECKS, units::CHECKS, user_data::CHECKS]
         .into_iter()
         .flatten()
     {

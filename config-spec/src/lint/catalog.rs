@@ -85,6 +85,10 @@ lint_rules! {
     MOUNT_SHARED = doubtful("mount-shared", Needs::Nothing, "Two file systems on one path.");
     MOUNT_FORGOTTEN = doubtful("mount-forgotten", Needs::Nothing,
         "A file system whose path nothing mounts on later boots.");
+    UNIT_SECTION_UNKNOWN = doubtful("unit-section-unknown", Needs::Nothing,
+        "A section that systemd does not know in such a unit; it ignores the whole of it.");
+    UNIT_DIRECTIVE_UNKNOWN = doubtful("unit-directive-unknown", Needs::Nothing,
+        "A directive that systemd does not know in its section; it is ignored.");
 }
 
 #[cfg(test)]
