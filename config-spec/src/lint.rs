@@ -7,6 +7,7 @@
 
 pub(crate) mod catalog;
 mod nodes;
+mod resources;
 mod setting;
 mod storage;
 #[cfg(test)]
@@ -28,10 +29,14 @@ type Check = fn(&Config, &Setting<'_>, &mut Findings);
 #[must_use]
 pub fn lint(config: &Config, setting: &Setting<'_>) -> Vec<Diagnostic> {
     let mut findings = Findings::default();
-    for check in [nodes::CHECKS, storage::CHECKS, units::CHECKS, user_data::CHECKS]
-        .into_iter()
-        .flatten()
-    {
+    let subjects = [
+        resources::CHECKS,
+        nodes::CHECKS,
+        storage::CHECKS,
+        units::CHECKS,
+        user_data::CHECKS,
+    ];
+    for check in subjects.into_iter().flatten() {
         check(config, setting, &mut findings);
     }
     sorted(findings.into_inner())

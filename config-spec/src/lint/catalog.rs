@@ -74,6 +74,25 @@ macro_rules! lint_rules {
 lint_rules! {
     USER_DATA_TOO_LARGE = fails("user-data-too-large", Needs::Platform,
         "The document is larger than what the platform hands to a machine.");
+    RESOURCE_UNVERIFIED = doubtful("resource-unverified", Needs::Nothing,
+        "Bytes from elsewhere that no hash checks; of configs and authorities only those that come without TLS.");
+    HASH_NOT_HEX = fails("hash-not-hex", Needs::Nothing, "A digest with other characters than hexadecimal digits.");
+    HASH_MISMATCH = fails("hash-mismatch", Needs::Nothing,
+        "A hash that is not that of the data URL beside it.");
+    COMPRESSION_BROKEN = fails("compression-broken", Needs::Nothing,
+        "A data URL that is said to be gzip, and is not, or not to its end.");
+    COMPRESSION_MISSING = doubtful("compression-missing", Needs::Nothing,
+        "A data URL that is gzip without saying so.");
+    AUTHORITY_UNREADABLE = fails("authority-unreadable", Needs::Nothing,
+        "A bundle of authorities in a data URL without a certificate, or with a broken one.");
+    AUTHORITY_KEY = fails("authority-private-key", Needs::Nothing,
+        "A private key in a bundle of authorities.");
+    AUTHORITY_EXPIRED = fails("authority-expired", Needs::Date,
+        "A bundle of authorities that have all expired.");
+    AUTHORITY_EARLY = doubtful("authority-not-yet-valid", Needs::Date,
+        "A bundle of authorities of which none is valid yet.");
+    SECRET_READABLE = doubtful("secret-readable", Needs::Nothing,
+        "A private key, token or password hash in a file that everybody may read.");
     PATH_LOST = doubtful("path-lost", Needs::Nothing,
         "A node below a directory that is mounted over when the machine switches to its root.");
     MODE_DECIMAL = doubtful("mode-decimal", Needs::Nothing,
