@@ -5,6 +5,7 @@
 //! target, the date, the disks' sizes, the platform ([`Setting`]). A rule whose fact is not given is skipped, and
 //! [`skipped`] says so. `docs/config-rules.md` lists them all.
 
+mod accounts;
 pub(crate) mod catalog;
 mod nodes;
 mod resources;
@@ -31,6 +32,7 @@ pub fn lint(config: &Config, setting: &Setting<'_>) -> Vec<Diagnostic> {
     let mut findings = Findings::default();
     let subjects = [
         resources::CHECKS,
+        accounts::CHECKS,
         nodes::CHECKS,
         storage::CHECKS,
         units::CHECKS,

@@ -25,6 +25,8 @@ pub enum Needs {
     DiskSize,
     /// The platform the machine runs on.
     Platform,
+    /// Facts about the target's root.
+    Target,
 }
 
 impl fmt::Display for Needs {
@@ -35,6 +37,7 @@ impl fmt::Display for Needs {
             Self::Date => "the date",
             Self::DiskSize => "--disk DEVICE=SIZE",
             Self::Platform => "--platform NAME",
+            Self::Target => "--target FACTS",
         })
     }
 }
@@ -93,6 +96,16 @@ lint_rules! {
         "A bundle of authorities of which none is valid yet.");
     SECRET_READABLE = doubtful("secret-readable", Needs::Nothing,
         "A private key, token or password hash in a file that everybody may read.");
+    OWNER_UNKNOWN = fails("owner-unknown", Needs::Target,
+        "A user or group by name that neither the config nor the target has.");
+    OWNER_MISSPELT = doubtful("owner-misspelt", Needs::Nothing,
+        "A user or group by name that is nearly one of the config's own.");
+    PASSWORD_INVALID = fails("password-hash-invalid", Needs::Nothing,
+        "A password hash that crypt(3) cannot have made, for example the password itself.");
+    PASSWORD_WEAK = doubtful("password-hash-weak", Needs::Nothing,
+        "A password hash that is quickly guessed, or an empty one.");
+    SSH_KEY_INVALID = fails("ssh-key-invalid", Needs::Nothing,
+        "An SSH key that is none, is cut off, or is a private one.");
     PATH_LOST = doubtful("path-lost", Needs::Nothing,
         "A node below a directory that is mounted over when the machine switches to its root.");
     MODE_DECIMAL = doubtful("mode-decimal", Needs::Nothing,
