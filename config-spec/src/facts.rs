@@ -31,7 +31,7 @@ const LINKS_FOLLOWED: usize = 40;
 
 /// Where systemd looks for a program that is named without a slash (`DEFAULT_PATH`, systemd's path-lookup), with the
 /// directories of roots where `/bin` is not a link.
-const PROGRAM_DIRS: [&str; 6] = [
+pub(crate) const PROGRAM_DIRS: [&str; 6] = [
     "/usr/local/sbin",
     "/usr/local/bin",
     "/usr/sbin",
@@ -277,7 +277,7 @@ pub fn is_unit_name(name: &str) -> bool {
 }
 
 /// `a@.service` for `a@x.service`; `None` for what is no instance.
-fn template_of(name: &str) -> Option<String> {
+pub(crate) fn template_of(name: &str) -> Option<String> {
     let (stem, kind) = name.rsplit_once('.')?;
     let (prefix, instance) = stem.split_once('@')?;
     (!prefix.is_empty() && !instance.is_empty()).then(|| format!("{prefix}@.{kind}"))

@@ -11,6 +11,7 @@ mod nodes;
 mod resources;
 mod setting;
 mod storage;
+mod target;
 #[cfg(test)]
 mod told;
 mod units;
@@ -34,6 +35,7 @@ pub fn lint(config: &Config, setting: &Setting<'_>) -> Vec<Diagnostic> {
         resources::CHECKS,
         accounts::CHECKS,
         nodes::CHECKS,
+        target::CHECKS,
         storage::CHECKS,
         units::CHECKS,
         user_data::CHECKS,

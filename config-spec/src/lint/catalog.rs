@@ -110,6 +110,9 @@ lint_rules! {
         "A node below a directory that is mounted over when the machine switches to its root.");
     MODE_DECIMAL = doubtful("mode-decimal", Needs::Nothing,
         "A mode whose decimal digits read as the octal notation that was probably meant.");
+    PATH_OCCUPIED = fails("path-occupied", Needs::Target,
+        "A node where the target has something else, without permission to overwrite it.");
+    PATH_READ_ONLY = fails("path-read-only", Needs::Target, "A node where the target cannot be written.");
     PARTITIONS_TOO_LARGE = fails("partitions-too-large", Needs::DiskSize,
         "Partitions that do not fit on the disk, or overlap once open places are filled.");
     DEVICE_UNMADE = doubtful("device-unmade", Needs::Nothing,
@@ -121,6 +124,12 @@ lint_rules! {
         "A section that systemd does not know in such a unit; it ignores the whole of it.");
     UNIT_DIRECTIVE_UNKNOWN = doubtful("unit-directive-unknown", Needs::Nothing,
         "A directive that systemd does not know in its section; it is ignored.");
+    UNIT_MISSING = doubtful("unit-missing", Needs::Target,
+        "A unit that is enabled, or has drop-ins, and that neither the config nor the target has.");
+    PROGRAM_NOT_EXECUTABLE = fails("program-not-executable", Needs::Nothing,
+        "A program of a unit that the config writes without the right to execute it.");
+    PROGRAM_MISSING = doubtful("program-missing", Needs::Target,
+        "A program of a unit that neither the config nor the target has.");
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 mod authorities;
 mod der;
 mod digests;
-mod inline;
+pub(super) mod inline;
 mod packing;
 mod pem;
 mod secrets;

@@ -67,7 +67,7 @@ fn copy(mut from: impl Read, limit: u64, mut take: impl FnMut(&[u8])) -> End {
 }
 
 /// The unpacked bytes as text, as far as they are within `limit`; what is no UTF-8 is replaced.
-pub(super) fn text(resource: &Resource, limit: u64) -> Option<String> {
+pub(in crate::lint) fn text(resource: &Resource, limit: u64) -> Option<String> {
     let bytes = bytes(resource)?;
     let mut whole = Vec::new();
     unpack(resource, &bytes, limit, |piece| whole.extend_from_slice(piece));
