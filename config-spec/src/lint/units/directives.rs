@@ -115,17 +115,13 @@ fn section_is_unknown(name: &str, line: usize, allowed: &[&str], at: Pointer, fi
             listed(allowed)
         ),
     };
-    let what = if kind.is_some() {
-        "systemd does not read the section"
-    } else {
-        "systemd does not know the section"
+    let verb = if kind.is_some() { "read" } else { "know" };
+    let message = match shown(name) {
+        Some(name) => format!("systemd does not {verb} the section {name} of this unit, on line {line}"),
+        None => format!("systemd does not {verb} a section of this unit, on line {line}"),
     };
     findings
-        .report(
-            lint::UNIT_SECTION_UNKNOWN.rule,
-            at,
-            format!("{what} {} of this unit, on line {line}", shown(name)),
-        )
+        .report(lint::UNIT_SECTION_UNKNOWN.rule, at, message)
         .help(help);
 }
 
@@ -149,20 +145,19 @@ fn directive_is_unknown(
             }
         },
     };
-    let message = format!("[{section}] has no directive {}, on line {line}", shown(name));
+    let message = match shown(name) {
+        Some(name) => format!("[{section}] has no directive {name}, on line {line}"),
+        None => format!("[{section}] has no such directive, on line {line}"),
+    };
     findings
         .report(lint::UNIT_DIRECTIVE_UNKNOWN.rule, at, message)
         .help(help);
 }
 
-/// A name of a unit in quotes. Text that is no name stays out of messages: it may be a piece of a value.
-fn shown(name: &str) -> String {
+/// A section's or directive's name in quotes. Text that is no name stays out of messages: it may be a piece of a value.
+fn shown(name: &str) -> Option<String> {
     let is_name = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '-' | '_' | ' ');
-    if name.chars().all(is_name) && name.len() <= 40 {
-        quoted(name)
-    } else {
-        "that stands there".to_owned()
-    }
+    (name.chars().all(is_name) && name.len() <= 40).then(|| quoted(name))
 }
 
 /// `[A], [B] and [C]`.
@@ -297,9 +292,6 @@ mod tests {
             &unit("a.service", r"[Service]\ntoken:s3cr3t/=\n"),
             &Setting::default(),
         );
-        assert_eq!(
-            said[0].0,
-            "[Service] has no directive that stands there, on line 2"
-        );
+        assert_eq!(said[0].0, "[Service] has no such directive, on line 2");
     }
 }

@@ -92,7 +92,7 @@ impl<'a> There<'a> {
     }
 }
 
-/// The units that directives of this name list in [Install], each with its line.
+/// The units that directives of this name list in the section `Install`, each with its line.
 fn installs<'a>(text: &'a str, name: &'a str) -> impl Iterator<Item = (String, usize)> + 'a {
     unit_file::options(text)
         .filter(move |option| option.section == "Install" && option.name == name)

@@ -43,7 +43,10 @@ pub(super) fn programs_can_be_run(config: &Config, setting: &Setting<'_>, findin
                 continue;
             };
             if let Some((index, file)) = files.find(program) {
-                if is_shut(file) && !elsewhere.changes_modes(config) && told.insert(index) {
+                // The search for a bare name passes over what cannot be executed.
+                let may_be_another = |facts: &Facts| facts.has_program(program);
+                let is_run = program.contains('/') || !setting.facts.is_none_or(may_be_another);
+                if is_run && is_shut(file) && !elsewhere.changes_modes(config) && told.insert(index) {
                     is_not_executable(index, file, unit, findings);
                 }
                 continue;
@@ -208,8 +211,14 @@ mod tests {
             ),
             (r"RootDirectory=/srv\nExecStart=/opt/a", r#""mode":420"#, &[]),
             (r"ExecStart=/opt/a\nExecStop=/opt/a", r#""mode":420"#, at_mode),
+            ("ExecStart=a", r#""mode":420"#, &[]),
         ] {
-            let members = unit(lines, &format!(r#""files":[{{"path":"/opt/a",{file}}}]"#));
+            let path = if lines == "ExecStart=a" {
+                "/usr/bin/a"
+            } else {
+                "/opt/a"
+            };
+            let members = unit(lines, &format!(r#""files":[{{"path":"{path}",{file}}}]"#));
             expect(&Setting::default(), &[(&members, expected)]);
         }
     }
