@@ -16,9 +16,13 @@ AS_ROOT := $(if $(SUDO),sudo env "PATH=$$PATH" "HOME=$$HOME")
 
 all: build
 
-# A static binary: the initramfs need not bring a C library for it.
+# A static binary: the initramfs need not bring a C library for it. What else is asked of the linker makes it smaller
+# (docs/decisions/0008-no-unwind-tables.md).
+LINK := -C link-arg=-Wl,-z,pack-relative-relocs -C link-arg=-Wl,--no-eh-frame-hdr \
+  -C link-arg=-Wl,-T,link/no-unwind-tables.ld
+
 build: cc
-	RUSTFLAGS="-C target-feature=+crt-static" cargo build --release --locked --target $(TARGET) --bin kindling
+	RUSTFLAGS="-C target-feature=+crt-static $(LINK)" cargo build --release --locked --target $(TARGET) --bin kindling
 
 # Boot a blank machine and watch it become a node. CONFIG=file boots with another config.
 demo: build

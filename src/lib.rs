@@ -18,3 +18,4 @@ pub mod render;
 pub mod report;
 pub mod stages;
 pub mod state;
+pub mod validate;

@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 mod check;
+pub mod convert;
 pub mod data_url;
 pub mod diagnostic;
 pub mod document;
@@ -15,6 +16,8 @@ mod fields;
 mod keyed;
 pub mod lint;
 mod merge;
+pub mod provenance;
+pub mod reference_report;
 pub mod rules;
 mod suggest;
 pub mod types;

@@ -6,7 +6,7 @@
 //! [`skipped`] says so. `docs/config-rules.md` lists them all.
 
 mod accounts;
-pub(crate) mod catalog;
+pub mod catalog;
 mod nodes;
 mod resources;
 mod setting;

@@ -7,13 +7,16 @@
     reason = "the environment is read here and nowhere else"
 )]
 
+mod convert;
 mod flags;
 mod ignition;
+mod ignition_validate;
 mod own;
+mod validate;
 
 use std::ffi::OsString;
 use std::fs::OpenOptions;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
 use crate::fetch::SystemDirs;
@@ -25,7 +28,7 @@ use crate::stages::{self, Environment, Options, RUN_DIR, StageError};
 /// Exit status of a wrong command line.
 const USAGE: u8 = 2;
 /// Names of the reference that this build does not answer to yet.
-const NOT_BUILT: &[&str] = &["ignition-apply", "ignition-validate", "ignition-rmcfg"];
+const NOT_BUILT: &[&str] = &["ignition-apply", "ignition-rmcfg"];
 
 /// Runs the process and returns its exit status.
 #[must_use]
@@ -40,6 +43,7 @@ pub fn main() -> u8 {
     let arguments: Vec<OsString> = arguments.collect();
     match name.as_str() {
         "ignition" => ignition::main(&arguments),
+        "ignition-validate" => ignition_validate::main(&arguments),
         name if NOT_BUILT.contains(&name) => {
             complain(&format!(
                 "{name} is not in this version of kindling; see CHANGELOG.md"
@@ -66,6 +70,24 @@ fn print(text: &str) -> u8 {
 fn complain(text: &str) {
     // Nobody can be told that standard error is closed.
     drop(writeln!(std::io::stderr(), "{text}"));
+}
+
+/// The text of a config file, of standard input for `-`; or why there is none.
+fn read_text(file: &Path) -> Result<String, String> {
+    let mut bytes = Vec::new();
+    let read = if file == Path::new("-") {
+        std::io::stdin().read_to_end(&mut bytes).map(drop)
+    } else {
+        std::fs::read(file).map(|content| bytes = content)
+    };
+    read.map_err(|error| format!("cannot read {}: {error}", file.display()))?;
+    String::from_utf8(bytes).map_err(|error| {
+        let at = error.utf8_error().valid_up_to();
+        format!(
+            "{} is not UTF-8 text: byte {at} starts no character",
+            file.display()
+        )
+    })
 }
 
 /// Runs one stage and reports how it ended.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
-use super::{USAGE, complain, environment, run_stage};
+use super::{USAGE, complain, convert, environment, read_text, run_stage, validate};
 use crate::plan::Stage;
 use crate::stages::{Options, dry_run};
 
@@ -31,6 +31,10 @@ enum Command {
         #[arg(long, value_enum, default_value_t = Format::Text)]
         format: Format,
     },
+    /// Judge configs: by the rules of their version, by what fails on a first boot, and with all they refer to.
+    Validate(validate::Arguments),
+    /// Write a config in another version of the spec.
+    Convert(convert::Arguments),
     /// Run one stage, in the initramfs.
     Stage {
         /// fetch-offline, fetch, kargs, disks, mount, files or umount.
@@ -69,6 +73,8 @@ pub(super) fn main(arguments: &[OsString]) -> u8 {
 fn run(command: Command) -> u8 {
     match command {
         Command::Plan { config, root, format } => plan(&config, root.as_deref(), format),
+        Command::Validate(arguments) => validate::run(&arguments),
+        Command::Convert(arguments) => convert::run(&arguments),
         Command::Stage {
             name,
             platform,
@@ -105,15 +111,10 @@ fn plan(config: &std::path::Path, root: Option<&std::path::Path>, format: Format
             return USAGE;
         }
     };
-    let text = if config == std::path::Path::new("-") {
-        std::io::read_to_string(std::io::stdin())
-    } else {
-        std::fs::read_to_string(config)
-    };
-    let text = match text {
+    let text = match read_text(config) {
         Ok(text) => text,
-        Err(error) => {
-            complain(&format!("cannot read {}: {error}", config.display()));
+        Err(message) => {
+            complain(&message);
             return USAGE;
         }
     };

@@ -9,6 +9,7 @@ mod types_of;
 use std::borrow::Cow;
 use std::ops::Range;
 
+use super::folds_to;
 use super::scan::{Cursor, SyntaxError, decode, lone_surrogates};
 use crate::diagnostic::{Diagnostic, Pointer};
 use crate::fields::{Field, ROOT, Shape};
@@ -27,7 +28,14 @@ pub(crate) struct Conformity {
 /// A piece of the text that must read differently.
 struct Edit {
     range: Range<usize>,
-    with: &'static str,
+    with: Replacement,
+}
+
+/// What is read in its place.
+enum Replacement {
+    Literal(&'static str),
+    /// A member's name, which goes between quotes.
+    Name(&'static str),
 }
 
 /// The name that ignored members get in the copy; no field has it.
@@ -45,6 +53,9 @@ struct Walk<'a> {
     path: Vec<Step>,
     findings: Findings,
     edits: Vec<Edit>,
+    /// Inside a member whose name is in other letter case: the reference decodes it, and tells types that do not fit,
+    /// but nothing else of what is in it, since by its name it is unknown.
+    is_folded: bool,
 }
 
 /// Walks `text`, a document of `version` whose grammar was checked.
@@ -58,13 +69,29 @@ pub(crate) fn conform(text: &str, version: Version) -> Result<Conformity, Syntax
         path: Vec::new(),
         findings: Findings::default(),
         edits: Vec::new(),
+        is_folded: false,
     };
     walk.value(&Shape::Object(ROOT))?;
-    walk.edits.sort_by_key(|edit| edit.range.start);
+    // A name that is ignored after all comes before the same one set right.
+    walk.edits
+        .sort_by_key(|edit| (edit.range.start, matches!(edit.with, Replacement::Name(_))));
     Ok(Conformity {
         findings: walk.findings.into_inner(),
         edits: walk.edits,
     })
+}
+
+/// Which of `fields` a member of a document of `version` is: the one of that very name, else one of that name in other
+/// letter case.
+fn field_of(fields: &[Field], name: &str, version: Version) -> Option<usize> {
+    let exists = |field: &Field| field.first <= version;
+    let exact = fields.iter().position(|field| field.name == name);
+    match exact {
+        Some(index) => Some(index).filter(|index| fields.get(*index).is_some_and(exists)),
+        None => fields
+            .iter()
+            .position(|field| exists(field) && folds_to(name, field.name)),
+    }
 }
 
 impl Conformity {
@@ -81,7 +108,10 @@ impl Conformity {
                 continue;
             }
             copy.push_str(text.get(done..edit.range.start).unwrap_or_default());
-            copy.push_str(edit.with);
+            match edit.with {
+                Replacement::Literal(text) => copy.push_str(text),
+                Replacement::Name(name) => copy.extend(["\"", name, "\""]),
+            }
             done = edit.range.end;
         }
         copy.push_str(text.get(done..).unwrap_or_default());
@@ -113,21 +143,48 @@ impl Walk<'_> {
             first = false;
             let literal = self.cursor.slice(key.clone());
             let name = decode(literal);
-            let known = fields.iter().zip(&mut seen).find(|(field, _)| field.name == name);
-            let Some((field, earlier)) = known.filter(|(field, _)| field.first <= self.version) else {
+            let Some(index) = field_of(fields, &name, self.version) else {
                 self.unknown(fields, &name, key);
                 self.cursor.skip_value()?;
                 continue;
             };
+            let (Some(field), Some(earlier)) = (fields.get(index), seen.get_mut(index)) else {
+                continue;
+            };
             let earlier = earlier.replace(key.clone());
+            let was_folded = self.is_folded;
+            if field.name != name {
+                self.folded(field, &name, key.clone());
+            }
             self.path.push(Step::Key(field.name));
             if let Some(earlier) = earlier {
                 self.twin(field, earlier, key);
             }
             self.value(&field.shape)?;
             self.path.pop();
+            self.is_folded = was_folded;
         }
         Ok(())
+    }
+
+    /// A name in other letter case: the member is read, and its name told as unknown.
+    fn folded(&mut self, field: &Field, name: &str, key: Range<usize>) {
+        if !self.is_folded {
+            let at = self.at().key(name);
+            self.findings
+                .report(
+                    rule::KEY_UNKNOWN,
+                    at,
+                    format!("{} is read as \"{}\"", quoted(name), field.name),
+                )
+                .span(key.clone())
+                .help(format!("write \"{}\"", field.name));
+        }
+        self.edits.push(Edit {
+            range: key,
+            with: Replacement::Name(field.name),
+        });
+        self.is_folded = true;
     }
 
     fn list(&mut self, shape: &Shape) -> Result<(), SyntaxError> {
@@ -153,7 +210,7 @@ impl Walk<'_> {
             let halves = lone_surrogates(literal).into_iter();
             self.edits.extend(halves.map(|half| Edit {
                 range: range.start + half.start..range.start + half.end,
-                with: "\\ufffd",
+                with: Replacement::Literal("\\ufffd"),
             }));
         }
         Ok(())
@@ -164,7 +221,10 @@ impl Walk<'_> {
         let literal = self.cursor.slice(range.clone());
         if literal == "-0" {
             // Other decoders take it for a floating-point number.
-            self.edits.push(Edit { range, with: "0" });
+            self.edits.push(Edit {
+                range,
+                with: Replacement::Literal("0"),
+            });
         } else if literal.parse::<i64>().is_err() {
             let at = self.at();
             let (problem, help) = if literal.contains(['.', 'e', 'E']) {
@@ -191,7 +251,8 @@ impl Walk<'_> {
         let range = self.cursor.skip_value()?;
         let nullable = self.version == Version::V3_2_0
             && matches!(self.path.last(), Some(Step::Key("clevis" | "custom")));
-        if matches!(shape, Shape::Object(_)) && !nullable && !self.path.is_empty() {
+        let is_told = !nullable && !self.is_folded && !self.path.is_empty();
+        if matches!(shape, Shape::Object(_)) && is_told {
             let at = self.at();
             self.findings
                 .report(rule::OBJECT_NULL, at, "null where an object is expected")
@@ -225,16 +286,21 @@ impl Walk<'_> {
             // Half of a surrogate pair in a name would stop other decoders, although nobody wants the member.
             self.edits.push(Edit {
                 range: key.clone(),
-                with: IGNORED,
+                with: Replacement::Literal(IGNORED),
             });
         }
         let newer = fields.iter().find(|field| field.name == name);
+        if newer.is_some() {
+            self.edits.push(Edit {
+                range: key.clone(),
+                with: Replacement::Literal(IGNORED),
+            });
+        }
+        if self.is_folded {
+            return;
+        }
         let (message, help) = match newer {
             Some(field) => {
-                self.edits.push(Edit {
-                    range: key.clone(),
-                    with: IGNORED,
-                });
                 let message = format!("{} is not a member of version {}", quoted(name), self.version);
                 (
                     message,
@@ -266,7 +332,7 @@ impl Walk<'_> {
     fn twin(&mut self, field: &Field, earlier: Range<usize>, key: Range<usize>) {
         self.edits.push(Edit {
             range: earlier,
-            with: IGNORED,
+            with: Replacement::Literal(IGNORED),
         });
         let at = self.at();
         self.findings

@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use crate::diagnostic::{RuleId, Severity};
+use crate::diagnostic::{Diagnostic, Pointer, RuleId, Severity};
+use crate::rules::Findings;
 use crate::rules::catalog::Rule;
 
 /// A lint rule as the reference page lists it.
@@ -27,6 +28,16 @@ pub enum Needs {
     Platform,
     /// Facts about the target's root.
     Target,
+}
+
+impl LintRule {
+    /// A breach of this rule, found where a caller knows what the config alone does not tell.
+    #[must_use]
+    pub fn finding(&self, at: Pointer, message: impl Into<String>, help: impl Into<String>) -> Diagnostic {
+        let mut findings = Findings::default();
+        findings.report(self.rule, at, message).help(help);
+        findings.into_inner().remove(0)
+    }
 }
 
 impl fmt::Display for Needs {
@@ -67,7 +78,8 @@ const fn rule(id: &'static str, severity: Severity, needs: Needs, summary: &'sta
 /// Declares each rule and lists them all, so that none can be left out of the list.
 macro_rules! lint_rules {
     ($($name:ident = $weight:ident($($argument:expr),+);)+) => {
-        $(pub(crate) const $name: LintRule = $weight($($argument),+);)+
+        $(/** The rule of that name. */
+        pub const $name: LintRule = $weight($($argument),+);)+
 
         /// Every lint rule, in the order of the reference page.
         pub const ALL: &[LintRule] = &[$($name),+];
@@ -113,6 +125,8 @@ lint_rules! {
     PATH_OCCUPIED = fails("path-occupied", Needs::Target,
         "A node where the target has something else, without permission to overwrite it.");
     PATH_READ_ONLY = fails("path-read-only", Needs::Target, "A node where the target cannot be written.");
+    REFERENCE_UNRESOLVED = fails("reference-unresolved", Needs::Nothing,
+        "A config to merge or to replace with that cannot be had, or that leads nowhere.");
     PARTITIONS_TOO_LARGE = fails("partitions-too-large", Needs::DiskSize,
         "Partitions that do not fit on the disk, or overlap once open places are filled.");
     DEVICE_UNMADE = doubtful("device-unmade", Needs::Nothing,
