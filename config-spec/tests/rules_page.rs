@@ -19,10 +19,9 @@ A finding names its rule, the place in the document, what is wrong, and what to 
     error[hash-mismatch]: the hash is not that of the bytes in the data URL
       worker.ign:12:19, /storage/files/0/contents/verification/hash
 
-An *error* of the validity rules is a document that is refused: by `kindling validate` with a status that is not 0, and by
-the first boot before anything is changed. A *warning* is told, and the document is used; with `kindling validate
---strict` it is an error too. Nothing that may be secret is quoted: no contents, no hashes of passwords, no keys, no
-tokens, no addresses with credentials.
+`kindling validate` ends with a status that is not 0 when it tells an *error*; with `--strict`, also when it tells a
+*warning*. Nothing that may be secret is quoted: no contents, no hashes of passwords, no keys, no tokens, no addresses
+with credentials.
 ";
 
 const LINT: &str = "
@@ -40,7 +39,8 @@ the config is skipped where that is not given, and `kindling validate` says so.
 const VALIDITY: &str = "
 ## What is invalid
 
-A document is held to the rules of its own version. *Reference* is the identifier that the reference has for the same
+A document is held to the rules of its own version. One with an *error* is refused by the first boot, before anything is
+changed; one with a *warning* is used. *Reference* is the identifier that the reference has for the same
 breach.
 
 | Rule | Severity | Reference | What it finds |
