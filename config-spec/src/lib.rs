@@ -11,6 +11,7 @@ pub mod convert;
 pub mod data_url;
 pub mod diagnostic;
 pub mod document;
+pub mod facts;
 mod fields;
 mod keyed;
 pub mod lint;

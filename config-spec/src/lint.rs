@@ -5,12 +5,16 @@
 //! target, the date, the disks' sizes, the platform ([`Setting`]). A rule whose fact is not given is skipped, and
 //! [`skipped`] says so. `docs/config-rules.md` lists them all.
 
+mod accounts;
 pub mod catalog;
 mod nodes;
+mod resources;
 mod setting;
 mod storage;
+mod target;
 #[cfg(test)]
 mod told;
+mod units;
 mod user_data;
 
 pub use catalog::{ALL, LintRule, Needs};
@@ -27,10 +31,16 @@ type Check = fn(&Config, &Setting<'_>, &mut Findings);
 #[must_use]
 pub fn lint(config: &Config, setting: &Setting<'_>) -> Vec<Diagnostic> {
     let mut findings = Findings::default();
-    for check in [nodes::CHECKS, storage::CHECKS, user_data::CHECKS]
-        .into_iter()
-        .flatten()
-    {
+    let subjects = [
+        resources::CHECKS,
+        accounts::CHECKS,
+        nodes::CHECKS,
+        target::CHECKS,
+        storage::CHECKS,
+        units::CHECKS,
+        user_data::CHECKS,
+    ];
+    for check in subjects.into_iter().flatten() {
         check(config, setting, &mut findings);
     }
     sorted(findings.into_inner())

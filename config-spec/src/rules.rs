@@ -59,3 +59,6 @@ pub(crate) fn run_duplicates(config: &Config) -> Vec<Diagnostic> {
 
 /// The finding that only 3.2.0 makes from an object's mere presence.
 pub(crate) use luks::custom_present_with_others;
+
+/// Which names are names of units.
+pub(crate) use systemd::is_unit_name;

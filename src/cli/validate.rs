@@ -97,6 +97,7 @@ impl Arguments {
                     platform,
                     length: Bytes(u64::try_from(text.len()).unwrap_or(u64::MAX)),
                 }),
+                facts: None,
             },
             lenient: self.lenient,
             remote: if self.fetch {

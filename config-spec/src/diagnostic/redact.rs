@@ -7,12 +7,14 @@ use std::ops::Range;
 use crate::document::decode;
 
 /// Members whose value is never shown, in lower case; of objects, everything inside.
-const SECRET: [&str; 7] = [
+const SECRET: [&str; 8] = [
     "config",
     "contents",
     "keyfile",
     "password",
     "passwordhash",
+    // Private keys are pasted here by mistake.
+    "sshauthorizedkeys",
     "token",
     "tokensource",
 ];
@@ -153,6 +155,7 @@ mod tests {
                 r#"{"httpHeaders":[{"name":"A","value":"s"}],"value":"t"}"#,
                 vec!["s"],
             ),
+            (r#"{"sshAuthorizedKeys":["k"],"shell":"s"}"#, vec!["k"]),
             (r#"{"source":"data:,x"}"#, vec!["data:,x"]),
             (r#"{"source":"\u0064ata:,x"}"#, vec![r"\u0064ata:,x"]),
             (r#"{"source":"https://u:p@h/"}"#, vec!["https://u:p@h/"]),

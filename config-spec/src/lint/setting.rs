@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::Needs;
+use crate::facts::Facts;
 use crate::units::{Bytes, SectorSize};
 
 /// What is known of the machine and of the moment of its first boot. Whatever is absent is not guessed.
@@ -14,6 +15,8 @@ pub struct Setting<'a> {
     pub disks: BTreeMap<String, (Bytes, SectorSize)>,
     /// The text that the platform hands to the machine, and how much it can hand over.
     pub user_data: Option<UserData<'a>>,
+    /// What the paths, names and units of the config meet in the target.
+    pub facts: Option<&'a Facts>,
 }
 
 /// A first document and the platform that carries it.
@@ -34,6 +37,7 @@ impl Setting<'_> {
             Needs::Date => self.now.is_some(),
             Needs::DiskSize => !self.disks.is_empty(),
             Needs::Platform => self.user_data.is_some(),
+            Needs::Target => self.facts.is_some(),
         }
     }
 }
