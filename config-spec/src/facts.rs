@@ -97,7 +97,9 @@ impl TryFrom<u64> for Format {
 
 /// Facts in a format that this program does not read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("facts of version {0}, where version 1 is expected; make them with the kindling inspect of this release")]
+#[error(
+    "facts of version {0}, where version 1 is expected; make them with the kindling inspect of this release"
+)]
 pub struct UnknownFormat(u64);
 
 /// Which distribution it is, from os-release(5).

@@ -9,6 +9,7 @@
 
 mod flags;
 mod ignition;
+mod inspect;
 mod own;
 
 use std::ffi::OsString;

@@ -31,6 +31,12 @@ enum Command {
         #[arg(long, value_enum, default_value_t = Format::Text)]
         format: Format,
     },
+    /// Print the facts of a target root, for checking configs against them. Changes nothing.
+    Inspect {
+        /// The root: a directory, or a tar archive of one as `docker export` writes it.
+        #[arg(value_name = "ROOT|IMAGE.tar")]
+        path: PathBuf,
+    },
     /// Run one stage, in the initramfs.
     Stage {
         /// fetch-offline, fetch, kargs, disks, mount, files or umount.
@@ -68,6 +74,7 @@ pub(super) fn main(arguments: &[OsString]) -> u8 {
 
 fn run(command: Command) -> u8 {
     match command {
+        Command::Inspect { path } => super::inspect::run(&path),
         Command::Plan { config, root, format } => plan(&config, root.as_deref(), format),
         Command::Stage {
             name,

@@ -199,10 +199,7 @@ fn other_formats_and_unknown_members_are_refused() {
             text.replacen(r#""version":1"#, r#""version":2"#, 1),
             "facts of version 2",
         ),
-        (
-            text.replacen(r#""version":1,"#, "", 1),
-            "missing field `version`",
-        ),
+        (text.replacen(r#""version":1,"#, "", 1), "missing field `version`"),
         (
             text.replacen(r#""users""#, r#""people":{},"users""#, 1),
             "unknown field `people`",
