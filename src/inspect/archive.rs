@@ -20,12 +20,11 @@ const HEADERS_LIMIT: u64 = 1 << 20;
 /// The longest path, in bytes (`PATH_MAX`, linux/limits.h).
 const PATH_LIMIT: usize = 4096;
 
-/// How many bytes all names together may have, each with [`NAME_COST`] added. A large root of a million files has a
-/// quarter of that.
-const NAMES_LIMIT: usize = 512 << 20;
+/// How many bytes of memory the entries may take; room for more than a million.
+const ENTRIES_LIMIT: usize = 512 << 20;
 
-/// What an entry costs besides its name.
-const NAME_COST: usize = 128;
+/// What an entry takes besides its name, which is kept twice.
+const ENTRY_COST: usize = 256;
 
 /// How the name of a file starts that stands, in a layer of an image, for one that was removed.
 const WHITEOUT: &str = ".wh.";
@@ -42,12 +41,17 @@ fn open(path: &Path) -> Result<Archive, InspectError> {
 
 /// Reads the headers of the archive `path`.
 pub(super) fn list(path: &Path) -> Result<Listing, InspectError> {
+    list_within(path, ENTRIES_LIMIT)
+}
+
+/// As [`list`], with entries that take at most `limit` bytes of memory.
+fn list_within(path: &Path, limit: usize) -> Result<Listing, InspectError> {
     let archive = open(path)?;
     let meter = archive.meter();
     meter.allowance.set(HEADERS_LIMIT);
     let mut reader = tar::Archive::new(archive);
     let mut listing = Listing::default();
-    let mut names = 0;
+    let mut taken = 0;
     let entries = reader
         .entries_with_seek()
         .map_err(|error| judged(error, &meter))?;
@@ -55,8 +59,8 @@ pub(super) fn list(path: &Path) -> Result<Listing, InspectError> {
         let entry = entry.map_err(|error| judged(error, &meter))?;
         let name = entry.path_bytes();
         let target = entry.link_name_bytes();
-        names += NAME_COST + name.len() + target.as_ref().map_or(0, |target| target.len());
-        if names > NAMES_LIMIT || name.len() > PATH_LIMIT {
+        taken += ENTRY_COST + 2 * name.len() + target.as_ref().map_or(0, |target| target.len());
+        if taken > limit || name.len() > PATH_LIMIT {
             return Err(InspectError::Names);
         }
         let found = Header {
@@ -236,4 +240,60 @@ pub(super) fn texts(path: &Path, wanted: &[String], listing: &Listing) -> Result
         }
     }
     Ok(texts)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+
+    /// An archive of `count` empty files.
+    fn files(count: usize) -> tempfile::NamedTempFile {
+        let mut builder = tar::Builder::new(tempfile::NamedTempFile::new().unwrap());
+        for n in 0..count {
+            let mut header = tar::Header::new_gnu();
+            header.set_size(0);
+            header.set_mode(0o644);
+            builder
+                .append_data(&mut header, format!("etc/{n}"), io::empty())
+                .unwrap();
+        }
+        let mut file = builder.into_inner().unwrap();
+        file.flush().unwrap();
+        file
+    }
+
+    #[test]
+    fn entries_without_end_are_refused() {
+        let file = files(1000);
+        let cost = ENTRY_COST + 2 * "etc/000".len();
+        let result = list_within(file.path(), 999 * ENTRY_COST);
+        assert!(matches!(result, Err(InspectError::Names)), "{result:?}");
+        let listing = list_within(file.path(), 1000 * cost).unwrap();
+        assert_eq!(listing.facts.files.len(), 1000);
+        assert_eq!(listing.contents.len(), 1000);
+    }
+
+    #[test]
+    fn two_names_of_one_text_are_both_read() {
+        let mut builder = tar::Builder::new(tempfile::NamedTempFile::new().unwrap());
+        let mut header = tar::Header::new_gnu();
+        header.set_size(5);
+        header.set_mode(0o644);
+        builder
+            .append_data(&mut header, "etc/group", &b"a:x:1"[..])
+            .unwrap();
+        let mut link = tar::Header::new_gnu();
+        link.set_entry_type(EntryType::Link);
+        link.set_size(0);
+        link.set_mode(0o644);
+        builder.append_link(&mut link, "etc/passwd", "etc/group").unwrap();
+        let file = builder.into_inner().unwrap();
+        let listing = list(file.path()).unwrap();
+        let wanted = ["/etc/group", "/etc/none", "/etc/passwd"].map(str::to_owned);
+        let texts = texts(file.path(), &wanted, &listing).unwrap();
+        let expected = ["/etc/group", "/etc/passwd"].map(|path| (path.to_owned(), "a:x:1".to_owned()));
+        assert_eq!(texts, expected);
+    }
 }

@@ -1,6 +1,6 @@
 //! The few files whose content matters.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use kindling_config_spec::facts::{Account, Facts, Kind, OsRelease};
 
@@ -51,8 +51,7 @@ pub(super) fn take(facts: &mut Facts, texts: &[(String, String)]) {
     let users = found(&PASSWD).into_iter().rev().flat_map(users).collect();
     let groups = found(&GROUP).into_iter().rev().flat_map(groups).collect();
     let os_release = found(&OS_RELEASE).first().map(|text| os_release(text));
-    let mut read_only: std::collections::BTreeSet<String> =
-        found(&FSTAB).into_iter().flat_map(read_only_mounts).collect();
+    let mut read_only: BTreeSet<String> = found(&FSTAB).into_iter().flat_map(read_only_mounts).collect();
     if READ_ONLY_USR.iter().any(|marker| facts.resolve(marker).is_some()) {
         read_only.insert("/usr".to_owned());
     }
@@ -171,4 +170,59 @@ fn unescaped(field: &str) -> String {
     }
     text.push_str(rest);
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_of_twins_is_the_user() {
+        let text = "a:x:1:2:::\na:x:3:4:::\n+@nis:x:5:6\n:x:1:1\nb:x:-1:2\nc:x:1\nd:x:4294967295:0\n";
+        let account = |uid, gid| Account { uid, gid };
+        assert_eq!(
+            users(text),
+            BTreeMap::from([("a".into(), account(1, 2)), ("d".into(), account(u32::MAX, 0))])
+        );
+        assert_eq!(
+            groups("a:x:1:b,c\na:x:2:\n#b:x:3:\nc:x:\n"),
+            BTreeMap::from([("a".into(), 1)])
+        );
+    }
+
+    #[test]
+    fn os_release_is_read_as_a_shell_reads_it() {
+        for (text, id, version_id) in [
+            ("ID=debian\nVERSION_ID=\"12\"\n", Some("debian"), Some("12")),
+            ("ID='x y'\nMY_ID=z\n#ID=a\n", Some("x y"), None),
+            ("ID=a\n  ID=b  \nVERSION_ID=\n", Some("b"), None),
+            ("", None, None),
+            ("ID=\"\n", Some("\""), None),
+        ] {
+            let expected = OsRelease {
+                id: id.map(str::to_owned),
+                version_id: version_id.map(str::to_owned),
+            };
+            assert_eq!(os_release(text), expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn read_only_mounts_are_those_that_say_so() {
+        for (line, expected) in [
+            ("/dev/a /usr ext4 ro 0 0", vec!["/usr"]),
+            ("/dev/a\t/usr/  ext4\tnoatime,ro", vec!["/usr"]),
+            ("/dev/a / ext4 ro", vec!["/"]),
+            (r"/dev/a /a\040b\134 ext4 ro", vec![r"/a b\"]),
+            (r"/dev/a /a\9 ext4 ro", vec![r"/a\9"]),
+            ("/dev/a /usr ext4 ro,rw", vec![]),
+            ("/dev/a /usr ext4 errors=remount-ro", vec![]),
+            ("/dev/a none swap ro", vec![]),
+            ("# /dev/a /usr ext4 ro", vec![]),
+            ("/dev/a /usr ext4", vec![]),
+            ("", vec![]),
+        ] {
+            assert_eq!(read_only_mounts(line), expected, "{line}");
+        }
+    }
 }
