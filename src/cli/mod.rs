@@ -7,6 +7,7 @@
     reason = "the environment is read here and nowhere else"
 )]
 
+mod document;
 mod flags;
 mod ignition;
 mod inspect;

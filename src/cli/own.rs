@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
-use super::{USAGE, complain, environment, run_stage};
+use super::{USAGE, complain, document, environment, run_stage};
 use crate::plan::Stage;
 use crate::stages::{Options, dry_run};
 
@@ -112,16 +112,11 @@ fn plan(config: &std::path::Path, root: Option<&std::path::Path>, format: Format
             return USAGE;
         }
     };
-    let text = if config == std::path::Path::new("-") {
-        std::io::read_to_string(std::io::stdin())
-    } else {
-        std::fs::read_to_string(config)
-    };
-    let text = match text {
+    let text = match document::read(config) {
         Ok(text) => text,
         Err(error) => {
             complain(&format!("cannot read {}: {error}", config.display()));
-            return USAGE;
+            return error.status();
         }
     };
     match dry_run::plan(&text, &config.display().to_string(), root, &environment) {
