@@ -72,6 +72,19 @@ cc:
 	@command -v cc >/dev/null || { $(SUDO) apt-get update -q && \
 	  $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends gcc libc6-dev; }
 
+# Throws garbage at the config layer: FUZZ_SECONDS for each target, and failure at the first crash.
+FUZZ_SECONDS ?= 60
+FUZZ_TARGETS := parse render unit
+.PHONY: fuzz
+fuzz: cc
+	@command -v c++ >/dev/null || { $(SUDO) apt-get update -q && \
+	  $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends g++; }
+	@cargo fuzz --version >/dev/null 2>&1 || cargo install --locked cargo-fuzz
+	for target in $(FUZZ_TARGETS); do \
+	  cargo fuzz run --fuzz-dir tests/fuzz -s none $$target -- \
+	    -max_total_time=$(FUZZ_SECONDS) -timeout=10 -rss_limit_mb=1024 -max_len=8192 || exit 1; \
+	done
+
 bench: build reference
 	@command -v hyperfine >/dev/null || { $(SUDO) apt-get update -q && $(SUDO) apt-get install -q -y hyperfine; }
 	cargo bench --locked -p kindling-config-spec --bench check

@@ -11,6 +11,7 @@ pub mod fetch;
 pub mod gpt;
 pub mod host;
 pub mod identity;
+pub mod inspect;
 pub mod inventory;
 pub mod invocation;
 pub mod plan;

@@ -8,7 +8,7 @@ use kindling_config_spec::diagnostic::{Lines, render};
 use kindling_config_spec::version::Version;
 use kindling_config_spec::{check, document};
 
-use super::{USAGE, complain, read_text};
+use super::complain;
 
 #[derive(Args)]
 pub(super) struct Arguments {
@@ -32,11 +32,11 @@ fn version(text: &str) -> Result<Version, String> {
 /// Runs the command and returns its exit status.
 pub(super) fn run(arguments: &Arguments) -> u8 {
     let name = arguments.config.display().to_string();
-    let text = match read_text(&arguments.config) {
+    let text = match super::document::read(&arguments.config) {
         Ok(text) => text,
-        Err(message) => {
-            complain(&message);
-            return USAGE;
+        Err(error) => {
+            complain(&format!("cannot read {name}: {error}"));
+            return error.status();
         }
     };
     let checked = match check(&text) {

@@ -7,7 +7,7 @@ use std::path::Path;
 use kindling_config_spec::{Rejected, check, reference_report};
 
 use super::flags::{self, Takes};
-use super::{USAGE, complain, ignition, read_text};
+use super::{USAGE, complain, document, ignition};
 
 const KNOWN: &[(&str, Takes)] = &[
     ("version", Takes::Boolean),
@@ -45,10 +45,10 @@ pub(super) fn main(arguments: &[OsString]) -> u8 {
 }
 
 fn validate(file: &Path) -> u8 {
-    let text = match read_text(file) {
+    let text = match document::read(file) {
         Ok(text) => text,
-        Err(message) => {
-            complain(&message);
+        Err(error) => {
+            complain(&format!("cannot read {}: {error}", file.display()));
             return 1;
         }
     };

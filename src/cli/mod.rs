@@ -8,15 +8,17 @@
 )]
 
 mod convert;
+mod document;
 mod flags;
 mod ignition;
 mod ignition_validate;
+mod inspect;
 mod own;
 mod validate;
 
 use std::ffi::OsString;
 use std::fs::OpenOptions;
-use std::io::{Read, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use crate::fetch::SystemDirs;
@@ -70,24 +72,6 @@ fn print(text: &str) -> u8 {
 fn complain(text: &str) {
     // Nobody can be told that standard error is closed.
     drop(writeln!(std::io::stderr(), "{text}"));
-}
-
-/// The text of a config file, of standard input for `-`; or why there is none.
-fn read_text(file: &Path) -> Result<String, String> {
-    let mut bytes = Vec::new();
-    let read = if file == Path::new("-") {
-        std::io::stdin().read_to_end(&mut bytes).map(drop)
-    } else {
-        std::fs::read(file).map(|content| bytes = content)
-    };
-    read.map_err(|error| format!("cannot read {}: {error}", file.display()))?;
-    String::from_utf8(bytes).map_err(|error| {
-        let at = error.utf8_error().valid_up_to();
-        format!(
-            "{} is not UTF-8 text: byte {at} starts no character",
-            file.display()
-        )
-    })
 }
 
 /// Runs one stage and reports how it ended.

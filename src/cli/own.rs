@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
-use super::{USAGE, complain, convert, environment, read_text, run_stage, validate};
+use super::{USAGE, complain, convert, document, environment, run_stage, validate};
 use crate::plan::Stage;
 use crate::stages::{Options, dry_run};
 
@@ -35,6 +35,12 @@ enum Command {
     Validate(validate::Arguments),
     /// Write a config in another version of the spec.
     Convert(convert::Arguments),
+    /// Print the facts of a target root, for checking configs against them. Changes nothing.
+    Inspect {
+        /// The root: a directory, or a tar archive of one as `docker export` writes it.
+        #[arg(value_name = "ROOT|IMAGE.tar")]
+        path: PathBuf,
+    },
     /// Run one stage, in the initramfs.
     Stage {
         /// fetch-offline, fetch, kargs, disks, mount, files or umount.
@@ -72,6 +78,7 @@ pub(super) fn main(arguments: &[OsString]) -> u8 {
 
 fn run(command: Command) -> u8 {
     match command {
+        Command::Inspect { path } => super::inspect::run(&path),
         Command::Plan { config, root, format } => plan(&config, root.as_deref(), format),
         Command::Validate(arguments) => validate::run(&arguments),
         Command::Convert(arguments) => convert::run(&arguments),
@@ -111,11 +118,11 @@ fn plan(config: &std::path::Path, root: Option<&std::path::Path>, format: Format
             return USAGE;
         }
     };
-    let text = match read_text(config) {
+    let text = match document::read(config) {
         Ok(text) => text,
-        Err(message) => {
-            complain(&message);
-            return USAGE;
+        Err(error) => {
+            complain(&format!("cannot read {}: {error}", config.display()));
+            return error.status();
         }
     };
     match dry_run::plan(&text, &config.display().to_string(), root, &environment) {

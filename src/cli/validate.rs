@@ -1,16 +1,18 @@
 //! `kindling validate`: definitions, files and exit status; what is judged is in [`crate::validate`].
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::fmt::Display;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use kindling_config_spec::diagnostic::Severity;
+use kindling_config_spec::facts::Facts;
 use kindling_config_spec::lint::{Setting, UserData};
 use kindling_config_spec::units::{Bytes, SectorSize};
 
-use super::{USAGE, complain, read_text};
+use super::{USAGE, complain, document};
 use crate::fetch::{Fetcher, Pace, TransportSettings};
 use crate::host::http::HttpClient;
 use crate::host::machine;
@@ -37,6 +39,9 @@ pub(super) struct Arguments {
     /// Fetch the configs that are referred to, and judge the whole.
     #[arg(long)]
     fetch: bool,
+    /// Facts of the target, as `kindling inspect` prints them.
+    #[arg(long, value_name = "FACTS")]
+    target: Option<PathBuf>,
     /// The platform that hands the config over, which limits its size.
     #[arg(long, value_name = "NAME")]
     platform: Option<String>,
@@ -59,16 +64,23 @@ pub(super) fn run(arguments: &Arguments) -> u8 {
         TransportSettings::first(FETCH_TIMEOUT, !arguments.fetch),
         Pace::real(),
     );
+    let facts = match arguments.target.as_deref().map(facts).transpose() {
+        Ok(facts) => facts,
+        Err(message) => {
+            complain(&message);
+            return USAGE;
+        }
+    };
     let mut judged = Vec::new();
     for file in &arguments.files {
-        let text = match read_text(file) {
+        let text = match document::read(file) {
             Ok(text) => text,
-            Err(message) => {
-                complain(&message);
-                return USAGE;
+            Err(error) => {
+                complain(&format!("cannot read {}: {error}", file.display()));
+                return error.status();
             }
         };
-        let bench = arguments.bench(&text);
+        let bench = arguments.bench(&text, facts.as_ref());
         judged.push(validate::judge(
             &file.display().to_string(),
             &text,
@@ -88,7 +100,7 @@ pub(super) fn run(arguments: &Arguments) -> u8 {
 }
 
 impl Arguments {
-    fn bench<'a>(&'a self, text: &str) -> Bench<'a> {
+    fn bench<'a>(&'a self, text: &str, facts: Option<&'a Facts>) -> Bench<'a> {
         Bench {
             setting: Setting {
                 now: Some(machine::seconds_since_1970()),
@@ -97,7 +109,7 @@ impl Arguments {
                     platform,
                     length: Bytes(u64::try_from(text.len()).unwrap_or(u64::MAX)),
                 }),
-                facts: None,
+                facts,
             },
             lenient: self.lenient,
             remote: if self.fetch {
@@ -107,6 +119,19 @@ impl Arguments {
             },
         }
     }
+}
+
+/// The facts of a target, from a file.
+fn facts(path: &Path) -> Result<Facts, String> {
+    let unusable = |why: &dyn Display| {
+        let next = "make the file with `kindling inspect ROOT > FILE`";
+        format!(
+            "cannot use {} as facts of a target: {why}; {next}",
+            path.display()
+        )
+    };
+    let text = document::read(path).map_err(|error| unusable(&error))?;
+    serde_json::from_str(&text).map_err(|error| unusable(&error))
 }
 
 /// Reads `DEVICE=SIZE` or `DEVICE=SIZE:SECTOR`.
