@@ -102,7 +102,7 @@ fn first_of_twins<T>(entries: impl Iterator<Item = (String, T)>) -> BTreeMap<Str
 
 fn os_release(text: &str) -> OsRelease {
     let value = |name: &str| {
-        let values = text
+        let mut values = text
             .lines()
             .filter_map(|line| line.trim().strip_prefix(name)?.strip_prefix('='));
         // As in a shell, the last assignment counts.
