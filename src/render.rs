@@ -259,6 +259,7 @@ impl<'a> Rendering<'a> {
 
     /// The document that `reference` means; `None` when it is left out.
     fn fetch(&mut self, reference: &Resource, place: &Place<'_>) -> Result<Option<Child>, RenderError> {
+        self.reference = Some((place.parent.to_owned(), place.at.clone()));
         let Some(source) = reference.source.as_deref() else {
             return Err(RenderError::NoSource {
                 parent: place.parent.to_owned(),
