@@ -12,14 +12,17 @@ MODULE_DIR ?= $(PREFIX)/lib/dracut/modules.d/30kindling
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 AS_ROOT := $(if $(SUDO),sudo env "PATH=$$PATH" "HOME=$$HOME")
 
-.PHONY: all build demo test lint unit guests reference bench size install clean
+.PHONY: all build demo test lint unit guests language bench size install clean
 
 all: build
 
-# A static binary: the initramfs need not bring a C library for it. It relocates itself at its start; packed, the list of
-# places is 3 kB instead of 190 (glibc 2.36 or later).
+# A static binary: the initramfs need not bring a C library for it. What else is asked of the linker makes it smaller
+# (docs/decisions/0008-no-unwind-tables.md).
+LINK := -C link-arg=-Wl,-z,pack-relative-relocs -C link-arg=-Wl,--no-eh-frame-hdr \
+  -C link-arg=-Wl,-T,link/no-unwind-tables.ld
+
 build: cc
-	RUSTFLAGS="-C target-feature=+crt-static -C link-arg=-Wl,-z,pack-relative-relocs" cargo build --release --locked --target $(TARGET) --bin kindling
+	RUSTFLAGS="-C target-feature=+crt-static $(LINK)" cargo build --release --locked --target $(TARGET) --bin kindling
 
 # Boot a blank machine and watch it become a node. CONFIG=file boots with another config.
 demo: build
@@ -34,15 +37,25 @@ lint: cc
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 
 # Some of these need root: account programs, mount namespaces, owners.
-unit: tools
+unit: tools reference
 	cargo nextest run --locked --workspace --exclude kindling-vm --no-run
-	$(AS_ROOT) cargo nextest run --locked --workspace --exclude kindling-vm
+	$(AS_ROOT) env KINDLING_REFERENCE=$(CURDIR)/$(REFERENCE) cargo nextest run --locked --workspace --exclude kindling-vm
 
 guests: build tools
 	cargo build --locked -p kindling-vm
 	$(SUDO) target/debug/kindling-vm setup --binary $(BINARY)
 	cargo nextest run --locked -p kindling-vm --no-run
 	$(AS_ROOT) cargo nextest run --locked -p kindling-vm
+
+# The reference engine as the distribution packages it, unpacked beside the build and not installed: tests compare what
+# both say, and the benchmark what both take.
+REFERENCE := target/reference
+.PHONY: reference
+reference: $(REFERENCE)/usr/bin/ignition-validate
+$(REFERENCE)/usr/bin/ignition-validate:
+	rm -rf $(REFERENCE) && mkdir -p $(REFERENCE)
+	cd $(REFERENCE) && { apt-get download -q ignition || { $(SUDO) apt-get update -q && apt-get download -q ignition; }; }
+	dpkg-deb --extract $(REFERENCE)/ignition_*.deb $(REFERENCE)
 
 # What the host lacks of Debian's packages and of the test runner. The guests install their own tools.
 .PHONY: tools cc
@@ -59,12 +72,27 @@ cc:
 	@command -v cc >/dev/null || { $(SUDO) apt-get update -q && \
 	  $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends gcc libc6-dev; }
 
-# Write what is made from the table of fields: the JSON Schemas and the page of the config language.
-reference:
-	KINDLING_RENEW=1 cargo nextest run --locked -p kindling-config-spec -E 'test(what_the_table_gives)'
+# Write what is made from the table of fields and from the rules: JSON Schemas, docs/config-spec.md, docs/config-rules.md.
+language: tools
+	KINDLING_RENEW=1 cargo nextest run --locked -p kindling-config-spec -E 'test(what_the_table_gives) + binary(rules_page)'
 
-bench: build
-	tests/bench/run.sh $(BINARY)
+# Throws garbage at the config layer: FUZZ_SECONDS for each target, and failure at the first crash.
+FUZZ_SECONDS ?= 60
+FUZZ_TARGETS := parse render unit
+.PHONY: fuzz
+fuzz: cc
+	@command -v c++ >/dev/null || { $(SUDO) apt-get update -q && \
+	  $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends g++; }
+	@cargo fuzz --version >/dev/null 2>&1 || cargo install --locked cargo-fuzz
+	for target in $(FUZZ_TARGETS); do \
+	  cargo fuzz run --fuzz-dir tests/fuzz -s none $$target -- \
+	    -max_total_time=$(FUZZ_SECONDS) -timeout=10 -rss_limit_mb=1024 -max_len=8192 || exit 1; \
+	done
+
+bench: build reference
+	@command -v hyperfine >/dev/null || { $(SUDO) apt-get update -q && $(SUDO) apt-get install -q -y hyperfine; }
+	cargo bench --locked -p kindling-config-spec --bench check
+	tests/bench/run.sh $(BINARY) $(REFERENCE)
 
 size: build
 	@bytes=$$(stat -c %s $(BINARY)); \

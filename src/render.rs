@@ -4,13 +4,21 @@
 //! in turn, and laid over what is there: a grandchild wins over its child, a later sibling over an earlier one. What
 //! a config says about fetching (timeouts, authorities, proxy) holds for everything after it.
 
-use kindling_config_spec::diagnostic::{self, Diagnostic, Severity};
+mod documents;
+mod error;
+
+use std::borrow::Cow;
+
+use kindling_config_spec::diagnostic::{self, Pointer, Severity};
 use kindling_config_spec::types::{Config, Ignition, Resource};
-use kindling_config_spec::{Checked, Rejected, check, check_merged, data_url, merge};
+use kindling_config_spec::{Checked, check, check_merged, data_url, merge};
 use serde::{Deserialize, Serialize};
 use tracing::{debug, info, warn};
 
-use crate::fetch::{DOCUMENT_LIMIT, FetchError, Fetcher, resource, shown};
+pub use documents::{Document, Documents};
+pub use error::RenderError;
+
+use crate::fetch::{DOCUMENT_LIMIT, Fetcher, Scheme, resource, shown};
 pub use crate::fetch::{Origin, OriginKind};
 use crate::identity::hex;
 
@@ -20,7 +28,7 @@ pub const DEPTH_LIMIT: usize = 32;
 /// How many documents one config may consist of, the first included.
 pub const DOCUMENTS_LIMIT: usize = 256;
 
-/// What findings call the result. It has no text, so they point into it by pointer alone.
+/// What the fetch settings of the result are called.
 const MERGED: &str = "the merged config";
 
 /// A config without open references: what the stages work from.
@@ -69,199 +77,45 @@ impl Rendered {
     }
 }
 
-/// References that do not end in a valid config.
-#[derive(Clone, Debug, PartialEq, thiserror::Error)]
-pub enum RenderError {
-    /// A document cannot be fetched.
-    #[error("cannot fetch config {document}, to which {parent} refers")]
-    Fetch {
-        /// The address as it may be shown.
-        document: String,
-        /// The document that refers to it.
-        parent: String,
-        /// The cause.
-        source: Box<FetchError>,
-    },
-    /// The settings for fetching cannot be applied.
-    #[error("cannot apply the fetch settings of {document}")]
-    Settings {
-        /// The document they stand in.
-        document: String,
-        /// The cause.
-        source: Box<FetchError>,
-    },
-    /// A reference without an address.
-    #[error("{parent} refers to a config without a source")]
-    NoSource {
-        /// The document.
-        parent: String,
-    },
-    /// A reference to nothing. The reference engine boots an empty machine then.
-    #[error("config {document}, to which {parent} refers, is empty")]
-    Empty {
-        /// The address as it may be shown.
-        document: String,
-        /// The document that refers to it.
-        parent: String,
-    },
-    /// A document that is not text.
-    #[error("config {document} is not UTF-8 text")]
-    NotText {
-        /// The document.
-        document: String,
-        /// Where it stops being text.
-        source: std::str::Utf8Error,
-    },
-    /// A document with findings.
-    #[error("{document} is not valid\n{rendered}")]
-    Invalid {
-        /// The document.
-        document: String,
-        /// Whether it is its version that nobody knows.
-        is_version: bool,
-        /// The findings.
-        findings: Vec<Diagnostic>,
-        /// The findings with their source lines.
-        rendered: String,
-    },
-    /// Valid documents whose sum is not.
-    #[error("the merged config is not valid\n{rendered}")]
-    MergedInvalid {
-        /// The findings, which point into the merged config.
-        findings: Vec<Diagnostic>,
-        /// The findings as text.
-        rendered: String,
-    },
-    /// A config that comes back to itself.
-    #[error("configs refer to each other in a circle: {}", chain.join(" → "))]
-    Cycle {
-        /// The documents from the first to the one that comes again.
-        chain: Vec<String>,
-    },
-    /// Nested too deep.
-    #[error("configs are nested more than {DEPTH_LIMIT} deep, the last is {document}")]
-    TooDeep {
-        /// The document that was not fetched.
-        document: String,
-    },
-    /// Too many documents.
-    #[error("the config consists of more than {DOCUMENTS_LIMIT} documents, the last is {document}")]
-    TooMany {
-        /// The document that was not fetched.
-        document: String,
-    },
+/// The first document of a config.
+pub struct First<'a> {
+    /// It, checked.
+    pub checked: Checked,
+    /// What it is called in findings.
+    pub name: &'a str,
+    /// What it says.
+    pub text: &'a str,
+    /// Who gave it.
+    pub origin: Origin,
 }
 
-impl RenderError {
-    /// A document that was refused, with its findings; `name` is what to call it, `text` what it says.
-    #[must_use]
-    pub fn of_rejected(name: &str, text: &str, rejected: &Rejected) -> Self {
-        let findings = rejected.diagnostics().into_owned();
-        Self::Invalid {
-            document: name.to_owned(),
-            is_version: matches!(
-                rejected,
-                Rejected::UnknownVersion { .. } | Rejected::InvalidVersion { .. }
-            ),
-            rendered: diagnostic::render(name, text, &findings),
-            findings,
-        }
-    }
-
-    /// Whether the same config can be rendered once the network is up.
-    #[must_use]
-    pub fn needs_network(&self) -> bool {
-        match self {
-            Self::Fetch { source, .. } | Self::Settings { source, .. } => source.needs_network(),
-            _ => false,
-        }
-    }
-
-    /// The stable name of this failure.
-    #[must_use]
-    pub fn code(&self) -> &'static str {
-        match self {
-            Self::Fetch { source, .. } => match **source {
-                FetchError::HashMismatch { .. } => "config-hash-mismatch",
-                FetchError::TooLarge { .. } => "config-too-large",
-                _ => source.code(),
-            },
-            Self::Settings { source, .. } => source.code(),
-            Self::NoSource { .. } => "config-source-missing",
-            Self::Empty { .. } => "config-empty",
-            Self::NotText { .. } => "config-not-text",
-            Self::Invalid { is_version: true, .. } => "config-version-unknown",
-            Self::Invalid { .. } => "config-invalid",
-            Self::MergedInvalid { .. } => "config-merged-invalid",
-            Self::Cycle { .. } => "config-cycle",
-            Self::TooDeep { .. } => "config-too-deep",
-            Self::TooMany { .. } => "config-too-many",
-        }
-    }
-
-    /// What the operator does next.
-    #[must_use]
-    pub fn next(&self) -> String {
-        match self {
-            Self::Fetch { source, .. } | Self::Settings { source, .. } => source.next(),
-            Self::NoSource { parent } => format!("give every entry of ignition.config.merge in {parent} a source"),
-            Self::Empty { document, .. } => {
-                format!("put a config at {document}; the smallest is {{\"ignition\":{{\"version\":\"3.4.0\"}}}}")
-            }
-            Self::NotText { document, .. } => {
-                format!("write {document} as JSON in UTF-8; if it is compressed, set compression in the reference")
-            }
-            Self::Invalid {
-                document, findings, ..
-            } => findings.iter().find_map(|finding| finding.help.clone()).unwrap_or_else(|| {
-                format!("correct {document} at the lines shown; \"kindling plan\" shows the same before a boot")
-            }),
-            Self::MergedInvalid { .. } => {
-                "change one of the documents so that their sum is valid; \"kindling plan\" shows it beforehand".to_owned()
-            }
-            Self::Cycle { .. } => "remove one of the references in the circle".to_owned(),
-            Self::TooDeep { .. } | Self::TooMany { .. } => {
-                "join some of the documents; check that the server does not invent new addresses".to_owned()
-            }
-        }
-    }
-}
-
-/// Resolves every reference of `checked`, which was read from `origin` and is called `name` in findings. Afterwards
-/// `fetcher` works under the settings of the result, and certificate authorities are inline.
+/// Resolves every reference of `first`. Afterwards `fetcher` works under the settings of the result, and certificate
+/// authorities are inline.
 ///
 /// # Errors
 /// See [`RenderError`].
-pub fn render(
-    checked: Checked,
-    name: &str,
-    origin: Origin,
-    fetcher: &mut Fetcher,
-) -> Result<Rendered, RenderError> {
-    let config = checked.into_config();
-    let mut rendering = Rendering {
-        fetcher,
-        origins: vec![origin],
-        warnings: Vec::new(),
-        chain: Vec::new(),
-    };
-    rendering.configure(&config.ignition, name)?;
-    let mut config = rendering.resolve(config, name.to_owned())?;
+pub fn render(first: First<'_>, fetcher: &mut Fetcher) -> Result<Rendered, RenderError> {
+    let config = first.checked.into_config();
+    let mut rendering = Rendering::new(first.name, first.text, fetcher, Remote::Fetched);
+    rendering.origins.push(first.origin);
+    rendering.configure(&config.ignition, first.name)?;
+    let mut config = rendering.resolve(config, first.name.to_owned())?;
     rendering.configure(&config.ignition, MERGED)?;
     rendering.inline_authorities(&mut config)?;
     let Rendering {
         origins,
         mut warnings,
+        documents,
         ..
     } = rendering;
     let findings = check_merged(&config);
     if findings.iter().any(|finding| finding.severity == Severity::Error) {
-        let rendered = diagnostic::render(MERGED, "", &findings);
+        let rendered = documents.show(&config, &findings);
         return Err(RenderError::MergedInvalid { findings, rendered });
     }
-    // Without references these are the first document's own warnings once more, and without its lines.
+    // Without references these are the first document's own warnings once more.
     if origins.len() > 1 && !findings.is_empty() {
-        warnings.push(diagnostic::render(MERGED, "", &findings));
+        warnings.push(documents.show(&config, &findings));
     }
     Ok(Rendered {
         config,
@@ -270,22 +124,94 @@ pub fn render(
     })
 }
 
+/// A config at the desk: what it consists of, as far as that can be had.
+pub struct Survey<'a> {
+    /// The documents that were read, in the order of merging.
+    pub documents: Documents<'a>,
+    /// Addresses of documents that were not fetched, as they may be shown.
+    pub left_out: Vec<String>,
+    /// What the documents make together; or why it is not known, and the reference that is to blame: the number of its
+    /// document and its place there.
+    pub config: Result<Config, (RenderError, Option<(usize, Pointer)>)>,
+}
+
+/// Resolves the references of `first` as far as `remote` says. Nothing is refused for what the documents make
+/// together: that is looked at by the caller.
+pub fn survey<'a>(first: First<'a>, fetcher: &'a mut Fetcher, remote: Remote) -> Survey<'a> {
+    let config = first.checked.into_config();
+    let mut rendering = Rendering::new(first.name, first.text, fetcher, remote);
+    rendering.origins.push(first.origin);
+    let settings = config.ignition.clone();
+    let config = rendering
+        .configure(&settings, first.name)
+        .and_then(|()| rendering.resolve(config, first.name.to_owned()));
+    let reference = rendering.reference.and_then(|(parent, at)| {
+        let number = rendering
+            .documents
+            .iter()
+            .position(|document| document.name == parent)?;
+        Some((number, at))
+    });
+    Survey {
+        documents: rendering.documents,
+        left_out: rendering.left_out,
+        config: config.map_err(|error| (error, reference)),
+    }
+}
+
+/// What is done about documents that are not inline.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Remote {
+    /// They are fetched.
+    Fetched,
+    /// Their addresses are noted, and what they would say is missing.
+    LeftOut,
+}
+
 /// One rendering under way.
 struct Rendering<'a> {
     fetcher: &'a mut Fetcher,
+    remote: Remote,
+    left_out: Vec<String>,
+    /// The reference that was looked at last: its document and its place there.
+    reference: Option<(String, Pointer)>,
     origins: Vec<Origin>,
     warnings: Vec<String>,
+    /// All documents that count: what is replaced does not.
+    documents: Documents<'a>,
     /// The references that lead from the first document to the current one.
     chain: Vec<Resource>,
 }
 
 /// A document that was fetched and is valid.
-struct Document {
+struct Child {
     config: Config,
     name: String,
 }
 
-impl Rendering<'_> {
+/// Where a document stands that refers to another.
+struct Place<'n> {
+    parent: &'n str,
+    at: Pointer,
+}
+
+impl<'a> Rendering<'a> {
+    fn new(name: &str, text: &'a str, fetcher: &'a mut Fetcher, remote: Remote) -> Self {
+        Self {
+            fetcher,
+            remote,
+            left_out: Vec::new(),
+            reference: None,
+            origins: Vec::new(),
+            warnings: Vec::new(),
+            documents: Documents::of(Document {
+                name: name.to_owned(),
+                text: Cow::Borrowed(text),
+            }),
+            chain: Vec::new(),
+        }
+    }
+
     fn resolve(&mut self, config: Config, name: String) -> Result<Config, RenderError> {
         let replace = &config.ignition.config.replace;
         // An empty source counts: it is a reference, to nothing.
@@ -295,14 +221,26 @@ impl Rendering<'_> {
                 "{name} is replaced by {}",
                 shown(replace.source.as_deref().unwrap_or_default())
             );
-            let child = self.fetch(&replace, &name)?;
+            let at = Pointer::root().key("ignition").key("config").key("replace");
+            let place = Place { parent: &name, at };
+            let Some(child) = self.fetch(&replace, &place)? else {
+                return Ok(config);
+            };
+            self.documents.replace_last_but_one();
             self.configure(&child.config.ignition, &child.name)?;
             return self.descend(replace, child);
         }
         let references = config.ignition.config.merge.clone();
         let mut merged = config;
-        for reference in references {
-            let child = self.fetch(&reference, &name)?;
+        for (index, reference) in references.into_iter().enumerate() {
+            let at = Pointer::root().key("ignition").key("config").key("merge");
+            let place = Place {
+                parent: &name,
+                at: at.index(index),
+            };
+            let Some(child) = self.fetch(&reference, &place)? else {
+                continue;
+            };
             // Only the settings of the sum matter here, so only they are merged.
             let settings = merge(only_ignition(&merged), only_ignition(&child.config));
             self.configure(&settings.ignition, &child.name)?;
@@ -312,33 +250,34 @@ impl Rendering<'_> {
         Ok(merged)
     }
 
-    fn descend(&mut self, reference: Resource, child: Document) -> Result<Config, RenderError> {
+    fn descend(&mut self, reference: Resource, child: Child) -> Result<Config, RenderError> {
         self.chain.push(reference);
         let resolved = self.resolve(child.config, child.name);
         self.chain.pop();
         resolved
     }
 
-    fn fetch(&mut self, reference: &Resource, parent: &str) -> Result<Document, RenderError> {
+    /// The document that `reference` means; `None` when it is left out.
+    fn fetch(&mut self, reference: &Resource, place: &Place<'_>) -> Result<Option<Child>, RenderError> {
+        self.reference = Some((place.parent.to_owned(), place.at.clone()));
         let Some(source) = reference.source.as_deref() else {
             return Err(RenderError::NoSource {
-                parent: parent.to_owned(),
+                parent: place.parent.to_owned(),
             });
         };
-        let document = shown(source);
-        self.admit(reference, &document, parent)?;
-        let bytes = self
-            .fetcher
-            .buffer(reference, DOCUMENT_LIMIT)
-            .map_err(|source| RenderError::Fetch {
-                document: document.clone(),
-                parent: parent.to_owned(),
-                source: Box::new(source),
-            })?;
+        // Inline documents have no address but the place they stand at.
+        let document = match Scheme::of(source) {
+            Scheme::Data => format!("{}#{}", place.parent, place.at),
+            _ => shown(source),
+        };
+        self.admit(reference, &document, place.parent)?;
+        let Some(bytes) = self.read(reference, &document, place.parent)? else {
+            return Ok(None);
+        };
         if bytes.is_empty() {
             return Err(RenderError::Empty {
                 document,
-                parent: parent.to_owned(),
+                parent: place.parent.to_owned(),
             });
         }
         debug!("config {document} has SHA-512 {}", resource::sha512_hex(&bytes));
@@ -347,17 +286,41 @@ impl Rendering<'_> {
             document: document.clone(),
             source: error.utf8_error(),
         })?;
-        let config = self.check(&text, &document)?;
+        let checked = self.check(&text, &document);
+        self.documents.push(Document {
+            name: document.clone(),
+            text: Cow::Owned(text),
+        });
         self.origins.push(Origin {
             kind: OriginKind::User,
             source: crate::fetch::path_of(source),
             referenced: true,
             sha256,
         });
-        Ok(Document {
-            config,
+        Ok(Some(Child {
+            config: checked?,
             name: document,
-        })
+        }))
+    }
+
+    fn read(
+        &mut self,
+        reference: &Resource,
+        document: &str,
+        parent: &str,
+    ) -> Result<Option<Vec<u8>>, RenderError> {
+        let failed = |source| RenderError::Fetch {
+            document: document.to_owned(),
+            parent: parent.to_owned(),
+            source: Box::new(source),
+        };
+        let is_remote = Scheme::of(reference.source.as_deref().unwrap_or_default()).needs_network();
+        if is_remote && self.remote == Remote::LeftOut {
+            self.left_out.push(document.to_owned());
+            return Ok(None);
+        }
+        let bytes = self.fetcher.buffer(reference, DOCUMENT_LIMIT);
+        bytes.map(Some).map_err(failed)
     }
 
     /// Refuses a reference that would never end.
@@ -402,6 +365,10 @@ impl Rendering<'_> {
     }
 
     fn configure(&mut self, ignition: &Ignition, document: &str) -> Result<(), RenderError> {
+        // Without transfers there is nothing to set, and an authority may be remote itself.
+        if self.remote == Remote::LeftOut {
+            return Ok(());
+        }
         self.fetcher
             .configure(ignition)
             .map_err(|source| RenderError::Settings {

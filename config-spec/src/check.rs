@@ -277,19 +277,21 @@ fn read_finding(text: &str, error: &serde_json::Error) -> Rejected {
 
 fn find_version(text: &str) -> Result<Version, Rejected> {
     let root = Pointer::root();
-    let ignition = root.clone().key("ignition");
-    for (at, found) in [
-        (&root, document::find(text, &root)),
-        (&ignition, document::find(text, &ignition)),
-    ] {
-        let Some(found) = found else { continue };
-        let value = text.get(found.value.clone()).unwrap_or_default();
-        if !value.starts_with('{') && value != "null" {
-            return Err(mismatch(at.clone(), found.value, "expected an object"));
-        }
+    if !text.trim_start().starts_with('{')
+        && let Some(found) = document::find(text, &root).filter(|found| !is_null(text, found))
+    {
+        return Err(mismatch(root, found.value, "expected an object"));
+    }
+    let ignition = root.key("ignition");
+    let section = document::find(text, &ignition).filter(|found| !is_null(text, found));
+    if let Some(found) = &section
+        && !text.get(found.value.clone()).unwrap_or_default().starts_with('{')
+    {
+        return Err(mismatch(ignition, found.value.clone(), "expected an object"));
     }
     let at = ignition.key("version");
-    let found = document::find(text, &at);
+    let below = Pointer::root().key("version");
+    let found = section.and_then(|section| document::find_below(text, section.value.start, &below));
     let nearest = || {
         document::locate(text, [&at])
             .into_iter()
@@ -324,6 +326,10 @@ fn find_version(text: &str) -> Result<Version, Rejected> {
             span: Some(found.value),
         },
     })
+}
+
+fn is_null(text: &str, found: &document::Found) -> bool {
+    text.get(found.value.clone()) == Some("null")
 }
 
 fn mismatch(at: Pointer, span: Range<usize>, message: &str) -> Rejected {

@@ -8,8 +8,19 @@ pub(crate) mod conform;
 mod locate;
 mod scan;
 
-pub(crate) use locate::locate_exactly;
 pub use locate::{Found, find, locate};
+pub(crate) use locate::{find_below, locate_exactly};
 pub use scan::{MAX_DEPTH, SyntaxError, syntax};
 
 pub(crate) use scan::decode;
+
+/// Whether the reference's decoder takes `name` for the member `field`, an ASCII word: letters match in either case,
+/// and so do the two that Unicode folds onto ASCII letters, U+017F onto `s` and U+212A onto `k`.
+pub(crate) fn folds_to(name: &str, field: &str) -> bool {
+    let folded = |letter: char| match letter {
+        '\u{17f}' => 's',
+        '\u{212a}' => 'k',
+        other => other.to_ascii_lowercase(),
+    };
+    name.chars().map(folded).eq(field.chars().map(folded))
+}

@@ -7,15 +7,20 @@
 #![forbid(unsafe_code)]
 
 mod check;
+pub mod convert;
 pub mod data_url;
 pub mod diagnostic;
 pub mod document;
 mod extension;
+pub mod facts;
 mod fields;
 mod keyed;
+pub mod lint;
 #[cfg(test)]
 mod manual;
 mod merge;
+pub mod provenance;
+pub mod reference_report;
 pub mod rules;
 mod schema;
 mod suggest;

@@ -15,12 +15,13 @@ mod nodes;
 mod order;
 mod paths;
 mod raid;
-mod resources;
+pub(crate) mod resources;
 mod systemd;
 #[cfg(test)]
 mod told;
 
 pub(crate) use findings::Findings;
+pub(crate) use order::sorted;
 pub(crate) use paths::clean as clean_path;
 
 use crate::diagnostic::Diagnostic;
@@ -69,3 +70,6 @@ pub(crate) fn run_duplicates(config: &Config) -> Vec<Diagnostic> {
 
 /// The finding that only 3.2.0 makes from an object's mere presence.
 pub(crate) use luks::custom_present_with_others;
+
+/// Which names are names of units.
+pub(crate) use systemd::is_unit_name;

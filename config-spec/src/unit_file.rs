@@ -31,30 +31,160 @@ pub(crate) struct Summary {
     pub(crate) has_install: bool,
 }
 
-/// Reads a unit or drop-in.
+/// A section header, or an option of the section before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Item<'a> {
+    /// A section of this name.
+    Section {
+        /// What stands between the brackets.
+        name: &'a str,
+        /// Where in the text, in bytes.
+        at: usize,
+    },
+    /// An option.
+    Option(UnitOption<'a>),
+}
+
+/// An option of a unit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct UnitOption<'a> {
+    /// The section it stands in.
+    pub(crate) section: &'a str,
+    /// What stands before the equals sign, without space around it.
+    pub(crate) name: &'a str,
+    /// What stands behind it, with all lines that continue it.
+    raw: &'a str,
+    /// Where in the text, in bytes.
+    pub(crate) at: usize,
+}
+
+impl UnitOption<'_> {
+    fn lines(&self) -> impl DoubleEndedIterator<Item = &str> {
+        self.raw
+            .split('\n')
+            .map(|line| line.strip_suffix('\r').unwrap_or(line))
+    }
+
+    /// The value as systemd reads it: continued lines joined by a space, comments between them left out.
+    pub(crate) fn value(&self) -> String {
+        let mut value = String::new();
+        for (index, line) in self.lines().enumerate() {
+            if index == 0 || !is_comment(line) {
+                value.push_str(line.strip_suffix('\\').unwrap_or(line).trim());
+                value.push(' ');
+            }
+        }
+        value.trim().to_owned()
+    }
+
+    /// Whether systemd reads on where the reference's lexer sees the end: behind a comment inside a value, and behind a
+    /// backslash before CR LF.
+    fn goes_on(&self) -> bool {
+        let is_continued = self.raw.contains('\n');
+        let last = self.lines().next_back();
+        last.is_some_and(|line| line.ends_with('\\') || (is_continued && is_comment(line)))
+    }
+}
+
+fn is_comment(line: &str) -> bool {
+    line.trim_start().starts_with(['#', ';'])
+}
+
+/// Reads a unit or drop-in as the reference does.
 ///
 /// # Errors
 /// [`UnitError`] with the line, counted from 1.
 pub(crate) fn parse(text: &str) -> Result<Summary, UnitError> {
-    let mut lexer = Lexer {
-        text,
-        at: 0,
-        window_end: 0,
-    };
+    let mut reader = Reader::new(text);
     let mut summary = Summary { has_install: false };
-    let mut section: Option<&str> = None;
-    loop {
-        lexer.line_fits()?;
-        match (lexer.next_of_step(section.is_some()), section) {
-            (None, _) => return Ok(summary),
-            (Some(b'['), _) => section = Some(lexer.header()?),
-            (Some(b'#' | b';'), _) => lexer.comment()?,
-            (Some(_), name) => {
-                lexer.at -= 1;
-                lexer.option()?;
-                summary.has_install |= name == Some("Install");
+    while let Some(item) = reader.next()? {
+        summary.has_install |= matches!(item, Item::Option(option) if option.section == "Install");
+    }
+    Ok(summary)
+}
+
+/// The sections and options of a unit or drop-in as systemd reads it. Of what cannot be read, those before it.
+pub(crate) fn items(text: &str) -> impl Iterator<Item = Item<'_>> {
+    let mut reader = Reader::new(text);
+    std::iter::from_fn(move || {
+        let item = reader.next().ok().flatten()?;
+        Some(match item {
+            Item::Option(option) => Item::Option(reader.read_on(option)),
+            section @ Item::Section { .. } => section,
+        })
+    })
+}
+
+/// The options of a unit or drop-in as systemd reads it.
+pub(crate) fn options(text: &str) -> impl Iterator<Item = UnitOption<'_>> {
+    items(text).filter_map(|item| match item {
+        Item::Option(option) => Some(option),
+        Item::Section { .. } => None,
+    })
+}
+
+/// The line of a byte, counted from 1.
+pub(crate) fn line_of(text: &str, at: usize) -> usize {
+    let before = text.as_bytes().get(..at).unwrap_or_default();
+    1 + before.iter().filter(|byte| **byte == b'\n').count()
+}
+
+struct Reader<'a> {
+    lexer: Lexer<'a>,
+    section: Option<&'a str>,
+}
+
+impl<'a> Reader<'a> {
+    fn new(text: &'a str) -> Self {
+        let lexer = Lexer {
+            text,
+            at: 0,
+            window_end: 0,
+        };
+        Self { lexer, section: None }
+    }
+
+    fn next(&mut self) -> Result<Option<Item<'a>>, UnitError> {
+        let lexer = &mut self.lexer;
+        loop {
+            lexer.line_fits()?;
+            match (lexer.next_of_step(self.section.is_some()), self.section) {
+                (None, _) => return Ok(None),
+                (Some(b'#' | b';'), _) => lexer.comment()?,
+                (Some(b'['), _) => {
+                    let at = lexer.at - 1;
+                    let name = lexer.header()?;
+                    self.section = Some(name);
+                    return Ok(Some(Item::Section { name, at }));
+                }
+                (Some(_), section) => {
+                    lexer.at -= 1;
+                    let at = lexer.at;
+                    let (name, raw) = lexer.option()?;
+                    let section = section.unwrap_or_default();
+                    return Ok(Some(Item::Option(UnitOption {
+                        section,
+                        name,
+                        raw,
+                        at,
+                    })));
+                }
             }
         }
+    }
+
+    /// Takes the lines that systemd counts among the option just read.
+    fn read_on(&mut self, mut option: UnitOption<'a>) -> UnitOption<'a> {
+        let text = self.lexer.text;
+        while option.goes_on() && self.lexer.at < text.len() {
+            let start = self.lexer.at;
+            let (line, _) = self.lexer.rest_of_line();
+            let end = start + line.len();
+            // Lines follow each other in the text, so the longer value is a slice of it too.
+            let raw_start = start - option.raw.len() - 1;
+            option.raw = text.get(raw_start..end).unwrap_or(option.raw);
+        }
+        option
     }
 }
 
@@ -80,7 +210,7 @@ impl<'a> Lexer<'a> {
         if breaks {
             Ok(())
         } else {
-            Err(UnitError::LineTooLong(self.line_of(self.at)))
+            Err(UnitError::LineTooLong(line_of(self.text, self.at)))
         }
     }
 
@@ -129,7 +259,7 @@ impl<'a> Lexer<'a> {
             match self.next() {
                 Some(b']') => break,
                 Some(_) => {}
-                None => return Err(UnitError::Header(self.line_of(start))),
+                None => return Err(UnitError::Header(line_of(self.text, start))),
             }
         }
         let name = self.text.get(start..self.at - 1).unwrap_or_default();
@@ -139,7 +269,7 @@ impl<'a> Lexer<'a> {
         if rest.trim().is_empty() {
             Ok(name)
         } else {
-            Err(UnitError::AfterHeader(self.line_of(end)))
+            Err(UnitError::AfterHeader(line_of(self.text, end)))
         }
     }
 
@@ -155,29 +285,27 @@ impl<'a> Lexer<'a> {
         }
     }
 
-    fn option(&mut self) -> Result<(), UnitError> {
+    /// A name, and the text behind the equals sign, without its last line's end.
+    fn option(&mut self) -> Result<(&'a str, &'a str), UnitError> {
         self.line_fits()?;
         let start = self.at;
         loop {
             match self.next() {
                 Some(b'=') => break,
-                Some(b'\r' | b'\n') | None => return Err(UnitError::Option(self.line_of(start))),
+                Some(b'\r' | b'\n') | None => return Err(UnitError::Option(line_of(self.text, start))),
                 Some(_) => {}
             }
         }
+        let name = self.text.get(start..self.at - 1).unwrap_or_default().trim();
+        let from = self.at;
         loop {
             self.line_fits()?;
             let (value, ended) = self.rest_of_line();
             if !ended || !value.ends_with('\\') {
-                return Ok(());
+                let end = self.at - usize::from(ended);
+                return Ok((name, self.text.get(from..end).unwrap_or_default()));
             }
         }
-    }
-
-    /// The line of a byte, counted only when there is an error to tell.
-    fn line_of(&self, at: usize) -> usize {
-        let before = self.text.as_bytes().get(..at).unwrap_or_default();
-        1 + before.iter().filter(|byte| **byte == b'\n').count()
     }
 }
 
@@ -224,6 +352,55 @@ mod tests {
         ] {
             assert_eq!(installs(text), Err(error), "{text:?}");
         }
+    }
+
+    #[test]
+    fn options_are_read_as_systemd_reads_them() {
+        for (text, expected) in [
+            (
+                "[A]\nX = 1 \n Y=\n[B]\n=z\n",
+                vec![("A", "X", "1"), ("A", "Y", ""), ("B", "", "z")],
+            ),
+            (
+                "[A]\nX=a \\\n  b\\\n# no\\\nc\nY=d",
+                vec![("A", "X", "a b c"), ("A", "Y", "d")],
+            ),
+            (
+                "[A]\nX=a \\\n# no\n  -b=c\nY=d",
+                vec![("A", "X", "a -b=c"), ("A", "Y", "d")],
+            ),
+            (
+                "[A]\nX=a \\\n# no\n; no\nb=c \\\nd\n",
+                vec![("A", "X", "a b=c d")],
+            ),
+            (
+                "[A]\r\nX=a \\\r\nb=c\r\nY=#d\r\n",
+                vec![("A", "X", "a b=c"), ("A", "Y", "#d")],
+            ),
+            ("[A]\nX=a\\", vec![("A", "X", "a")]),
+            ("[A]\n#X=a \\\nb=c\n", vec![]),
+        ] {
+            let read: Vec<_> = options(text)
+                .map(|option| (option.section, option.name, option.value()))
+                .collect();
+            let read: Vec<_> = read
+                .iter()
+                .map(|(section, name, value)| (*section, *name, value.as_str()))
+                .collect();
+            assert_eq!(read, expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn items_know_their_line() {
+        let text = "# c\n\n[A]\nX=a \\\nb\nY=c\n";
+        let lines: Vec<usize> = items(text)
+            .map(|item| match item {
+                Item::Section { at, .. } => line_of(text, at),
+                Item::Option(option) => line_of(text, option.at),
+            })
+            .collect();
+        assert_eq!(lines, [3, 4, 6]);
     }
 
     /// A line of 2,502 bytes that starts at `offset`, as the reference was observed with.

@@ -1,6 +1,6 @@
 //! The schemas below `schema`, held against their generator and against the documents below `fixtures/configs`.
 //!
-//! With `KINDLING_RENEW` in the environment the files are written instead of compared (`make reference`).
+//! With `KINDLING_RENEW` in the environment the files are written instead of compared (`make language`).
 #![expect(
     clippy::disallowed_methods,
     reason = "tests read fixtures, and renew files when asked to"
@@ -27,7 +27,7 @@ fn the_files_are_what_the_table_gives() {
         let kept = fs::read_to_string(&path).unwrap_or_default();
         assert!(
             kept == made,
-            "{} is not of this table: run `make reference`",
+            "{} is not of this table: run `make language`",
             path.display()
         );
     }

@@ -6,7 +6,7 @@ use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::time::Duration;
 
-/// Flags with their values; everything behind them is ignored, an empty argument included.
+/// Flags with their values.
 pub(super) type Flags = BTreeMap<&'static str, OsString>;
 
 /// What a flag takes.
@@ -18,18 +18,25 @@ pub(super) enum Takes {
     Boolean,
 }
 
-/// Parses `arguments`.
+/// Parses `arguments`; returns what stands behind the flags too, without the `--` that ends them.
 ///
 /// # Errors
 /// A message that names the flag.
-pub(super) fn parse(arguments: &[OsString], known: &[(&'static str, Takes)]) -> Result<Flags, String> {
+pub(super) fn parse<'a>(
+    arguments: &'a [OsString],
+    known: &[(&'static str, Takes)],
+) -> Result<(Flags, &'a [OsString]), String> {
     let mut flags = Flags::new();
     let mut rest = arguments.iter();
+    let mut behind = arguments;
     while let Some(argument) = rest.next() {
         let bytes = argument.as_bytes();
         let Some(word) = bytes.strip_prefix(b"--").or_else(|| bytes.strip_prefix(b"-")) else {
             break;
         };
+        if bytes == b"--" {
+            behind = rest.as_slice();
+        }
         if bytes == b"--" || bytes == b"-" {
             break;
         }
@@ -48,8 +55,9 @@ pub(super) fn parse(arguments: &[OsString], known: &[(&'static str, Takes)]) -> 
                 .ok_or(format!("flag needs an argument: -{name}"))?,
         };
         flags.insert(name, value);
+        behind = rest.as_slice();
     }
-    Ok(flags)
+    Ok((flags, behind))
 }
 
 /// A boolean value.
@@ -129,7 +137,7 @@ mod tests {
 
     fn parsed(words: &[&str]) -> Result<Vec<(String, String)>, String> {
         let words: Vec<OsString> = words.iter().map(OsString::from).collect();
-        let flags = parse(&words, KNOWN)?;
+        let (flags, _) = parse(&words, KNOWN)?;
         Ok(flags
             .into_iter()
             .map(|(name, value)| (name.to_owned(), value.to_string_lossy().into_owned()))
@@ -153,6 +161,21 @@ mod tests {
             ),
         ] {
             assert_eq!(parsed(&words), expected, "{words:?}");
+        }
+    }
+
+    #[test]
+    fn what_stands_behind_the_flags_is_kept() {
+        for (words, expected) in [
+            (vec!["-version", "a", "-b"], vec!["a", "-b"]),
+            (vec!["--", "-version"], vec!["-version"]),
+            (vec!["-"], vec!["-"]),
+            (vec!["-root", "/x"], vec![]),
+            (vec![], vec![]),
+        ] {
+            let words: Vec<OsString> = words.iter().map(OsString::from).collect();
+            let (_, behind) = parse(&words, KNOWN).unwrap();
+            assert_eq!(behind, expected, "{words:?}");
         }
     }
 

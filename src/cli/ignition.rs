@@ -68,7 +68,8 @@ enum Wish {
 }
 
 fn resolve(arguments: &[OsString]) -> Result<Wish, String> {
-    let flags = flags::parse(arguments, KNOWN)?;
+    // Units pass an empty argument behind the flags.
+    let (flags, _) = flags::parse(arguments, KNOWN)?;
     if flags::boolean(&flags, "h")? || flags::boolean(&flags, "help")? {
         return Ok(Wish::Help);
     }

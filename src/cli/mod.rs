@@ -7,9 +7,14 @@
     reason = "the environment is read here and nowhere else"
 )]
 
+mod convert;
+mod document;
 mod flags;
 mod ignition;
+mod ignition_validate;
+mod inspect;
 mod own;
+mod validate;
 
 use std::ffi::OsString;
 use std::fs::OpenOptions;
@@ -25,7 +30,7 @@ use crate::stages::{self, Environment, Options, RUN_DIR, StageError};
 /// Exit status of a wrong command line.
 const USAGE: u8 = 2;
 /// Names of the reference that this build does not answer to yet.
-const NOT_BUILT: &[&str] = &["ignition-apply", "ignition-validate", "ignition-rmcfg"];
+const NOT_BUILT: &[&str] = &["ignition-apply", "ignition-rmcfg"];
 
 /// Runs the process and returns its exit status.
 #[must_use]
@@ -40,6 +45,7 @@ pub fn main() -> u8 {
     let arguments: Vec<OsString> = arguments.collect();
     match name.as_str() {
         "ignition" => ignition::main(&arguments),
+        "ignition-validate" => ignition_validate::main(&arguments),
         name if NOT_BUILT.contains(&name) => {
             complain(&format!(
                 "{name} is not in this version of kindling; see CHANGELOG.md"

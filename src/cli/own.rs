@@ -9,7 +9,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 use kindling_config_spec::Language;
 use kindling_config_spec::version::NEWEST_STABLE;
 
-use super::{USAGE, complain, environment, run_stage};
+use super::{USAGE, complain, convert, document, environment, run_stage, validate};
 use crate::plan::Stage;
 use crate::stages::{Options, dry_run};
 
@@ -39,6 +39,16 @@ enum Command {
         /// A spec version, or `kindling` for the extension alone.
         #[arg(default_value = NEWEST_STABLE.as_str())]
         version: String,
+    },
+    /// Judge configs: by the rules of their version, by what fails on a first boot, and with all they refer to.
+    Validate(validate::Arguments),
+    /// Write a config in another version of the spec.
+    Convert(convert::Arguments),
+    /// Print the facts of a target root, for checking configs against them. Changes nothing.
+    Inspect {
+        /// The root: a directory, or a tar archive of one as `docker export` writes it.
+        #[arg(value_name = "ROOT|IMAGE.tar")]
+        path: PathBuf,
     },
     /// Run one stage, in the initramfs.
     Stage {
@@ -77,8 +87,11 @@ pub(super) fn main(arguments: &[OsString]) -> u8 {
 
 fn run(command: Command) -> u8 {
     match command {
+        Command::Inspect { path } => super::inspect::run(&path),
         Command::Plan { config, root, format } => plan(&config, root.as_deref(), format),
         Command::Schema { version } => schema(&version),
+        Command::Validate(arguments) => validate::run(&arguments),
+        Command::Convert(arguments) => convert::run(&arguments),
         Command::Stage {
             name,
             platform,
@@ -128,16 +141,11 @@ fn plan(config: &std::path::Path, root: Option<&std::path::Path>, format: Format
             return USAGE;
         }
     };
-    let text = if config == std::path::Path::new("-") {
-        std::io::read_to_string(std::io::stdin())
-    } else {
-        std::fs::read_to_string(config)
-    };
-    let text = match text {
+    let text = match document::read(config) {
         Ok(text) => text,
         Err(error) => {
             complain(&format!("cannot read {}: {error}", config.display()));
-            return USAGE;
+            return error.status();
         }
     };
     match dry_run::plan(&text, &config.display().to_string(), root, &environment) {

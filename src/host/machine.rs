@@ -40,16 +40,21 @@ impl Machine {
         let mut fresh = [0; 16];
         // Without random bytes the GUID of a new table is the same on each try, which harms nobody.
         drop(File::open("/dev/urandom").and_then(|mut random| random.read_exact(&mut fresh)));
-        let since = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .map_or(0, |since| since.as_secs());
         Self {
             id,
             boot_id: text("/proc/sys/kernel/random/boot_id"),
             fresh,
-            now: rfc3339(since),
+            now: rfc3339(seconds_since_1970()),
         }
     }
+}
+
+/// The system clock: seconds since 1970-01-01 UTC, 0 where it stands before that.
+#[must_use]
+pub fn seconds_since_1970() -> u64 {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| since.as_secs())
 }
 
 /// Seconds since 1970 as RFC 3339 in UTC. The calendar is Howard Hinnant's `civil_from_days`.

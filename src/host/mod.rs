@@ -1,6 +1,7 @@
 //! The boundary: the only code that talks to a kernel, a network or another program.
 
 pub mod accounts;
+pub mod archive;
 pub mod block;
 pub mod devices;
 pub mod fake;

@@ -30,7 +30,7 @@ use crate::plan::partitions::InUse;
 use crate::plan::partitions::Shown;
 use crate::plan::step::TableWrite;
 use crate::plan::{Plan, Stage, Step, files, kargs, mounts, show};
-use crate::render::{RenderError, render};
+use crate::render::{First, RenderError, render};
 use crate::report::Failure;
 
 /// A disk that is not on this machine is assumed blank and at least this large.
@@ -113,7 +113,13 @@ pub fn plan(
         referenced: false,
         sha256: None,
     };
-    let rendered = render(checked, name, origin, &mut fetcher).map_err(|error| failed(&error))?;
+    let first = First {
+        checked,
+        name,
+        text,
+        origin,
+    };
+    let rendered = render(first, &mut fetcher).map_err(|error| failed(&error))?;
     let config = rendered.config();
     let mut dry_run = DryRun {
         documents: rendered

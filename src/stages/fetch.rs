@@ -11,7 +11,7 @@ use crate::apply::Applied;
 use crate::fetch::{Acquired, Fetched, HostAccess, Places, acquire, needs_network};
 use crate::host::{log, machine};
 use crate::plan::Stage;
-use crate::render::{RenderError, Rendered, render};
+use crate::render::{First, RenderError, Rendered, render};
 use crate::report::Failure;
 
 /// Mode of a new cache: programs of the distribution that run as root read it.
@@ -110,7 +110,13 @@ fn render_fetched(context: &mut Context<'_>, fetched: Fetched) -> Result<Outcome
             diagnostic::render(&fetched.name, &fetched.text, checked.warnings())
         );
     }
-    match render(checked, &fetched.name, fetched.origin, &mut context.fetcher) {
+    let first = First {
+        checked,
+        name: &fetched.name,
+        text: &fetched.text,
+        origin: fetched.origin,
+    };
+    match render(first, &mut context.fetcher) {
         Ok(rendered) => Ok(Outcome::Rendered(Box::new(rendered))),
         Err(error) if error.needs_network() => Ok(Outcome::NeedsNetwork("a referenced config".to_owned())),
         Err(error) => Err(Failure::of(stage, error.code(), &error, error.next())),

@@ -1,17 +1,19 @@
 #!/usr/bin/env bash
 # Compares the engine with the distribution's `ignition` package, where that is installed, on the same work in the same
 # run. Prints ratios; asserts nothing: times belong to one machine.
-# usage: tests/bench/run.sh BINARY
+# usage: tests/bench/run.sh BINARY REFERENCE_ROOT (where the reference's package is unpacked)
 set -euo pipefail
 
 engine=$(realpath "$1")
-reference=/usr/lib/dracut/modules.d/30ignition/ignition
+reference=$2/usr/lib/dracut/modules.d/30ignition/ignition
+validator=$2/usr/bin/ignition-validate
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 command -v hyperfine >/dev/null || { echo "hyperfine is not installed (Debian package hyperfine)" >&2; exit 2; }
 
 mkdir -p "$work/ours" "$work/bin" "$work/none"
 ln -s "$engine" "$work/ours/ignition"
+ln -s "$engine" "$work/ours/ignition-validate"
 # Debian's reference is built with SELinux relabelling: it wants a policy and a program that labels.
 printf '#!/bin/sh\nexec cat >/dev/null\n' >"$work/bin/setfiles"
 chmod +x "$work/bin/setfiles"
@@ -53,7 +55,7 @@ engines=("ours $work/ours/ignition")
 if [ -x "$reference" ]; then
   engines+=("reference $reference")
 else
-  echo "the distribution's ignition package is not installed: no ratios"
+  echo "the reference's package is not in $2: no ratios"
 fi
 
 for bench in empty files; do
@@ -79,10 +81,22 @@ PY
   done
 done
 
+for pair in "ours $work/ours/ignition-validate" "reference $validator"; do
+  read -r name binary <<<"$pair"
+  [ -x "$binary" ] || continue
+  hyperfine -N --warmup 1 --runs 10 --export-json "$work/validate-$name.json" "$binary $work/files.ign" >/dev/null 2>&1
+  python3 - "$binary" "$work/files.ign" >"$work/validate-$name.memory" <<'PY'
+import resource, subprocess, sys
+subprocess.run(sys.argv[1:], check=True)
+print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
+PY
+done
+
 python3 - "$work" <<'PY'
 import json, os, sys
 work = sys.argv[1]
-names = {"empty": "empty config, fetch + files", "files": "10,000 inline files, fetch + files"}
+names = {"empty": "empty config, fetch + files", "files": "10,000 inline files, fetch + files",
+         "validate": "10,000 inline files, validate"}
 print(f"{'work':<36}{'ours':>10}{'reference':>12}{'ratio':>8}")
 for bench, title in names.items():
     def read(kind, name):

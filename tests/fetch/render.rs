@@ -1,7 +1,7 @@
 //! Configs that refer to configs.
 
 use kindling::fetch::{Origin, OriginKind, resource};
-use kindling::render::{RenderError, Rendered, render};
+use kindling::render::{First, RenderError, Rendered, render};
 use kindling_config_spec::{check, data_url};
 use serde_json::{Value, json};
 
@@ -17,9 +17,17 @@ fn origin() -> Origin {
     }
 }
 
+fn first(text: &str) -> First<'_> {
+    First {
+        checked: check(text).expect("the first config is valid"),
+        name: "user config",
+        text,
+        origin: origin(),
+    }
+}
+
 fn rendered(config: &Value) -> Result<Rendered, RenderError> {
-    let checked = check(&config.to_string()).expect("the first config is valid");
-    render(checked, "user config", origin(), &mut fetcher())
+    render(first(&config.to_string()), &mut fetcher())
 }
 
 fn failed(config: &Value) -> RenderError {
@@ -222,13 +230,20 @@ fn valid_documents_with_an_invalid_sum_are_refused() {
     let child = with_owner(json!({ "name": "root" })).to_string();
     let mut config = with_owner(json!({ "id": 1 }));
     config["ignition"]["config"] = json!({ "merge": [{ "source": data_url::encode(child.as_bytes()) }] });
-    assert_eq!(failed(&config).code(), "config-merged-invalid");
+    let error = failed(&config);
+    assert_eq!(error.code(), "config-merged-invalid");
+    // The line is that of the document that completed the contradiction, the inline child.
+    let text = error.to_string();
+    assert!(
+        text.contains("  user config#/ignition/config/merge/0:1:77, /storage/files/0/user\n"),
+        "{text}"
+    );
 }
 
 #[test]
 fn offline_a_remote_child_asks_for_the_network() {
-    let checked = check(&document("p", None, &["https://h.invalid/".to_owned()]).to_string()).unwrap();
-    let error = render(checked, "user config", origin(), &mut offline()).unwrap_err();
+    let text = document("p", None, &["https://h.invalid/".to_owned()]).to_string();
+    let error = render(first(&text), &mut offline()).unwrap_err();
     assert!(error.needs_network(), "{error}");
 }
 

@@ -175,14 +175,57 @@ fn of_twin_members_the_last_counts() {
 }
 
 #[test]
-fn members_of_other_case_are_told_and_ignored() {
-    let text = document(r#""Passwd":{"users":[{"name":"a"}]}"#);
-    let checked = check(&text).expect("an unknown member is only suspicious");
-    assert!(checked.config().passwd.users.is_empty());
+fn members_of_other_case_are_told_and_read() {
+    for (members, names, expected) in [
+        (
+            r#""Passwd":{"USERS":[{"name":"a","unknown":1,"name":"b"}]}"#,
+            vec!["b"],
+            vec![
+                "warning $.Passwd key-unknown",
+                "warning $.passwd.users.0.name key-duplicate",
+            ],
+        ),
+        (
+            "\"pa\u{17f}\u{17f}wd\":{\"users\":[{\"name\":\"a\"}]}",
+            vec!["a"],
+            vec!["warning $.pa\u{17f}\u{17f}wd key-unknown"],
+        ),
+        // Of names in several cases the last counts, and what is in it is told as usual.
+        (
+            r#""PASSWD":{"users":[{"name":"a"}]},"passwd":{"users":[{"name":"b","unknown":1}]}"#,
+            vec!["b"],
+            vec![
+                "warning $.PASSWD key-unknown",
+                "warning $.passwd key-duplicate",
+                "warning $.passwd.users.0.unknown key-unknown",
+            ],
+        ),
+        // The version does not have the section, in whatever case.
+        (
+            r#""KernelArguments":{"shouldExist":["a"]}"#,
+            vec![],
+            vec!["warning $.KernelArguments key-unknown"],
+        ),
+    ] {
+        let text = document(members);
+        let checked = check(&text).expect("other case is only suspicious");
+        let users = checked.config().passwd.users.iter();
+        assert_eq!(
+            users.map(|user| user.name.as_str()).collect::<Vec<_>>(),
+            names,
+            "{text}"
+        );
+        assert_eq!(told(&text), expected, "{text}");
+    }
+    let typed = document(r#""Passwd":{"users":5}"#);
     assert_eq!(
-        checked.warnings()[0].help.as_deref(),
-        Some("did you mean \"passwd\"?")
+        told(&typed),
+        [
+            "warning $.Passwd key-unknown",
+            "error $.passwd.users type-mismatch"
+        ]
     );
+    assert!(check(r#"{"Ignition":{"VERSION":"3.4.0"}}"#).is_ok());
 }
 
 #[test]

@@ -39,6 +39,12 @@ impl Pointer {
         self
     }
 
+    /// The place that `text` writes, in the notation of RFC 6901.
+    #[must_use]
+    pub fn of(text: &str) -> Self {
+        Self(text.to_owned())
+    }
+
     /// The steps from the document to the place, unescaped.
     pub fn steps(&self) -> impl Iterator<Item = Cow<'_, str>> {
         self.0.split('/').skip(1).map(|step| {

@@ -7,13 +7,15 @@ use std::ops::Range;
 use crate::document::decode;
 
 /// Members whose value is never shown, in lower case; of objects, everything inside.
-const SECRET: [&str; 9] = [
+const SECRET: [&str; 10] = [
     "clientkey",
     "config",
     "contents",
     "keyfile",
     "password",
     "passwordhash",
+    // Private keys are pasted here by mistake.
+    "sshauthorizedkeys",
     "staticpodurlheader",
     "token",
     "tokensource",
@@ -171,6 +173,7 @@ mod tests {
                 r#"{"kubelet":{"config":{"maxPods":9,"staticPodURLHeader":{"A":["s"]}}}}"#,
                 vec!["s"],
             ),
+            (r#"{"sshAuthorizedKeys":["k"],"shell":"s"}"#, vec!["k"]),
             (r#"{"source":"data:,x"}"#, vec!["data:,x"]),
             (r#"{"source":"\u0064ata:,x"}"#, vec![r"\u0064ata:,x"]),
             (r#"{"source":"https://u:p@h/"}"#, vec!["https://u:p@h/"]),

@@ -10,6 +10,7 @@ mod types_of;
 use std::borrow::Cow;
 use std::ops::Range;
 
+use super::folds_to;
 use super::scan::{Cursor, SyntaxError, decode, lone_surrogates};
 use crate::diagnostic::{Diagnostic, Pointer};
 use crate::fields::{Field, KINDLING, Limit, ROOT, Shape, Table};
@@ -28,7 +29,14 @@ pub(crate) struct Conformity {
 /// A piece of the text that must read differently.
 struct Edit {
     range: Range<usize>,
-    with: &'static str,
+    with: Replacement,
+}
+
+/// What is read in its place.
+enum Replacement {
+    Literal(&'static str),
+    /// A member's name, which goes between quotes.
+    Name(&'static str),
 }
 
 /// The name that ignored members get in the copy; no field has it.
@@ -50,6 +58,9 @@ struct Walk<'a> {
     strict: bool,
     findings: Findings,
     edits: Vec<Edit>,
+    /// Inside a member whose name is in other letter case: the reference decodes it, and tells types that do not fit,
+    /// but nothing else of what is in it, since by its name it is unknown.
+    is_folded: bool,
 }
 
 /// Walks `text`, a document of `version` whose grammar was checked.
@@ -76,13 +87,29 @@ fn walk(text: &str, version: Version, shape: &Shape) -> Result<Conformity, Synta
         strict: false,
         findings: Findings::default(),
         edits: Vec::new(),
+        is_folded: false,
     };
     walk.value(shape, &Limit::Nothing)?;
-    walk.edits.sort_by_key(|edit| edit.range.start);
+    // A name that is ignored after all comes before the same one set right.
+    walk.edits
+        .sort_by_key(|edit| (edit.range.start, matches!(edit.with, Replacement::Name(_))));
     Ok(Conformity {
         findings: walk.findings.into_inner(),
         edits: walk.edits,
     })
+}
+
+/// Which of `fields` a member of a document of `version` is: the one of that very name, else one of that name in other
+/// letter case.
+fn field_of(fields: &[Field], name: &str, version: Version) -> Option<usize> {
+    let exists = |field: &Field| field.first <= version;
+    let exact = fields.iter().position(|field| field.name == name);
+    match exact {
+        Some(index) => Some(index).filter(|index| fields.get(*index).is_some_and(exists)),
+        None => fields
+            .iter()
+            .position(|field| exists(field) && folds_to(name, field.name)),
+    }
 }
 
 impl Conformity {
@@ -99,7 +126,10 @@ impl Conformity {
                 continue;
             }
             copy.push_str(text.get(done..edit.range.start).unwrap_or_default());
-            copy.push_str(edit.with);
+            match edit.with {
+                Replacement::Literal(text) => copy.push_str(text),
+                Replacement::Name(name) => copy.extend(["\"", name, "\""]),
+            }
             done = edit.range.end;
         }
         copy.push_str(text.get(done..).unwrap_or_default());
@@ -135,25 +165,54 @@ impl Walk<'_> {
             first = false;
             let literal = self.cursor.slice(key.clone());
             let name = decode(literal);
-            let known = fields.iter().zip(&mut seen).find(|(field, _)| field.name == name);
-            let Some((field, earlier)) = known.filter(|(field, _)| field.first <= self.version) else {
+            let index = field_of(fields, &name, self.version);
+            let is_that = |index: &usize| fields.get(*index).is_some_and(|field| field.name == name);
+            let Some(index) = index.filter(|index| !self.strict || is_that(index)) else {
                 self.unknown(fields, &name, key);
                 self.cursor.skip_value()?;
                 continue;
             };
+            let (Some(field), Some(earlier)) = (fields.get(index), seen.get_mut(index)) else {
+                continue;
+            };
             let earlier = earlier.replace(key.clone());
+            let was_folded = self.is_folded;
+            if field.name != name {
+                self.folded(field, &name, key.clone());
+            }
             self.path.push(Step::Key(field.name));
             if let Some(earlier) = earlier {
                 self.edits.push(Edit {
                     range: earlier,
-                    with: IGNORED,
+                    with: Replacement::Literal(IGNORED),
                 });
                 self.twin(field.name, key);
             }
             self.value(&field.shape, &field.limit)?;
             self.path.pop();
+            self.is_folded = was_folded;
         }
         Ok(())
+    }
+
+    /// A name in other letter case: the member is read, and its name told as unknown.
+    fn folded(&mut self, field: &Field, name: &str, key: Range<usize>) {
+        if !self.is_folded {
+            let at = self.at().key(name);
+            self.findings
+                .report(
+                    rule::KEY_UNKNOWN,
+                    at,
+                    format!("{} is read as \"{}\"", quoted(name), field.name),
+                )
+                .span(key.clone())
+                .help(format!("write \"{}\"", field.name));
+        }
+        self.edits.push(Edit {
+            range: key,
+            with: Replacement::Name(field.name),
+        });
+        self.is_folded = true;
     }
 
     fn list(&mut self, shape: &Shape, limit: &Limit) -> Result<(), SyntaxError> {
@@ -186,7 +245,7 @@ impl Walk<'_> {
             let halves = lone_surrogates(literal).into_iter();
             self.edits.extend(halves.map(|half| Edit {
                 range: range.start + half.start..range.start + half.end,
-                with: "\\ufffd",
+                with: Replacement::Literal("\\ufffd"),
             }));
         }
     }
@@ -198,7 +257,7 @@ impl Walk<'_> {
             // Other decoders take it for a floating-point number.
             self.edits.push(Edit {
                 range: range.clone(),
-                with: "0",
+                with: Replacement::Literal("0"),
             });
         }
         if literal.parse::<i64>().is_ok() {
@@ -241,7 +300,7 @@ impl Walk<'_> {
             shape,
             Shape::Object(_) | Shape::Strict(_) | Shape::Map(..) | Shape::Free
         );
-        if is_object && !nullable && !self.path.is_empty() {
+        if is_object && !nullable && !self.is_folded && !self.path.is_empty() {
             let at = self.at();
             self.findings
                 .report(rule::OBJECT_NULL, at, "null where an object is expected")
@@ -279,16 +338,21 @@ impl Walk<'_> {
             // Half of a surrogate pair in a name would stop other decoders, although nobody wants the member.
             self.edits.push(Edit {
                 range: key.clone(),
-                with: IGNORED,
+                with: Replacement::Literal(IGNORED),
             });
         }
         let newer = fields.iter().find(|field| field.name == name);
+        if newer.is_some() {
+            self.edits.push(Edit {
+                range: key.clone(),
+                with: Replacement::Literal(IGNORED),
+            });
+        }
+        if self.is_folded {
+            return;
+        }
         let (message, help) = match newer {
             Some(field) => {
-                self.edits.push(Edit {
-                    range: key.clone(),
-                    with: IGNORED,
-                });
                 let message = format!("{} is not a member of version {}", quoted(name), self.version);
                 (
                     message,

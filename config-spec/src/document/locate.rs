@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
+use super::folds_to;
 use super::scan::{Cursor, SyntaxError, decode};
 use crate::diagnostic::Pointer;
 
@@ -28,23 +29,33 @@ struct Node {
 
 /// Where `at` stands in `text`; `None` when the document has no such place, or breaks off before it.
 ///
-/// Of members with the same name the last one counts, as it does for the reader.
+/// Of members with the same name the last one counts, as it does for the reader; and as for the reader, names match in
+/// either letter case.
 #[must_use]
 pub fn find(text: &str, at: &Pointer) -> Option<Found> {
-    let mut cursor = Cursor::new(text, 0);
-    let mut found = Found {
-        key: None,
-        value: cursor.clone().skip_value().ok()?,
-    };
+    find_below(text, 0, at)
+}
+
+/// As [`find()`], for a place below the value at byte `start`.
+pub(crate) fn find_below(text: &str, start: usize, at: &Pointer) -> Option<Found> {
+    let mut cursor = Cursor::new(text, start);
+    let mut found = None;
     for step in at.steps() {
-        cursor = Cursor::new(text, found.value.start);
-        found = match cursor.value_start()? {
+        let member = match cursor.value_start()? {
             b'{' => find_member(&mut cursor, &step).ok()??,
             b'[' => find_element(&mut cursor, &step).ok()??,
             _ => return None,
         };
+        cursor = Cursor::new(text, member.value.start);
+        found = Some(member);
     }
-    Some(found)
+    match found {
+        Some(found) => Some(found),
+        None => Some(Found {
+            key: None,
+            value: cursor.skip_value().ok()?,
+        }),
+    }
 }
 
 fn find_member(cursor: &mut Cursor<'_>, name: &str) -> Result<Option<Found>, SyntaxError> {
@@ -54,7 +65,7 @@ fn find_member(cursor: &mut Cursor<'_>, name: &str) -> Result<Option<Found>, Syn
     while let Some(key) = cursor.next_member(first)? {
         first = false;
         let value = cursor.skip_value()?;
-        if decode(cursor.slice(key.clone())) == name {
+        if folds_to(&decode(cursor.slice(key.clone())), name) {
             found = Some(Found {
                 key: Some(key),
                 value,

@@ -57,6 +57,8 @@ impl<'a> Cursor<'a> {
         self.text.get(range).unwrap_or_default()
     }
 
+    // Called for every byte that is not inside a string, several times.
+    #[inline(always)]
     pub(crate) fn peek(&self) -> Option<u8> {
         self.text.as_bytes().get(self.at).copied()
     }
@@ -250,6 +252,7 @@ impl<'a> Cursor<'a> {
         }
         self.at += 1;
         loop {
+            self.at += plain_length(self.text.as_bytes().get(self.at..).unwrap_or_default());
             match self.peek() {
                 Some(b'"') => {
                     self.at += 1;
@@ -259,8 +262,7 @@ impl<'a> Cursor<'a> {
                     self.at += 1;
                     self.escape()?;
                 }
-                Some(0..=0x1f) => return self.fail("a control character in a string; write it as an escape"),
-                Some(_) => self.at += 1,
+                Some(_) => return self.fail("a control character in a string; write it as an escape"),
                 None => return self.fail("a string without end"),
             }
         }
@@ -282,6 +284,28 @@ impl<'a> Cursor<'a> {
         }
         Ok(())
     }
+}
+
+/// How many bytes at the start of `bytes` may stand in a string as they are: most of a document is such bytes, so they are
+/// looked at eight at a time.
+fn plain_length(bytes: &[u8]) -> usize {
+    let is_special = |byte: &u8| matches!(byte, b'"' | b'\\' | 0..=0x1f);
+    let words = bytes.chunks_exact(8);
+    let plain =
+        words.take_while(|word| !has_special(u64::from_le_bytes((*word).try_into().unwrap_or_default())));
+    let start = 8 * plain.count();
+    let rest = bytes.get(start..).unwrap_or_default();
+    start + rest.iter().position(is_special).unwrap_or(rest.len())
+}
+
+/// Whether any of eight bytes is a quote, a backslash or a control character.
+fn has_special(word: u64) -> bool {
+    const ONES: u64 = u64::MAX / 0xff;
+    const HIGH: u64 = ONES * 0x80;
+    // The borrow of a byte below `limit` sets its highest bit, unless that was set before.
+    let below = |word: u64, limit: u64| word.wrapping_sub(ONES * limit) & !word & HIGH;
+    let is = |byte: u8| below(word ^ (ONES * u64::from(byte)), 1);
+    (below(word, 0x20) | is(b'"') | is(b'\\')) != 0
 }
 
 /// The text a string literal (quotes included) stands for. Halves of surrogate pairs become U+FFFD, as in the
@@ -379,6 +403,22 @@ pub(crate) fn lone_surrogates(literal: &str) -> Vec<Range<usize>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn plain_bytes_are_told_from_special_ones_at_every_place() {
+        for length in 0..20 {
+            assert_eq!(plain_length(&vec![b'x'; length]), length);
+            for at in 0..length {
+                for byte in 0..=u8::MAX {
+                    let mut bytes = vec![b'x'; length];
+                    bytes[at] = byte;
+                    let special = matches!(byte, b'"' | b'\\') || byte < 0x20;
+                    let expected = if special { at } else { length };
+                    assert_eq!(plain_length(&bytes), expected, "{byte:#x} at {at} of {length}");
+                }
+            }
+        }
+    }
 
     #[test]
     fn the_grammar_is_strict() {

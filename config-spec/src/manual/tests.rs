@@ -19,7 +19,7 @@ fn the_page_is_what_the_table_gives() {
     let kept = std::fs::read_to_string(&path).unwrap_or_default();
     assert!(
         kept == made,
-        "docs/config-spec.md is not of this table: run `make reference`"
+        "docs/config-spec.md is not of this table: run `make language`"
     );
 }
 

@@ -5,7 +5,7 @@ use crate::version::Version;
 pub(super) const HEAD: &str = "\
 # The config language
 
-This page is made from the table of fields in `config-spec/src/fields` (`make reference`); a test compares the two.
+This page is made from the table of fields in `config-spec/src/fields` (`make language`); a test compares the two.
 What becomes of a config on a machine is in [semantics](semantics.md), and where it differs from the reference engine
 in [differences](differences.md).
 

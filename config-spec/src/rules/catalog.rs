@@ -46,7 +46,8 @@ const fn nameless(id: &'static str, severity: Severity, summary: &'static str) -
 /// Declares each rule and lists them all, so that none can be left out of the list.
 macro_rules! rules {
     ($($name:ident = $weight:ident($($argument:expr),+);)+) => {
-        $(pub(crate) const $name: Rule = $weight($($argument),+);)+
+        $(/** The rule of that name. */
+        pub const $name: Rule = $weight($($argument),+);)+
 
         /// Every rule, in the order of the reference page.
         pub const ALL: &[Rule] = &[$($name),+];

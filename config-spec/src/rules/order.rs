@@ -4,7 +4,7 @@ use crate::diagnostic::{Diagnostic, Pointer};
 
 /// Sorts by place: objects before their members, members by name, elements by index. Findings at one place keep
 /// their order.
-pub(super) fn sorted(mut findings: Vec<Diagnostic>) -> Vec<Diagnostic> {
+pub(crate) fn sorted(mut findings: Vec<Diagnostic>) -> Vec<Diagnostic> {
     findings.sort_by_cached_key(|finding| place(&finding.at));
     findings
 }

@@ -22,7 +22,7 @@ pub(super) const CHECKS: &[Check] = &[
 
 /// A place in a config that holds a resource.
 #[derive(Clone, Copy)]
-pub(super) enum Place<'a> {
+pub(crate) enum Place<'a> {
     Merge(usize),
     Replace,
     Authority(usize),
@@ -37,7 +37,7 @@ pub(super) enum Place<'a> {
 }
 
 impl Place<'_> {
-    pub(super) fn at(self) -> Pointer {
+    pub(crate) fn at(self) -> Pointer {
         let ignition = || Pointer::root().key("ignition");
         let storage = || Pointer::root().key("storage");
         let extension = || Pointer::root().key("kindling");
@@ -90,7 +90,7 @@ impl Place<'_> {
 }
 
 /// All resources of a config with their places.
-pub(super) fn all(config: &Config) -> impl Iterator<Item = (Place<'_>, &Resource)> {
+pub(crate) fn all(config: &Config) -> impl Iterator<Item = (Place<'_>, &Resource)> {
     let ignition = &config.ignition;
     let merge = ignition
         .config

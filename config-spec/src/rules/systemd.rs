@@ -51,9 +51,14 @@ fn extension(name: &str) -> &str {
         .unwrap_or_default()
 }
 
+/// Whether `name` ends in the kind of unit it is.
+pub(crate) fn is_unit_name(name: &str) -> bool {
+    EXTENSIONS.contains(&extension(name))
+}
+
 fn unit_names_fit(config: &Config, _: Version, findings: &mut Findings) {
     for (at, unit) in all(config) {
-        if !EXTENSIONS.contains(&extension(&unit.name)) {
+        if !is_unit_name(&unit.name) {
             let message = format!("{} is not a kind of unit systemd knows", quoted(&unit.name));
             let help = match extension(&unit.name) {
                 ".network" | ".netdev" | ".link" => "write it as a file below /etc/systemd/network",

@@ -27,11 +27,11 @@ fn a_finding_shows_its_line() {
   5 |       {"path": "etc/motd", "Mode": 420}
     |                ^^^^^^^^^^
   help: start the path with a slash
-warning[key-unknown]: unknown member "Mode" is ignored
+warning[key-unknown]: "Mode" is read as "mode"
   config.json:5:28, /storage/files/0/Mode
   5 |       {"path": "etc/motd", "Mode": 420}
     |                            ^^^^^^
-  help: did you mean "mode"?
+  help: write "mode"
 "#
     );
 }

@@ -59,6 +59,11 @@ fn unknown_members_are_errors_inside_only() {
             ),
         ],
     );
+    // Elsewhere a name in other letter case is read, with a warning.
+    assert_eq!(
+        told("3.6.0", "$.kindling.", &section(r#""Node":{"name":"a"}"#)),
+        ["Node extension-key-unknown"]
+    );
     let text = format!(
         r#"{{"ignition":{{"version":"3.6.0"}},{}}}"#,
         section(r#""node":{"nam":"a"},"report":{"sync":[]}"#)

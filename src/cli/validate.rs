@@ -1,0 +1,184 @@
+//! `kindling validate`: definitions, files and exit status; what is judged is in [`crate::validate`].
+
+use std::collections::BTreeMap;
+use std::fmt::Display;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+use kindling_config_spec::diagnostic::Severity;
+use kindling_config_spec::facts::Facts;
+use kindling_config_spec::lint::{Setting, UserData};
+use kindling_config_spec::units::{Bytes, SectorSize};
+
+use super::{USAGE, complain, document};
+use crate::fetch::{Fetcher, Pace, TransportSettings};
+use crate::host::http::HttpClient;
+use crate::host::machine;
+use crate::render::Remote;
+use crate::validate::{self, Bench, Judged};
+
+/// How long a server may take that a config refers to.
+const FETCH_TIMEOUT: Duration = Duration::from_secs(30);
+
+#[derive(Args)]
+pub(super) struct Arguments {
+    /// Config files; `-` is standard input.
+    #[arg(required = true)]
+    files: Vec<PathBuf>,
+    /// How to print what was found.
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+    /// Fail for warnings too.
+    #[arg(long)]
+    strict: bool,
+    /// Only warn of members that the spec does not know.
+    #[arg(long)]
+    lenient: bool,
+    /// Fetch the configs that are referred to, and judge the whole.
+    #[arg(long)]
+    fetch: bool,
+    /// Facts of the target, as `kindling inspect` prints them.
+    #[arg(long, value_name = "FACTS")]
+    target: Option<PathBuf>,
+    /// The platform that hands the config over, which limits its size.
+    #[arg(long, value_name = "NAME")]
+    platform: Option<String>,
+    /// A disk of the machine and its size, as /dev/vda=20GiB; :4096 behind it is another sector size than 512.
+    #[arg(long = "disk", value_name = "DEVICE=SIZE", value_parser = disk)]
+    disks: Vec<(String, (Bytes, SectorSize))>,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Format {
+    Text,
+    Json,
+    Sarif,
+}
+
+/// Runs the command and returns its exit status: 0 for no findings, 1 for findings, 2 for what cannot be read.
+pub(super) fn run(arguments: &Arguments) -> u8 {
+    let mut fetcher = Fetcher::new(
+        Arc::new(HttpClient::new()),
+        TransportSettings::first(FETCH_TIMEOUT, !arguments.fetch),
+        Pace::real(),
+    );
+    let facts = match arguments.target.as_deref().map(facts).transpose() {
+        Ok(facts) => facts,
+        Err(message) => {
+            complain(&message);
+            return USAGE;
+        }
+    };
+    let mut judged = Vec::new();
+    for file in &arguments.files {
+        let text = match document::read(file) {
+            Ok(text) => text,
+            Err(error) => {
+                complain(&format!("cannot read {}: {error}", file.display()));
+                return error.status();
+            }
+        };
+        let bench = arguments.bench(&text, facts.as_ref());
+        judged.push(validate::judge(
+            &file.display().to_string(),
+            &text,
+            &bench,
+            &mut fetcher,
+        ));
+    }
+    let printed = super::print(&match arguments.format {
+        Format::Text => validate::text(&judged),
+        Format::Json => validate::json(&judged),
+        Format::Sarif => validate::sarif(&judged, env!("CARGO_PKG_VERSION")),
+    });
+    let fails = |config: &Judged| {
+        config.count(Severity::Error) > 0 || arguments.strict && config.count(Severity::Warning) > 0
+    };
+    u8::from(printed != 0 || judged.iter().any(fails))
+}
+
+impl Arguments {
+    fn bench<'a>(&'a self, text: &str, facts: Option<&'a Facts>) -> Bench<'a> {
+        Bench {
+            setting: Setting {
+                now: Some(machine::seconds_since_1970()),
+                disks: self.disks.iter().cloned().collect::<BTreeMap<_, _>>(),
+                user_data: self.platform.as_deref().map(|platform| UserData {
+                    platform,
+                    length: Bytes(u64::try_from(text.len()).unwrap_or(u64::MAX)),
+                }),
+                facts,
+            },
+            lenient: self.lenient,
+            remote: if self.fetch {
+                Remote::Fetched
+            } else {
+                Remote::LeftOut
+            },
+        }
+    }
+}
+
+/// The facts of a target, from a file.
+fn facts(path: &Path) -> Result<Facts, String> {
+    let unusable = |why: &dyn Display| {
+        let next = "make the file with `kindling inspect ROOT > FILE`";
+        format!(
+            "cannot use {} as facts of a target: {why}; {next}",
+            path.display()
+        )
+    };
+    let text = document::read(path).map_err(|error| unusable(&error))?;
+    serde_json::from_str(&text).map_err(|error| unusable(&error))
+}
+
+/// Reads `DEVICE=SIZE` or `DEVICE=SIZE:SECTOR`.
+fn disk(text: &str) -> Result<(String, (Bytes, SectorSize)), String> {
+    let wrong = || "write it like /dev/vda=20GiB or /dev/vda=20GiB:4096".to_owned();
+    let (device, size) = text.split_once('=').ok_or_else(wrong)?;
+    let (size, sector) = match size.split_once(':') {
+        Some((size, sector)) => {
+            let sector = sector.parse().ok().and_then(SectorSize::new).ok_or_else(wrong)?;
+            (size, sector)
+        }
+        None => (size, SectorSize::S512),
+    };
+    Ok((device.to_owned(), (bytes(size).ok_or_else(wrong)?, sector)))
+}
+
+/// A number with a binary unit: B, KiB, MiB, GiB, TiB.
+fn bytes(text: &str) -> Option<Bytes> {
+    let digits = text.trim_end_matches(|letter: char| letter.is_ascii_alphabetic());
+    let unit: u64 = match text.get(digits.len()..)? {
+        "" | "B" => 1,
+        "KiB" => 1 << 10,
+        "MiB" => 1 << 20,
+        "GiB" => 1 << 30,
+        "TiB" => 1 << 40,
+        _ => return None,
+    };
+    digits.parse::<u64>().ok()?.checked_mul(unit).map(Bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn disks_have_a_size_with_a_unit() {
+        for (text, expected) in [
+            ("/dev/vda=20GiB", Some((20 << 30, SectorSize::S512))),
+            ("/dev/vda=4096", Some((4096, SectorSize::S512))),
+            ("/dev/vda=8TiB:4096", Some((8 << 40, SectorSize::S4096))),
+            ("/dev/vda", None),
+            ("/dev/vda=20GB", None),
+            ("/dev/vda=20GiB:100", None),
+            ("/dev/vda=99999999999999TiB", None),
+        ] {
+            let parsed = disk(text).ok().map(|(_, (size, sector))| (size.0, sector));
+            assert_eq!(parsed, expected, "{text}");
+        }
+    }
+}

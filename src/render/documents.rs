@@ -1,0 +1,90 @@
+//! The documents a config consists of, and how findings about the whole point into them.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use kindling_config_spec::diagnostic::{self, Diagnostic, Pointer};
+use kindling_config_spec::provenance::Provenance;
+use kindling_config_spec::types::Config;
+use kindling_config_spec::{check, document};
+
+/// A document as it was read.
+pub struct Document<'a> {
+    /// What findings call it: a path, an address fit to be shown, or the place where it stands inline.
+    pub name: String,
+    /// What it says.
+    pub text: Cow<'a, str>,
+}
+
+/// All documents of a config, in the order of merging: parents before children, siblings in theirs.
+pub struct Documents<'a>(Vec<Document<'a>>);
+
+impl<'a> Documents<'a> {
+    /// A config that so far has one.
+    pub(super) fn of(first: Document<'a>) -> Self {
+        Self(vec![first])
+    }
+
+    pub(super) fn push(&mut self, document: Document<'a>) {
+        self.0.push(document);
+    }
+
+    /// Takes out the document that the last one replaces.
+    pub(super) fn replace_last_but_one(&mut self) {
+        if let Some(replaced) = self.0.len().checked_sub(2) {
+            self.0.remove(replaced);
+        }
+    }
+
+    /// Them, in order.
+    pub fn iter(&self) -> impl Iterator<Item = &Document<'a>> {
+        self.0.iter()
+    }
+
+    /// Findings about `merged`, which these documents make, as findings about the documents: each goes to the one that
+    /// says last what it is about, with the place and the bytes there. By the document's number.
+    #[must_use]
+    pub fn attribute(&self, merged: &Config, findings: &[Diagnostic]) -> BTreeMap<usize, Vec<Diagnostic>> {
+        let mut by_document: BTreeMap<usize, Vec<Diagnostic>> = BTreeMap::new();
+        if findings.is_empty() {
+            return by_document;
+        }
+        // Only a config with findings is worth reading its documents once more.
+        let configs: Vec<Config> = self
+            .0
+            .iter()
+            .map(|document| {
+                check(&document.text).map_or_else(|_| Config::default(), |checked| checked.into_config())
+            })
+            .collect();
+        let provenance = Provenance::new(merged, &configs);
+        for finding in findings {
+            let (number, at) = provenance.trace(&finding.at).unwrap_or((0, Pointer::root()));
+            let mut finding = finding.clone();
+            finding.at = at;
+            by_document.entry(number).or_default().push(finding);
+        }
+        for (number, findings) in &mut by_document {
+            let Some(document) = self.0.get(*number) else {
+                continue;
+            };
+            let places = document::locate(&document.text, findings.iter().map(|finding| &finding.at));
+            for (finding, place) in findings.iter_mut().zip(places) {
+                finding.span = place.map(|place| place.value);
+            }
+        }
+        by_document
+    }
+
+    /// Findings about `merged` as text, each with the line of the document it comes from.
+    #[must_use]
+    pub fn show(&self, merged: &Config, findings: &[Diagnostic]) -> String {
+        let mut shown = String::new();
+        for (number, findings) in self.attribute(merged, findings) {
+            if let Some(document) = self.0.get(number) {
+                shown += &diagnostic::render(&document.name, &document.text, &findings);
+            }
+        }
+        shown
+    }
+}
