@@ -12,8 +12,8 @@ in [differences](differences.md).
 A config is one JSON object in UTF-8. The smallest one is `{\"ignition\": {\"version\": \"3.6.0\"}}`.
 
 - `null` is the same as absence, except where an object belongs: that draws a warning.
-- A member that the document's version does not have is ignored with a warning. Inside [`kindling`](#kindling) it is an
-  error.
+- A member that the document's version does not have is ignored with a warning, and one in other letter case is read
+  with a warning. Inside [`kindling`](#kindling) both are errors.
 - A wrong type is an error: `\"420\"` is no integer, and neither is `420.0`.
 - Lengths are counted in bytes of UTF-8.
 - Two entries of a list with the same key are an error; lists that are appended have no keys.
