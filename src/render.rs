@@ -20,6 +20,10 @@ pub const DEPTH_LIMIT: usize = 32;
 /// How many documents one config may consist of, the first included.
 pub const DOCUMENTS_LIMIT: usize = 256;
 
+/// How much the documents that a config refers to may weigh together, in bytes of memory, about: as much as one
+/// document may have. Packed and inline, a few kilobytes could be more than any machine holds.
+const REFERENCED_LIMIT: u64 = DOCUMENT_LIMIT;
+
 /// What findings call the result. It has no text, so they point into it by pointer alone.
 const MERGED: &str = "the merged config";
 
@@ -144,6 +148,12 @@ pub enum RenderError {
         /// The document that was not fetched.
         document: String,
     },
+    /// Too much in all documents together.
+    #[error("the documents of the config take more than {} MiB together, the last is {document}", REFERENCED_LIMIT >> 20)]
+    TooHeavy {
+        /// The first document that is too much.
+        document: String,
+    },
     /// Too many documents.
     #[error("the config consists of more than {DOCUMENTS_LIMIT} documents, the last is {document}")]
     TooMany {
@@ -195,6 +205,7 @@ impl RenderError {
             Self::MergedInvalid { .. } => "config-merged-invalid",
             Self::Cycle { .. } => "config-cycle",
             Self::TooDeep { .. } => "config-too-deep",
+            Self::TooHeavy { .. } => "config-too-large",
             Self::TooMany { .. } => "config-too-many",
         }
     }
@@ -220,6 +231,9 @@ impl RenderError {
                 "change one of the documents so that their sum is valid; \"kindling plan\" shows it beforehand".to_owned()
             }
             Self::Cycle { .. } => "remove one of the references in the circle".to_owned(),
+            Self::TooHeavy { .. } => {
+                "refer to large contents by address in place of inlining them, or ship them as one archive".to_owned()
+            }
             Self::TooDeep { .. } | Self::TooMany { .. } => {
                 "join some of the documents; check that the server does not invent new addresses".to_owned()
             }
@@ -244,6 +258,7 @@ pub fn render(
         origins: vec![origin],
         warnings: Vec::new(),
         chain: Vec::new(),
+        left: REFERENCED_LIMIT,
     };
     rendering.configure(&config.ignition, name)?;
     let mut config = rendering.resolve(config, name.to_owned())?;
@@ -277,6 +292,8 @@ struct Rendering<'a> {
     warnings: Vec<String>,
     /// The references that lead from the first document to the current one.
     chain: Vec<Resource>,
+    /// What the documents still to be fetched may weigh.
+    left: u64,
 }
 
 /// A document that was fetched and is valid.
@@ -329,11 +346,16 @@ impl Rendering<'_> {
         self.admit(reference, &document, parent)?;
         let bytes = self
             .fetcher
-            .buffer(reference, DOCUMENT_LIMIT)
-            .map_err(|source| RenderError::Fetch {
-                document: document.clone(),
-                parent: parent.to_owned(),
-                source: Box::new(source),
+            .buffer(reference, self.left)
+            .map_err(|source| match source {
+                FetchError::TooLarge { limit, .. } if limit < DOCUMENT_LIMIT => RenderError::TooHeavy {
+                    document: document.clone(),
+                },
+                source => RenderError::Fetch {
+                    document: document.clone(),
+                    parent: parent.to_owned(),
+                    source: Box::new(source),
+                },
             })?;
         if bytes.is_empty() {
             return Err(RenderError::Empty {
@@ -390,11 +412,17 @@ impl Rendering<'_> {
     fn check(&mut self, text: &str, document: &str) -> Result<Config, RenderError> {
         match check(text) {
             Ok(checked) => {
+                let mut weight = checked.weight();
                 if !checked.warnings().is_empty() {
                     let rendered = diagnostic::render(document, text, checked.warnings());
                     warn!("config {document} has warnings\n{rendered}");
+                    weight += rendered.len();
                     self.warnings.push(rendered);
                 }
+                let weight = u64::try_from(weight).unwrap_or(u64::MAX);
+                self.left = self.left.checked_sub(weight).ok_or(RenderError::TooHeavy {
+                    document: document.to_owned(),
+                })?;
                 Ok(checked.into_config())
             }
             Err(rejected) => Err(RenderError::of_rejected(document, text, &rejected)),

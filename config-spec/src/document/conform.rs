@@ -10,17 +10,30 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 use super::scan::{Cursor, SyntaxError, decode, lone_surrogates};
-use crate::diagnostic::{Diagnostic, Pointer};
+use crate::diagnostic::{Diagnostic, Pointer, Severity};
 use crate::fields::{Field, ROOT, Shape};
 use crate::rules::Findings;
 use crate::rules::catalog as rule;
 use crate::suggest::{self, quoted};
 use crate::version::Version;
 
+/// How many entries the lists of a document may have, all together: three bytes of text become hundreds in memory.
+/// Large configs have some ten thousand.
+pub(crate) const MAX_ENTRIES: usize = 1 << 17;
+
+const TOO_MANY_ENTRIES: &str = "the lists of the document have more than 131072 entries";
+
+/// As [`MAX_ENTRIES`], for pieces of the text that must read differently. Hardly any document has one.
+const MAX_EDITS: usize = 1 << 17;
+
+const TOO_MANY_EDITS: &str = "the document has more than 131072 twins, misplaced members and broken escapes";
+
 /// What the walk found.
 pub(crate) struct Conformity {
     /// In document order.
     pub(crate) findings: Vec<Diagnostic>,
+    /// How many entries the lists have, all together.
+    pub(crate) entries: usize,
     edits: Vec<Edit>,
 }
 
@@ -45,12 +58,13 @@ struct Walk<'a> {
     path: Vec<Step>,
     findings: Findings,
     edits: Vec<Edit>,
+    entries: usize,
 }
 
 /// Walks `text`, a document of `version` whose grammar was checked.
 ///
 /// # Errors
-/// [`SyntaxError`], which a checked text does not have.
+/// [`SyntaxError`] where the document has more than [`MAX_ENTRIES`] or [`MAX_EDITS`].
 pub(crate) fn conform(text: &str, version: Version) -> Result<Conformity, SyntaxError> {
     let mut walk = Walk {
         cursor: Cursor::new(text, 0),
@@ -58,11 +72,13 @@ pub(crate) fn conform(text: &str, version: Version) -> Result<Conformity, Syntax
         path: Vec::new(),
         findings: Findings::default(),
         edits: Vec::new(),
+        entries: 0,
     };
     walk.value(&Shape::Object(ROOT))?;
     walk.edits.sort_by_key(|edit| edit.range.start);
     Ok(Conformity {
         findings: walk.findings.into_inner(),
+        entries: walk.entries,
         edits: walk.edits,
     })
 }
@@ -115,14 +131,14 @@ impl Walk<'_> {
             let name = decode(literal);
             let known = fields.iter().zip(&mut seen).find(|(field, _)| field.name == name);
             let Some((field, earlier)) = known.filter(|(field, _)| field.first <= self.version) else {
-                self.unknown(fields, &name, key);
+                self.unknown(fields, &name, key)?;
                 self.cursor.skip_value()?;
                 continue;
             };
             let earlier = earlier.replace(key.clone());
             self.path.push(Step::Key(field.name));
             if let Some(earlier) = earlier {
-                self.twin(field, earlier, key);
+                self.twin(field, earlier, key)?;
             }
             self.value(&field.shape)?;
             self.path.pop();
@@ -138,6 +154,10 @@ impl Walk<'_> {
         self.cursor.expect(b'[', "expected a list")?;
         let mut index = 0;
         while self.cursor.next_element(index == 0)? {
+            self.entries += 1;
+            if self.entries > MAX_ENTRIES {
+                return self.cursor.fail(TOO_MANY_ENTRIES);
+            }
             self.path.push(Step::Index(index));
             self.value(&element)?;
             self.path.pop();
@@ -150,11 +170,9 @@ impl Walk<'_> {
         let range = self.cursor.skip_value()?;
         let literal = self.cursor.slice(range.clone());
         if literal.contains("\\u") {
-            let halves = lone_surrogates(literal).into_iter();
-            self.edits.extend(halves.map(|half| Edit {
-                range: range.start + half.start..range.start + half.end,
-                with: "\\ufffd",
-            }));
+            for half in lone_surrogates(literal) {
+                self.edit(range.start + half.start..range.start + half.end, "\\ufffd")?;
+            }
         }
         Ok(())
     }
@@ -164,7 +182,7 @@ impl Walk<'_> {
         let literal = self.cursor.slice(range.clone());
         if literal == "-0" {
             // Other decoders take it for a floating-point number.
-            self.edits.push(Edit { range, with: "0" });
+            self.edit(range, "0")?;
         } else if literal.parse::<i64>().is_err() {
             let at = self.at();
             let (problem, help) = if literal.contains(['.', 'e', 'E']) {
@@ -219,22 +237,23 @@ impl Walk<'_> {
         Ok(())
     }
 
-    fn unknown(&mut self, fields: &'static [Field], name: &str, key: Range<usize>) {
-        let at = self.at().key(name);
-        if self.cursor.slice(key.clone()).contains('\\') {
-            // Half of a surrogate pair in a name would stop other decoders, although nobody wants the member.
-            self.edits.push(Edit {
-                range: key.clone(),
-                with: IGNORED,
-            });
-        }
+    fn unknown(
+        &mut self,
+        fields: &'static [Field],
+        name: &str,
+        key: Range<usize>,
+    ) -> Result<(), SyntaxError> {
         let newer = fields.iter().find(|field| field.name == name);
+        if newer.is_some() || self.cursor.slice(key.clone()).contains('\\') {
+            // The reader would take a newer member for one of its own; half of a surrogate pair in a name would stop
+            // it, although nobody wants the member.
+            self.edit(key.clone(), IGNORED)?;
+        }
+        if self.findings.is_full(Severity::Warning) {
+            return Ok(());
+        }
         let (message, help) = match newer {
             Some(field) => {
-                self.edits.push(Edit {
-                    range: key.clone(),
-                    with: IGNORED,
-                });
                 let message = format!("{} is not a member of version {}", quoted(name), self.version);
                 (
                     message,
@@ -257,17 +276,16 @@ impl Walk<'_> {
                 )
             }
         };
+        let at = self.at().key(name);
         let finding = self.findings.report(rule::KEY_UNKNOWN, at, message).span(key);
         if let Some(help) = help {
             finding.help(help);
         }
+        Ok(())
     }
 
-    fn twin(&mut self, field: &Field, earlier: Range<usize>, key: Range<usize>) {
-        self.edits.push(Edit {
-            range: earlier,
-            with: IGNORED,
-        });
+    fn twin(&mut self, field: &Field, earlier: Range<usize>, key: Range<usize>) -> Result<(), SyntaxError> {
+        self.edit(earlier, IGNORED)?;
         let at = self.at();
         self.findings
             .report(
@@ -277,6 +295,15 @@ impl Walk<'_> {
             )
             .span(key)
             .help("only this last one counts; merge the two");
+        Ok(())
+    }
+
+    fn edit(&mut self, range: Range<usize>, with: &'static str) -> Result<(), SyntaxError> {
+        if self.edits.len() >= MAX_EDITS {
+            return self.cursor.fail(TOO_MANY_EDITS);
+        }
+        self.edits.push(Edit { range, with });
+        Ok(())
     }
 
     fn at(&self) -> Pointer {
