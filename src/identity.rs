@@ -13,6 +13,14 @@ pub fn sha256_hex(bytes: &[u8]) -> String {
     hex(&Sha256::digest(bytes))
 }
 
+/// SHA-256 of a value's JSON, in lower-case hex, without the memory for the text.
+#[must_use]
+pub fn sha256_hex_of(value: &impl Serialize) -> String {
+    let mut sum = Sha256::new();
+    serde_json::to_writer(&mut sum, value).expect("plain data serialises, and hashing cannot fail");
+    hex(&sum.finalize())
+}
+
 /// Lower-case hex.
 #[must_use]
 pub fn hex(bytes: &[u8]) -> String {

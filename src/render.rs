@@ -18,7 +18,7 @@ use tracing::{debug, info, warn};
 pub use documents::{Document, Documents};
 pub use error::RenderError;
 
-use crate::fetch::{DOCUMENT_LIMIT, Fetcher, Scheme, resource, shown};
+use crate::fetch::{DOCUMENT_LIMIT, FetchError, Fetcher, Scheme, resource, shown};
 pub use crate::fetch::{Origin, OriginKind};
 use crate::identity::hex;
 
@@ -27,6 +27,10 @@ pub const DEPTH_LIMIT: usize = 32;
 
 /// How many documents one config may consist of, the first included.
 pub const DOCUMENTS_LIMIT: usize = 256;
+
+/// How much the documents that a config refers to may weigh together, in bytes of memory, about: as much as one
+/// document may have. Packed and inline, a few kilobytes could be more than any machine holds.
+const REFERENCED_LIMIT: u64 = DOCUMENT_LIMIT;
 
 /// What the fetch settings of the result are called.
 const MERGED: &str = "the merged config";
@@ -137,7 +141,7 @@ pub struct Survey<'a> {
 
 /// Resolves the references of `first` as far as `remote` says. Nothing is refused for what the documents make
 /// together: that is looked at by the caller.
-pub fn survey<'a>(first: First<'a>, fetcher: &'a mut Fetcher, remote: Remote) -> Survey<'a> {
+pub fn survey<'a>(first: First<'a>, fetcher: &mut Fetcher, remote: Remote) -> Survey<'a> {
     let config = first.checked.into_config();
     let mut rendering = Rendering::new(first.name, first.text, fetcher, remote);
     rendering.origins.push(first.origin);
@@ -145,13 +149,9 @@ pub fn survey<'a>(first: First<'a>, fetcher: &'a mut Fetcher, remote: Remote) ->
     let config = rendering
         .configure(&settings, first.name)
         .and_then(|()| rendering.resolve(config, first.name.to_owned()));
-    let reference = rendering.reference.and_then(|(parent, at)| {
-        let number = rendering
-            .documents
-            .iter()
-            .position(|document| document.name == parent)?;
-        Some((number, at))
-    });
+    let reference = rendering
+        .reference
+        .and_then(|(parent, at)| Some((rendering.documents.number_of(&parent)?, at)));
     Survey {
         documents: rendering.documents,
         left_out: rendering.left_out,
@@ -169,8 +169,8 @@ pub enum Remote {
 }
 
 /// One rendering under way.
-struct Rendering<'a> {
-    fetcher: &'a mut Fetcher,
+struct Rendering<'a, 'f> {
+    fetcher: &'f mut Fetcher,
     remote: Remote,
     left_out: Vec<String>,
     /// The reference that was looked at last: its document and its place there.
@@ -181,6 +181,8 @@ struct Rendering<'a> {
     documents: Documents<'a>,
     /// The references that lead from the first document to the current one.
     chain: Vec<Resource>,
+    /// What the documents still to be fetched may weigh.
+    left: u64,
 }
 
 /// A document that was fetched and is valid.
@@ -195,8 +197,8 @@ struct Place<'n> {
     at: Pointer,
 }
 
-impl<'a> Rendering<'a> {
-    fn new(name: &str, text: &'a str, fetcher: &'a mut Fetcher, remote: Remote) -> Self {
+impl<'a, 'f> Rendering<'a, 'f> {
+    fn new(name: &str, text: &'a str, fetcher: &'f mut Fetcher, remote: Remote) -> Self {
         Self {
             fetcher,
             remote,
@@ -209,6 +211,7 @@ impl<'a> Rendering<'a> {
                 text: Cow::Borrowed(text),
             }),
             chain: Vec::new(),
+            left: REFERENCED_LIMIT,
         }
     }
 
@@ -309,17 +312,23 @@ impl<'a> Rendering<'a> {
         document: &str,
         parent: &str,
     ) -> Result<Option<Vec<u8>>, RenderError> {
-        let failed = |source| RenderError::Fetch {
-            document: document.to_owned(),
-            parent: parent.to_owned(),
-            source: Box::new(source),
+        let left = self.left;
+        let failed = |source| match source {
+            FetchError::TooLarge { limit, .. } if limit < DOCUMENT_LIMIT => RenderError::TooHeavy {
+                document: document.to_owned(),
+            },
+            source => RenderError::Fetch {
+                document: document.to_owned(),
+                parent: parent.to_owned(),
+                source: Box::new(source),
+            },
         };
         let is_remote = Scheme::of(reference.source.as_deref().unwrap_or_default()).needs_network();
         if is_remote && self.remote == Remote::LeftOut {
             self.left_out.push(document.to_owned());
             return Ok(None);
         }
-        let bytes = self.fetcher.buffer(reference, DOCUMENT_LIMIT);
+        let bytes = self.fetcher.buffer(reference, left);
         bytes.map(Some).map_err(failed)
     }
 
@@ -353,11 +362,17 @@ impl<'a> Rendering<'a> {
     fn check(&mut self, text: &str, document: &str) -> Result<Config, RenderError> {
         match check(text) {
             Ok(checked) => {
+                let mut weight = checked.weight();
                 if !checked.warnings().is_empty() {
                     let rendered = diagnostic::render(document, text, checked.warnings());
                     warn!("config {document} has warnings\n{rendered}");
+                    weight += rendered.len();
                     self.warnings.push(rendered);
                 }
+                let weight = u64::try_from(weight).unwrap_or(u64::MAX);
+                self.left = self.left.checked_sub(weight).ok_or(RenderError::TooHeavy {
+                    document: document.to_owned(),
+                })?;
                 Ok(checked.into_config())
             }
             Err(rejected) => Err(RenderError::of_rejected(document, text, &rejected)),

@@ -28,11 +28,11 @@ enum Step<'a> {
 impl Provenance {
     /// `documents` in the order in which they were merged: parents before children, siblings in theirs.
     #[must_use]
-    pub fn new<'a>(merged: &Config, documents: impl IntoIterator<Item = &'a Config>) -> Self {
+    pub fn new(merged: &Config, documents: impl IntoIterator<Item = Config>) -> Self {
         let plain = |config: &Config| serde_json::to_value(config).unwrap_or_default();
         Self {
             merged: plain(merged),
-            documents: documents.into_iter().map(plain).collect(),
+            documents: documents.into_iter().map(|config| plain(&config)).collect(),
         }
     }
 
@@ -191,7 +191,7 @@ mod tests {
             .cloned()
             .reduce(merge)
             .expect("there are documents");
-        let provenance = Provenance::new(&merged, &documents);
+        let provenance = Provenance::new(&merged, documents);
         for (at, expected) in [
             ("/storage/files/0/mode", Some((0, "/storage/files/0/mode"))),
             (

@@ -71,29 +71,26 @@ pub(super) fn run(arguments: &Arguments) -> u8 {
             return USAGE;
         }
     };
-    let mut judged = Vec::new();
+    let mut texts = Vec::new();
     for file in &arguments.files {
-        let text = match document::read(file) {
-            Ok(text) => text,
+        match document::read(file) {
+            Ok(text) => texts.push((file.display().to_string(), text)),
             Err(error) => {
                 complain(&format!("cannot read {}: {error}", file.display()));
                 return error.status();
             }
-        };
-        let bench = arguments.bench(&text, facts.as_ref());
-        judged.push(validate::judge(
-            &file.display().to_string(),
-            &text,
-            &bench,
-            &mut fetcher,
-        ));
+        }
     }
+    let judged: Vec<Judged<'_>> = texts
+        .iter()
+        .map(|(name, text)| validate::judge(name, text, &arguments.bench(text, facts.as_ref()), &mut fetcher))
+        .collect();
     let printed = super::print(&match arguments.format {
         Format::Text => validate::text(&judged),
         Format::Json => validate::json(&judged),
         Format::Sarif => validate::sarif(&judged, env!("CARGO_PKG_VERSION")),
     });
-    let fails = |config: &Judged| {
+    let fails = |config: &Judged<'_>| {
         config.count(Severity::Error) > 0 || arguments.strict && config.count(Severity::Warning) > 0
     };
     u8::from(printed != 0 || judged.iter().any(fails))

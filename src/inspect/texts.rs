@@ -47,43 +47,51 @@ pub(super) fn take(facts: &mut Facts, texts: &[(String, String)]) {
             .map(|(_, text)| text.as_str())
             .collect()
     };
-    // Of the same name, the first database's counts, so it is taken last.
-    let users = found(&PASSWD).into_iter().rev().flat_map(users).collect();
-    let groups = found(&GROUP).into_iter().rev().flat_map(groups).collect();
+    let mut accounts = BTreeMap::new();
+    found(&PASSWD)
+        .iter()
+        .for_each(|text| add_users(&mut accounts, text));
+    let mut numbers = BTreeMap::new();
+    found(&GROUP)
+        .iter()
+        .for_each(|text| add_groups(&mut numbers, text));
     let os_release = found(&OS_RELEASE).first().map(|text| os_release(text));
     let mut read_only: BTreeSet<String> = found(&FSTAB).into_iter().flat_map(read_only_mounts).collect();
     if READ_ONLY_USR.iter().any(|marker| facts.resolve(marker).is_some()) {
         read_only.insert("/usr".to_owned());
     }
-    facts.users = users;
-    facts.groups = groups;
+    facts.users = accounts;
+    facts.groups = numbers;
     facts.os_release = os_release.unwrap_or_default();
     facts.read_only = read_only;
 }
 
-/// The users of passwd(5). A line that names none, or has no numbers, is skipped, as by the C library.
-fn users(text: &str) -> BTreeMap<String, Account> {
-    let user = |line: &str| {
-        let fields: Vec<&str> = line.split(':').collect();
-        let (name, uid, gid) = (fields.first()?, fields.get(2)?, fields.get(3)?);
-        let account = Account {
-            uid: uid.parse().ok()?,
-            gid: gid.parse().ok()?,
-        };
-        is_name(name).then(|| ((*name).to_owned(), account))
-    };
-    first_of_twins(text.lines().filter_map(user))
+/// Adds the users of passwd(5). Of twins the first counts, in one database and over all, for a name is looked up from
+/// the start. A line that names none, or has no numbers, is skipped, as by the C library.
+fn add_users(users: &mut BTreeMap<String, Account>, text: &str) {
+    for line in text.lines() {
+        let mut fields = line.split(':');
+        let name = fields.next().unwrap_or_default();
+        let mut numbers = fields.skip(1).map(str::parse);
+        if let (Some(Ok(uid)), Some(Ok(gid))) = (numbers.next(), numbers.next())
+            && is_name(name)
+        {
+            users.entry(name.to_owned()).or_insert(Account { uid, gid });
+        }
+    }
 }
 
-/// The groups of group(5), likewise.
-fn groups(text: &str) -> BTreeMap<String, u32> {
-    let group = |line: &str| {
+/// Adds the groups of group(5), likewise.
+fn add_groups(groups: &mut BTreeMap<String, u32>, text: &str) {
+    for line in text.lines() {
         let mut fields = line.split(':');
-        let name = fields.next()?;
-        let gid = fields.nth(1)?.parse().ok()?;
-        is_name(name).then(|| (name.to_owned(), gid))
-    };
-    first_of_twins(text.lines().filter_map(group))
+        let name = fields.next().unwrap_or_default();
+        if let Some(Ok(gid)) = fields.nth(1).map(str::parse)
+            && is_name(name)
+        {
+            groups.entry(name.to_owned()).or_insert(gid);
+        }
+    }
 }
 
 /// Not the marks of NIS, which mean other databases.
@@ -91,22 +99,15 @@ fn is_name(name: &str) -> bool {
     !name.is_empty() && !name.starts_with(['+', '-', '#'])
 }
 
-/// A name is looked up from the start, so that of twins the first counts.
-fn first_of_twins<T>(entries: impl Iterator<Item = (String, T)>) -> BTreeMap<String, T> {
-    let mut found = BTreeMap::new();
-    for (name, entry) in entries {
-        found.entry(name).or_insert(entry);
-    }
-    found
-}
-
 fn os_release(text: &str) -> OsRelease {
     let value = |name: &str| {
-        let mut values = text
-            .lines()
-            .filter_map(|line| line.trim().strip_prefix(name)?.strip_prefix('='));
+        let assigned = |line: &str| -> Option<String> {
+            let value = line.trim().strip_prefix(name)?.strip_prefix('=')?;
+            Some(unquoted(value))
+        };
         // As in a shell, the last assignment counts.
-        values.next_back().map(unquoted).filter(|value| !value.is_empty())
+        let value = text.lines().rev().find_map(assigned);
+        value.filter(|value| !value.is_empty())
     };
     OsRelease {
         id: value("ID"),
@@ -180,14 +181,16 @@ mod tests {
     fn the_first_of_twins_is_the_user() {
         let text = "a:x:1:2:::\na:x:3:4:::\n+@nis:x:5:6\n:x:1:1\nb:x:-1:2\nc:x:1\nd:x:4294967295:0\n";
         let account = |uid, gid| Account { uid, gid };
+        let mut users = BTreeMap::new();
+        add_users(&mut users, text);
         assert_eq!(
-            users(text),
+            users,
             BTreeMap::from([("a".into(), account(1, 2)), ("d".into(), account(u32::MAX, 0))])
         );
-        assert_eq!(
-            groups("a:x:1:b,c\na:x:2:\n#b:x:3:\nc:x:\n"),
-            BTreeMap::from([("a".into(), 1)])
-        );
+        let mut groups = BTreeMap::new();
+        add_groups(&mut groups, "a:x:1:b,c\na:x:2:\n#b:x:3:\nc:x:\n");
+        add_groups(&mut groups, "a:x:4:\nd:x:5:\n");
+        assert_eq!(groups, BTreeMap::from([("a".into(), 1), ("d".into(), 5)]));
     }
 
     #[test]

@@ -36,42 +36,34 @@ impl<'a> Documents<'a> {
         }
     }
 
-    /// Them, in order.
-    pub fn iter(&self) -> impl Iterator<Item = &Document<'a>> {
-        self.0.iter()
+    pub(super) fn number_of(&self, name: &str) -> Option<usize> {
+        self.0.iter().position(|document| document.name == name)
     }
 
     /// Findings about `merged`, which these documents make, as findings about the documents: each goes to the one that
-    /// says last what it is about, with the place and the bytes there. By the document's number.
+    /// says last what it is about, with the place there. By the document's number.
     #[must_use]
     pub fn attribute(&self, merged: &Config, findings: &[Diagnostic]) -> BTreeMap<usize, Vec<Diagnostic>> {
         let mut by_document: BTreeMap<usize, Vec<Diagnostic>> = BTreeMap::new();
         if findings.is_empty() {
             return by_document;
         }
+        // What one document says stands where it says it.
+        if self.0.len() == 1 {
+            return BTreeMap::from([(0, findings.to_vec())]);
+        }
         // Only a config with findings is worth reading its documents once more.
-        let configs: Vec<Config> = self
-            .0
-            .iter()
-            .map(|document| {
-                check(&document.text).map_or_else(|_| Config::default(), |checked| checked.into_config())
-            })
-            .collect();
-        let provenance = Provenance::new(merged, &configs);
+        let configs = self.0.iter().map(|document| {
+            check(&document.text).map_or_else(|_| Config::default(), |checked| checked.into_config())
+        });
+        let provenance = Provenance::new(merged, configs);
         for finding in findings {
             let (number, at) = provenance.trace(&finding.at).unwrap_or((0, Pointer::root()));
-            let mut finding = finding.clone();
-            finding.at = at;
-            by_document.entry(number).or_default().push(finding);
-        }
-        for (number, findings) in &mut by_document {
-            let Some(document) = self.0.get(*number) else {
-                continue;
+            let finding = Diagnostic {
+                at,
+                ..finding.clone()
             };
-            let places = document::locate(&document.text, findings.iter().map(|finding| &finding.at));
-            for (finding, place) in findings.iter_mut().zip(places) {
-                finding.span = place.map(|place| place.value);
-            }
+            by_document.entry(number).or_default().push(finding);
         }
         by_document
     }
@@ -80,11 +72,24 @@ impl<'a> Documents<'a> {
     #[must_use]
     pub fn show(&self, merged: &Config, findings: &[Diagnostic]) -> String {
         let mut shown = String::new();
-        for (number, findings) in self.attribute(merged, findings) {
+        for (number, mut findings) in self.attribute(merged, findings) {
             if let Some(document) = self.0.get(number) {
+                let places = document::locate(&document.text, findings.iter().map(|finding| &finding.at));
+                for (finding, place) in findings.iter_mut().zip(places) {
+                    finding.span = place.map(|place| place.value);
+                }
                 shown += &diagnostic::render(&document.name, &document.text, &findings);
             }
         }
         shown
+    }
+}
+
+impl<'a> IntoIterator for Documents<'a> {
+    type Item = Document<'a>;
+    type IntoIter = std::vec::IntoIter<Document<'a>>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.into_iter()
     }
 }

@@ -3,7 +3,7 @@
 use kindling_config_spec::Rejected;
 use kindling_config_spec::diagnostic::{self, Diagnostic};
 
-use super::{DEPTH_LIMIT, DOCUMENTS_LIMIT};
+use super::{DEPTH_LIMIT, DOCUMENTS_LIMIT, REFERENCED_LIMIT};
 use crate::fetch::FetchError;
 
 /// References that do not end in a valid config.
@@ -81,6 +81,12 @@ pub enum RenderError {
         /// The document that was not fetched.
         document: String,
     },
+    /// Too much in all documents together.
+    #[error("the documents of the config take more than {} MiB together, the last is {document}", REFERENCED_LIMIT >> 20)]
+    TooHeavy {
+        /// The first document that is too much.
+        document: String,
+    },
     /// Too many documents.
     #[error("the config consists of more than {DOCUMENTS_LIMIT} documents, the last is {document}")]
     TooMany {
@@ -132,6 +138,7 @@ impl RenderError {
             Self::MergedInvalid { .. } => "config-merged-invalid",
             Self::Cycle { .. } => "config-cycle",
             Self::TooDeep { .. } => "config-too-deep",
+            Self::TooHeavy { .. } => "config-too-large",
             Self::TooMany { .. } => "config-too-many",
         }
     }
@@ -157,6 +164,9 @@ impl RenderError {
                 "change one of the documents so that their sum is valid; \"kindling plan\" shows it beforehand".to_owned()
             }
             Self::Cycle { .. } => "remove one of the references in the circle".to_owned(),
+            Self::TooHeavy { .. } => {
+                "refer to large contents by address in place of inlining them, or ship them as one archive".to_owned()
+            }
             Self::TooDeep { .. } | Self::TooMany { .. } => {
                 "join some of the documents; check that the server does not invent new addresses".to_owned()
             }

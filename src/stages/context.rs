@@ -17,7 +17,7 @@ use crate::host::http::HttpClient;
 use crate::host::machine::{self, Machine};
 use crate::host::process;
 use crate::host::sysroot::Sysroot;
-use crate::identity::{Seed, sha256_hex};
+use crate::identity::{Seed, sha256_hex_of};
 use crate::plan::Stage;
 use crate::report::Failure;
 use crate::state::State;
@@ -100,7 +100,7 @@ impl<'a> Context<'a> {
             .configure(&user.ignition)
             .map_err(|error| Failure::of(stage, error.code(), &error, error.next()))?;
         let whole = self.whole(user);
-        let digest = sha256_hex(&serde_json::to_vec(&whole).unwrap_or(text));
+        let digest = sha256_hex_of(&whole);
         Ok((whole, digest))
     }
 

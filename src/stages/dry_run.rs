@@ -20,7 +20,7 @@ use crate::host::journal::Journal;
 use crate::host::machine::Machine;
 use crate::host::process;
 use crate::host::sysroot::Sysroot;
-use crate::identity::{Seed, sha256_hex};
+use crate::identity::{Seed, sha256_hex_of};
 use crate::inventory::disks::{Content, Disk, Probe};
 use crate::inventory::mounts::MountPoints;
 use crate::inventory::observe;
@@ -134,7 +134,7 @@ pub fn plan(
         assumptions: Vec::new(),
         stages: vec![kargs::plan_kargs(config)],
     };
-    let digest = sha256_hex(&serde_json::to_vec(config).unwrap_or_default());
+    let digest = sha256_hex_of(config);
     let machine = Machine::read();
     let processes = process::System::new(environment.path.clone());
     dry_run.plan_disks(config, &digest, &machine, &processes)?;

@@ -7,7 +7,10 @@ mod disks;
 mod report;
 mod sarif;
 
-use kindling_config_spec::diagnostic::{Diagnostic, Pointer, Severity};
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
+
+use kindling_config_spec::diagnostic::{Diagnostic, Pointer, RuleId, Severity};
 use kindling_config_spec::lint::catalog::REFERENCE_UNRESOLVED;
 use kindling_config_spec::lint::{self, LintRule, Setting};
 use kindling_config_spec::rules::catalog::KEY_UNKNOWN;
@@ -15,7 +18,7 @@ use kindling_config_spec::types::Config;
 use kindling_config_spec::{Rejected, check, check_merged, document};
 
 use crate::fetch::{Fetcher, Origin, OriginKind};
-use crate::render::{Documents, First, Remote, RenderError, survey};
+use crate::render::{First, Remote, RenderError, Survey, survey};
 use crate::report::failure::chain;
 
 pub use report::{json, text};
@@ -32,9 +35,9 @@ pub struct Bench<'a> {
 }
 
 /// A config and what there is to say of it.
-pub struct Judged {
+pub struct Judged<'a> {
     /// Its documents, the given one first.
-    pub documents: Vec<Document>,
+    pub documents: Vec<Document<'a>>,
     /// Addresses of documents that were not fetched.
     pub left_out: Vec<String>,
     /// Rules that were not applied, since nobody told what they need.
@@ -42,16 +45,16 @@ pub struct Judged {
 }
 
 /// One document.
-pub struct Document {
+pub struct Document<'a> {
     /// What it is called.
     pub name: String,
     /// What it says.
-    pub text: String,
+    pub text: Cow<'a, str>,
     /// What is wrong with it, in the order of the document.
     pub findings: Vec<Diagnostic>,
 }
 
-impl Judged {
+impl Judged<'_> {
     /// How many findings of this weight there are.
     #[must_use]
     pub fn count(&self, severity: Severity) -> usize {
@@ -63,14 +66,19 @@ impl Judged {
 /// Judges `text`, which is called `name`. With [`Remote::Fetched`] its references are fetched by `fetcher`, and the
 /// time that takes is the servers'.
 #[must_use]
-pub fn judge(name: &str, text: &str, bench: &Bench<'_>, fetcher: &mut Fetcher) -> Judged {
+pub fn judge<'a>(name: &'a str, text: &'a str, bench: &Bench<'_>, fetcher: &mut Fetcher) -> Judged<'a> {
     let mut judged = match check(text) {
         Err(rejected) => Judged {
-            documents: vec![page(name, text, rejected.diagnostics().into_owned())],
+            documents: vec![Document {
+                name: name.to_owned(),
+                text: Cow::Borrowed(text),
+                findings: rejected.diagnostics().into_owned(),
+            }],
             left_out: Vec::new(),
             skipped: Vec::new(),
         },
         Ok(checked) => {
+            let warnings = checked.warnings().to_vec();
             let origin = Origin {
                 kind: OriginKind::User,
                 source: name.to_owned(),
@@ -83,73 +91,66 @@ pub fn judge(name: &str, text: &str, bench: &Bench<'_>, fetcher: &mut Fetcher) -
                 text,
                 origin,
             };
-            judge_all(first, bench, fetcher)
+            judge_all(survey(first, fetcher, bench.remote), warnings, bench)
         }
     };
-    for finding in judged
-        .documents
-        .iter_mut()
-        .flat_map(|document| &mut document.findings)
-    {
-        if finding.rule == KEY_UNKNOWN.id && !bench.lenient {
-            finding.severity = Severity::Error;
-        }
-    }
-    judged
-}
-
-fn page(name: &str, text: &str, findings: Vec<Diagnostic>) -> Document {
-    Document {
-        name: name.to_owned(),
-        text: text.to_owned(),
-        findings,
-    }
-}
-
-fn judge_all(first: First<'_>, bench: &Bench<'_>, fetcher: &mut Fetcher) -> Judged {
-    let survey = survey(first, fetcher, bench.remote);
-    let mut documents: Vec<Document> = survey
-        .documents
-        .iter()
-        .map(|read| page(&read.name, &read.text, of_its_own(&read.text)))
-        .collect();
-    match &survey.config {
-        Ok(config) => add(
-            &mut documents,
-            &survey.documents,
-            config,
-            &of_the_whole(config, bench),
-        ),
-        Err((error, reference)) => {
-            if let Some(finding) = unresolved(error) {
-                let (number, mut finding) = match reference {
-                    Some((number, at)) => (
-                        *number,
-                        Diagnostic {
-                            at: at.clone(),
-                            ..finding
-                        },
-                    ),
-                    None => (0, finding),
-                };
-                if let Some(document) = documents.get_mut(number) {
-                    let found = document::locate(&document.text, [&finding.at]);
-                    finding.span = found.into_iter().flatten().next().map(|found| found.value);
-                    document.findings.push(finding);
-                }
+    for document in &mut judged.documents {
+        for finding in &mut document.findings {
+            if finding.rule == KEY_UNKNOWN.id && !bench.lenient {
+                finding.severity = Severity::Error;
             }
         }
-    }
-    for document in &mut documents {
         // Findings of one place stay in the order they were made.
         document
             .findings
             .sort_by_key(|finding| finding.span.as_ref().map(|span| span.start));
     }
+    judged
+}
+
+/// `warnings` are those of the first document.
+fn judge_all<'a>(survey: Survey<'a>, warnings: Vec<Diagnostic>, bench: &Bench<'_>) -> Judged<'a> {
+    let about_all = match &survey.config {
+        Ok(config) => survey.documents.attribute(config, &of_the_whole(config, bench)),
+        Err((error, reference)) => about_reference(error, reference.as_ref()),
+    };
+    drop(survey.config);
+    let mut first = Some(warnings);
+    let mut documents: Vec<Document<'a>> = survey
+        .documents
+        .into_iter()
+        .map(|read| Document {
+            findings: first.take().unwrap_or_else(|| of_its_own(&read.text)),
+            name: read.name,
+            text: read.text,
+        })
+        .collect();
+    for (number, findings) in about_all {
+        if let Some(document) = documents.get_mut(number) {
+            document.add(findings);
+        }
+    }
     Judged {
         documents,
         left_out: survey.left_out,
         skipped: lint::skipped(&bench.setting),
+    }
+}
+
+impl Document<'_> {
+    /// Adds findings; what the document was told already is not repeated.
+    fn add(&mut self, mut findings: Vec<Diagnostic>) {
+        let told: BTreeSet<(RuleId, Pointer)> = self
+            .findings
+            .iter()
+            .map(|finding| (finding.rule, finding.at.clone()))
+            .collect();
+        findings.retain(|finding| !told.contains(&(finding.rule, finding.at.clone())));
+        let places = document::locate(&self.text, findings.iter().map(|finding| &finding.at));
+        for (finding, place) in findings.iter_mut().zip(places) {
+            finding.span = place.map(|place| place.value);
+        }
+        self.findings.append(&mut findings);
     }
 }
 
@@ -170,26 +171,16 @@ fn of_the_whole(config: &Config, bench: &Bench<'_>) -> Vec<Diagnostic> {
     findings
 }
 
-/// Gives the findings about the whole to the documents they come from; what a document was told already is not repeated.
-fn add(documents: &mut [Document], read: &Documents<'_>, config: &Config, findings: &[Diagnostic]) {
-    for (number, findings) in read.attribute(config, findings) {
-        let Some(document) = documents.get_mut(number) else {
-            continue;
-        };
-        for finding in findings {
-            let same = |known: &Diagnostic| known.rule == finding.rule && known.at == finding.at;
-            if !document.findings.iter().any(same) {
-                document.findings.push(finding);
-            }
-        }
-    }
-}
-
-/// The finding about a reference that leads nowhere. A document that is not valid has findings of its own.
-fn unresolved(error: &RenderError) -> Option<Diagnostic> {
+/// The finding about a reference that leads nowhere, by the number of the document it stands in. A document that is not
+/// valid has findings of its own.
+fn about_reference(
+    error: &RenderError,
+    reference: Option<&(usize, Pointer)>,
+) -> BTreeMap<usize, Vec<Diagnostic>> {
     if matches!(error, RenderError::Invalid { .. }) {
-        return None;
+        return BTreeMap::new();
     }
     let why = chain(error).join(": ");
-    Some(REFERENCE_UNRESOLVED.finding(Pointer::root(), why, error.next()))
+    let (number, at) = reference.cloned().unwrap_or((0, Pointer::root()));
+    BTreeMap::from([(number, vec![REFERENCE_UNRESOLVED.finding(at, why, error.next())])])
 }

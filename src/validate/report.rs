@@ -10,7 +10,7 @@ use super::Judged;
 
 /// All configs as a person reads them: every finding with its line, then what was not looked at, then the count.
 #[must_use]
-pub fn text(judged: &[Judged]) -> String {
+pub fn text(judged: &[Judged<'_>]) -> String {
     let mut out = String::new();
     for config in judged {
         for document in &config.documents {
@@ -40,7 +40,7 @@ pub fn text(judged: &[Judged]) -> String {
 }
 
 /// What the skipped rules need, and their names; each once for all configs.
-fn skipped(judged: &[Judged]) -> Vec<(String, Vec<&'static str>)> {
+fn skipped(judged: &[Judged<'_>]) -> Vec<(String, Vec<&'static str>)> {
     let mut needs: Vec<(String, Vec<&'static str>)> = Vec::new();
     let Some(config) = judged.iter().find(|config| !config.skipped.is_empty()) else {
         return needs;
@@ -107,14 +107,14 @@ struct Position {
 
 /// All configs as JSON.
 #[must_use]
-pub fn json(judged: &[Judged]) -> String {
+pub fn json(judged: &[Judged<'_>]) -> String {
     let report = Report {
         configs: judged.iter().map(of_config).collect(),
     };
     serde_json::to_string_pretty(&report).expect("a report is plain data")
 }
 
-fn of_config(config: &Judged) -> Config<'_> {
+fn of_config<'a>(config: &'a Judged<'_>) -> Config<'a> {
     let mut findings = Vec::new();
     for document in &config.documents {
         let lines = Lines::new(&document.text);

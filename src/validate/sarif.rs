@@ -8,7 +8,7 @@ use super::{Document, Judged};
 
 /// All configs as one run. Columns count code points.
 #[must_use]
-pub fn sarif(judged: &[Judged], version: &str) -> String {
+pub fn sarif(judged: &[Judged<'_>], version: &str) -> String {
     let results: Vec<Value> = judged
         .iter()
         .flat_map(|config| &config.documents)
@@ -42,7 +42,7 @@ fn level(severity: Severity) -> &'static str {
     }
 }
 
-fn of_document(document: &Document) -> Vec<Value> {
+fn of_document(document: &Document<'_>) -> Vec<Value> {
     let lines = Lines::new(&document.text);
     let findings = document.findings.iter();
     findings
@@ -50,7 +50,7 @@ fn of_document(document: &Document) -> Vec<Value> {
         .collect()
 }
 
-fn of_finding(document: &Document, lines: &Lines<'_>, finding: &Diagnostic) -> Value {
+fn of_finding(document: &Document<'_>, lines: &Lines<'_>, finding: &Diagnostic) -> Value {
     // An inline document is part of a file, whose lines are others.
     let (file, inline) = document
         .name

@@ -20,6 +20,8 @@ impl Pointer {
     /// The member `key` of this object.
     #[must_use]
     pub fn key(mut self, key: &str) -> Self {
+        // A hostile name is as long as a document; growing step by step would take twice that.
+        self.0.reserve(key.len() + 1);
         self.0.push('/');
         for letter in key.chars() {
             match letter {
@@ -43,6 +45,11 @@ impl Pointer {
     #[must_use]
     pub fn of(text: &str) -> Self {
         Self(text.to_owned())
+    }
+
+    /// The place as RFC 6901 writes it.
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
     }
 
     /// The steps from the document to the place, unescaped.

@@ -21,21 +21,48 @@ pub struct LineColumn {
     pub column: usize,
 }
 
-/// A text and where its lines start, so that positions are found without counting from its start each time.
+/// A text and marks along it, so that positions are found without counting from its start each time. The marks cost
+/// a fraction of the text, however many lines it has.
 pub struct Lines<'a> {
     text: &'a str,
-    starts: Vec<usize>,
+    marks: Vec<Mark>,
+}
+
+/// How many bytes there are between two marks.
+const STRIDE: usize = 4096;
+
+/// The line that a mark is in.
+#[derive(Clone, Copy)]
+struct Mark {
+    /// Its number, from 1.
+    line: usize,
+    /// Where it starts.
+    start: usize,
+}
+
+impl Mark {
+    /// The line `bytes` further, which follow the mark and stand at `at`.
+    fn after(self, bytes: &[u8], at: usize) -> Self {
+        let newlines = bytes.iter().filter(|byte| **byte == b'\n').count();
+        let last = bytes.iter().rposition(|byte| *byte == b'\n');
+        Self {
+            line: self.line + newlines,
+            start: last.map_or(self.start, |last| at + last + 1),
+        }
+    }
 }
 
 impl<'a> Lines<'a> {
     /// Finds the lines of `text`.
     #[must_use]
     pub fn new(text: &'a str) -> Self {
-        let newlines = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n');
-        Self {
-            text,
-            starts: std::iter::once(0).chain(newlines.map(|(at, _)| at + 1)).collect(),
+        let mut mark = Mark { line: 1, start: 0 };
+        let mut marks = vec![mark];
+        for (nth, bytes) in text.as_bytes().chunks(STRIDE).enumerate() {
+            mark = mark.after(bytes, nth * STRIDE);
+            marks.push(mark);
         }
+        Self { text, marks }
     }
 
     /// The text itself.
@@ -48,23 +75,19 @@ impl<'a> Lines<'a> {
     #[must_use]
     pub fn position(&self, at: usize) -> LineColumn {
         let at = at.min(self.text.len());
-        let line = self.starts.partition_point(|start| *start <= at);
-        let (start, _) = self.range(line);
+        let Mark { line, start } = self.line_of(at);
         LineColumn {
             line,
             column: 1 + at - start,
         }
     }
 
-    /// Where line `line`, counted from 1, starts, and where it ends without its line feed.
-    fn range(&self, line: usize) -> (usize, usize) {
-        let start = line
-            .checked_sub(1)
-            .and_then(|index| self.starts.get(index))
-            .copied()
-            .unwrap_or_default();
-        let end = self.starts.get(line).map_or(self.text.len(), |next| next - 1);
-        (start, end)
+    /// The line of byte `at`.
+    fn line_of(&self, at: usize) -> Mark {
+        let from = at - at % STRIDE;
+        let mark = self.marks.get(at / STRIDE).copied();
+        let bytes = self.text.as_bytes().get(from..at).unwrap_or_default();
+        mark.unwrap_or(Mark { line: 1, start: 0 }).after(bytes, from)
     }
 }
 
@@ -74,7 +97,7 @@ impl<'a> Lines<'a> {
 /// since there keys and values cannot be told apart.
 #[must_use]
 pub fn render(name: &str, text: &str, findings: &[Diagnostic]) -> String {
-    let source = Source::new(text);
+    let source = Source::new(text, findings);
     let mut out = String::new();
     for finding in findings {
         let _ = writeln!(
@@ -84,7 +107,7 @@ pub fn render(name: &str, text: &str, findings: &[Diagnostic]) -> String {
             finding.rule,
             printable(&finding.message)
         );
-        let pointer = shortened(&printable(&finding.at.to_string()));
+        let pointer = shortened(finding.at.as_str());
         match finding
             .span
             .as_ref()
@@ -119,24 +142,23 @@ struct Excerpt {
 }
 
 impl<'a> Source<'a> {
-    fn new(text: &'a str) -> Self {
+    fn new(text: &'a str, findings: &[Diagnostic]) -> Self {
+        let lines = Lines::new(text);
+        let spans = findings.iter().filter_map(|finding| finding.span.as_ref());
+        let mut windows: Vec<usize> = spans.map(|span| window_start(&lines, span.start)).collect();
+        windows.sort_unstable();
         Self {
-            lines: Lines::new(text),
-            secrets: redact::secrets(text),
+            secrets: redact::secrets(text, &windows, MAX_COLUMNS),
+            lines,
         }
     }
 
     /// The part of the text to show for `span`; `None` when the span is not one of this text.
     fn excerpt(&self, span: &Range<usize>, ends_there: bool) -> Option<Excerpt> {
         let text = self.lines.text;
-        text.get(span.clone())?;
-        let at = self.lines.position(span.start);
-        let (line_start, full_end) = self.lines.range(at.line);
-        let line_end = if ends_there {
-            full_end.min(span.end)
-        } else {
-            full_end
-        };
+        let about = text.get(span.clone())?;
+        let line = self.lines.line_of(span.start);
+        let end = if ends_there { span.end } else { text.len() };
         // Of an object or a list, its start is enough.
         let is_open = text.get(span.start..)?.starts_with(['{', '[']);
         let marked = span.start..if is_open {
@@ -144,34 +166,23 @@ impl<'a> Source<'a> {
         } else {
             span.end.max(span.start + 1)
         };
-        let from = self.window_start(line_start, line_end, span.start);
+        let from = window_start(&self.lines, span.start);
         let mut excerpt = Excerpt {
-            at,
+            at: self.lines.position(span.start),
             shown: String::new(),
             underline: String::new(),
         };
-        if from > line_start {
+        if from > line.start {
             excerpt.push('…', false);
         }
-        self.fill(&mut excerpt, from..line_end, &marked);
-        if ends_there && !self.lines.text.get(line_end..full_end)?.trim_end().is_empty() {
+        self.fill(&mut excerpt, from..end, &marked);
+        if ends_there && !about.contains('\n') && text.get(span.end..).is_some_and(has_text) {
             excerpt.push('…', false);
         }
         if !excerpt.underline.contains('^') {
             excerpt.underline.push('^');
         }
         Some(excerpt)
-    }
-
-    /// Where to start so that the finding is in sight.
-    fn window_start(&self, line_start: usize, line_end: usize, span_start: usize) -> usize {
-        let line = self.lines.text.get(line_start..line_end).unwrap_or_default();
-        if line.chars().take(MAX_COLUMNS + 1).count() <= MAX_COLUMNS {
-            return line_start;
-        }
-        let before = self.lines.text.get(line_start..span_start).unwrap_or_default();
-        let first = before.char_indices().rev().take(COLUMNS_BEFORE).last();
-        first.map_or(span_start, |(offset, _)| line_start + offset)
     }
 
     fn fill(&self, excerpt: &mut Excerpt, range: Range<usize>, marked: &Range<usize>) {
@@ -183,6 +194,9 @@ impl<'a> Source<'a> {
             .get(at..range.end)
             .and_then(|rest| rest.chars().next())
         {
+            if letter == '\n' {
+                return;
+            }
             if columns == MAX_COLUMNS {
                 excerpt.push('…', false);
                 return;
@@ -231,24 +245,50 @@ impl Excerpt {
     }
 }
 
-/// Text without what could steer a terminal.
-fn printable(text: &str) -> String {
-    text.chars()
-        .map(|letter| {
-            if letter.is_control() {
-                char::REPLACEMENT_CHARACTER
-            } else {
-                letter
-            }
-        })
-        .collect()
+/// Whether there is more than white space before the line ends.
+fn has_text(rest: &str) -> bool {
+    let mut letters = rest.chars().take_while(|letter| *letter != '\n');
+    letters.any(|letter| !letter.is_whitespace())
 }
 
-fn shortened(text: &str) -> String {
-    match text.char_indices().nth(MAX_COLUMNS) {
-        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
-        None => text.to_owned(),
+/// Where to start showing the line of byte `at`, so that the byte is in sight.
+fn window_start(lines: &Lines<'_>, at: usize) -> usize {
+    let start = lines.line_of(at.min(lines.text.len())).start;
+    let line = lines.text.get(start..).unwrap_or_default().chars();
+    if line
+        .take_while(|letter| *letter != '\n')
+        .take(MAX_COLUMNS + 1)
+        .count()
+        <= MAX_COLUMNS
+    {
+        return start;
     }
+    let before = lines.text.get(start..at).unwrap_or_default();
+    let first = before.char_indices().rev().take(COLUMNS_BEFORE).last();
+    first.map_or(at, |(offset, _)| start + offset)
+}
+
+/// Text without what could steer a terminal.
+fn printable(text: &str) -> String {
+    text.chars().map(printable_letter).collect()
+}
+
+fn printable_letter(letter: char) -> char {
+    if letter.is_control() {
+        char::REPLACEMENT_CHARACTER
+    } else {
+        letter
+    }
+}
+
+/// As [`printable`], and no longer than a line.
+fn shortened(text: &str) -> String {
+    let mut letters = text.chars().map(printable_letter);
+    let mut short: String = letters.by_ref().take(MAX_COLUMNS).collect();
+    if letters.next().is_some() {
+        short.push('…');
+    }
+    short
 }
 
 #[cfg(test)]

@@ -12,17 +12,30 @@ use std::ops::Range;
 
 use super::folds_to;
 use super::scan::{Cursor, SyntaxError, decode, lone_surrogates};
-use crate::diagnostic::{Diagnostic, Pointer};
+use crate::diagnostic::{Diagnostic, Pointer, Severity};
 use crate::fields::{Field, KINDLING, Limit, ROOT, Shape, Table};
 use crate::rules::Findings;
 use crate::rules::catalog as rule;
 use crate::suggest::{self, quoted};
 use crate::version::{NEWEST, Version};
 
+/// How many entries the lists of a document may have, all together: three bytes of text become hundreds in memory.
+/// Large configs have some ten thousand.
+pub(crate) const MAX_ENTRIES: usize = 1 << 17;
+
+const TOO_MANY_ENTRIES: &str = "the lists of the document have more than 131072 entries";
+
+/// As [`MAX_ENTRIES`], for pieces of the text that must read differently. Hardly any document has one.
+const MAX_EDITS: usize = 1 << 17;
+
+const TOO_MANY_EDITS: &str = "the document has more than 131072 twins, misplaced members and broken escapes";
+
 /// What the walk found.
 pub(crate) struct Conformity {
     /// In document order.
     pub(crate) findings: Vec<Diagnostic>,
+    /// How many entries the lists have, all together.
+    pub(crate) entries: usize,
     edits: Vec<Edit>,
 }
 
@@ -61,12 +74,13 @@ struct Walk<'a> {
     /// Inside a member whose name is in other letter case: the reference decodes it, and tells types that do not fit,
     /// but nothing else of what is in it, since by its name it is unknown.
     is_folded: bool,
+    entries: usize,
 }
 
 /// Walks `text`, a document of `version` whose grammar was checked.
 ///
 /// # Errors
-/// [`SyntaxError`], which a checked text does not have.
+/// [`SyntaxError`] where the document has more than [`MAX_ENTRIES`] or [`MAX_EDITS`].
 pub(crate) fn conform(text: &str, version: Version) -> Result<Conformity, SyntaxError> {
     walk(text, version, &Shape::Object(&ROOT))
 }
@@ -88,6 +102,7 @@ fn walk(text: &str, version: Version, shape: &Shape) -> Result<Conformity, Synta
         findings: Findings::default(),
         edits: Vec::new(),
         is_folded: false,
+        entries: 0,
     };
     walk.value(shape, &Limit::Nothing)?;
     // A name that is ignored after all comes before the same one set right.
@@ -95,6 +110,7 @@ fn walk(text: &str, version: Version, shape: &Shape) -> Result<Conformity, Synta
         .sort_by_key(|edit| (edit.range.start, matches!(edit.with, Replacement::Name(_))));
     Ok(Conformity {
         findings: walk.findings.into_inner(),
+        entries: walk.entries,
         edits: walk.edits,
     })
 }
@@ -168,7 +184,7 @@ impl Walk<'_> {
             let index = field_of(fields, &name, self.version);
             let is_that = |index: &usize| fields.get(*index).is_some_and(|field| field.name == name);
             let Some(index) = index.filter(|index| !self.strict || is_that(index)) else {
-                self.unknown(fields, &name, key);
+                self.unknown(fields, &name, key)?;
                 self.cursor.skip_value()?;
                 continue;
             };
@@ -178,14 +194,11 @@ impl Walk<'_> {
             let earlier = earlier.replace(key.clone());
             let was_folded = self.is_folded;
             if field.name != name {
-                self.folded(field, &name, key.clone());
+                self.folded(field, &name, key.clone())?;
             }
             self.path.push(Step::Key(field.name));
             if let Some(earlier) = earlier {
-                self.edits.push(Edit {
-                    range: earlier,
-                    with: Replacement::Literal(IGNORED),
-                });
+                self.edit(earlier, Replacement::Literal(IGNORED))?;
                 self.twin(field.name, key);
             }
             self.value(&field.shape, &field.limit)?;
@@ -196,7 +209,7 @@ impl Walk<'_> {
     }
 
     /// A name in other letter case: the member is read, and its name told as unknown.
-    fn folded(&mut self, field: &Field, name: &str, key: Range<usize>) {
+    fn folded(&mut self, field: &Field, name: &str, key: Range<usize>) -> Result<(), SyntaxError> {
         if !self.is_folded {
             let at = self.at().key(name);
             self.findings
@@ -208,11 +221,8 @@ impl Walk<'_> {
                 .span(key.clone())
                 .help(format!("write \"{}\"", field.name));
         }
-        self.edits.push(Edit {
-            range: key,
-            with: Replacement::Name(field.name),
-        });
         self.is_folded = true;
+        self.edit(key, Replacement::Name(field.name))
     }
 
     fn list(&mut self, shape: &Shape, limit: &Limit) -> Result<(), SyntaxError> {
@@ -223,6 +233,7 @@ impl Walk<'_> {
         self.cursor.expect(b'[', "expected a list")?;
         let mut index = 0;
         while self.cursor.next_element(index == 0)? {
+            self.count_entry()?;
             self.path.push(Step::Index(index));
             self.value(&element, limit)?;
             self.path.pop();
@@ -231,23 +242,31 @@ impl Walk<'_> {
         Ok(())
     }
 
+    fn count_entry(&mut self) -> Result<(), SyntaxError> {
+        self.entries += 1;
+        if self.entries > MAX_ENTRIES {
+            return self.cursor.fail(TOO_MANY_ENTRIES);
+        }
+        Ok(())
+    }
+
     fn text(&mut self, limit: &Limit) -> Result<(), SyntaxError> {
         let range = self.cursor.skip_value()?;
-        self.readable_text(&range);
+        self.readable_text(&range)?;
         self.limited(range, |literal| limit.refuses_text(&decode(literal)));
         Ok(())
     }
 
     /// Halves of surrogate pairs stop other decoders; the reference reads them as U+FFFD.
-    fn readable_text(&mut self, range: &Range<usize>) {
+    fn readable_text(&mut self, range: &Range<usize>) -> Result<(), SyntaxError> {
         let literal = self.cursor.slice(range.clone());
         if literal.contains("\\u") {
-            let halves = lone_surrogates(literal).into_iter();
-            self.edits.extend(halves.map(|half| Edit {
-                range: range.start + half.start..range.start + half.end,
-                with: Replacement::Literal("\\ufffd"),
-            }));
+            for half in lone_surrogates(literal) {
+                let range = range.start + half.start..range.start + half.end;
+                self.edit(range, Replacement::Literal("\\ufffd"))?;
+            }
         }
+        Ok(())
     }
 
     fn integer(&mut self, limit: &Limit) -> Result<(), SyntaxError> {
@@ -255,10 +274,7 @@ impl Walk<'_> {
         let literal = self.cursor.slice(range.clone());
         if literal == "-0" {
             // Other decoders take it for a floating-point number.
-            self.edits.push(Edit {
-                range: range.clone(),
-                with: Replacement::Literal("0"),
-            });
+            self.edit(range.clone(), Replacement::Literal("0"))?;
         }
         if literal.parse::<i64>().is_ok() {
             let refuses = |literal: &str| {
@@ -328,28 +344,25 @@ impl Walk<'_> {
         Ok(())
     }
 
-    fn unknown(&mut self, fields: &'static [Field], name: &str, key: Range<usize>) {
-        let at = self.at().key(name);
+    fn unknown(
+        &mut self,
+        fields: &'static [Field],
+        name: &str,
+        key: Range<usize>,
+    ) -> Result<(), SyntaxError> {
         if self.strict {
+            let at = self.at().key(name);
             self.unknown_in_extension(fields, at, name, key);
-            return;
-        }
-        if self.cursor.slice(key.clone()).contains('\\') {
-            // Half of a surrogate pair in a name would stop other decoders, although nobody wants the member.
-            self.edits.push(Edit {
-                range: key.clone(),
-                with: Replacement::Literal(IGNORED),
-            });
+            return Ok(());
         }
         let newer = fields.iter().find(|field| field.name == name);
-        if newer.is_some() {
-            self.edits.push(Edit {
-                range: key.clone(),
-                with: Replacement::Literal(IGNORED),
-            });
+        if newer.is_some() || self.cursor.slice(key.clone()).contains('\\') {
+            // The reader would take a newer member for one of its own; half of a surrogate pair in a name would stop
+            // it, although nobody wants the member.
+            self.edit(key.clone(), Replacement::Literal(IGNORED))?;
         }
-        if self.is_folded {
-            return;
+        if self.is_folded || self.findings.is_full(Severity::Warning) {
+            return Ok(());
         }
         let (message, help) = match newer {
             Some(field) => {
@@ -375,10 +388,12 @@ impl Walk<'_> {
                 )
             }
         };
+        let at = self.at().key(name);
         let finding = self.findings.report(rule::KEY_UNKNOWN, at, message).span(key);
         if let Some(help) = help {
             finding.help(help);
         }
+        Ok(())
     }
 
     fn twin(&mut self, name: &str, key: Range<usize>) {
@@ -391,6 +406,14 @@ impl Walk<'_> {
             )
             .span(key)
             .help("only this last one counts; merge the two");
+    }
+
+    fn edit(&mut self, range: Range<usize>, with: Replacement) -> Result<(), SyntaxError> {
+        if self.edits.len() >= MAX_EDITS {
+            return self.cursor.fail(TOO_MANY_EDITS);
+        }
+        self.edits.push(Edit { range, with });
+        Ok(())
     }
 
     fn at(&self) -> Pointer {

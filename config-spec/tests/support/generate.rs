@@ -48,7 +48,8 @@ fn number(pool: &'static [i64]) -> impl Strategy<Value = Option<i64>> + Clone {
 }
 
 const SOURCES: &[&str] = &["https://h/a", "data:,x", "http://h/b?c=d"];
-const HASH: &str = "sha256-e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+const HASH: &str = "sha512-cf83e1357eefb8bdf1542850d66d8007d620e4050b5715dc83f4a921d36ce9ce\
+     47d0d13c5d85f2b0ff8318d2877eec2f63b931bd47417a81a538327af927da3e";
 
 fn resource(source: Option<String>) -> impl Strategy<Value = Resource> + Clone {
     let is_http = source.as_deref().is_some_and(|source| source.starts_with("http"));
@@ -86,7 +87,15 @@ fn resources() -> impl Strategy<Value = Vec<Resource>> {
 }
 
 fn ignition() -> impl Strategy<Value = Ignition> {
-    let config = (resources(), weighted(0.1, any_resource())).prop_map(|(merge, replace)| IgnitionConfig {
+    // A digest of nothing is what 3.0 allowed.
+    let digest_only = Just(Resource {
+        verification: Verification {
+            hash: Some(HASH.to_owned()),
+        },
+        ..Resource::default()
+    });
+    let replace = weighted(0.15, prop_oneof![any_resource(), digest_only]);
+    let config = (resources(), replace).prop_map(|(merge, replace)| IgnitionConfig {
         merge,
         replace: replace.unwrap_or_default(),
     });
@@ -313,6 +322,14 @@ fn clevis() -> impl Strategy<Value = Clevis> {
             tang,
             threshold,
             tpm2,
+            ..Clevis::default()
+        }),
+        // Neither pin nor config is what 3.2 allowed.
+        1 => Just(Clevis {
+            custom: ClevisCustom {
+                needs_network: Some(true),
+                ..ClevisCustom::default()
+            },
             ..Clevis::default()
         }),
         1 => custom.prop_map(|custom| Clevis {

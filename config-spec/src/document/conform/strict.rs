@@ -11,6 +11,9 @@ use crate::rules::catalog as rule;
 use crate::suggest::{self, quoted};
 use crate::types::kindling::VERSION;
 
+/// How long a value of another format may be, in bytes: reading it takes many times its own size.
+const MAX_FREE_LENGTH: usize = 1 << 20;
+
 /// How deep a value of another format may nest. Reading one recurses, and no format that stands here is half as deep.
 const MAX_FREE_DEPTH: usize = 64;
 
@@ -55,7 +58,8 @@ impl Walk<'_> {
         let mut first = true;
         while let Some(key) = self.cursor.next_member(first)? {
             first = false;
-            self.readable_text(&key);
+            self.count_entry()?;
+            self.readable_text(&key)?;
             let name = decode(self.cursor.slice(key.clone())).into_owned();
             self.path.push(Step::Name(name.clone()));
             if let Some(wanted) = names.refuses(&name) {
@@ -83,7 +87,9 @@ impl Walk<'_> {
     pub(super) fn free(&mut self) -> Result<(), SyntaxError> {
         let range = self.cursor.skip_value()?;
         let text = self.cursor.slice(range.clone());
-        let problem = if nests_deeper(text, MAX_FREE_DEPTH)? {
+        let problem = if text.len() > MAX_FREE_LENGTH {
+            Some(format!("the object has more than {MAX_FREE_LENGTH} bytes"))
+        } else if nests_deeper(text, MAX_FREE_DEPTH)? {
             Some(format!("the object nests more than {MAX_FREE_DEPTH} levels deep"))
         } else if serde_json::from_str::<serde_json::Value>(text).is_err() {
             Some("the object holds a number that is too large, or half of a surrogate pair".to_owned())

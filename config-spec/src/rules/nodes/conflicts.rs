@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Kind, all};
+use crate::diagnostic::Severity;
 use crate::rules::{Findings, catalog as rule, paths};
 use crate::suggest::quoted;
 use crate::types::Config;
@@ -50,6 +51,10 @@ impl<'a> LinkPaths<'a> {
 pub(super) fn nothing_is_below_a_link(config: &Config, _: Version, findings: &mut Findings) {
     let links = LinkPaths::of(config);
     for node in all(config) {
+        // Each of many nodes may be below each of many links.
+        if findings.is_full(Severity::Error) {
+            return;
+        }
         let (rule, what) = match node.kind {
             Kind::Directory => (rule::DIRECTORY_BELOW_LINK, "a directory"),
             Kind::File => (rule::FILE_BELOW_LINK, "a file"),
