@@ -252,7 +252,7 @@ fn a_directory_that_cannot_be_read_is_named() {
     let dir = root();
     // A path longer than PATH_MAX, made in two parts: root may read anything else.
     let step = "d".repeat(200);
-    let part = vec![step.as_str(); 12].join("/");
+    let part = [step.as_str(); 12].join("/");
     let other = tempfile::tempdir().unwrap();
     fs::create_dir_all(dir.path().join(&part)).unwrap();
     fs::create_dir_all(other.path().join(&part)).unwrap();
