@@ -255,7 +255,7 @@ fn syntax_help(text: &str, error: SyntaxError) -> &'static str {
     } else if error.problem.contains("nest more than") {
         "no section of a config nests like this: the document is damaged, or not a config"
     } else if error.problem.contains("more than 131072") {
-        "split the config into several machines' own, or ship large trees of files as one archive"
+        "ship large trees of files as one archive that a unit unpacks"
     } else if error.problem.contains("control character") {
         "write a line end as \\n, and other control characters as \\u and four hex digits"
     } else if text.starts_with('\u{feff}') {

@@ -20,7 +20,9 @@ fuzz_target!(|bytes: &[u8]| {
             "encoding is not the way back"
         );
     }
-    let Some(config) = oracle::checked(&text) else { return };
+    let Some(config) = oracle::checked(&text) else {
+        return;
+    };
     let mut documents = 0;
     let rendered = resolve(config, DEPTH, &mut documents);
     for finding in check_merged(&rendered) {
@@ -48,10 +50,10 @@ fn resolve(config: Config, depth: usize, documents: &mut usize) -> Config {
         return replaced;
     }
     let references = config.ignition.config.merge.clone();
-    references.iter().fold(config, |merged, reference| {
-        match child(reference, documents) {
+    references
+        .iter()
+        .fold(config, |merged, reference| match child(reference, documents) {
             Some(child) => merge(merged, child),
             None => merged,
-        }
-    })
+        })
 }
