@@ -20,7 +20,7 @@ mod user_data;
 pub use catalog::{ALL, LintRule, Needs};
 pub use setting::{Setting, UserData};
 
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Diagnostic, Pointer};
 use crate::rules::{Findings, sorted};
 use crate::types::Config;
 
@@ -31,7 +31,13 @@ type Check = fn(&Config, &Setting<'_>, &mut Findings);
 #[must_use]
 pub fn lint(config: &Config, setting: &Setting<'_>) -> Vec<Diagnostic> {
     let mut findings = Findings::default();
-    let subjects = [
+    if parts(config) > MAX_PARTS {
+        let message =
+            format!("the config has more than {MAX_PARTS} accounts, units and devices: it is not linted");
+        findings.report(catalog::CONFIG_UNLINTED.rule, Pointer::root(), message);
+        return findings.into_inner();
+    }
+    let sections = [
         resources::CHECKS,
         accounts::CHECKS,
         nodes::CHECKS,
@@ -40,10 +46,27 @@ pub fn lint(config: &Config, setting: &Setting<'_>) -> Vec<Diagnostic> {
         units::CHECKS,
         user_data::CHECKS,
     ];
-    for check in subjects.into_iter().flatten() {
+    for check in sections.into_iter().flatten() {
         check(config, setting, &mut findings);
     }
     sorted(findings.into_inner())
+}
+
+/// How many entries the lint looks through of those that it compares with each other. People write hundreds.
+const MAX_PARTS: usize = 4096;
+
+fn parts(config: &Config) -> usize {
+    let storage = &config.storage;
+    let partitions: usize = storage.disks.iter().map(|disk| 1 + disk.partitions.len()).sum();
+    let members: usize = storage.raid.iter().map(|array| 1 + array.devices.len()).sum();
+    let dropins: usize = config
+        .systemd
+        .units
+        .iter()
+        .map(|unit| 1 + unit.dropins.len())
+        .sum();
+    let accounts = config.passwd.users.len() + config.passwd.groups.len();
+    partitions + members + dropins + accounts + storage.filesystems.len() + storage.luks.len()
 }
 
 /// The rules that `setting` does not tell enough for, in the order of the table.

@@ -3,6 +3,9 @@
 /// Longer names are nobody's slip of the finger.
 const MAX_LEN: usize = 40;
 
+/// So many names are compared: nobody chooses from more.
+const MAX_NAMES: usize = 1000;
+
 /// The one of `names` that `typed` was probably meant to be: equal but for case, or two edits away at most.
 pub(crate) fn similar<'n>(typed: &str, names: impl Iterator<Item = &'n str>) -> Option<&'n str> {
     if typed.is_empty() || typed.len() > MAX_LEN {
@@ -11,7 +14,10 @@ pub(crate) fn similar<'n>(typed: &str, names: impl Iterator<Item = &'n str>) -> 
     let typed = typed.to_lowercase();
     // A third of a short name's letters is a different name.
     let limit = (typed.chars().count() / 3).min(2);
+    let length = typed.len();
     names
+        .take(MAX_NAMES)
+        .filter(|name| name.len().abs_diff(length) <= 4 * limit)
         .map(|name| (distance(&typed, &name.to_lowercase()), name))
         .filter(|(distance, _)| *distance <= limit)
         .min_by_key(|(distance, _)| *distance)

@@ -7,7 +7,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
-use kindling_config_spec::diagnostic::Severity;
 use kindling_config_spec::facts::Facts;
 use kindling_config_spec::lint::{Setting, UserData};
 use kindling_config_spec::units::{Bytes, SectorSize};
@@ -90,9 +89,7 @@ pub(super) fn run(arguments: &Arguments) -> u8 {
         Format::Json => validate::json(&judged),
         Format::Sarif => validate::sarif(&judged, env!("CARGO_PKG_VERSION")),
     });
-    let fails = |config: &Judged<'_>| {
-        config.count(Severity::Error) > 0 || arguments.strict && config.count(Severity::Warning) > 0
-    };
+    let fails = |config: &Judged<'_>| config.errors > 0 || arguments.strict && config.warnings > 0;
     u8::from(printed != 0 || judged.iter().any(fails))
 }
 

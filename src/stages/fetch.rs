@@ -4,6 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
+use kindling_config_spec::types::Kindling;
 use kindling_config_spec::{Rejected, check, diagnostic};
 
 use super::{Context, Ended, StageError};
@@ -46,6 +47,11 @@ pub(super) fn run(mut context: Context<'_>) -> Result<Ended, StageError> {
         .warnings()
         .iter()
         .for_each(|warning| tracing::warn!("{warning}"));
+    if rendered.config().kindling != Kindling::default() {
+        tracing::warn!(
+            "the config has a section \"kindling\", which this version checks and does not act on"
+        );
+    }
     cache(&context, &rendered)?;
     context.state.record(rendered.origins());
     log::config_fetched("base", &context.base.origin.source, false);

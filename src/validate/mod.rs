@@ -42,7 +42,16 @@ pub struct Judged<'a> {
     pub left_out: Vec<String>,
     /// Rules that were not applied, since nobody told what they need.
     pub skipped: Vec<&'static LintRule>,
+    /// How many errors there are.
+    pub errors: usize,
+    /// How many warnings there are.
+    pub warnings: usize,
+    /// How many of the findings are not listed, since nobody would read so many.
+    pub unlisted: usize,
 }
+
+/// How many findings of one config are listed, over all its documents.
+const LISTED: usize = 40_000;
 
 /// One document.
 pub struct Document<'a> {
@@ -54,12 +63,35 @@ pub struct Document<'a> {
     pub findings: Vec<Diagnostic>,
 }
 
-impl Judged<'_> {
-    /// How many findings of this weight there are.
-    #[must_use]
-    pub fn count(&self, severity: Severity) -> usize {
-        let findings = self.documents.iter().flat_map(|document| &document.findings);
-        findings.filter(|finding| finding.severity == severity).count()
+impl<'a> Judged<'a> {
+    /// Counts and orders the findings, and cuts what is too many.
+    fn of(mut documents: Vec<Document<'a>>, left_out: Vec<String>, bench: &Bench<'_>) -> Self {
+        let (mut errors, mut warnings, mut room) = (0, 0, LISTED);
+        for document in &mut documents {
+            for finding in &mut document.findings {
+                if finding.rule == KEY_UNKNOWN.id && !bench.lenient {
+                    finding.severity = Severity::Error;
+                }
+                match finding.severity {
+                    Severity::Error => errors += 1,
+                    Severity::Warning | Severity::Info => warnings += 1,
+                }
+            }
+            // Findings of one place stay in the order they were made.
+            document
+                .findings
+                .sort_by_key(|finding| finding.span.as_ref().map(|span| span.start));
+            document.findings.truncate(room);
+            room -= document.findings.len();
+        }
+        Self {
+            documents,
+            left_out,
+            skipped: lint::skipped(&bench.setting),
+            errors,
+            warnings,
+            unlisted: (errors + warnings).saturating_sub(LISTED),
+        }
     }
 }
 
@@ -67,16 +99,15 @@ impl Judged<'_> {
 /// time that takes is the servers'.
 #[must_use]
 pub fn judge<'a>(name: &'a str, text: &'a str, bench: &Bench<'_>, fetcher: &mut Fetcher) -> Judged<'a> {
-    let mut judged = match check(text) {
-        Err(rejected) => Judged {
-            documents: vec![Document {
+    match check(text) {
+        Err(rejected) => {
+            let document = Document {
                 name: name.to_owned(),
                 text: Cow::Borrowed(text),
                 findings: rejected.diagnostics().into_owned(),
-            }],
-            left_out: Vec::new(),
-            skipped: Vec::new(),
-        },
+            };
+            Judged::of(vec![document], Vec::new(), bench)
+        }
         Ok(checked) => {
             let warnings = checked.warnings().to_vec();
             let origin = Origin {
@@ -93,19 +124,7 @@ pub fn judge<'a>(name: &'a str, text: &'a str, bench: &Bench<'_>, fetcher: &mut 
             };
             judge_all(survey(first, fetcher, bench.remote), warnings, bench)
         }
-    };
-    for document in &mut judged.documents {
-        for finding in &mut document.findings {
-            if finding.rule == KEY_UNKNOWN.id && !bench.lenient {
-                finding.severity = Severity::Error;
-            }
-        }
-        // Findings of one place stay in the order they were made.
-        document
-            .findings
-            .sort_by_key(|finding| finding.span.as_ref().map(|span| span.start));
     }
-    judged
 }
 
 /// `warnings` are those of the first document.
@@ -130,11 +149,7 @@ fn judge_all<'a>(survey: Survey<'a>, warnings: Vec<Diagnostic>, bench: &Bench<'_
             document.add(findings);
         }
     }
-    Judged {
-        documents,
-        left_out: survey.left_out,
-        skipped: lint::skipped(&bench.setting),
-    }
+    Judged::of(documents, survey.left_out, bench)
 }
 
 impl Document<'_> {
@@ -180,7 +195,7 @@ fn about_reference(
     if matches!(error, RenderError::Invalid { .. }) {
         return BTreeMap::new();
     }
-    let why = chain(error).join(": ");
+    let why = format!("{} [{}]", chain(error).join(": "), error.code());
     let (number, at) = reference.cloned().unwrap_or((0, Pointer::root()));
     BTreeMap::from([(number, vec![REFERENCE_UNRESOLVED.finding(at, why, error.next())])])
 }

@@ -16,6 +16,9 @@ pub fn text(judged: &[Judged<'_>]) -> String {
         for document in &config.documents {
             out += &diagnostic::render(&document.name, &document.text, &document.findings);
         }
+        if config.unlisted > 0 {
+            let _ = writeln!(out, "and {} more findings, which are not listed", config.unlisted);
+        }
         for address in &config.left_out {
             let _ = writeln!(out, "not fetched, so not judged: {address} (--fetch)");
         }
@@ -27,12 +30,12 @@ pub fn text(judged: &[Judged<'_>]) -> String {
         let Some(first) = config.documents.first() else {
             continue;
         };
-        let count = |severity, name: &str| match config.count(severity) {
+        let count = |number: usize, name: &str| match number {
             1 => format!("1 {name}"),
-            count => format!("{count} {name}s"),
+            number => format!("{number} {name}s"),
         };
-        let errors = count(Severity::Error, "error");
-        let warnings = count(Severity::Warning, "warning");
+        let errors = count(config.errors, "error");
+        let warnings = count(config.warnings, "warning");
         let _ = writeln!(out, "{}: {errors}, {warnings}", first.name);
     }
     out.truncate(out.trim_end().len());
@@ -69,6 +72,8 @@ struct Config<'a> {
     errors: usize,
     warnings: usize,
     findings: Vec<Finding<'a>>,
+    /// How many more there are.
+    unlisted: usize,
     not_fetched: &'a [String],
     not_checked: Vec<Skipped>,
 }
@@ -123,9 +128,10 @@ fn of_config<'a>(config: &'a Judged<'_>) -> Config<'a> {
     }
     Config {
         name: config.documents.first().map_or("", |first| &first.name),
-        errors: config.count(Severity::Error),
-        warnings: config.count(Severity::Warning),
+        errors: config.errors,
+        warnings: config.warnings,
         findings,
+        unlisted: config.unlisted,
         not_fetched: &config.left_out,
         not_checked: config
             .skipped

@@ -87,6 +87,8 @@ macro_rules! lint_rules {
 }
 
 lint_rules! {
+    CONFIG_UNLINTED = doubtful("config-unlinted", Needs::Nothing,
+        "More accounts, units and devices than the lint looks through; only the rules were applied.");
     USER_DATA_TOO_LARGE = fails("user-data-too-large", Needs::Platform,
         "The document is larger than what the platform hands to a machine.");
     RESOURCE_UNVERIFIED = doubtful("resource-unverified", Needs::Nothing,

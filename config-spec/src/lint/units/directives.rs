@@ -3,7 +3,7 @@
 use std::sync::LazyLock;
 
 use super::{Setting, all, lint, texts};
-use crate::diagnostic::Pointer;
+use crate::diagnostic::{Pointer, Severity};
 use crate::rules::Findings;
 use crate::suggest::{quoted, similar};
 use crate::types::Config;
@@ -86,6 +86,9 @@ pub(super) fn names_are_known(config: &Config, _: &Setting<'_>, findings: &mut F
         let allowed: Vec<&str> = own.into_iter().chain(SHARED).collect();
         for (at, text) in texts(&at, unit) {
             for item in unit_file::items(text) {
+                if findings.is_full(Severity::Warning) {
+                    return;
+                }
                 match item {
                     Item::Section { name, .. } if is_foreign(name) || allowed.contains(&name) => {}
                     Item::Section { name, at: place } => {
