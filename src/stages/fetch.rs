@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use kindling_config_spec::types::Kindling;
+use kindling_config_spec::types::kindling::Kindling;
 use kindling_config_spec::{Rejected, check, diagnostic};
 
 use super::{Context, Ended, StageError};
