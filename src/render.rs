@@ -93,6 +93,25 @@ pub struct First<'a> {
     pub origin: Origin,
 }
 
+impl<'a> First<'a> {
+    /// A document that a person gives at the desk, not a platform.
+    #[must_use]
+    pub fn given(checked: Checked, name: &'a str, text: &'a str) -> Self {
+        let origin = Origin {
+            kind: OriginKind::User,
+            source: name.to_owned(),
+            referenced: false,
+            sha256: None,
+        };
+        Self {
+            checked,
+            name,
+            text,
+            origin,
+        }
+    }
+}
+
 /// Resolves every reference of `first`. Afterwards `fetcher` works under the settings of the result, and certificate
 /// authorities are inline.
 ///

@@ -12,7 +12,7 @@ use kindling_config_spec::{check, diagnostic};
 use serde::Serialize;
 
 use super::{Environment, disks};
-use crate::fetch::{Fetcher, Origin, OriginKind, Pace, TransportSettings};
+use crate::fetch::{Fetcher, Pace, TransportSettings};
 use crate::gpt::Found;
 use crate::host::devices::{DeviceError, Devices, System};
 use crate::host::http::HttpClient;
@@ -107,19 +107,7 @@ pub fn plan(
         check(text).map_err(|rejected| super::fetch::rejection(Stage::Fetch, name, text, &rejected))?;
     let warnings =
         (!checked.warnings().is_empty()).then(|| diagnostic::render(name, text, checked.warnings()));
-    let origin = Origin {
-        kind: OriginKind::User,
-        source: name.to_owned(),
-        referenced: false,
-        sha256: None,
-    };
-    let first = First {
-        checked,
-        name,
-        text,
-        origin,
-    };
-    let rendered = render(first, &mut fetcher).map_err(|error| failed(&error))?;
+    let rendered = render(First::given(checked, name, text), &mut fetcher).map_err(|error| failed(&error))?;
     let config = rendered.config();
     let mut dry_run = DryRun {
         documents: rendered

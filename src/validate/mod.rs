@@ -17,7 +17,7 @@ use kindling_config_spec::rules::catalog::KEY_UNKNOWN;
 use kindling_config_spec::types::Config;
 use kindling_config_spec::{Rejected, check, check_merged, document};
 
-use crate::fetch::{Fetcher, Origin, OriginKind};
+use crate::fetch::Fetcher;
 use crate::render::{First, Remote, RenderError, Survey, survey};
 use crate::report::failure::chain;
 
@@ -65,7 +65,7 @@ pub struct Document<'a> {
 
 impl<'a> Judged<'a> {
     /// Counts and orders the findings, and cuts what is too many.
-    fn of(mut documents: Vec<Document<'a>>, left_out: Vec<String>, bench: &Bench<'_>) -> Self {
+    fn of(mut documents: Vec<Document<'a>>, bench: &Bench<'_>) -> Self {
         let (mut errors, mut warnings, mut room) = (0, 0, LISTED);
         for document in &mut documents {
             for finding in &mut document.findings {
@@ -86,8 +86,8 @@ impl<'a> Judged<'a> {
         }
         Self {
             documents,
-            left_out,
-            skipped: lint::skipped(&bench.setting),
+            left_out: Vec::new(),
+            skipped: Vec::new(),
             errors,
             warnings,
             unlisted: (errors + warnings).saturating_sub(LISTED),
@@ -106,22 +106,11 @@ pub fn judge<'a>(name: &'a str, text: &'a str, bench: &Bench<'_>, fetcher: &mut 
                 text: Cow::Borrowed(text),
                 findings: rejected.diagnostics().into_owned(),
             };
-            Judged::of(vec![document], Vec::new(), bench)
+            Judged::of(vec![document], bench)
         }
         Ok(checked) => {
             let warnings = checked.warnings().to_vec();
-            let origin = Origin {
-                kind: OriginKind::User,
-                source: name.to_owned(),
-                referenced: false,
-                sha256: None,
-            };
-            let first = First {
-                checked,
-                name,
-                text,
-                origin,
-            };
+            let first = First::given(checked, name, text);
             judge_all(survey(first, fetcher, bench.remote), warnings, bench)
         }
     }
@@ -133,6 +122,11 @@ fn judge_all<'a>(survey: Survey<'a>, warnings: Vec<Diagnostic>, bench: &Bench<'_
         Ok(config) => survey.documents.attribute(config, &of_the_whole(config, bench)),
         Err((error, reference)) => about_reference(error, reference.as_ref()),
     };
+    // A config that is not known was not linted at all.
+    let skipped = survey
+        .config
+        .as_ref()
+        .map_or_else(|_| Vec::new(), |_| lint::skipped(&bench.setting));
     drop(survey.config);
     let mut first = Some(warnings);
     let mut documents: Vec<Document<'a>> = survey
@@ -149,7 +143,11 @@ fn judge_all<'a>(survey: Survey<'a>, warnings: Vec<Diagnostic>, bench: &Bench<'_
             document.add(findings);
         }
     }
-    Judged::of(documents, survey.left_out, bench)
+    Judged {
+        left_out: survey.left_out,
+        skipped,
+        ..Judged::of(documents, bench)
+    }
 }
 
 impl Document<'_> {
