@@ -165,6 +165,20 @@ fn warnings_fail_only_when_that_is_wished_and_unknown_members_unless_it_is_not()
     }
 }
 
+/// Nobody wants to correct one finding to be told the next.
+#[test]
+fn a_document_that_breaks_rules_is_linted_all_the_same() {
+    let dir = TempDir::new().unwrap();
+    let text = "{\"ignition\":{\"version\":\"3.6.0\"},\"storage\":{\"files\":[{\"path\":\"a\"},{\"path\":\"/run/b\",\"mode\":644}]}}";
+    let ran = kindling(&["validate", "--format", "json", &file(&dir, "a.ign", text)]);
+    let told: Vec<String> = findings(&ran.stdout)
+        .iter()
+        .map(|finding| finding["rule"].as_str().unwrap().to_owned())
+        .collect();
+    assert_eq!(told, ["path-relative", "path-lost", "mode-decimal"]);
+    assert_eq!(ran.status, 1);
+}
+
 /// A finding about the sum of documents stands at the line of the one that brought it about.
 #[test]
 fn the_sum_of_all_documents_is_judged_and_findings_go_back_to_their_document() {

@@ -167,12 +167,45 @@ fn version_help(found: &str) -> String {
     format!("supported are {}", all.join(", "))
 }
 
+/// A document that can be read, whatever the rules say of it.
+pub struct Examined {
+    /// The config, translated to the newest types.
+    pub config: Config,
+    /// What is wrong with it, warnings and errors.
+    pub findings: Vec<Diagnostic>,
+    version: Version,
+    weight: usize,
+}
+
 /// Checks a document by the rules of its own version and translates it to the newest types.
 ///
 /// # Errors
 /// [`Rejected`]; its variants follow the order in which a document is read, so that one without a usable version is
 /// told nothing else.
 pub fn check(text: &str) -> Result<Checked, Rejected> {
+    let Examined {
+        config,
+        findings,
+        version,
+        weight,
+    } = examine(text)?;
+    if findings.iter().any(|finding| finding.severity == Severity::Error) {
+        return Err(Rejected::Invalid(findings));
+    }
+    Ok(Checked {
+        config,
+        version,
+        warnings: findings,
+        weight,
+    })
+}
+
+/// As [`check()`], but a document that breaks rules is told so and given all the same: for those who look for what else
+/// is wrong with it. No machine is made from such a config.
+///
+/// # Errors
+/// [`Rejected`], where the document cannot be read.
+pub fn examine(text: &str) -> Result<Examined, Rejected> {
     if text.is_empty() {
         return Err(Rejected::Empty);
     }
@@ -199,13 +232,10 @@ pub fn check(text: &str) -> Result<Checked, Rejected> {
     findings.append(&mut extension::adopt(&mut config));
     place(&mut findings, text);
     findings.extend(conformity.findings);
-    if findings.iter().any(|finding| finding.severity == Severity::Error) {
-        return Err(Rejected::Invalid(findings));
-    }
-    Ok(Checked {
+    Ok(Examined {
         config: versions::translate(config, text, version),
+        findings,
         version,
-        warnings: findings,
         weight: text.len() + ENTRY_WEIGHT * conformity.entries,
     })
 }

@@ -31,6 +31,6 @@ mod url_syntax;
 pub mod version;
 mod versions;
 
-pub use check::{Checked, Rejected, check, check_merged};
+pub use check::{Checked, Examined, Rejected, check, check_merged, examine};
 pub use merge::merge;
 pub use schema::{Language, schema};

@@ -154,7 +154,7 @@ fn plan(config: &std::path::Path, root: Option<&std::path::Path>, format: Format
             Format::Json => dry_run.to_json(),
         }),
         Err(failure) => {
-            complain(&failure.to_string());
+            complain(&failure.forecast());
             1
         }
     }

@@ -137,29 +137,46 @@ impl Failure {
     }
 }
 
+impl Failure {
+    /// The record as a dry run tells it: nothing has failed yet.
+    #[must_use]
+    pub fn forecast(&self) -> String {
+        let (stage, code) = (self.stage, &self.code);
+        let mut text = format!("kindling: a first boot would fail in stage {stage} [{code}]");
+        for line in self.lines() {
+            text.push_str("\n  ");
+            text.push_str(&line);
+        }
+        text
+    }
+
+    /// What stands below the heading, each line with its name or the room for it.
+    fn lines(&self) -> Vec<String> {
+        let parts = [
+            ("what:", Some(self.what.as_str())),
+            ("where:", self.place.as_deref()),
+        ];
+        let parts = parts.into_iter().filter_map(|(name, text)| Some((name, text?)));
+        let why = self.why.iter().enumerate();
+        let why = why.map(|(index, why)| (if index == 0 { "why:" } else { "" }, why.as_str()));
+        let mut lines = Vec::new();
+        for (name, text) in parts.chain(why).chain([("next:", self.next.as_str())]) {
+            let names = std::iter::once(name).chain(std::iter::repeat(""));
+            let parts = names.zip(text.trim_end().lines());
+            lines.extend(parts.map(|(name, part)| format!("{name:<6} {part}")));
+        }
+        lines
+    }
+}
+
 impl fmt::Display for Failure {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let line = |out: &mut fmt::Formatter<'_>, name: &str, text: &str| {
-            let mut name = name;
-            for part in text.trim_end().lines() {
-                write!(out, "\n  {name:<6} {part}")?;
-                name = "";
-            }
-            Ok(())
-        };
         write!(
             out,
             "kindling: first boot FAILED in stage {} [{}]",
             self.stage, self.code
         )?;
-        line(out, "what:", &self.what)?;
-        if let Some(place) = &self.place {
-            line(out, "where:", place)?;
-        }
-        for (index, why) in self.why.iter().enumerate() {
-            line(out, if index == 0 { "why:" } else { "" }, why)?;
-        }
-        line(out, "next:", &self.next)
+        self.lines().iter().try_for_each(|line| write!(out, "\n  {line}"))
     }
 }
 

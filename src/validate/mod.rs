@@ -15,7 +15,7 @@ use kindling_config_spec::lint::catalog::REFERENCE_UNRESOLVED;
 use kindling_config_spec::lint::{self, LintRule, Setting};
 use kindling_config_spec::rules::catalog::KEY_UNKNOWN;
 use kindling_config_spec::types::Config;
-use kindling_config_spec::{Rejected, check, check_merged, document};
+use kindling_config_spec::{Rejected, check, check_merged, document, examine};
 
 use crate::fetch::Fetcher;
 use crate::render::{First, Remote, RenderError, Survey, survey};
@@ -100,19 +100,31 @@ impl<'a> Judged<'a> {
 #[must_use]
 pub fn judge<'a>(name: &'a str, text: &'a str, bench: &Bench<'_>, fetcher: &mut Fetcher) -> Judged<'a> {
     match check(text) {
-        Err(rejected) => {
-            let document = Document {
-                name: name.to_owned(),
-                text: Cow::Borrowed(text),
-                findings: rejected.diagnostics().into_owned(),
-            };
-            Judged::of(vec![document], bench)
-        }
+        Err(rejected) => judge_alone(name, text, rejected.diagnostics().into_owned(), bench),
         Ok(checked) => {
             let warnings = checked.warnings().to_vec();
             let first = First::given(checked, name, text);
             judge_all(survey(first, fetcher, bench.remote), warnings, bench)
         }
+    }
+}
+
+/// A document that is not valid is linted by itself, as far as it can be read: its author wants to know all at once. It
+/// has no sum with others.
+fn judge_alone<'a>(name: &str, text: &'a str, findings: Vec<Diagnostic>, bench: &Bench<'_>) -> Judged<'a> {
+    let mut document = Document {
+        name: name.to_owned(),
+        text: Cow::Borrowed(text),
+        findings,
+    };
+    let mut skipped = Vec::new();
+    if let Ok(examined) = examine(text) {
+        document.add(of_the_machine(&examined.config, bench));
+        skipped = lint::skipped(&bench.setting);
+    }
+    Judged {
+        skipped,
+        ..Judged::of(vec![document], bench)
     }
 }
 
@@ -179,8 +191,14 @@ fn of_its_own(text: &str) -> Vec<Diagnostic> {
 /// The findings about what all documents make together.
 fn of_the_whole(config: &Config, bench: &Bench<'_>) -> Vec<Diagnostic> {
     let mut findings = check_merged(config);
-    findings.extend(lint::lint(config, &bench.setting));
-    findings.extend(disks::lint(config, &bench.setting));
+    findings.append(&mut of_the_machine(config, bench));
+    findings
+}
+
+/// The findings about what a machine will make of it.
+fn of_the_machine(config: &Config, bench: &Bench<'_>) -> Vec<Diagnostic> {
+    let mut findings = lint::lint(config, &bench.setting);
+    findings.append(&mut disks::lint(config, &bench.setting));
     findings
 }
 
