@@ -13,6 +13,9 @@ use super::{USAGE, complain, convert, document, environment, run_stage, validate
 use crate::plan::Stage;
 use crate::stages::{Options, dry_run};
 
+/// Exit status of a plan that changes something, where that is asked for.
+const CHANGES: u8 = 3;
+
 /// First boot, from config to node.
 #[derive(Parser)]
 #[command(name = "kindling", version, disable_help_subcommand = true)]
@@ -33,6 +36,9 @@ enum Command {
         /// How to print the plan.
         #[arg(long, value_enum, default_value_t = Format::Text)]
         format: Format,
+        /// End with status 3 where there is something to do; 0 is nothing to do, 1 is a boot that would refuse.
+        #[arg(long)]
+        exit_code: bool,
     },
     /// Print a JSON Schema of the config language, for editors.
     Schema {
@@ -88,7 +94,12 @@ pub(super) fn main(arguments: &[OsString]) -> u8 {
 fn run(command: Command) -> u8 {
     match command {
         Command::Inspect { path } => super::inspect::run(&path),
-        Command::Plan { config, root, format } => plan(&config, root.as_deref(), format),
+        Command::Plan {
+            config,
+            root,
+            format,
+            exit_code,
+        } => plan(&config, root.as_deref(), format, exit_code),
         Command::Schema { version } => schema(&version),
         Command::Validate(arguments) => validate::run(&arguments),
         Command::Convert(arguments) => convert::run(&arguments),
@@ -133,7 +144,7 @@ fn schema(version: &str) -> u8 {
     super::print(&serde_json::to_string_pretty(&schema).expect("a schema is plain data"))
 }
 
-fn plan(config: &std::path::Path, root: Option<&std::path::Path>, format: Format) -> u8 {
+fn plan(config: &std::path::Path, root: Option<&std::path::Path>, format: Format, exit_code: bool) -> u8 {
     let environment = match environment() {
         Ok(environment) => environment,
         Err(message) => {
@@ -149,10 +160,16 @@ fn plan(config: &std::path::Path, root: Option<&std::path::Path>, format: Format
         }
     };
     match dry_run::plan(&text, &config.display().to_string(), root, &environment) {
-        Ok(dry_run) => super::print(&match format {
-            Format::Text => dry_run.to_string(),
-            Format::Json => dry_run.to_json(),
-        }),
+        Ok(dry_run) => {
+            let printed = super::print(&match format {
+                Format::Text => dry_run.to_string(),
+                Format::Json => dry_run.to_json(),
+            });
+            match (printed, exit_code && dry_run.count().changes > 0) {
+                (0, true) => CHANGES,
+                (printed, _) => printed,
+            }
+        }
         Err(failure) => {
             complain(&failure.forecast());
             1

@@ -10,6 +10,7 @@ pub mod disks;
 pub mod files;
 pub mod filesystems;
 pub mod kargs;
+pub mod map;
 pub mod mounts;
 pub mod nodes;
 pub mod partitions;

@@ -25,11 +25,12 @@ use crate::inventory::disks::{Content, Disk, Probe};
 use crate::inventory::mounts::MountPoints;
 use crate::inventory::observe;
 use crate::inventory::target::Target;
-use crate::plan::disks::{Known, Place};
+use crate::plan::disks::{Known, Place, plan_layout};
+use crate::plan::map::{DiskMap, Filesystem, map};
 use crate::plan::partitions::InUse;
 use crate::plan::partitions::Shown;
 use crate::plan::step::TableWrite;
-use crate::plan::{Plan, Stage, Step, files, kargs, mounts, show};
+use crate::plan::{Plan, Stage, Step, files, filesystems, kargs, mounts, show};
 use crate::render::{First, RenderError, render};
 use crate::report::Failure;
 
@@ -47,9 +48,21 @@ pub struct DryRun {
     assumptions: Vec<String>,
     /// One plan a stage.
     stages: Vec<Plan>,
+    /// The disks of the config before and after.
+    disks: Vec<DiskMap>,
 }
 
 impl DryRun {
+    /// How much all stages change, and how much of that can destroy data.
+    #[must_use]
+    pub fn count(&self) -> show::Count {
+        let counts = self.stages.iter().map(show::count);
+        counts.fold(show::Count::default(), |total, count| show::Count {
+            changes: total.changes + count.changes,
+            destroys: total.destroys + count.destroys,
+        })
+    }
+
     /// The plans as JSON, for programs. Holds no content and no secret.
     #[must_use]
     pub fn to_json(&self) -> String {
@@ -66,15 +79,20 @@ impl fmt::Display for DryRun {
         for assumption in &self.assumptions {
             writeln!(out, "assumed: {assumption}")?;
         }
-        let mut total = show::Count::default();
         for plan in &self.stages {
             writeln!(out, "{}", show::show(plan))?;
-            let count = show::count(plan);
-            total.changes += count.changes;
-            total.destroys += count.destroys;
+            if plan.stage == Stage::Disks {
+                for disk in &self.disks {
+                    writeln!(out, "{disk}")?;
+                }
+            }
         }
-        match total {
+        match self.count() {
             show::Count { changes: 0, .. } => write!(out, "nothing to do"),
+            show::Count {
+                changes: 1,
+                destroys: 0,
+            } => write!(out, "1 change; no data is destroyed"),
             show::Count { changes, destroys: 0 } => write!(out, "{changes} changes; no data is destroyed"),
             show::Count { changes, destroys } => {
                 write!(
@@ -121,6 +139,7 @@ pub fn plan(
             .collect(),
         assumptions: Vec::new(),
         stages: vec![kargs::plan_kargs(config)],
+        disks: Vec::new(),
     };
     let digest = sha256_hex_of(config);
     let machine = Machine::read();
@@ -177,6 +196,7 @@ impl DryRun {
                 .iter()
                 .map(|at| format!("{} is not here: blank", at.display())),
         );
+        self.disks = maps(config, &known, &plan);
         self.stages.push(plan);
         Ok(())
     }
@@ -229,6 +249,60 @@ impl DryRun {
         self.stages.push(umount);
         Ok(())
     }
+}
+
+/// The disks of the config with what `plan` makes of them.
+fn maps(config: &Config, known: &Known<'_>, plan: &Plan) -> Vec<DiskMap> {
+    let Ok(layout) = plan_layout(config, known) else {
+        return Vec::new();
+    };
+    let disks = config.storage.disks.iter();
+    let drawn = disks.filter_map(|wanted| {
+        let (disk, change) = (
+            known.disks.get(&wanted.device)?,
+            layout.tables.get(&wanted.device)?,
+        );
+        let before = match &disk.found {
+            Found::Gpt { table, .. } => Some(table),
+            Found::Blank | Found::Mbr | Found::Damaged(_) => None,
+        };
+        let on_it: BTreeMap<u32, Filesystem> = layout
+            .places
+            .iter()
+            .filter_map(|(device, place)| match place {
+                Place::Partition(partition) if partition.disk == wanted.device => {
+                    Some((partition.number, filesystem(device, plan)?))
+                }
+                _ => None,
+            })
+            .collect();
+        let tables = (before, change.table.as_ref());
+        let size = (disk.size, disk.sector);
+        Some(map(&wanted.device, size, tables, &on_it, change.wiped))
+    });
+    drawn.filter(|disk| !disk.partitions.is_empty()).collect()
+}
+
+/// What the plan does with the file system that the config puts on `device`.
+fn filesystem(device: &str, plan: &Plan) -> Option<Filesystem> {
+    let is_that = |at: &Path| at == Path::new(device);
+    let mut found = None;
+    let mut erases = false;
+    for planned in &plan.steps {
+        match &planned.step {
+            Step::WipeSignatures {
+                device, unfinished, ..
+            } if is_that(device) => erases = !unfinished,
+            Step::MakeFilesystem { device, format, .. } if is_that(device) => {
+                found = Some((filesystems::name(*format).to_owned(), true));
+            }
+            Step::KeepFilesystem { device, format } if is_that(device) => {
+                found = Some((format.clone(), false))
+            }
+            _ => {}
+        }
+    }
+    found.map(|(format, made)| Filesystem { format, made, erases })
 }
 
 fn mount_path(step: &Step) -> Option<PathBuf> {
