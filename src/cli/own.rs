@@ -1,7 +1,7 @@
 //! Our own commands: definitions only, resolved to values.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::{Parser, Subcommand, ValueEnum};
@@ -36,6 +36,9 @@ enum Command {
         /// How to print the plan.
         #[arg(long, value_enum, default_value_t = Format::Text)]
         format: Format,
+        /// Disks of another machine, as `kindling inspect --disks` prints them, in place of this one's.
+        #[arg(long, value_name = "FILE")]
+        inventory: Option<PathBuf>,
         /// End with status 3 where there is something to do; 0 is nothing to do, 1 is a boot that would refuse.
         #[arg(long)]
         exit_code: bool,
@@ -50,11 +53,15 @@ enum Command {
     Validate(validate::Arguments),
     /// Write a config in another version of the spec.
     Convert(convert::Arguments),
-    /// Print the facts of a target root, for checking configs against them. Changes nothing.
+    /// Print the facts of a target root or of this machine's disks, to check and plan for them elsewhere. Changes nothing.
     Inspect {
         /// The root: a directory, or a tar archive of one as `docker export` writes it.
         #[arg(value_name = "ROOT|IMAGE.tar")]
-        path: PathBuf,
+        #[arg(required_unless_present = "disks")]
+        path: Option<PathBuf>,
+        /// Print the disks of this machine in place of a root, with their tables and what their partitions hold.
+        #[arg(long, conflicts_with = "path")]
+        disks: bool,
     },
     /// Run one stage, in the initramfs.
     Stage {
@@ -93,13 +100,15 @@ pub(super) fn main(arguments: &[OsString]) -> u8 {
 
 fn run(command: Command) -> u8 {
     match command {
-        Command::Inspect { path } => super::inspect::run(&path),
+        Command::Inspect { path: Some(path), .. } => super::inspect::root(&path),
+        Command::Inspect { path: None, .. } => super::inspect::disks(),
         Command::Plan {
             config,
             root,
             format,
+            inventory,
             exit_code,
-        } => plan(&config, root.as_deref(), format, exit_code),
+        } => plan(&config, root.as_deref(), inventory.as_deref(), format, exit_code),
         Command::Schema { version } => schema(&version),
         Command::Validate(arguments) => validate::run(&arguments),
         Command::Convert(arguments) => convert::run(&arguments),
@@ -144,7 +153,7 @@ fn schema(version: &str) -> u8 {
     super::print(&serde_json::to_string_pretty(&schema).expect("a schema is plain data"))
 }
 
-fn plan(config: &std::path::Path, root: Option<&std::path::Path>, format: Format, exit_code: bool) -> u8 {
+fn plan(config: &Path, root: Option<&Path>, inventory: Option<&Path>, format: Format, exit_code: bool) -> u8 {
     let environment = match environment() {
         Ok(environment) => environment,
         Err(message) => {
@@ -159,7 +168,15 @@ fn plan(config: &std::path::Path, root: Option<&std::path::Path>, format: Format
             return error.status();
         }
     };
-    match dry_run::plan(&text, &config.display().to_string(), root, &environment) {
+    let inventory = match inventory.map(super::inspect::read_inventory).transpose() {
+        Ok(inventory) => inventory,
+        Err(message) => {
+            complain(&message);
+            return USAGE;
+        }
+    };
+    let name = config.display().to_string();
+    match dry_run::plan(&text, &name, root, inventory.as_ref(), &environment) {
         Ok(dry_run) => {
             let printed = super::print(&match format {
                 Format::Text => dry_run.to_string(),

@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 
 use kindling_config_spec::units::Bytes;
 
+pub use kernel::whole_disks;
 use kernel::{partitions_of, sysfs};
 use lock::{Sharing, lock};
 use settle::Awaited;

@@ -3,4 +3,5 @@
 pub mod disks;
 pub mod mounts;
 pub mod observe;
+pub mod recorded;
 pub mod target;

@@ -24,6 +24,7 @@ use crate::identity::{Seed, sha256_hex_of};
 use crate::inventory::disks::{Content, Disk, Probe};
 use crate::inventory::mounts::MountPoints;
 use crate::inventory::observe;
+use crate::inventory::recorded::Recorded;
 use crate::inventory::target::Target;
 use crate::plan::disks::{Known, Place, plan_layout};
 use crate::plan::map::{DiskMap, Filesystem, map};
@@ -105,7 +106,7 @@ impl fmt::Display for DryRun {
 }
 
 /// Plans every stage for `text`, called `name` in findings. References are fetched; nothing is written. Without
-/// `root` an empty target is assumed, and disks that are not here are assumed blank.
+/// `root` an empty target is assumed. Disks are those of `inventory`, or else of this machine; others are assumed blank.
 ///
 /// # Errors
 /// The record that the boot would end with.
@@ -113,6 +114,7 @@ pub fn plan(
     text: &str,
     name: &str,
     root: Option<&Path>,
+    inventory: Option<&Recorded>,
     environment: &Environment,
 ) -> Result<DryRun, Failure> {
     let mut fetcher = Fetcher::new(
@@ -144,7 +146,7 @@ pub fn plan(
     let digest = sha256_hex_of(config);
     let machine = Machine::read();
     let processes = process::System::new(environment.path.clone());
-    dry_run.plan_disks(config, &digest, &machine, &processes)?;
+    dry_run.plan_disks(config, &digest, &machine, &processes, inventory)?;
     dry_run.plan_target(config, &digest, &machine, &processes, root, environment)?;
     Ok(dry_run)
 }
@@ -156,20 +158,36 @@ impl DryRun {
         digest: &str,
         machine: &Machine,
         processes: &process::System,
+        inventory: Option<&Recorded>,
     ) -> Result<(), Failure> {
-        let system = System::new(0);
+        let devices = Lookup {
+            system: System::new(0),
+            inventory,
+            absent: Mutex::default(),
+        };
         let mut disks = BTreeMap::new();
         for wanted in &config.storage.disks {
-            let mut disk = system.disk(wanted.device.as_ref()).unwrap_or_else(|_| {
-                let disk = assumed(wanted);
-                let size = disk.size;
-                self.assumptions.push(format!(
-                    "{} is not readable here: a blank disk of {size}",
-                    wanted.device
-                ));
-                disk
-            });
-            disks::look_beside(processes, &system, &mut disk)?;
+            let disk = match devices.disk(wanted.device.as_ref()) {
+                Ok(mut disk) => {
+                    if inventory.is_none() {
+                        disks::look_beside(processes, &devices, &mut disk)?;
+                    }
+                    disk
+                }
+                Err(_) => {
+                    let disk = assumed(wanted);
+                    let here = if inventory.is_some() {
+                        "in the inventory"
+                    } else {
+                        "readable here"
+                    };
+                    self.assumptions.push(format!(
+                        "{} is not {here}: a blank disk of {}",
+                        wanted.device, disk.size
+                    ));
+                    disk
+                }
+            };
             disks.insert(wanted.device.clone(), disk);
         }
         let seed = Seed::new(&machine.id, digest);
@@ -178,18 +196,24 @@ impl DryRun {
             seed: &seed,
             fresh: machine.fresh,
         };
-        let devices = Lookup {
-            system,
-            absent: Mutex::default(),
-        };
-        let content = |place: &Place| match place {
-            Place::Partition(partition) if disks.get(&partition.disk).is_some_and(|disk| disk.assumed) => {
+        let content = |place: &Place| match (place, inventory) {
+            (Place::Partition(partition), _)
+                if disks.get(&partition.disk).is_some_and(|disk| disk.assumed) =>
+            {
                 Ok(Content::Blank)
             }
-            Place::Device(node) if !node.exists() => Ok(Content::Blank),
-            place => disks::probe(processes, &devices, &place.probe()),
+            (Place::Partition(partition), Some(inventory)) => {
+                Ok(inventory.content(partition).cloned().unwrap_or_default())
+            }
+            (Place::Device(node), Some(inventory)) => {
+                let recorded = inventory.disk(node).map(|recorded| recorded.disk.content.clone());
+                Ok(recorded.unwrap_or_default())
+            }
+            (Place::Device(node), None) if !node.exists() => Ok(Content::Blank),
+            (place, None) => disks::probe(processes, &devices, &place.probe()),
         };
         let plan = disks::plan_known(config, &known, &devices, &content)?;
+        self.assumptions.extend(unrecorded(config, &known, inventory));
         let absent = devices.absent.into_inner().unwrap_or_default();
         self.assumptions.extend(
             absent
@@ -367,28 +391,62 @@ fn assumed(wanted: &WantedDisk) -> Disk {
     }
 }
 
-/// Devices of this machine, where one that is not there is noted and taken as blank. It writes nothing.
-struct Lookup {
+/// Partitions that get a file system where the record shows none: nobody looked at what lies there.
+fn unrecorded(config: &Config, known: &Known<'_>, inventory: Option<&Recorded>) -> Vec<String> {
+    let (Some(inventory), Ok(layout)) = (inventory, plan_layout(config, known)) else {
+        return Vec::new();
+    };
+    let places = layout.places.values();
+    let partitions = places.filter_map(|place| match place {
+        Place::Partition(partition) if inventory.disk(partition.disk.as_ref()).is_some() => Some(partition),
+        _ => None,
+    });
+    let new = partitions.filter(|partition| inventory.content(partition).is_none());
+    new.map(|partition| {
+        let number = partition.number;
+        format!(
+            "where partition {number} of {} will be, nothing is recorded: blank",
+            partition.disk
+        )
+    })
+    .collect()
+}
+
+/// Devices of this machine or of an inventory, where one that is not there is noted and taken as blank. It writes
+/// nothing.
+struct Lookup<'a> {
     system: System,
+    inventory: Option<&'a Recorded>,
     absent: Mutex<Vec<PathBuf>>,
 }
 
-impl Devices for Lookup {
+impl Devices for Lookup<'_> {
     fn wait_for(&self, _devices: &[PathBuf]) -> Result<(), DeviceError> {
         Ok(())
     }
 
     fn node(&self, device: &Path) -> Result<PathBuf, DeviceError> {
-        self.system.node(device).or_else(|_| {
+        let node = match self.inventory {
+            Some(inventory) => inventory.disk(device).map(|recorded| recorded.disk.node.clone()),
+            None => self.system.node(device).ok(),
+        };
+        Ok(node.unwrap_or_else(|| {
             if let Ok(mut absent) = self.absent.lock() {
                 absent.push(device.to_owned());
             }
-            Ok(device.to_owned())
-        })
+            device.to_owned()
+        }))
     }
 
     fn disk(&self, device: &Path) -> Result<Disk, DeviceError> {
-        self.system.disk(device)
+        let Some(inventory) = self.inventory else {
+            return self.system.disk(device);
+        };
+        let recorded = inventory.disk(device).map(|recorded| recorded.disk.clone());
+        recorded.ok_or_else(|| DeviceError::Missing {
+            missing: vec![device.to_owned()],
+            waited: Duration::ZERO,
+        })
     }
 
     fn readable(&self, probe: &Probe) -> Result<(), DeviceError> {
@@ -396,7 +454,9 @@ impl Devices for Lookup {
     }
 
     fn used_by(&self, node: &Path) -> Result<Option<String>, DeviceError> {
-        if node.exists() {
+        if let Some(inventory) = self.inventory {
+            Ok(inventory.user(node))
+        } else if node.exists() {
             self.system.used_by(node)
         } else {
             Ok(None)

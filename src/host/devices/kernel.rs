@@ -90,6 +90,28 @@ fn corrections(present: &[Shown], wanted: &[Shown]) -> Vec<KernelChange> {
     gone.chain(told).collect()
 }
 
+/// The disks that this machine has: block devices of their own, with a size, that are neither removable media nor made of
+/// other devices (loop, RAM, device mapper, md).
+///
+/// # Errors
+/// `Io` when sysfs cannot be read.
+pub fn whole_disks() -> Result<Vec<PathBuf>, DeviceError> {
+    const OTHERS: [&str; 8] = ["loop", "ram", "zram", "dm-", "md", "sr", "fd", "nbd"];
+    let listing = || failed("list", Path::new("/sys/block"));
+    let mut disks = Vec::new();
+    for child in std::fs::read_dir("/sys/block").map_err(listing())? {
+        let child = child.map_err(listing())?;
+        let name = child.file_name().to_string_lossy().into_owned();
+        let size = std::fs::read_to_string(child.path().join("size")).unwrap_or_default();
+        let has_size = size.trim().parse::<u64>().is_ok_and(|size| size > 0);
+        if has_size && !OTHERS.iter().any(|other| name.starts_with(other)) {
+            disks.push(Path::new("/dev").join(name));
+        }
+    }
+    disks.sort();
+    Ok(disks)
+}
+
 /// Number and node of every partition the kernel shows.
 pub(super) fn partitions_of(node: &Path) -> Result<Vec<(u32, PathBuf)>, DeviceError> {
     let listing = || failed("list the partitions of", node);

@@ -1,0 +1,173 @@
+//! The disks of a machine as somebody recorded them, to plan for it elsewhere.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use super::disks::{Content, Disk};
+use crate::gpt::Found;
+use crate::plan::place::Partition;
+
+/// What `kindling inspect --disks` prints and `kindling plan --inventory` takes.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Recorded {
+    /// The format: 1, the only one there is.
+    pub version: Format,
+    /// The disks.
+    pub disks: Vec<RecordedDisk>,
+}
+
+/// The format of a record. Reading refuses any other than 1.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "u64", into = "u64")]
+pub struct Format;
+
+const NUMBER: u64 = 1;
+
+impl From<Format> for u64 {
+    fn from(_: Format) -> Self {
+        NUMBER
+    }
+}
+
+impl TryFrom<u64> for Format {
+    type Error = String;
+
+    fn try_from(number: u64) -> Result<Self, String> {
+        if number == NUMBER {
+            Ok(Self)
+        } else {
+            Err(format!(
+                "format {number} of an inventory is not known, only {NUMBER}"
+            ))
+        }
+    }
+}
+
+/// One disk.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RecordedDisk {
+    /// Its geometry, table and users.
+    pub disk: Disk,
+    /// What its partitions hold, by number.
+    pub contents: BTreeMap<u32, Content>,
+}
+
+impl Recorded {
+    /// The disk that a config calls `device`: by its node or a link to it.
+    #[must_use]
+    pub fn disk(&self, device: &Path) -> Option<&RecordedDisk> {
+        let is_that = |one: &&RecordedDisk| one.disk.node == device || one.disk.aliases.contains(device);
+        self.disks.iter().find(is_that)
+    }
+
+    /// What stands where a partition is or will be; `None` where nobody looked, since there was no partition.
+    #[must_use]
+    pub fn content(&self, partition: &Partition) -> Option<&Content> {
+        let recorded = self.disk(partition.disk.as_ref())?;
+        let Found::Gpt { table, .. } = &recorded.disk.found else {
+            return None;
+        };
+        let entry = table.entries.get(&partition.number)?;
+        let stays = entry.first.to_bytes(table.sector_size) == partition.start;
+        recorded.contents.get(&partition.number).filter(|_| stays)
+    }
+
+    /// Who uses the disk at `node`.
+    #[must_use]
+    pub fn user(&self, node: &Path) -> Option<String> {
+        let in_use = &self.disk(node)?.disk.in_use;
+        in_use
+            .disk
+            .clone()
+            .or_else(|| in_use.partitions.values().next().cloned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_partitions_that_stay_have_a_recorded_content() {
+        use crate::gpt::{CopyState, Entry, Guid, Health, Label, MbrState, Table};
+        use crate::inventory::disks::Signature;
+        use kindling_config_spec::units::{Bytes, Lba, MIB, SectorSize};
+
+        let mut table = Table::new(Guid::from_random([1; 16]), Bytes(64 * MIB), SectorSize::S512).unwrap();
+        let entry = Entry {
+            type_guid: Guid::LINUX_FILESYSTEM,
+            guid: Guid::from_random([2; 16]),
+            first: Lba(2048),
+            last: Lba(4095),
+            attributes: 0,
+            label: Label::EMPTY,
+            extra: Vec::new(),
+        };
+        table.entries.insert(1, entry);
+        let good = Health {
+            primary: CopyState::Good,
+            backup: CopyState::Good,
+            mbr: MbrState::Protective,
+        };
+        let xfs = Content::Known(Signature {
+            kind: "xfs".into(),
+            ..Signature::default()
+        });
+        let disk = Disk {
+            node: "/dev/vdb".into(),
+            aliases: ["/dev/disk/by-id/b".into()].into(),
+            sector: SectorSize::S512,
+            size: Bytes(64 * MIB),
+            found: Found::Gpt { table, health: good },
+            in_use: crate::plan::partitions::InUse::default(),
+            content: Content::Blank,
+            assumed: false,
+        };
+        let recorded = Recorded {
+            version: Format,
+            disks: vec![RecordedDisk {
+                disk,
+                contents: [(1, xfs.clone())].into(),
+            }],
+        };
+        let at = |disk: &str, number, start| Partition {
+            disk: disk.into(),
+            disk_node: "/dev/vdb".into(),
+            number,
+            start: Bytes(start),
+            size: Bytes(MIB),
+        };
+        for (partition, expected) in [
+            (at("/dev/vdb", 1, MIB), Some(&xfs)),
+            (at("/dev/disk/by-id/b", 1, MIB), Some(&xfs)),
+            (at("/dev/vdb", 1, 2 * MIB), None),
+            (at("/dev/vdb", 2, MIB), None),
+            (at("/dev/vdc", 1, MIB), None),
+        ] {
+            assert_eq!(recorded.content(&partition), expected, "{partition:?}");
+        }
+        let text = serde_json::to_string(&recorded).unwrap();
+        assert_eq!(serde_json::from_str::<Recorded>(&text).unwrap(), recorded);
+    }
+
+    #[test]
+    fn only_the_known_format_is_read() {
+        let known = r#"{"version":1,"disks":[]}"#;
+        assert_eq!(
+            serde_json::from_str::<Recorded>(known).unwrap(),
+            Recorded::default()
+        );
+        assert_eq!(serde_json::to_string(&Recorded::default()).unwrap(), known);
+        for other in [
+            r#"{"version":2,"disks":[]}"#,
+            r#"{"disks":[]}"#,
+            r#"{"version":1,"disks":[],"x":1}"#,
+        ] {
+            assert!(serde_json::from_str::<Recorded>(other).is_err(), "{other}");
+        }
+    }
+}
