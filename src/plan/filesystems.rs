@@ -301,6 +301,56 @@ mod tests {
     }
 
     #[test]
+    fn the_page_decides_a_file_system_as_the_code_does() {
+        let rows = crate::plan::page::table("## File systems");
+        assert_eq!(rows.len(), 5);
+        let several = || Content::Ambiguous(vec!["ext4".into(), "xfs".into()]);
+        for (holds, content) in [
+            ("nothing", Content::Blank),
+            ("one signature that matches", known("ext4", None, None)),
+            ("one signature that differs", known("xfs", None, None)),
+            ("several signatures", several()),
+        ] {
+            for wipe in [false, true] {
+                let covers = |row: &&Vec<&str>| {
+                    let any = row[0] == "any signature" && holds != "nothing";
+                    let may = if wipe { "yes" } else { "no" };
+                    (row[0] == holds || any) && (row[1] == "any" || row[1] == may)
+                };
+                let matching: Vec<_> = rows.iter().filter(covers).collect();
+                let [row] = matching[..] else {
+                    panic!("{holds}, {wipe} is covered by {} rows", matching.len());
+                };
+                let config = Filesystem {
+                    wipe_filesystem: Some(wipe),
+                    ..want("ext4")
+                };
+                let expected = match decide(&content, &config, Format::Ext4, false) {
+                    Decision::Keep => "kept",
+                    Decision::Make => "made; with format `none`: kept",
+                    Decision::WipeAndMake => "erased by `wipefs`, then made; with format `none`: erased",
+                    Decision::Refuse(_) => "refused: `filesystem-differs`",
+                };
+                assert_eq!(row[2], expected, "{holds}, {wipe}");
+            }
+        }
+        // What the page says of the format `none` beside.
+        let none = |content: &Content, wipe| {
+            let config = Filesystem {
+                wipe_filesystem: Some(wipe),
+                ..want("none")
+            };
+            decide(content, &config, Format::None, false)
+        };
+        assert_eq!(none(&Content::Blank, false), Decision::Keep);
+        assert_eq!(none(&known("xfs", None, None), true), Decision::WipeAndMake);
+        assert_eq!(
+            mkfs(&want("none"), Format::None, Path::new("/dev/vdb1"), ""),
+            None
+        );
+    }
+
+    #[test]
     fn mkfs_command_lines() {
         let node = Path::new("/dev/vdb1");
         let full = |format: &str| Filesystem {

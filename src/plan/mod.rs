@@ -13,6 +13,8 @@ pub mod kargs;
 pub mod map;
 pub mod mounts;
 pub mod nodes;
+#[cfg(test)]
+mod page;
 pub mod partitions;
 pub mod place;
 pub mod show;

@@ -949,3 +949,53 @@ fn planning_twice_changes_nothing() {
     }
     assert!(planned > 500, "only {planned} cases could be planned");
 }
+
+/// Whether a cell of the page covers a value.
+fn covers(cell: &str, value: &str) -> bool {
+    cell == "any" || cell == value || (cell == "a partition" && value != "nothing")
+}
+
+#[test]
+fn the_page_decides_one_partition_as_the_code_does() {
+    let rows = crate::plan::page::table("### One partition");
+    assert_eq!(rows.len(), 10);
+    for (holds, found) in [
+        ("nothing", None),
+        ("a partition that matches", Some(Agreement::Full)),
+        ("one that differs in size only", Some(Agreement::ButSize)),
+        ("one that differs otherwise", Some(Agreement::None)),
+    ] {
+        for (exists, wipe, resize) in (0..8).map(|bits| (bits & 1 == 1, bits & 2 == 2, bits & 4 == 4)) {
+            let yes = |is: bool| if is { "yes" } else { "no" };
+            let values = [
+                holds,
+                if exists { "true" } else { "false" },
+                yes(wipe),
+                yes(resize),
+            ];
+            let matching: Vec<_> = rows
+                .iter()
+                .filter(|row| row.iter().zip(values).all(|(cell, value)| covers(cell, value)))
+                .collect();
+            let [row] = matching[..] else {
+                panic!("{values:?} is covered by {} rows", matching.len());
+            };
+            let may = Permissions {
+                may_delete: wipe,
+                may_replace: wipe,
+                may_resize: resize,
+            };
+            let expected = match decide(found, exists, may) {
+                Ok(SlotStep::Nothing) => "nothing",
+                Ok(SlotStep::Keep) => "kept, every byte",
+                Ok(SlotStep::Create) => "created",
+                Ok(SlotStep::Resize) => "resized: GUID, type, label, start, attributes stay",
+                Ok(SlotStep::Replace) => "deleted and created",
+                Ok(SlotStep::Delete) => "deleted",
+                Err(Refusal::Unwanted) => "refused: `partition-unwanted`",
+                Err(Refusal::Differs) => "refused: `partition-differs`",
+            };
+            assert_eq!(row.last(), Some(&expected), "{values:?}");
+        }
+    }
+}
