@@ -1,13 +1,17 @@
 //! `kindling inspect`: a root, or the disks of this machine, as facts on standard output.
 
-use std::path::Path;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use kindling_config_spec::units::SectorSize;
 
 use super::{USAGE, complain, document, environment, print};
-use crate::host::devices::{System, whole_disks};
+use crate::host::devices::{Devices, System, image, whole_disks};
 use crate::host::process;
 use crate::inspect;
-use crate::inventory::observe;
-use crate::inventory::recorded::Recorded;
+use crate::inventory::observe::{self, ObserveError};
+use crate::inventory::recorded::{Format, Recorded};
 use crate::report::failure::chain;
 
 /// Prints the facts of the root at `path` as JSON, one path a line, and returns the exit status.
@@ -42,9 +46,15 @@ pub(super) fn disks() -> u8 {
         }
     };
     let processes = process::System::new(environment.path);
-    let recorded = whole_disks()
-        .map_err(observe::ObserveError::from)
-        .and_then(|nodes| observe::disks(&processes, &System::new(0), &nodes));
+    let system = System::new(0);
+    let recorded = whole_disks().map_err(ObserveError::from).and_then(|nodes| {
+        let record = |node: &PathBuf| observe::record(&processes, &system, system.disk(node)?);
+        nodes.iter().map(record).collect()
+    });
+    let recorded = recorded.map(|disks| Recorded {
+        version: Format,
+        disks,
+    });
     match recorded {
         Ok(recorded) => print(&serde_json::to_string_pretty(&recorded).expect("an inventory is plain data")),
         Err(error) => {
@@ -57,6 +67,52 @@ pub(super) fn disks() -> u8 {
     }
 }
 
+/// Images as the disks of a machine, each under the path that the config gives its disk.
+pub(super) fn read_images(images: &[Image], path: OsString) -> Result<Recorded, String> {
+    let processes = process::System::new(path);
+    let system = System::new(0);
+    let record = |one: &Image| {
+        let disk = image(&one.file, one.sector)?;
+        let mut recorded = observe::record(&processes, &system, disk)?;
+        recorded.disk.node.clone_from(&one.device);
+        Ok(recorded)
+    };
+    let disks: Result<Vec<_>, ObserveError> = images.iter().map(record).collect();
+    Ok(Recorded {
+        version: Format,
+        disks: disks.map_err(|error| format!("cannot use an image: {}", chain(&error).join(": ")))?,
+    })
+}
+
+/// An image, and the disk it stands for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Image {
+    device: PathBuf,
+    file: PathBuf,
+    sector: SectorSize,
+}
+
+impl FromStr for Image {
+    type Err = String;
+
+    /// Reads `DEVICE=FILE` or `DEVICE=FILE:SECTOR`.
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (device, file) = text
+            .split_once('=')
+            .ok_or("write it like /dev/vda=disk.img or /dev/vda=disk.img:4096")?;
+        let sector = file.rsplit_once(':').and_then(|(file, sector)| {
+            let sector = sector.parse().ok().and_then(SectorSize::new)?;
+            Some((file, sector))
+        });
+        let (file, sector) = sector.unwrap_or((file, SectorSize::S512));
+        Ok(Self {
+            device: device.into(),
+            file: file.into(),
+            sector,
+        })
+    }
+}
+
 /// The disks of a machine, from a file.
 pub(super) fn read_inventory(path: &Path) -> Result<Recorded, String> {
     let unusable = |why: &dyn std::fmt::Display| {
@@ -65,4 +121,31 @@ pub(super) fn read_inventory(path: &Path) -> Result<Recorded, String> {
     };
     let text = document::read(path).map_err(|error| unusable(&error))?;
     serde_json::from_str(&text).map_err(|error| unusable(&error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn images_stand_for_disks() {
+        let image = |device: &str, file: &str, sector| {
+            Ok(Image {
+                device: device.into(),
+                file: file.into(),
+                sector,
+            })
+        };
+        for (text, expected) in [
+            ("/dev/vda=a.img", image("/dev/vda", "a.img", SectorSize::S512)),
+            (
+                "/dev/vda=a.img:4096",
+                image("/dev/vda", "a.img", SectorSize::S4096),
+            ),
+            ("/dev/vda=a:b.img", image("/dev/vda", "a:b.img", SectorSize::S512)),
+        ] {
+            assert_eq!(text.parse(), expected, "{text}");
+        }
+        assert!("a.img".parse::<Image>().is_err());
+    }
 }

@@ -14,6 +14,7 @@ mod ignition;
 mod ignition_validate;
 mod inspect;
 mod own;
+mod plan;
 mod validate;
 
 use std::ffi::OsString;

@@ -1,20 +1,17 @@
 //! Our own commands: definitions only, resolved to values.
 
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{Parser, Subcommand};
 
 use kindling_config_spec::Language;
 use kindling_config_spec::version::NEWEST_STABLE;
 
-use super::{USAGE, complain, convert, document, environment, run_stage, validate};
+use super::{USAGE, complain, convert, plan, run_stage, validate};
 use crate::plan::Stage;
-use crate::stages::{Options, dry_run};
-
-/// Exit status of a plan that changes something, where that is asked for.
-const CHANGES: u8 = 3;
+use crate::stages::Options;
 
 /// First boot, from config to node.
 #[derive(Parser)]
@@ -27,22 +24,7 @@ struct Arguments {
 #[derive(Subcommand)]
 enum Command {
     /// Show what a first boot with this config would do. Changes nothing.
-    Plan {
-        /// The config file, or `-` for standard input.
-        config: PathBuf,
-        /// A target root to compare with; without it an empty one is assumed.
-        #[arg(long)]
-        root: Option<PathBuf>,
-        /// How to print the plan.
-        #[arg(long, value_enum, default_value_t = Format::Text)]
-        format: Format,
-        /// Disks of another machine, as `kindling inspect --disks` prints them, in place of this one's.
-        #[arg(long, value_name = "FILE")]
-        inventory: Option<PathBuf>,
-        /// End with status 3 where there is something to do; 0 is nothing to do, 1 is a boot that would refuse.
-        #[arg(long)]
-        exit_code: bool,
-    },
+    Plan(plan::Arguments),
     /// Print a JSON Schema of the config language, for editors.
     Schema {
         /// A spec version, or `kindling` for the extension alone.
@@ -79,12 +61,6 @@ enum Command {
     },
 }
 
-#[derive(Clone, Copy, ValueEnum)]
-enum Format {
-    Text,
-    Json,
-}
-
 /// Runs the process and returns its exit status.
 pub(super) fn main(arguments: &[OsString]) -> u8 {
     let words = std::iter::once(OsString::from("kindling")).chain(arguments.iter().cloned());
@@ -102,13 +78,7 @@ fn run(command: Command) -> u8 {
     match command {
         Command::Inspect { path: Some(path), .. } => super::inspect::root(&path),
         Command::Inspect { path: None, .. } => super::inspect::disks(),
-        Command::Plan {
-            config,
-            root,
-            format,
-            inventory,
-            exit_code,
-        } => plan(&config, root.as_deref(), inventory.as_deref(), format, exit_code),
+        Command::Plan(arguments) => plan::run(&arguments),
         Command::Schema { version } => schema(&version),
         Command::Validate(arguments) => validate::run(&arguments),
         Command::Convert(arguments) => convert::run(&arguments),
@@ -151,45 +121,4 @@ fn schema(version: &str) -> u8 {
     };
     let schema = kindling_config_spec::schema(language);
     super::print(&serde_json::to_string_pretty(&schema).expect("a schema is plain data"))
-}
-
-fn plan(config: &Path, root: Option<&Path>, inventory: Option<&Path>, format: Format, exit_code: bool) -> u8 {
-    let environment = match environment() {
-        Ok(environment) => environment,
-        Err(message) => {
-            complain(&message);
-            return USAGE;
-        }
-    };
-    let text = match document::read(config) {
-        Ok(text) => text,
-        Err(error) => {
-            complain(&format!("cannot read {}: {error}", config.display()));
-            return error.status();
-        }
-    };
-    let inventory = match inventory.map(super::inspect::read_inventory).transpose() {
-        Ok(inventory) => inventory,
-        Err(message) => {
-            complain(&message);
-            return USAGE;
-        }
-    };
-    let name = config.display().to_string();
-    match dry_run::plan(&text, &name, root, inventory.as_ref(), &environment) {
-        Ok(dry_run) => {
-            let printed = super::print(&match format {
-                Format::Text => dry_run.to_string(),
-                Format::Json => dry_run.to_json(),
-            });
-            match (printed, exit_code && dry_run.count().changes > 0) {
-                (0, true) => CHANGES,
-                (printed, _) => printed,
-            }
-        }
-        Err(failure) => {
-            complain(&failure.forecast());
-            1
-        }
-    }
 }

@@ -5,7 +5,7 @@ mod lock;
 mod look;
 mod settle;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::FileExt;
@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use kindling_config_spec::units::Bytes;
+use kindling_config_spec::units::{Bytes, SectorSize};
 
 pub use kernel::whole_disks;
 use kernel::{partitions_of, sysfs};
@@ -24,7 +24,7 @@ use super::uevent::Monitor;
 use super::{block, usage};
 use crate::gpt;
 use crate::inventory::disks::{Content, Disk, Probe};
-use crate::plan::partitions::Shown;
+use crate::plan::partitions::{InUse, Shown};
 use crate::plan::step::TableWrite;
 
 /// How long a device may take to appear, as systemd's own default for device units.
@@ -193,6 +193,29 @@ impl System {
             held.remove(node);
         }
     }
+}
+
+/// The disk that an image is of, with logical sectors of that size.
+///
+/// # Errors
+/// `Io`, `Table`.
+pub fn image(path: &Path, sector: SectorSize) -> Result<Disk, DeviceError> {
+    let mut file = File::open(path).map_err(failed("open", path))?;
+    let size = look::size_of(&file).map_err(failed("read the size of", path))?;
+    let found = gpt::read(&mut file, size, sector).map_err(|source| DeviceError::Table {
+        device: path.to_owned(),
+        source,
+    })?;
+    Ok(Disk {
+        node: path.to_owned(),
+        aliases: BTreeSet::new(),
+        sector,
+        size,
+        found,
+        in_use: InUse::default(),
+        content: Content::Blank,
+        assumed: false,
+    })
 }
 
 /// Whether udev runs here: it owns this socket.

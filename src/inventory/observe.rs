@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use kindling_config_spec::types::Config;
 use kindling_config_spec::units::Bytes;
 
-use super::disks::{Content, Probe, parse_blkid};
-use super::recorded::{Recorded, RecordedDisk};
+use super::disks::{Content, Disk, Probe, parse_blkid};
+use super::recorded::RecordedDisk;
 use super::target::{Kind, Target};
 use crate::gpt::Found;
 use crate::host::accounts::{self, LookupError};
@@ -79,40 +79,31 @@ pub fn content(
     Ok(content)
 }
 
-/// The disks at `nodes` with all their partitions hold, to be kept as a record.
+/// What a disk and its partitions hold, to be kept as a record.
 ///
 /// # Errors
-/// `Unreadable` when a disk or its table cannot be read, otherwise as [`content`].
-pub fn disks(
+/// As [`content`].
+pub fn record(
     processes: &dyn Processes,
     devices: &dyn Devices,
-    nodes: &[PathBuf],
-) -> Result<Recorded, ObserveError> {
-    let mut recorded = Recorded::default();
-    for node in nodes {
-        let mut disk = devices.disk(node)?;
-        if disk.may_hide_content() {
-            let whole = Probe {
-                node: disk.node.clone(),
-                range: None,
-            };
-            disk.content = content(processes, devices, &whole)?;
+    mut disk: Disk,
+) -> Result<RecordedDisk, ObserveError> {
+    let holds = |range| {
+        let node = disk.node.clone();
+        content(processes, devices, &Probe { node, range })
+    };
+    let mut contents = BTreeMap::new();
+    if let Found::Gpt { table, .. } = &disk.found {
+        for (number, entry) in &table.entries {
+            let start = entry.first.to_bytes(table.sector_size);
+            let size = entry.size().to_bytes(table.sector_size);
+            contents.insert(*number, holds(Some((start, size)))?);
         }
-        let mut contents = BTreeMap::new();
-        if let Found::Gpt { table, .. } = &disk.found {
-            for (number, entry) in &table.entries {
-                let start = entry.first.to_bytes(table.sector_size);
-                let size = entry.size().to_bytes(table.sector_size);
-                let probe = Probe {
-                    node: disk.node.clone(),
-                    range: Some((start, size)),
-                };
-                contents.insert(*number, content(processes, devices, &probe)?);
-            }
-        }
-        recorded.disks.push(RecordedDisk { disk, contents });
     }
-    Ok(recorded)
+    if disk.may_hide_content() {
+        disk.content = holds(None)?;
+    }
+    Ok(RecordedDisk { disk, contents })
 }
 
 /// What the files stage must know about the target.

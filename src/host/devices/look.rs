@@ -78,7 +78,7 @@ pub(super) fn user_of(node: &Path) -> io::Result<Option<String>> {
 }
 
 /// Of a block device, or of the file that stands for one.
-fn size_of(device: &File) -> io::Result<Bytes> {
+pub(super) fn size_of(device: &File) -> io::Result<Bytes> {
     let known = device.metadata()?;
     if known.is_file() {
         Ok(Bytes(known.len()))
