@@ -6,6 +6,8 @@ use std::sync::Mutex;
 
 use super::{Applied, ApplyError, Failed, Host, Outcome, failed};
 use crate::gpt::Table;
+use crate::host::process::ProcessError;
+use crate::inventory::disks::{Content, Probe, parse_blkid};
 use crate::invocation::{Invocation, Program};
 use crate::plan::step::{Planned, TableWrite};
 use crate::plan::{Plan, Step};
@@ -87,12 +89,7 @@ fn step(host: &Host<'_>, planned: &Planned) -> Result<Outcome, Failed> {
             .map(|()| Outcome::AlreadySo)
             .map_err(ApplyError::from),
         Step::KeepFilesystem { .. } => Ok(Outcome::AlreadySo),
-        Step::WipeSignatures { node, .. } => run(
-            host,
-            &Invocation::new(Program::Wipefs)
-                .args(["--all", "--force"])
-                .arg(node.as_os_str()),
-        ),
+        Step::WipeSignatures { node, .. } => wipe(host, node),
         Step::MakeFilesystem { call, .. } => run(host, call),
         Step::SettleDevices { nodes } => {
             let nodes: Vec<_> = nodes.iter().cloned().collect();
@@ -106,6 +103,38 @@ fn step(host: &Host<'_>, planned: &Planned) -> Result<Outcome, Failed> {
         }),
     };
     done.map_err(|error| failed(planned, error))
+}
+
+/// Erases every signature on a device, and looks once more: one that came back later would be the data of a machine that
+/// is gone.
+fn wipe(host: &Host<'_>, node: &Path) -> Result<Outcome, ApplyError> {
+    let erase = Invocation::new(Program::Wipefs)
+        .args(["--all", "--force"])
+        .arg(node.as_os_str());
+    run(host, &erase)?;
+    let probe = Probe {
+        node: node.to_owned(),
+        range: None,
+    };
+    let call = probe.invocation();
+    let answer = host.processes.status(&call)?;
+    match parse_blkid(answer.status, &String::from_utf8_lossy(&answer.stdout)) {
+        Some(Content::Blank) => Ok(Outcome::Changed),
+        Some(Content::Known(signature)) => Err(stays(node, signature.kind)),
+        Some(Content::Ambiguous(kinds)) => Err(stays(node, kinds.join(" and "))),
+        None => Err(ApplyError::Run(ProcessError::Exited {
+            program: call.program,
+            status: answer.status,
+            stderr: answer.stderr,
+        })),
+    }
+}
+
+fn stays(node: &Path, found: String) -> ApplyError {
+    ApplyError::SignatureStays {
+        device: node.to_owned(),
+        found,
+    }
 }
 
 fn table(host: &Host<'_>, node: &Path, write: &TableWrite) -> Result<Outcome, ApplyError> {
@@ -129,4 +158,44 @@ fn finish(host: &Host<'_>, node: &Path, table: &Table) -> Result<Outcome, ApplyE
 pub(super) fn run(host: &Host<'_>, call: &Invocation) -> Result<Outcome, ApplyError> {
     host.processes.run(call)?;
     Ok(Outcome::Changed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::host::fake::{Disks, Scripted};
+
+    fn wiped(answers: &[(i32, &str)]) -> (Result<Outcome, ApplyError>, Vec<String>) {
+        let (processes, devices) = (Scripted::answering(answers), Disks::default());
+        let host = Host {
+            processes: &processes,
+            devices: &devices,
+            sysroot: None,
+            fetcher: None,
+            journal: None,
+        };
+        let outcome = wipe(&host, Path::new("/dev/vdb1"));
+        (outcome, processes.calls())
+    }
+
+    #[test]
+    fn what_is_erased_is_looked_at_again() {
+        let (outcome, calls) = wiped(&[(0, ""), (2, "")]);
+        assert!(matches!(outcome, Ok(Outcome::Changed)));
+        assert_eq!(
+            calls,
+            [
+                "wipefs --all --force /dev/vdb1",
+                "blkid --probe --output export /dev/vdb1"
+            ]
+        );
+        for (answer, code) in [
+            ((0, "TYPE=ext4\n"), "signature-stays"),
+            ((8, ""), "signature-stays"),
+            ((4, ""), "program-failed"),
+        ] {
+            let (outcome, _) = wiped(&[(0, ""), answer]);
+            assert_eq!(outcome.unwrap_err().code(), code, "{answer:?}");
+        }
+    }
 }

@@ -31,6 +31,14 @@ pub enum ApplyError {
     /// A device could not be changed.
     #[error(transparent)]
     Device(#[from] DeviceError),
+    /// Something is still there after every signature was erased.
+    #[error("{} still holds {found} after all signatures on it were erased", device.display())]
+    SignatureStays {
+        /// The device.
+        device: PathBuf,
+        /// What blkid finds.
+        found: String,
+    },
     /// The target's tree could not be changed.
     #[error(transparent)]
     Sysroot(#[from] SysrootError),
@@ -108,6 +116,7 @@ impl ApplyError {
             Self::Device(DeviceError::Missing { .. }) => "device-missing",
             Self::Device(DeviceError::Locked { .. }) => "device-locked",
             Self::Device(_) => "device-failed",
+            Self::SignatureStays { .. } => "signature-stays",
             Self::Sysroot(_) | Self::Write { .. } | Self::Journal(_) => "target-write-failed",
             Self::Lookup(_) => "account-lookup-failed",
             Self::UnknownName { .. } => "account-unknown",
@@ -134,6 +143,9 @@ impl ApplyError {
             }
             Self::Device(_) => {
                 "check the disk and its cabling or backing store; the kernel log says more".to_owned()
+            }
+            Self::SignatureStays { .. } => {
+                "check whether another device or program writes to it, and the disk itself; the kernel log says more".to_owned()
             }
             Self::Sysroot(_) | Self::Write { .. } | Self::Journal(_) => {
                 "check that the target's file system is mounted writable and has space left".to_owned()

@@ -123,7 +123,7 @@ fn programs(step: &Step) -> BTreeSet<Program> {
         | Step::Account {
             call, already: false, ..
         } => [call.program].into(),
-        Step::WipeSignatures { .. } => [Program::Wipefs].into(),
+        Step::WipeSignatures { .. } => [Program::Wipefs, Program::Blkid].into(),
         Step::Relabel { .. } => [Program::Setfiles].into(),
         Step::Preset { lines }
             if lines
