@@ -1,11 +1,12 @@
-# Old signatures come back to haunt: a table inside a partition with its backup at the end, below a file system. With leave
-# to erase all of it goes.
+# Old signatures come back to haunt: the backup of a table that once was on the partition stands at its end, behind a file
+# system. With leave to erase all of it goes.
 printf 'label: gpt\nsize=400M, name=data\n' | sfdisk --quiet "$DISK_512"
 udevadm settle
 node=$(readlink -f /dev/disk/by-partlabel/data)
-printf 'label: gpt\nsize=64M\n' | sfdisk --quiet --no-reread --no-tell-kernel "$node"
-# The file system leaves the first sectors alone, where the inner table is.
 mkfs.ext4 -q -F "$node"
+truncate --size "$(blockdev --getsize64 "$node")" "$WORK/table"
+printf 'label: gpt\nsize=64M\n' | sfdisk --quiet "$WORK/table"
+tail -c 16896 "$WORK/table" | dd of="$node" bs=512 seek=$(($(blockdev --getsz "$node") - 33)) conv=notrunc status=none
 udevadm settle
 tail -c 512 "$node" | grep -q 'EFI PART'
 config <<END
