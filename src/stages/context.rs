@@ -93,8 +93,9 @@ impl<'a> Context<'a> {
     pub fn cached(&mut self) -> Result<(Config, String), Failure> {
         let path = &self.options.config_cache;
         let stage = self.stage();
-        let text = fs::read(path).map_err(|error| cache_failure(stage, path, &error))?;
-        let user: Config = serde_json::from_slice(&text)
+        // As text: a second way to read a config would be a second copy of its readers in the binary.
+        let text = fs::read_to_string(path).map_err(|error| cache_failure(stage, path, &error))?;
+        let user: Config = serde_json::from_str(&text)
             .map_err(|error| cache_failure(stage, path, &Unparsable::of(&error)))?;
         self.fetcher
             .configure(&user.ignition)
