@@ -165,6 +165,32 @@ fn warnings_fail_only_when_that_is_wished_and_unknown_members_unless_it_is_not()
     }
 }
 
+/// The wrong file where a record belongs: what it holds is nobody's business.
+#[test]
+fn a_wrong_record_is_refused_without_a_word_of_its_content() {
+    let dir = TempDir::new().unwrap();
+    let config = file(&dir, "a.ign", "{\"ignition\":{\"version\":\"3.6.0\"}}");
+    for (content, why) in [
+        (
+            "{\"version\":\"hunter2\"}",
+            "it is not as kindling writes it, at line 1, column 20",
+        ),
+        (
+            "{\"hunter2\":1}",
+            "it is not as kindling writes it, at line 1, column 10",
+        ),
+        ("{\"version\":1", "it ends too early"),
+    ] {
+        let wrong = file(&dir, "wrong.json", content);
+        for arguments in [["validate", "--target"], ["plan", "--inventory"]] {
+            let ran = kindling(&[&arguments[..], &[wrong.as_str(), config.as_str()]].concat());
+            assert_eq!((ran.status, ran.stdout.as_str()), (2, ""), "{content}");
+            assert!(ran.stderr.contains(why), "{content}: {}", ran.stderr);
+            assert!(!ran.stderr.contains("hunter2"), "{}", ran.stderr);
+        }
+    }
+}
+
 /// Nobody wants to correct one finding to be told the next.
 #[test]
 fn a_document_that_breaks_rules_is_linted_all_the_same() {

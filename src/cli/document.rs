@@ -1,11 +1,15 @@
 //! A config as a person gives it: a file, or standard input for `-`.
 
+use std::fmt::Display;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
+use serde::de::DeserializeOwned;
+
 use super::USAGE;
 use crate::fetch::DOCUMENT_LIMIT;
+use crate::report::Unparsable;
 
 /// A document that cannot be read.
 #[derive(Debug, thiserror::Error)]
@@ -56,6 +60,19 @@ pub(super) fn read(path: &Path) -> Result<String, Unreadable> {
         let line = 1 + before.iter().filter(|byte| **byte == b'\n').count();
         Unreadable::NotText { at, line }
     })
+}
+
+/// Reads a record that we wrote: `what` it is used as, and the command that makes one.
+///
+/// # Errors
+/// A line that names the file, says why, and how to make it.
+pub(super) fn read_record<T: DeserializeOwned>(path: &Path, what: &str, made_by: &str) -> Result<T, String> {
+    let unusable = |why: &dyn Display| {
+        let path = path.display();
+        format!("cannot use {path} as {what}: {why}; make the file with `{made_by} > FILE`")
+    };
+    let text = read(path).map_err(|error| unusable(&error))?;
+    serde_json::from_str(&text).map_err(|error| unusable(&Unparsable::of(&error)))
 }
 
 /// All of `from`, which says that it has `size` bytes: no room is wasted, nor more taken than a document may have.

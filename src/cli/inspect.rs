@@ -115,12 +115,7 @@ impl FromStr for Image {
 
 /// The disks of a machine, from a file.
 pub(super) fn read_inventory(path: &Path) -> Result<Recorded, String> {
-    let unusable = |why: &dyn std::fmt::Display| {
-        let next = "make the file with `kindling inspect --disks > FILE`";
-        format!("cannot use {} as an inventory: {why}; {next}", path.display())
-    };
-    let text = document::read(path).map_err(|error| unusable(&error))?;
-    serde_json::from_str(&text).map_err(|error| unusable(&error))
+    document::read_record(path, "an inventory", "kindling inspect --disks")
 }
 
 #[cfg(test)]

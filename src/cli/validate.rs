@@ -1,7 +1,6 @@
 //! `kindling validate`: definitions, files and exit status; what is judged is in [`crate::validate`].
 
 use std::collections::BTreeMap;
-use std::fmt::Display;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -117,15 +116,7 @@ impl Arguments {
 
 /// The facts of a target, from a file.
 fn facts(path: &Path) -> Result<Facts, String> {
-    let unusable = |why: &dyn Display| {
-        let next = "make the file with `kindling inspect ROOT > FILE`";
-        format!(
-            "cannot use {} as facts of a target: {why}; {next}",
-            path.display()
-        )
-    };
-    let text = document::read(path).map_err(|error| unusable(&error))?;
-    serde_json::from_str(&text).map_err(|error| unusable(&error))
+    document::read_record(path, "facts of a target", "kindling inspect ROOT")
 }
 
 /// Reads `DEVICE=SIZE` or `DEVICE=SIZE:SECTOR`.

@@ -2,5 +2,7 @@
 
 pub mod failure;
 pub mod progress;
+mod unparsable;
 
 pub use failure::Failure;
+pub use unparsable::Unparsable;

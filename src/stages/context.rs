@@ -19,7 +19,7 @@ use crate::host::process;
 use crate::host::sysroot::Sysroot;
 use crate::identity::{Seed, sha256_hex_of};
 use crate::plan::Stage;
-use crate::report::Failure;
+use crate::report::{Failure, Unparsable};
 use crate::state::State;
 
 /// The opened surroundings of a stage.
@@ -154,27 +154,6 @@ impl<'a> Context<'a> {
             failure.what = format!("cannot write {}: {}", path.display(), failure.what);
             failure
         })
-    }
-}
-
-/// A file of ours that is not as we write it. The parser's own words could quote a secret, so only the place is told.
-#[derive(Debug, thiserror::Error)]
-enum Unparsable {
-    #[error("it ends too early")]
-    Cut,
-    #[error("it is not as an earlier stage writes it, at line {line}, column {column}")]
-    Foreign { line: usize, column: usize },
-}
-
-impl Unparsable {
-    fn of(error: &serde_json::Error) -> Self {
-        if error.is_eof() {
-            return Self::Cut;
-        }
-        Self::Foreign {
-            line: error.line(),
-            column: error.column(),
-        }
     }
 }
 

@@ -54,7 +54,7 @@ fn a_cache_with_a_secret_in_the_wrong_place() {
         1,
         r#"kindling: first boot FAILED in stage files [config-cache-unreadable]
   what:  cannot read the config that a fetch stage leaves in DIR/run/ignition.json
-  why:   it is not as an earlier stage writes it, at line 1, column 197
+  why:   it is not as kindling writes it, at line 1, column 197
   next:  run the stage fetch-offline or fetch first; its failure is the cause"#,
     );
 }
@@ -69,7 +69,7 @@ fn a_state_with_a_secret_in_the_wrong_place() {
         "files",
         3,
         r#"kindling: first boot FAILED in stage files [state-unreadable]
-  what:  cannot read DIR/run/state: it is not as an earlier stage writes it, at line 1, column 41
+  what:  cannot read DIR/run/state: it is not as kindling writes it, at line 1, column 41
   next:  remove DIR/run/state to start the first boot anew"#,
     );
 }
