@@ -119,7 +119,11 @@ fn wipe(host: &Host<'_>, node: &Path) -> Result<Outcome, ApplyError> {
     let call = probe.invocation();
     let answer = host.processes.status(&call)?;
     match parse_blkid(answer.status, &String::from_utf8_lossy(&answer.stdout)) {
-        Some(Content::Blank) => Ok(Outcome::Changed),
+        Some(Content::Blank) => {
+            // blkid answers the same for a device that it cannot read.
+            host.devices.readable(&probe)?;
+            Ok(Outcome::Changed)
+        }
         Some(Content::Known(signature)) => Err(stays(node, signature.kind)),
         Some(Content::Ambiguous(kinds)) => Err(stays(node, kinds.join(" and "))),
         None => Err(ApplyError::Run(ProcessError::Exited {
@@ -165,8 +169,12 @@ mod tests {
     use super::*;
     use crate::host::fake::{Disks, Scripted};
 
-    fn wiped(answers: &[(i32, &str)]) -> (Result<Outcome, ApplyError>, Vec<String>) {
-        let (processes, devices) = (Scripted::answering(answers), Disks::default());
+    fn wiped(answers: &[(i32, &str)], unreadable: &[&str]) -> (Result<Outcome, ApplyError>, Vec<String>) {
+        let processes = Scripted::answering(answers);
+        let devices = Disks {
+            unreadable: unreadable.iter().map(Into::into).collect(),
+            ..Disks::default()
+        };
         let host = Host {
             processes: &processes,
             devices: &devices,
@@ -180,7 +188,7 @@ mod tests {
 
     #[test]
     fn what_is_erased_is_looked_at_again() {
-        let (outcome, calls) = wiped(&[(0, ""), (2, "")]);
+        let (outcome, calls) = wiped(&[(0, ""), (2, "")], &[]);
         assert!(matches!(outcome, Ok(Outcome::Changed)));
         assert_eq!(
             calls,
@@ -194,8 +202,10 @@ mod tests {
             ((8, ""), "signature-stays"),
             ((4, ""), "program-failed"),
         ] {
-            let (outcome, _) = wiped(&[(0, ""), answer]);
+            let (outcome, _) = wiped(&[(0, ""), answer], &[]);
             assert_eq!(outcome.unwrap_err().code(), code, "{answer:?}");
         }
+        let (outcome, _) = wiped(&[(0, ""), (2, "")], &["/dev/vdb1"]);
+        assert_eq!(outcome.unwrap_err().code(), "device-failed");
     }
 }
