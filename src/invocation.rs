@@ -26,6 +26,18 @@ pub enum Program {
     Mkswap,
     /// Erases signatures.
     Wipefs,
+    /// Makes, starts and stops software RAID arrays.
+    Mdadm,
+    /// Makes and opens encrypted volumes.
+    Cryptsetup,
+    /// Binds the key of an encrypted volume to servers or to the machine.
+    Clevis,
+    /// Takes down mappings of a disk that may be wiped.
+    Dmsetup,
+    /// Makes the secure key of a crypto card of IBM Z.
+    Zkey,
+    /// Ties an encrypted volume to such a key.
+    ZkeyCryptsetup,
     /// Loads the kernel module that a config source needs.
     Modprobe,
     /// Mounts the target's file systems.
@@ -62,6 +74,12 @@ impl Program {
         Self::MkfsXfs,
         Self::Mkswap,
         Self::Wipefs,
+        Self::Mdadm,
+        Self::Cryptsetup,
+        Self::Clevis,
+        Self::Dmsetup,
+        Self::Zkey,
+        Self::ZkeyCryptsetup,
         Self::Modprobe,
         Self::Mount,
         Self::Groupadd,
@@ -87,6 +105,12 @@ impl Program {
             Self::MkfsXfs => "mkfs.xfs",
             Self::Mkswap => "mkswap",
             Self::Wipefs => "wipefs",
+            Self::Mdadm => "mdadm",
+            Self::Cryptsetup => "cryptsetup",
+            Self::Clevis => "clevis",
+            Self::Dmsetup => "dmsetup",
+            Self::Zkey => "zkey",
+            Self::ZkeyCryptsetup => "zkey-cryptsetup",
             Self::Modprobe => "modprobe",
             Self::Mount => "mount",
             Self::Groupadd => "groupadd",

@@ -27,7 +27,7 @@ install() {
     inst_multiple \
         blkid mkfs.ext4 mkfs.xfs mkfs.fat mkswap wipefs mount modprobe \
         useradd usermod userdel groupadd groupmod groupdel chroot systemctl
-    inst_multiple -o setfiles mkfs.btrfs
+    inst_multiple -o setfiles mkfs.btrfs mdadm cryptsetup clevis dmsetup zkey zkey-cryptsetup
     # A stub that refuses. A distribution that can edit its kernel arguments installs its own over it.
     inst_script "$moddir/ignition-kargs-helper" /usr/sbin/ignition-kargs-helper
     # kindling-programs: end

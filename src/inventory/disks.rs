@@ -90,8 +90,11 @@ pub struct Signature {
     pub kind: String,
     /// File system label.
     pub label: Option<String>,
-    /// File system UUID, as printed.
+    /// UUID of the file system, array or volume, as printed.
     pub uuid: Option<String>,
+    /// The second label that only a LUKS2 header has. A volume that is not complete carries our mark there.
+    #[serde(default)]
+    pub subsystem: Option<String>,
 }
 
 /// A device, or a range of one, that is probed for signatures.
@@ -143,6 +146,7 @@ fn parse_export(stdout: &str) -> Content {
         kind,
         label: field("LABEL"),
         uuid: field("UUID"),
+        subsystem: field("SUBSYSTEM"),
     })
 }
 
@@ -172,6 +176,7 @@ mod tests {
                 kind: kind.to_owned(),
                 label: label.map(str::to_owned),
                 uuid: uuid.map(str::to_owned),
+                ..Signature::default()
             })
         };
         for (row, status, stdout, expected) in [

@@ -170,6 +170,7 @@ mod tests {
             kind: kind.into(),
             label: label.map(str::to_owned),
             uuid: uuid.map(str::to_owned),
+            ..Signature::default()
         })
     }
 

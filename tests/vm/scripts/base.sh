@@ -11,7 +11,11 @@ chmod 755 "$1/etc/kernel/postinst.d/dracut"'
 packages=systemd,systemd-sysv,systemd-resolved,udev,dbus,kmod,mount,util-linux
 # The cloud kernel has every driver a virtual machine needs, at a third of the size.
 packages=$packages,linux-image-cloud-amd64,dracut,dracut-core,dracut-network
-packages=$packages,e2fsprogs,xfsprogs,dosfstools,fdisk,passwd
+packages=$packages,e2fsprogs,xfsprogs,btrfs-progs,dosfstools,fdisk,passwd
+# Arrays, volumes and mapped devices, with what may unlock them: tang servers and a (software) TPM.
+packages=$packages,mdadm,cryptsetup-bin,dmsetup,kpartx,lvm2,clevis,clevis-luks,clevis-tpm2,tang,jose,swtpm,swtpm-tools,multipath-tools
+# The reference and its partitioner, for the benchmark of the disks stage.
+packages=$packages,ignition,gdisk
 packages=$packages,openssh-server,curl,ca-certificates,iproute2,strace
 
 mmdebstrap --mode=root --variant=apt --format=directory --components=main \
