@@ -2,6 +2,7 @@
 
 use std::ffi::{OsStr, OsString};
 use std::fmt;
+use std::path::{Path, PathBuf};
 
 use serde::ser::SerializeSeq;
 use serde::{Serialize, Serializer};
@@ -146,15 +147,45 @@ pub enum Arg {
     Plain(OsString),
     /// A password hash or the like: given to the program, never printed.
     Secret(OsString),
+    /// The path of a file with [`Invocation::key`] in it, which only exists in memory while the program runs.
+    Key,
+    /// The size of a file in bits, once an earlier call has made it.
+    BitsOf(PathBuf),
 }
 
 impl Arg {
-    /// The element as the program receives it.
+    /// The element as the program receives it; of one that is not known before it runs, the name.
     #[must_use]
     pub fn expose(&self) -> &OsStr {
         match self {
             Self::Plain(arg) | Self::Secret(arg) => arg,
+            Self::Key => OsStr::new("KEY"),
+            Self::BitsOf(file) => file.as_os_str(),
         }
+    }
+}
+
+/// Bytes that must never be printed: a key.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(Vec<u8>);
+
+impl Secret {
+    /// Takes the bytes in.
+    #[must_use]
+    pub fn new(bytes: Vec<u8>) -> Self {
+        Self(bytes)
+    }
+
+    /// The bytes.
+    #[must_use]
+    pub fn expose(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("…")
     }
 }
 
@@ -177,6 +208,8 @@ impl fmt::Display for Arg {
                 }
             }
             Self::Secret(_) => out.write_str("…"),
+            Self::Key => out.write_str("KEY"),
+            Self::BitsOf(file) => write!(out, "BITS-OF:{}", file.display()),
         }
     }
 }
@@ -192,6 +225,8 @@ pub struct Invocation {
     pub args: Vec<Arg>,
     /// Bytes for the standard input; without them it is `/dev/null`.
     pub stdin: Option<Vec<u8>>,
+    /// What [`Arg::Key`] leads to. A plan has none: it is put in when the call is run.
+    pub key: Option<Secret>,
 }
 
 impl Invocation {
@@ -202,6 +237,38 @@ impl Invocation {
             program,
             args: Vec::new(),
             stdin: None,
+            key: None,
+        }
+    }
+
+    /// Appends the path of a file with the key.
+    #[must_use]
+    pub fn key(mut self) -> Self {
+        self.args.push(Arg::Key);
+        self
+    }
+
+    /// Appends the size of a file in bits.
+    #[must_use]
+    pub fn bits_of(mut self, file: &Path) -> Self {
+        self.args.push(Arg::BitsOf(file.to_owned()));
+        self
+    }
+
+    /// Appends an argument that must never be printed.
+    #[must_use]
+    pub fn secret(mut self, arg: impl Into<OsString>) -> Self {
+        self.args.push(Arg::Secret(arg.into()));
+        self
+    }
+
+    /// The same call with this key, where it takes one.
+    #[must_use]
+    pub fn with_key(&self, key: Option<&Secret>) -> Self {
+        let takes = self.args.contains(&Arg::Key);
+        Self {
+            key: key.filter(|_| takes).cloned(),
+            ..self.clone()
         }
     }
 
@@ -251,7 +318,7 @@ impl Invocation {
     pub fn secrets(&self) -> impl Iterator<Item = &[u8]> {
         self.args.iter().filter_map(|arg| match arg {
             Arg::Secret(secret) if !secret.is_empty() => Some(secret.as_encoded_bytes()),
-            Arg::Secret(_) | Arg::Plain(_) => None,
+            Arg::Secret(_) | Arg::Plain(_) | Arg::Key | Arg::BitsOf(_) => None,
         })
     }
 }

@@ -1,13 +1,13 @@
-//! The disks stage: tables one by one, then file systems on different devices at the same time.
+//! The disks stage: tables, arrays and volumes one by one, then file systems on different devices at the same time.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Mutex;
 
-use super::{Applied, ApplyError, Failed, Host, Outcome, failed};
+use super::{Applied, ApplyError, Failed, Host, Outcome, failed, stacks};
 use crate::gpt::Table;
-use crate::host::process::ProcessError;
-use crate::inventory::disks::{Content, Probe, parse_blkid};
+use crate::inventory::disks::{Content, Probe};
+use crate::inventory::observe::{self, ObserveError};
 use crate::invocation::{Invocation, Program};
 use crate::plan::step::{Planned, TableWrite};
 use crate::plan::{Plan, Step};
@@ -88,7 +88,21 @@ fn step(host: &Host<'_>, planned: &Planned) -> Result<Outcome, Failed> {
             .hold(node, shown)
             .map(|()| Outcome::AlreadySo)
             .map_err(ApplyError::from),
-        Step::KeepFilesystem { .. } => Ok(Outcome::AlreadySo),
+        Step::KeepFilesystem { .. } | Step::KeepArray { .. } | Step::KeepVolume { .. } => {
+            Ok(Outcome::AlreadySo)
+        }
+        Step::TakeDown { stack, erase } => stacks::take_down(host, stack, erase),
+        Step::CreateArray {
+            node, members, call, ..
+        } => stacks::create_array(host, node, members, call),
+        Step::FormatVolume {
+            name,
+            node,
+            erase,
+            calls,
+            ..
+        } => stacks::format_volume(host, name, node, erase.is_some(), calls),
+        Step::FinishVolume { call, .. } => run(host, call),
         Step::WipeSignatures { node, .. } => wipe(host, node),
         Step::MakeFilesystem { call, .. } => run(host, call),
         Step::SettleDevices { nodes } => {
@@ -107,7 +121,7 @@ fn step(host: &Host<'_>, planned: &Planned) -> Result<Outcome, Failed> {
 
 /// Erases every signature on a device, and looks once more: one that came back later would be the data of a machine that
 /// is gone.
-fn wipe(host: &Host<'_>, node: &Path) -> Result<Outcome, ApplyError> {
+pub(super) fn wipe(host: &Host<'_>, node: &Path) -> Result<Outcome, ApplyError> {
     let erase = Invocation::new(Program::Wipefs)
         .args(["--all", "--force"])
         .arg(node.as_os_str());
@@ -116,21 +130,13 @@ fn wipe(host: &Host<'_>, node: &Path) -> Result<Outcome, ApplyError> {
         node: node.to_owned(),
         range: None,
     };
-    let call = probe.invocation();
-    let answer = host.processes.status(&call)?;
-    match parse_blkid(answer.status, &String::from_utf8_lossy(&answer.stdout)) {
-        Some(Content::Blank) => {
-            // blkid answers the same for a device that it cannot read.
-            host.devices.readable(&probe)?;
-            Ok(Outcome::Changed)
-        }
-        Some(Content::Known(signature)) => Err(stays(node, signature.kind)),
-        Some(Content::Ambiguous(kinds)) => Err(stays(node, kinds.join(" and "))),
-        None => Err(ApplyError::Run(ProcessError::Exited {
-            program: call.program,
-            status: answer.status,
-            stderr: answer.stderr,
-        })),
+    match observe::content(host.processes, host.devices, &probe) {
+        Ok(Content::Blank) => Ok(Outcome::Changed),
+        Ok(Content::Known(signature)) => Err(stays(node, signature.kind)),
+        Ok(Content::Ambiguous(kinds)) => Err(stays(node, kinds.join(" and "))),
+        Err(ObserveError::Probe { source, .. }) => Err(source.into()),
+        Err(ObserveError::Unreadable(error)) => Err(error.into()),
+        Err(_) => Err(ApplyError::Unprepared { what: "the target" }),
     }
 }
 
@@ -167,6 +173,7 @@ pub(super) fn run(host: &Host<'_>, call: &Invocation) -> Result<Outcome, ApplyEr
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::apply::Keys;
     use crate::host::fake::{Disks, Scripted};
 
     fn wiped(answers: &[(i32, &str)], unreadable: &[&str]) -> (Result<Outcome, ApplyError>, Vec<String>) {
@@ -178,6 +185,7 @@ mod tests {
         let host = Host {
             processes: &processes,
             devices: &devices,
+            keys: &Keys::new(),
             sysroot: None,
             fetcher: None,
             journal: None,

@@ -11,8 +11,9 @@ mod mounts;
 mod preset;
 mod relabel;
 mod skeleton;
+mod stacks;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 pub use error::{ApplyError, Failed};
 
@@ -21,7 +22,8 @@ use crate::host::devices::Devices;
 use crate::host::journal::Journal;
 use crate::host::process::Processes;
 use crate::host::sysroot::Sysroot;
-use crate::invocation::Program;
+use crate::inventory::stack::StackKind;
+use crate::invocation::{Program, Secret};
 use crate::plan::show;
 use crate::plan::step::{PresetLine, Stage};
 use crate::plan::{Plan, Step};
@@ -62,12 +64,17 @@ pub struct Applied {
     pub made_directories: Vec<std::path::PathBuf>,
 }
 
+/// Keys of encrypted volumes, by the volumes' names. They are made or fetched before the first write.
+pub type Keys = BTreeMap<String, Secret>;
+
 /// The boundaries a stage acts through. Those it does not need are absent.
 pub struct Host<'a> {
     /// Programs.
     pub processes: &'a dyn Processes,
     /// Disks.
     pub devices: &'a dyn Devices,
+    /// Keys of encrypted volumes, by their names.
+    pub keys: &'a Keys,
     /// The target's tree; absent in the stages before it is mounted.
     pub sysroot: Option<&'a Sysroot>,
     /// Remote content.
@@ -113,6 +120,11 @@ fn preflight(plan: &Plan, host: &Host<'_>) -> Result<(), Failed> {
     Ok(())
 }
 
+/// What erases, and looks again.
+fn erasing() -> [Program; 2] {
+    [Program::Wipefs, Program::Blkid]
+}
+
 /// The programs a step runs.
 fn programs(step: &Step) -> BTreeSet<Program> {
     match step {
@@ -123,7 +135,21 @@ fn programs(step: &Step) -> BTreeSet<Program> {
         | Step::Account {
             call, already: false, ..
         } => [call.program].into(),
-        Step::WipeSignatures { .. } => [Program::Wipefs, Program::Blkid].into(),
+        Step::WipeSignatures { .. } => erasing().into(),
+        Step::TakeDown { stack, erase } => {
+            let needed = stack.iter().map(|stacked| match stacked.kind {
+                StackKind::Array => Program::Mdadm,
+                StackKind::Mapping => Program::Dmsetup,
+            });
+            let erasing = erasing().into_iter().filter(|_| !erase.is_empty());
+            needed.chain(erasing).collect()
+        }
+        Step::CreateArray { call, .. } => erasing().into_iter().chain([call.program]).collect(),
+        Step::FormatVolume { calls, erase, .. } => {
+            let erasing = erasing().into_iter().filter(|_| erase.is_some());
+            calls.iter().map(|call| call.program).chain(erasing).collect()
+        }
+        Step::FinishVolume { call, .. } => [call.program].into(),
         Step::Relabel { .. } => [Program::Setfiles].into(),
         Step::Preset { lines }
             if lines

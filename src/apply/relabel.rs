@@ -52,7 +52,9 @@ mod tests {
             .symlink(Path::new("/home"), Path::new("/var/home"), Access::default())
             .unwrap();
         let (programs, disks) = (Scripted::default(), Disks::default());
+        let keys = super::super::Keys::new();
         let host = Host {
+            keys: &keys,
             processes: &programs,
             devices: &disks,
             sysroot: Some(&sysroot),

@@ -24,6 +24,7 @@ use super::uevent::Monitor;
 use super::{block, usage};
 use crate::gpt;
 use crate::inventory::disks::{Content, Disk, Probe};
+use crate::inventory::stack::{Mapping, User};
 use crate::plan::partitions::{InUse, Shown};
 use crate::plan::step::TableWrite;
 
@@ -136,7 +137,22 @@ pub trait Devices: Sync {
     ///
     /// # Errors
     /// `Io`.
-    fn used_by(&self, node: &Path) -> Result<Option<String>, DeviceError>;
+    fn used_by(&self, node: &Path) -> Result<Option<User>, DeviceError>;
+
+    /// Whether the kernel has a device of that node.
+    fn is_there(&self, node: &Path) -> bool;
+
+    /// The arrays that a device is a member of, running or not.
+    ///
+    /// # Errors
+    /// `Io`. A device that is not there is a member of none.
+    fn arrays_on(&self, node: &Path) -> Result<Vec<PathBuf>, DeviceError>;
+
+    /// The mapping of that name.
+    ///
+    /// # Errors
+    /// `Io`.
+    fn mapping(&self, name: &str) -> Result<Option<Mapping>, DeviceError>;
 
     /// Carries out one change of a disk's table: erases, writes region by region, reads back, and tells the
     /// kernel.
@@ -288,8 +304,27 @@ impl Devices for System {
         look::read_ends(probe).map_err(failed("read", &probe.node))
     }
 
-    fn used_by(&self, node: &Path) -> Result<Option<String>, DeviceError> {
-        look::user_of(node).map_err(failed("find out who uses", node))
+    fn used_by(&self, node: &Path) -> Result<Option<User>, DeviceError> {
+        // The links to arrays and volumes are udev's.
+        look::user_of(&self.node(node)?).map_err(failed("find out who uses", node))
+    }
+
+    fn is_there(&self, node: &Path) -> bool {
+        let node = node.canonicalize().unwrap_or_else(|_| node.to_owned());
+        sysfs(&node).exists()
+    }
+
+    fn arrays_on(&self, node: &Path) -> Result<Vec<PathBuf>, DeviceError> {
+        if !self.is_there(node) {
+            return Ok(Vec::new());
+        }
+        let mut holders = usage::holders(node).map_err(failed("find out who uses", node))?;
+        holders.retain(|holder| sysfs(holder).join("md").exists());
+        Ok(holders)
+    }
+
+    fn mapping(&self, name: &str) -> Result<Option<Mapping>, DeviceError> {
+        look::mapping(name).map_err(failed("look for the mapping", Path::new(name)))
     }
 
     fn write_table(&self, node: &Path, write: &TableWrite) -> Result<(), DeviceError> {
@@ -353,6 +388,8 @@ impl Devices for System {
         let deadline = Instant::now() + SETTLE_DEADLINE;
         loop {
             for node in to_trigger {
+                // Arrays and volumes are named by udev's links to them.
+                let node = self.node(&node)?;
                 let trigger = sysfs(&node).join("uevent");
                 let mut file = OpenOptions::new()
                     .write(true)

@@ -7,6 +7,7 @@ use std::sync::Mutex;
 use super::devices::{DeviceError, Devices};
 use super::process::{Output, ProcessError, Processes};
 use crate::inventory::disks::{Disk, Probe};
+use crate::inventory::stack::{Mapping, User};
 use crate::invocation::{Invocation, Program};
 use crate::plan::partitions::Shown;
 use crate::plan::step::TableWrite;
@@ -120,7 +121,19 @@ impl Devices for Disks {
         Ok(())
     }
 
-    fn used_by(&self, _node: &Path) -> Result<Option<String>, DeviceError> {
+    fn used_by(&self, _node: &Path) -> Result<Option<User>, DeviceError> {
+        Ok(None)
+    }
+
+    fn is_there(&self, _node: &Path) -> bool {
+        true
+    }
+
+    fn arrays_on(&self, _node: &Path) -> Result<Vec<PathBuf>, DeviceError> {
+        Ok(Vec::new())
+    }
+
+    fn mapping(&self, _name: &str) -> Result<Option<Mapping>, DeviceError> {
         Ok(None)
     }
 

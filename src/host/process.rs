@@ -7,13 +7,17 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::fs::File;
 use std::io::{self, Read, Write};
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
-use crate::invocation::{Invocation, Program};
+use nix::sys::memfd::{MFdFlags, memfd_create};
+
+use crate::invocation::{Arg, Invocation, Program, Secret};
 
 /// How much of a program's standard error a report may carry, in bytes, counted from the end.
 const STDERR_KEPT: usize = 4096;
@@ -153,8 +157,11 @@ impl Processes for System {
         let file = self.find(program).ok_or(ProcessError::NotInstalled { program })?;
         tracing::debug!("executing: {call}");
         let started = |source| ProcessError::Start { program, source };
+        let key = call.key.as_ref().map(in_memory).transpose().map_err(started)?;
+        let args: Result<Vec<OsString>, io::Error> =
+            call.args.iter().map(|arg| resolved(arg, key.as_ref())).collect();
         let mut child = Command::new(file)
-            .args(call.args.iter().map(crate::invocation::Arg::expose))
+            .args(args.map_err(started)?)
             .stdin(if call.stdin.is_some() {
                 Stdio::piped()
             } else {
@@ -181,6 +188,30 @@ impl Processes for System {
                 stderr,
             }),
         }
+    }
+}
+
+/// A file without a name that holds the key: nobody but root can reach it, nothing of it gets to a disk, and it is gone
+/// when the program has ended, however this process ends.
+fn in_memory(key: &Secret) -> io::Result<File> {
+    let mut file = File::from(memfd_create(c"key", MFdFlags::MFD_CLOEXEC)?);
+    file.write_all(key.expose())?;
+    Ok(file)
+}
+
+/// The argument as the program receives it. A program opens the key by this process's descriptor, as often as it likes.
+fn resolved(arg: &Arg, key: Option<&File>) -> io::Result<OsString> {
+    match (arg, key) {
+        (Arg::Key, Some(file)) => {
+            let (process, number) = (std::process::id(), file.as_raw_fd());
+            Ok(format!("/proc/{process}/fd/{number}").into())
+        }
+        (Arg::Key, None) => Err(io::Error::other("no key was given for it")),
+        (Arg::BitsOf(path), _) => {
+            let bits = std::fs::metadata(path)?.len().saturating_mul(8);
+            Ok(bits.to_string().into())
+        }
+        (Arg::Plain(_) | Arg::Secret(_), _) => Ok(arg.expose().to_owned()),
     }
 }
 

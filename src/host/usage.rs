@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::inventory::stack::{StackKind, Stacked, User};
 use crate::plan::partitions::InUse;
 
 /// Who uses `disk` and each of its partitions.
@@ -12,54 +13,160 @@ use crate::plan::partitions::InUse;
 /// # Errors
 /// When sysfs or procfs cannot be read: then nobody may claim that the disk is free.
 pub fn of(disk: &Path) -> io::Result<InUse> {
-    let name = disk.file_name().unwrap_or_default().to_owned();
-    let sysfs = Path::new("/sys/class/block").join(&name);
-    let mountinfo = std::fs::read_to_string("/proc/self/mountinfo")?;
-    let mounted = mounted_numbers(&mountinfo);
-    let anonymous = anonymous_sources(&mountinfo);
-    let btrfs = btrfs_members();
-    let swaps = swap_nodes(&std::fs::read_to_string("/proc/swaps").unwrap_or_default());
-    let user = |dir: &Path, node: &Path| -> io::Result<Option<String>> {
-        let number = std::fs::read_to_string(dir.join("dev"))?;
-        if let Some(target) = mounted.get(number.trim()) {
-            return Ok(Some(format!("mounted at {target}")));
-        }
-        let by_source = anonymous
-            .iter()
-            .find(|(source, _)| source == node || source.canonicalize().is_ok_and(|at| at == node));
-        if let Some((_, target)) = by_source {
-            return Ok(Some(format!("mounted at {target}")));
-        }
-        if let Some(uuid) = node.file_name().and_then(|name| btrfs.get(name)) {
-            return Ok(Some(format!("part of the mounted btrfs file system {uuid}")));
-        }
-        if swaps.contains(node) {
-            return Ok(Some("active as swap".to_owned()));
-        }
-        let mut holders = std::fs::read_dir(dir.join("holders"))?;
-        Ok(holders
-            .next()
-            .transpose()?
-            .map(|held| format!("held by {}", held.file_name().to_string_lossy())))
-    };
+    let uses = Uses::read()?;
     let mut in_use = InUse {
-        disk: user(&sysfs, disk)?,
+        disk: uses.user(disk)?,
         partitions: BTreeMap::new(),
     };
-    for entry in std::fs::read_dir(&sysfs)? {
-        let child = entry?.path();
-        let Ok(number) = std::fs::read_to_string(child.join("partition")) else {
-            continue;
-        };
-        let Ok(number) = number.trim().parse::<u32>() else {
-            continue;
-        };
-        let node = Path::new("/dev").join(child.file_name().unwrap_or_default());
-        if let Some(by) = user(&child, &node)? {
-            in_use.partitions.insert(number, by);
+    for (number, node) in partitions(disk)? {
+        if let Some(user) = uses.user(&node)? {
+            in_use.partitions.insert(number, user);
         }
     }
     Ok(in_use)
+}
+
+/// Number and node of every partition the kernel shows.
+fn partitions(disk: &Path) -> io::Result<Vec<(u32, PathBuf)>> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(sysfs(disk))? {
+        let child = entry?;
+        let number = std::fs::read_to_string(child.path().join("partition")).ok();
+        if let Some(number) = number.and_then(|text| text.trim().parse().ok()) {
+            found.push((number, Path::new("/dev").join(child.file_name())));
+        }
+    }
+    Ok(found)
+}
+
+/// The devices made of `node`, by their nodes.
+///
+/// # Errors
+/// When sysfs cannot be read.
+pub fn holders(node: &Path) -> io::Result<Vec<PathBuf>> {
+    std::fs::read_dir(sysfs(node).join("holders"))?
+        .map(|held| Ok(Path::new("/dev").join(held?.file_name())))
+        .collect()
+}
+
+/// The devices that `node` is made of.
+///
+/// # Errors
+/// When sysfs cannot be read.
+pub fn below(node: &Path) -> io::Result<BTreeSet<PathBuf>> {
+    std::fs::read_dir(sysfs(node).join("slaves"))?
+        .map(|held| Ok(Path::new("/dev").join(held?.file_name())))
+        .collect()
+}
+
+fn sysfs(node: &Path) -> PathBuf {
+    Path::new("/sys/class/block").join(node.file_name().unwrap_or_default())
+}
+
+/// What is mounted and swapped to, read once.
+struct Uses {
+    mounted: BTreeMap<String, String>,
+    anonymous: Vec<(PathBuf, String)>,
+    btrfs: BTreeMap<OsString, String>,
+    swaps: BTreeSet<PathBuf>,
+}
+
+impl Uses {
+    fn read() -> io::Result<Self> {
+        let mountinfo = std::fs::read_to_string("/proc/self/mountinfo")?;
+        Ok(Self {
+            mounted: mounted_numbers(&mountinfo),
+            anonymous: anonymous_sources(&mountinfo),
+            btrfs: btrfs_members(),
+            swaps: swap_nodes(&std::fs::read_to_string("/proc/swaps").unwrap_or_default()),
+        })
+    }
+
+    fn user(&self, node: &Path) -> io::Result<Option<User>> {
+        if let Some(by) = self.direct(node)? {
+            return Ok(Some(User::from(by.as_str())));
+        }
+        let Some(first) = holders(node)?.into_iter().next() else {
+            return Ok(None);
+        };
+        let name = first
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
+        let mut stack = Vec::new();
+        if !self.is_idle(node, &mut stack)? {
+            stack.clear();
+        }
+        Ok(Some(User {
+            by: format!("held by {name}"),
+            stack,
+        }))
+    }
+
+    /// Who uses the device itself, not through another device.
+    fn direct(&self, node: &Path) -> io::Result<Option<String>> {
+        let number = std::fs::read_to_string(sysfs(node).join("dev"))?;
+        if let Some(target) = self.mounted.get(number.trim()) {
+            return Ok(Some(format!("mounted at {target}")));
+        }
+        let is_node = |source: &Path| source == node || source.canonicalize().is_ok_and(|at| at == node);
+        if let Some((_, target)) = self.anonymous.iter().find(|(source, _)| is_node(source)) {
+            return Ok(Some(format!("mounted at {target}")));
+        }
+        if let Some(uuid) = node.file_name().and_then(|name| self.btrfs.get(name)) {
+            return Ok(Some(format!("part of the mounted btrfs file system {uuid}")));
+        }
+        // proc_swaps(5) names a mapping by its link.
+        let is_swap = self.swaps.iter().any(|swap| is_node(swap));
+        Ok(is_swap.then(|| "active as swap".to_owned()))
+    }
+
+    /// Collects what stands on `node`, top first. Says whether all of it is arrays and mappings that nobody uses.
+    fn is_idle(&self, node: &Path, stack: &mut Vec<Stacked>) -> io::Result<bool> {
+        for holder in holders(node)? {
+            if stack.iter().any(|known| known.node == holder) {
+                continue;
+            }
+            let Some(stacked) = stacked(&holder) else {
+                return Ok(false);
+            };
+            let mut parts = partitions(&holder)?
+                .into_iter()
+                .map(|(_, node)| node)
+                .collect::<Vec<_>>();
+            parts.push(holder.clone());
+            for part in parts {
+                if self.direct(&part)?.is_some() || !self.is_idle(&part, stack)? {
+                    return Ok(false);
+                }
+            }
+            stack.push(stacked);
+        }
+        Ok(true)
+    }
+}
+
+/// What a device on another one is; `None` for what we would not know how to take down, or must not: a multipath device is
+/// the disk itself by another name.
+fn stacked(node: &Path) -> Option<Stacked> {
+    let name = node.file_name()?.to_string_lossy().into_owned();
+    let mapping = |what: &str| std::fs::read_to_string(sysfs(node).join("dm").join(what)).ok();
+    let (kind, name) = if name.starts_with("dm-") {
+        if mapping("uuid").is_some_and(|uuid| uuid.starts_with("mpath-")) {
+            return None;
+        }
+        (StackKind::Mapping, mapping("name")?.trim().to_owned())
+    } else if sysfs(node).join("md").exists() {
+        (StackKind::Array, name)
+    } else {
+        return None;
+    };
+    Some(Stacked {
+        node: node.to_owned(),
+        kind,
+        name,
+    })
 }
 
 /// `major:minor` → mount point, from proc_pid_mountinfo(5): fields 3 and 5.

@@ -10,6 +10,8 @@ use crate::gpt;
 use crate::invocation::{Invocation, Program};
 use crate::plan::partitions::InUse;
 
+use super::stack::User;
+
 /// One disk that the config names.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Disk {
@@ -80,7 +82,7 @@ pub struct Held {
     /// Signatures on it.
     pub content: Content,
     /// Who uses a device that is no partition of a disk in the config; of such a partition the disk tells.
-    pub user: Option<String>,
+    pub user: Option<User>,
 }
 
 /// One signature.
@@ -92,6 +94,9 @@ pub struct Signature {
     pub label: Option<String>,
     /// UUID of the file system, array or volume, as printed.
     pub uuid: Option<String>,
+    /// Version of the format, where there are several: `1` and `2` of LUKS.
+    #[serde(default)]
+    pub version: Option<String>,
     /// The second label that only a LUKS2 header has. A volume that is not complete carries our mark there.
     #[serde(default)]
     pub subsystem: Option<String>,
@@ -146,6 +151,7 @@ fn parse_export(stdout: &str) -> Content {
         kind,
         label: field("LABEL"),
         uuid: field("UUID"),
+        version: field("VERSION"),
         subsystem: field("SUBSYSTEM"),
     })
 }

@@ -4,4 +4,5 @@ pub mod disks;
 pub mod mounts;
 pub mod observe;
 pub mod recorded;
+pub mod stack;
 pub mod target;

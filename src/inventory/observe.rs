@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use kindling_config_spec::types::Config;
 use kindling_config_spec::units::Bytes;
+use serde::Deserialize;
 
 use super::disks::{Content, Disk, Probe, parse_blkid};
 use super::recorded::RecordedDisk;
@@ -17,7 +18,9 @@ use crate::host::mounts;
 use crate::host::process::{ProcessError, Processes};
 use crate::host::sysroot::{Sysroot, SysrootError};
 use crate::identity::hex;
+use crate::invocation::{Invocation, Program};
 use crate::plan::accounts::named_accounts;
+use crate::plan::disks::volumes::Facts;
 use crate::plan::files::RESULT_FILE;
 use crate::plan::{nodes, units};
 
@@ -77,6 +80,40 @@ pub fn content(
         devices.readable(probe)?;
     }
     Ok(content)
+}
+
+/// What the header of a LUKS2 volume tells.
+///
+/// # Errors
+/// `Probe` when cryptsetup is missing or cannot read it.
+pub fn volume(processes: &dyn Processes, node: &Path) -> Result<Facts, ObserveError> {
+    let call = Invocation::new(Program::Cryptsetup).args(["luksDump", "--dump-json-metadata"]);
+    let output = processes
+        .run(&call.arg(node))
+        .map_err(|source| ObserveError::Probe {
+            device: node.to_owned(),
+            source,
+        })?;
+    Ok(volume_facts(&output.stdout))
+}
+
+/// Reads the JSON area of a LUKS2 header ("LUKS2 On-Disk Format Specification", section 3.1.1, `config`).
+fn volume_facts(metadata: &[u8]) -> Facts {
+    #[derive(Default, Deserialize)]
+    #[serde(default)]
+    struct Metadata {
+        config: Settings,
+    }
+    #[derive(Default, Deserialize)]
+    #[serde(default)]
+    struct Settings {
+        flags: Vec<String>,
+    }
+    let read: Metadata = serde_json::from_slice(metadata).unwrap_or_default();
+    Facts {
+        allow_discards: read.config.flags.iter().any(|flag| flag == "allow-discards"),
+        handed_over: false,
+    }
 }
 
 /// What a disk and its partitions hold, to be kept as a record.

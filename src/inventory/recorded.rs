@@ -6,6 +6,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::disks::{Content, Disk};
+use super::stack::User;
 use crate::gpt::Found;
 use crate::plan::place::Partition;
 
@@ -78,7 +79,7 @@ impl Recorded {
 
     /// Who uses the disk at `node`.
     #[must_use]
-    pub fn user(&self, node: &Path) -> Option<String> {
+    pub fn user(&self, node: &Path) -> Option<User> {
         let in_use = &self.disk(node)?.disk.in_use;
         in_use
             .disk

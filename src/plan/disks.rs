@@ -1,66 +1,59 @@
 //! The disks stage: first where everything will be ([`plan_layout`]), then, once it is known what those
 //! places hold, what is done ([`plan_disks`]). Both before the first write.
+//!
+//! From the bottom of the stack to its top: tables, arrays, encrypted volumes, file systems.
 
+pub mod arrays;
 mod claims;
+mod contents;
 mod marks;
+mod places;
+mod stacks;
 mod tables;
+pub mod volumes;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use kindling_config_spec::types::{Config, Filesystem};
+use kindling_config_spec::types::Config;
 
-use super::filesystems::{self, Decision};
 pub use claims::settle_places;
 use marks::Marks;
+pub use places::{Place, array_node, volume_node};
+use stacks::TakenDown;
 
 use super::partitions::{self, TableChange};
-use super::place::{self, Partition};
-use super::step::Format;
 use super::{Conflict, Plan, Stage, Step};
 use crate::gpt::{Entry, Found, Guid};
 use crate::identity::Seed;
-use crate::inventory::disks::{Content, Disk, Held, Probe};
+use crate::inventory::disks::{Content, Disk, Held};
+use crate::inventory::stack::{Mapping, RunningArray, User};
 
-/// Where a file system goes.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Place {
-    /// A partition of a disk that the config lists.
-    Partition(Partition),
-    /// Any other device: it must be there when the stage starts.
-    Device(PathBuf),
-}
-
-impl Place {
-    /// The node that is written.
-    #[must_use]
-    pub fn node(&self) -> PathBuf {
-        match self {
-            Self::Partition(partition) => partition.node(),
-            Self::Device(node) => node.clone(),
-        }
-    }
-
-    /// What is probed to learn what the place holds.
-    #[must_use]
-    pub fn probe(&self) -> Probe {
-        match self {
-            Self::Partition(partition) => partition.probe(),
-            Self::Device(node) => Probe {
-                node: node.clone(),
-                range: None,
-            },
-        }
-    }
-}
-
-/// Every table as it will be, and where each file system goes.
+/// Every table as it will be, and where each device of the config is.
 #[derive(Clone, Debug, Default)]
 pub struct Layout {
     /// By the disk's path in the config.
     pub tables: BTreeMap<String, TableChange>,
-    /// By the file system's path in the config; entries without a format are left out.
+    /// By the device's path in the config: members of arrays, devices of volumes and of file systems. File systems
+    /// without a format are left out.
     pub places: BTreeMap<String, Place>,
+}
+
+/// What was found in those places.
+#[derive(Clone, Debug, Default)]
+pub struct Observed {
+    /// By the device's path in the config. Arrays and volumes that are yet to be made hold nothing.
+    pub held: BTreeMap<String, Held>,
+    /// By the array's name: the running one that the members belong to.
+    pub arrays: BTreeMap<String, RunningArray>,
+    /// By the volume's name: the mapping that has this name now, unless it is the volume itself.
+    pub mappings: BTreeMap<String, Mapping>,
+    /// By the volume's name: what its header tells.
+    pub volumes: BTreeMap<String, volumes::Facts>,
+    /// Queues of the crypto cards of this machine.
+    pub card_queues: Vec<String>,
+    /// Devices that nobody looked into: they are in a volume that is closed.
+    pub unseen: BTreeSet<String>,
 }
 
 /// What the planner may know about the machine: nothing it would have to look up.
@@ -76,10 +69,9 @@ pub struct Known<'a> {
 /// Lays out all disks.
 ///
 /// # Errors
-/// Every conflict on every disk, and the sections this build does not carry out.
+/// Every conflict on every disk, and device paths that nobody can make sense of.
 pub fn plan_layout(config: &Config, known: &Known<'_>) -> Result<Layout, Vec<Conflict>> {
-    let mut conflicts = not_built(config);
-    conflicts.extend(claims::repeated_disks(config, known));
+    let mut conflicts = claims::repeated_disks(config, known);
     let mut layout = Layout::default();
     for (index, disk) in config.storage.disks.iter().enumerate() {
         let Some(found) = known.disks.get(&disk.device) else {
@@ -122,7 +114,7 @@ pub fn plan_layout(config: &Config, known: &Known<'_>) -> Result<Layout, Vec<Con
         }
     }
     if conflicts.is_empty() {
-        layout.places = places(config, &layout, known, &mut conflicts);
+        layout.places = places::places(config, &layout, known, &mut conflicts);
     }
     if conflicts.is_empty() {
         Ok(layout)
@@ -161,190 +153,211 @@ fn fresh_guid(known: &Known<'_>, index: usize) -> Guid {
     Guid::from_random(bytes)
 }
 
-fn not_built(config: &Config) -> Vec<Conflict> {
-    let refuse = |pointer: &str, what: &str| {
-        Conflict::new(
-            pointer,
-            "section-not-built",
-            format!("{what} cannot be made by this version"),
-            "remove the section, or use a release that lists it in CHANGELOG.md",
-        )
-    };
-    let raid = (!config.storage.raid.is_empty()).then(|| refuse("/storage/raid", "RAID arrays"));
-    let luks = (!config.storage.luks.is_empty()).then(|| refuse("/storage/luks", "LUKS volumes"));
-    raid.into_iter().chain(luks).collect()
+/// The steps of the stage as they come together, and what is decided of the lower layers.
+struct Planner<'a> {
+    config: &'a Config,
+    known: &'a Known<'a>,
+    layout: Layout,
+    observed: &'a Observed,
+    plan: Plan,
+    conflicts: Vec<Conflict>,
+    /// Nodes that udev has to look at again.
+    changed: BTreeSet<PathBuf>,
+    /// Partitions that carry our mark until all of this is done, by the disk's path.
+    marks: BTreeMap<String, BTreeSet<u32>>,
+    taken_down: TakenDown,
+    arrays: BTreeMap<String, arrays::Decision>,
+    volumes: BTreeMap<String, volumes::Decision>,
+    /// What is done once every file system is complete.
+    finished: Vec<(String, Step)>,
 }
 
-fn places(
-    config: &Config,
-    layout: &Layout,
-    known: &Known<'_>,
-    conflicts: &mut Vec<Conflict>,
-) -> BTreeMap<String, Place> {
-    let mut places = BTreeMap::new();
-    for (index, filesystem) in config.storage.filesystems.iter().enumerate() {
-        if filesystems::format_of(filesystem).is_none() {
-            continue;
+impl<'a> Planner<'a> {
+    fn new(config: &'a Config, known: &'a Known<'a>, layout: Layout, observed: &'a Observed) -> Self {
+        Self {
+            taken_down: TakenDown::of_tables(known, &layout),
+            config,
+            known,
+            layout,
+            observed,
+            plan: Plan::empty(Stage::Disks),
+            conflicts: Vec::new(),
+            changed: BTreeSet::new(),
+            marks: BTreeMap::new(),
+            arrays: BTreeMap::new(),
+            volumes: BTreeMap::new(),
+            finished: Vec::new(),
         }
-        let path = Path::new(&filesystem.device);
-        let mut partitions = place::partitions_at(path, &layout.tables, known.disks);
-        let place = match (partitions.pop(), partitions.is_empty()) {
-            (None, _) => Place::Device(path.to_owned()),
-            (Some(partition), true) => Place::Partition(partition),
-            (Some(_), false) => {
-                conflicts.push(Conflict::new(
-                    format!("/storage/filesystems/{index}/device"),
-                    "device-ambiguous",
-                    format!("{} names more than one partition", filesystem.device),
-                    "give the partitions different labels, or name the partition by its number",
-                ));
-                continue;
-            }
-        };
-        places.insert(filesystem.device.clone(), place);
     }
-    places
+
+    /// What a device holds as it was found.
+    fn held(&self, device: &str) -> Held {
+        self.observed.held.get(device).cloned().unwrap_or_default()
+    }
+
+    /// What a device holds once the layers below are in place: nothing where they are made, and `None` where they are
+    /// refused, so that nobody can tell.
+    fn held_now(&self, device: &str, place: &Place) -> Option<Held> {
+        let is_kept = match place {
+            Place::Partition(_) | Place::Device(_) => Some(true),
+            Place::Array(name) => match self.arrays.get(name)? {
+                arrays::Decision::Keep => Some(true),
+                arrays::Decision::Make | arrays::Decision::EraseAndMake => Some(false),
+                arrays::Decision::Refuse => None,
+            },
+            Place::Volume(name) => match self.volumes.get(name)? {
+                volumes::Decision::Keep(_) => Some(true),
+                volumes::Decision::Make | volumes::Decision::EraseAndMake => Some(false),
+                volumes::Decision::Refuse(_) => None,
+            },
+        };
+        Some(if is_kept? {
+            self.held(device)
+        } else {
+            Held::default()
+        })
+    }
+
+    /// Who uses the place now.
+    fn user(&self, place: &Place, held: &Held) -> Option<User> {
+        claims::user(place, held, self.known.disks).cloned()
+    }
+
+    /// Whether the partition carries our mark on the disk as it is now.
+    fn is_unfinished(&self, place: &Place) -> bool {
+        let Place::Partition(partition) = place else {
+            return false;
+        };
+        let Some(Disk {
+            found: Found::Gpt { table, .. },
+            ..
+        }) = self.known.disks.get(&partition.disk)
+        else {
+            return false;
+        };
+        // The same number at another place would be another partition.
+        let start = |entry: &Entry| entry.first.to_bytes(table.sector_size);
+        let marks = Marks::new(self.known.seed, table.disk_guid);
+        table
+            .entries
+            .get(&partition.number)
+            .is_some_and(|entry| marks.is_on(partition.number, entry) && start(entry) == partition.start)
+    }
+
+    /// Has the partition carry our mark until everything is done.
+    fn mark(&mut self, place: &Place) {
+        if let Place::Partition(partition) = place {
+            self.marks
+                .entry(partition.disk.clone())
+                .or_default()
+                .insert(partition.number);
+        }
+    }
+
+    /// Everything in its order: what is in the way goes, tables are written, the layers are made, marks come off.
+    fn finish(mut self) -> Result<Plan, Vec<Conflict>> {
+        if !self.conflicts.is_empty() {
+            return Err(self.conflicts);
+        }
+        let (tables, last) = self.plan_tables();
+        let mut plan = Plan::empty(Stage::Disks);
+        if let Some(step) = self.taken_down.step() {
+            plan.push("/storage", step);
+        }
+        plan.steps.extend(tables.steps);
+        plan.steps.append(&mut self.plan.steps);
+        for (pointer, step) in self.finished {
+            plan.push(pointer, step);
+        }
+        plan.steps.extend(last.steps);
+        if !self.changed.is_empty() {
+            let nodes = self.changed;
+            plan.push("/storage", Step::SettleDevices { nodes });
+        }
+        Ok(plan)
+    }
+
+    /// The first and the last steps of every table: what is written before anything is made on its partitions, and after.
+    fn plan_tables(&mut self) -> (Plan, Plan) {
+        let mut plan = Plan::empty(Stage::Disks);
+        let mut finish = Plan::empty(Stage::Disks);
+        for (index, disk) in self.config.storage.disks.iter().enumerate() {
+            let Some(found) = self.known.disks.get(&disk.device) else {
+                continue;
+            };
+            let named = self.layout.places.values().filter_map(|place| match place {
+                Place::Partition(partition) if partition.disk == disk.device => Some(partition.number),
+                _ => None,
+            });
+            let change = self.layout.tables.get(&disk.device).cloned();
+            let Some(change) = change else { continue };
+            let work = tables::Work {
+                pointer: format!("/storage/disks/{index}"),
+                device: PathBuf::from(&disk.device),
+                disk: found,
+                named: change.slots.iter().map(|slot| slot.number).chain(named).collect(),
+                begun: self.marks.remove(&disk.device).unwrap_or_default(),
+                seed: self.known.seed,
+                change,
+            };
+            self.changed.extend(work.changed());
+            let (write, last) = work.steps();
+            plan.steps.push(write);
+            self.changed.extend(last.is_some().then(|| found.node.clone()));
+            finish.steps.extend(last);
+        }
+        (plan, finish)
+    }
 }
 
-/// Plans the stage. `contents` holds what each place of the layout holds, by the file system's path in the
-/// config; the layout went through [`settle_places`].
+/// Plans the stage; the layout went through [`settle_places`].
 ///
 /// # Errors
-/// Every file system that would have to replace something it may not.
+/// Everything that would have to replace something it may not.
 pub fn plan_disks(
     config: &Config,
     known: &Known<'_>,
     layout: Layout,
-    contents: &BTreeMap<String, Held>,
+    observed: &Observed,
 ) -> Result<Plan, Vec<Conflict>> {
-    let mut conflicts = Vec::new();
-    let mut made = Plan::empty(Stage::Disks);
-    let mut changed: BTreeSet<PathBuf> = BTreeSet::new();
-    let mut marks: BTreeMap<String, BTreeSet<u32>> = BTreeMap::new();
-    for (index, want) in config.storage.filesystems.iter().enumerate() {
-        let (Some(format), Some(place)) = (filesystems::format_of(want), layout.places.get(&want.device))
-        else {
-            continue;
-        };
-        let pointer = format!("/storage/filesystems/{index}");
-        let unfinished = is_unfinished(place, known);
-        let held = contents.get(&want.device).cloned().unwrap_or_default();
-        let content = &held.content;
-        let decision = filesystems::decide(content, want, format, unfinished);
-        if let Decision::Refuse(why) = &decision {
-            conflicts.push(refusal(&pointer, want, why));
-            continue;
-        }
-        let user = claims::user(place, &held, known.disks).filter(|_| decision != Decision::Keep);
-        if let Some(user) = user {
-            conflicts.push(in_use(&pointer, want, user));
-            continue;
-        }
-        let made_here = push_filesystem(
-            &mut made, &pointer, want, format, place, &decision, content, known, &layout, unfinished,
-        );
-        if made_here {
-            changed.insert(place.node());
-            // Where the config lets us erase, a rerun may anyway; and a corrected config must not inherit the leave.
-            if let (Place::Partition(partition), false) = (place, want.wipe_filesystem == Some(true)) {
-                marks
-                    .entry(partition.disk.clone())
-                    .or_default()
-                    .insert(partition.number);
-            }
-        }
-    }
-    if !conflicts.is_empty() {
-        return Err(conflicts);
-    }
-    let (mut plan, mut finish) = plan_tables(config, known, &layout, &mut marks, &mut changed);
-    plan.steps.append(&mut made.steps);
-    plan.steps.append(&mut finish.steps);
-    if !changed.is_empty() {
-        plan.push("/storage", Step::SettleDevices { nodes: changed });
-    }
-    Ok(plan)
+    let mut planner = Planner::new(config, known, layout, observed);
+    planner.plan_arrays();
+    planner.plan_volumes();
+    planner.plan_filesystems();
+    planner.finish()
 }
 
-/// The first and the last steps of every table: what is written before the file systems are made, and after.
-/// `marks` holds the partitions on which one is made, by the disk's path; `changed` gains the nodes for udev.
-fn plan_tables(
+/// Whether this run makes the partition, so that there is no node to look into yet.
+#[must_use]
+pub fn is_new(place: &Place, layout: &Layout) -> bool {
+    places::is_new(place, layout)
+}
+
+/// What is decided of the arrays, as far as it is known what their members hold: an array that is kept can be looked into.
+#[must_use]
+pub fn decide_arrays(
     config: &Config,
     known: &Known<'_>,
     layout: &Layout,
-    marks: &mut BTreeMap<String, BTreeSet<u32>>,
-    changed: &mut BTreeSet<PathBuf>,
-) -> (Plan, Plan) {
-    let mut plan = Plan::empty(Stage::Disks);
-    let mut finish = Plan::empty(Stage::Disks);
-    for (index, disk) in config.storage.disks.iter().enumerate() {
-        let Some(found) = known.disks.get(&disk.device) else {
-            continue;
-        };
-        let named = layout.places.values().filter_map(|place| match place {
-            Place::Partition(partition) if partition.disk == disk.device => Some(partition.number),
-            _ => None,
-        });
-        let change = layout.tables.get(&disk.device).cloned();
-        let Some(change) = change else { continue };
-        let work = tables::Work {
-            pointer: format!("/storage/disks/{index}"),
-            device: PathBuf::from(&disk.device),
-            disk: found,
-            named: change.slots.iter().map(|slot| slot.number).chain(named).collect(),
-            begun: marks.remove(&disk.device).unwrap_or_default(),
-            seed: known.seed,
-            change,
-        };
-        changed.extend(work.changed());
-        let (write, last) = work.steps();
-        plan.steps.push(write);
-        changed.extend(last.is_some().then(|| found.node.clone()));
-        finish.steps.extend(last);
-    }
-    (plan, finish)
+    observed: &Observed,
+) -> BTreeMap<String, arrays::Decision> {
+    let mut planner = Planner::new(config, known, layout.clone(), observed);
+    planner.plan_arrays();
+    planner.arrays
 }
 
-fn in_use(pointer: &str, want: &Filesystem, user: &str) -> Conflict {
-    Conflict::new(
-        pointer,
-        "device-in-use",
-        format!(
-            "cannot make a file system on {}: it is in use by {user}",
-            want.device
-        ),
-        "describe the file system as it is, or name another device",
-    )
-}
-
-fn refusal(pointer: &str, want: &Filesystem, why: &str) -> Conflict {
-    Conflict::new(
-        pointer,
-        "filesystem-differs",
-        format!("{}: {why}", want.device),
-        "set wipeFilesystem to true if the data may go, or correct the config to describe what is there",
-    )
-}
-
-/// Whether the partition carries our mark on the disk as it is now.
-fn is_unfinished(place: &Place, known: &Known<'_>) -> bool {
-    let Place::Partition(partition) = place else {
-        return false;
-    };
-    let Some(Disk {
-        found: Found::Gpt { table, .. },
-        ..
-    }) = known.disks.get(&partition.disk)
-    else {
-        return false;
-    };
-    // The same number at another place would be another partition.
-    let start = |entry: &Entry| entry.first.to_bytes(table.sector_size);
-    let marks = Marks::new(known.seed, table.disk_guid);
-    table
-        .entries
-        .get(&partition.number)
-        .is_some_and(|entry| marks.is_on(partition.number, entry) && start(entry) == partition.start)
+/// What is decided of the volumes, once it is known what their devices hold: a volume that is kept can be opened.
+#[must_use]
+pub fn decide_volumes(
+    config: &Config,
+    known: &Known<'_>,
+    layout: &Layout,
+    observed: &Observed,
+) -> BTreeMap<String, volumes::Decision> {
+    let mut planner = Planner::new(config, known, layout.clone(), observed);
+    planner.plan_arrays();
+    planner.plan_volumes();
+    planner.volumes
 }
 
 /// Whether a partition of the disk carries our mark.
@@ -356,70 +369,6 @@ fn is_marked(known: &Known<'_>, disk: &Disk, number: u32) -> bool {
             .is_some_and(|entry| Marks::new(known.seed, table.disk_guid).is_on(number, entry)),
         Found::Blank | Found::Mbr | Found::Damaged(_) => false,
     }
-}
-
-#[expect(
-    clippy::too_many_arguments,
-    reason = "one call site; the values have no meaning together"
-)]
-fn push_filesystem(
-    plan: &mut Plan,
-    pointer: &str,
-    want: &Filesystem,
-    format: Format,
-    place: &Place,
-    decision: &Decision,
-    content: &Content,
-    known: &Known<'_>,
-    layout: &Layout,
-    unfinished: bool,
-) -> bool {
-    let (device, node) = (PathBuf::from(&want.device), place.node());
-    if *decision == Decision::Keep {
-        plan.push(
-            pointer,
-            Step::KeepFilesystem {
-                device,
-                format: filesystems::name(format).to_owned(),
-            },
-        );
-        return false;
-    }
-    if *decision == Decision::WipeAndMake {
-        let (device, node) = (device.clone(), node.clone());
-        plan.push(
-            pointer,
-            Step::WipeSignatures {
-                device,
-                node,
-                found: in_words(content),
-                unfinished,
-            },
-        );
-    }
-    let medium = match place {
-        Place::Partition(partition) => {
-            let table = layout
-                .tables
-                .get(&partition.disk)
-                .and_then(|change| change.table.as_ref());
-            table.map_or(String::new(), |table| table.disk_guid.to_string())
-        }
-        Place::Device(_) => String::new(),
-    };
-    let derived = known.seed.derive_uuid(&medium, pointer);
-    if let Some(call) = filesystems::mkfs(want, format, &node, &derived) {
-        plan.push(
-            pointer,
-            Step::MakeFilesystem {
-                device,
-                node,
-                format,
-                call,
-            },
-        );
-    }
-    true
 }
 
 fn in_words(content: &Content) -> String {

@@ -19,6 +19,7 @@ use kindling_config_spec::units::{Bytes, SectorSize};
 use serde::{Deserialize, Serialize};
 
 use crate::gpt::{Entry, Extent, Found, Guid, MbrState, Table};
+use crate::inventory::stack::User;
 
 use super::Conflict;
 
@@ -46,14 +47,14 @@ pub struct Request<'a> {
     pub unfinished: &'a dyn Fn(u32) -> bool,
 }
 
-/// Who uses a disk, as messages name it: a mount point or the device that holds it.
+/// Who uses a disk.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct InUse {
     /// Who uses the disk as a whole.
-    pub disk: Option<String>,
+    pub disk: Option<User>,
     /// Partition number to who uses it.
-    pub partitions: BTreeMap<u32, String>,
+    pub partitions: BTreeMap<u32, User>,
 }
 
 /// What happens to a disk. Applied in the order of the fields.

@@ -3,15 +3,18 @@
 //! Every line starts with what happens: `+` made, `~` changed, `-` removed or erased, `=` already so,
 //! `>` run. A line that can destroy data starts with `!`. No content, no hash, no key is ever printed.
 
+use std::collections::BTreeSet;
 use std::fmt::Write;
+use std::path::{Path, PathBuf};
 
 use kindling_config_spec::types::Resource;
 use kindling_config_spec::units::{Bytes, SectorSize};
 
 use super::partitions::{SlotOutcome, SlotStep};
-use super::step::{Before, Content, FileStep, Id, Ownership, PresetLine};
+use super::step::{Before, Content, Erased, FileStep, Id, Ownership, PresetLine, Unlock};
 use super::{Plan, Step, units};
 use crate::gpt::Entry;
+use crate::inventory::stack::{StackKind, Stacked};
 
 /// How many of a plan's steps change something, and how many of those can destroy data.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -116,19 +119,44 @@ fn describe(step: &Step) -> Vec<String> {
                 device.display()
             )]
         }
-        Step::WipeSignatures {
+        Step::TakeDown { stack, erase } => describe_take_down(stack, erase),
+        Step::CreateArray {
             device,
-            found,
-            unfinished,
+            members,
+            call,
             ..
-        } => vec![if *unfinished {
-            format!(
-                "~ {}: erase what an interrupted run left there ({found})",
+        } => {
+            let erased = members
+                .iter()
+                .filter_map(|member| Some(describe_erased(&member.device, member.erase.as_ref()?)));
+            erased
+                .chain([format!("+ {}: {call}", device.display())])
+                .collect()
+        }
+        Step::KeepArray { device } => vec![format!("= {}: the array runs as configured", device.display())],
+        Step::FormatVolume {
+            name,
+            device,
+            erase,
+            calls,
+            ..
+        } => {
+            let erased = erase.as_ref().map(|erase| describe_erased(device, erase));
+            let calls = calls.iter().map(|call| format!("+ {name}: {call}"));
+            erased.into_iter().chain(calls).collect()
+        }
+        Step::KeepVolume { name, device, unlock } => {
+            let by = match unlock {
+                Unlock::Key => "its key",
+                Unlock::Clevis => "clevis",
+            };
+            vec![format!(
+                "= {name}: the volume on {} is there, opened by {by}",
                 device.display()
-            )
-        } else {
-            format!("! {}: erase {found}", device.display())
-        }],
+            )]
+        }
+        Step::FinishVolume { name, .. } => vec![format!("~ {name}: mark the new volume as finished")],
+        Step::WipeSignatures { device, erase, .. } => vec![describe_erased(device, erase)],
         Step::MakeFilesystem { device, call, .. } => vec![format!("+ {}: {call}", device.display())],
         Step::KeepFilesystem { device, format } => vec![format!("= {}: {format} is there", device.display())],
         Step::FinishTable { device, .. } => {
@@ -210,6 +238,27 @@ fn describe(step: &Step) -> Vec<String> {
             )]
         }
         Step::Relabel { paths, .. } => vec![format!("~ label {} paths for SELinux", paths.len())],
+    }
+}
+
+fn describe_take_down(stack: &[Stacked], erase: &BTreeSet<PathBuf>) -> Vec<String> {
+    let stopped = stack.iter().map(|stacked| match stacked.kind {
+        StackKind::Array => format!("- {}: stop the array", stacked.node.display()),
+        StackKind::Mapping => format!("- {}: remove the mapping", stacked.name),
+    });
+    let erased = erase
+        .iter()
+        .map(|node| format!("! {}: erase what made it part of that", node.display()));
+    stopped.chain(erased).collect()
+}
+
+fn describe_erased(device: &Path, erase: &Erased) -> String {
+    let Erased { found, unfinished } = erase;
+    let device = device.display();
+    if *unfinished {
+        format!("~ {device}: erase what an interrupted run left there ({found})")
+    } else {
+        format!("! {device}: erase {found}")
     }
 }
 

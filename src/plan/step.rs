@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::partitions::{KernelChange, Shown, SlotOutcome};
 use crate::gpt;
+use crate::inventory::stack::Stacked;
 use crate::inventory::target::AccountWork;
 use crate::invocation::Invocation;
 
@@ -178,6 +179,36 @@ pub enum Format {
     None,
 }
 
+/// What is erased from a device.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Erased {
+    /// What is there, by name.
+    pub found: String,
+    /// Left behind by an interrupted run of this very config, so not somebody's data.
+    pub unfinished: bool,
+}
+
+/// A member of an array that is made.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Member {
+    /// The path in the config.
+    pub device: PathBuf,
+    /// The node.
+    pub node: PathBuf,
+    /// What is erased first.
+    pub erase: Option<Erased>,
+}
+
+/// What opens an encrypted volume.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Unlock {
+    /// Its key.
+    Key,
+    /// Clevis.
+    Clevis,
+}
+
 /// One line of the account database or one node of the tree as a step leaves it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(tag = "step", rename_all = "kebab-case")]
@@ -211,16 +242,66 @@ pub enum Step {
         /// The partitions that the config uses: a run that was killed may not have told the kernel of each.
         shown: Vec<Shown>,
     },
+    /// Stops arrays and removes mappings that stand on devices which may be wiped.
+    TakeDown {
+        /// What is taken down, in this order.
+        stack: Vec<Stacked>,
+        /// Partitions and disks that the config takes away, and that would bring it back: their signatures go.
+        erase: BTreeSet<PathBuf>,
+    },
+    /// Makes an array.
+    CreateArray {
+        /// As the config names it, below `/dev`.
+        device: PathBuf,
+        /// Its node or the link to it.
+        node: PathBuf,
+        /// Its members, in their order.
+        members: Vec<Member>,
+        /// The call that makes it.
+        call: Invocation,
+    },
+    /// An array that runs as the config asks.
+    KeepArray {
+        /// As the config names it, below `/dev`.
+        device: PathBuf,
+    },
+    /// Makes and opens an encrypted volume.
+    FormatVolume {
+        /// Its name.
+        name: String,
+        /// The path of its device in the config.
+        device: PathBuf,
+        /// The device's node.
+        node: PathBuf,
+        /// What is erased first.
+        erase: Option<Erased>,
+        /// The calls, in order.
+        calls: Vec<Invocation>,
+    },
+    /// An encrypted volume that is there as the config asks. It is open already: else nobody could tell what is in it.
+    KeepVolume {
+        /// Its name.
+        name: String,
+        /// The path of its device in the config.
+        device: PathBuf,
+        /// By what it was opened.
+        unlock: Unlock,
+    },
+    /// Takes the unfinished mark off an encrypted volume.
+    FinishVolume {
+        /// Its name.
+        name: String,
+        /// The call.
+        call: Invocation,
+    },
     /// Erases every signature on a device.
     WipeSignatures {
         /// The path in the config.
         device: PathBuf,
         /// The node.
         node: PathBuf,
-        /// What is there, by name.
-        found: String,
-        /// Left behind by an interrupted run of this very config, so not somebody's data.
-        unfinished: bool,
+        /// What goes.
+        erase: Erased,
     },
     /// Makes a file system.
     MakeFilesystem {

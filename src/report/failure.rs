@@ -99,6 +99,14 @@ impl Failure {
         }
     }
 
+    /// The same record, of `what` that the config asks for at `pointer`; what it said before is why.
+    #[must_use]
+    pub fn at(mut self, pointer: impl AsRef<str>, what: impl Into<String>) -> Self {
+        self.why.insert(0, std::mem::replace(&mut self.what, what.into()));
+        self.place = in_merged(pointer.as_ref());
+        self
+    }
+
     /// A record of a step that failed.
     #[must_use]
     pub fn of_step(stage: Stage, failed: &Failed) -> Self {

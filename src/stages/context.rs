@@ -10,7 +10,7 @@ use kindling_config_spec::types::Config;
 use kindling_platforms::Platform;
 
 use super::{Environment, Options, StageError};
-use crate::apply::Host;
+use crate::apply::{Host, Keys};
 use crate::fetch::{self, Base, Fetcher, Pace, TransportSettings};
 use crate::host::devices;
 use crate::host::http::HttpClient;
@@ -42,6 +42,8 @@ pub struct Context<'a> {
     pub processes: process::System,
     /// Disks.
     pub devices: devices::System,
+    /// Keys of encrypted volumes; the disks stage fills them in.
+    pub keys: Keys,
 }
 
 impl<'a> Context<'a> {
@@ -68,6 +70,7 @@ impl<'a> Context<'a> {
             state,
             fetcher: Fetcher::new(Arc::new(HttpClient::new()), settings, Pace::real()),
             devices: devices::System::new(u128::from_be_bytes(machine.fresh)),
+            keys: Keys::new(),
             machine,
             processes: process::System::new(environment.path.clone()),
         })
@@ -128,6 +131,7 @@ impl<'a> Context<'a> {
         Host {
             processes: &self.processes,
             devices: &self.devices,
+            keys: &self.keys,
             sysroot: None,
             fetcher: Some(&self.fetcher),
             journal: None,

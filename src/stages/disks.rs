@@ -1,30 +1,39 @@
 //! The disks stage. Everything is looked at and planned before the first write.
 
+mod keys;
+pub(super) mod look;
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use kindling_config_spec::types::Config;
 
 use super::{Context, StageError, announce};
-use crate::apply::{Applied, apply};
+use crate::apply::{Applied, Keys, apply};
 use crate::host::devices::{DeviceError, Devices};
 use crate::host::process::Processes;
-use crate::inventory::disks::{Content, Disk, Held, Probe};
+use crate::inventory::disks::{Content, Disk, Probe};
 use crate::inventory::observe;
-use crate::plan::disks::{Known, Layout, Place, plan_disks, plan_layout, settle_places};
+use crate::plan::disks::{Known, Layout, Observed, Place, plan_disks, plan_layout, settle_places};
 use crate::plan::{Plan, Stage};
 use crate::report::Failure;
+use look::{Live, Look};
 
 /// Runs the stage.
 pub(super) fn run(mut context: Context<'_>) -> Result<Applied, StageError> {
     let (config, digest) = context.cached()?;
-    let plan = if is_empty(&config) {
-        Plan::empty(Stage::Disks)
-    } else {
-        plan(&context, &config, &digest)?
-    };
+    if is_empty(&config) {
+        announce(&Plan::empty(Stage::Disks))?;
+        context.save()?;
+        return Ok(Applied::default());
+    }
+    context.keys = keys::keys(&config, &context.fetcher)?;
+    let left = keys::left(&context.state);
+    let plan = plan(&context, &config, &digest, &left)?;
+    keys::ask_servers(&config, &plan, &context.fetcher)?;
     announce(&plan)?;
     let applied = apply(&plan, &context.host()).map_err(|failed| Failure::of_step(Stage::Disks, &failed))?;
+    keys::hand_over(&config, &context.keys, &left, &plan, &mut context.state)?;
     context.save()?;
     Ok(applied)
 }
@@ -38,7 +47,7 @@ fn is_empty(config: &Config) -> bool {
         && storage.filesystems.is_empty()
 }
 
-fn plan(context: &Context<'_>, config: &Config, digest: &str) -> Result<Plan, Failure> {
+fn plan(context: &Context<'_>, config: &Config, digest: &str, left: &Keys) -> Result<Plan, Failure> {
     let devices = &context.devices;
     let named: Vec<PathBuf> = config
         .storage
@@ -61,33 +70,29 @@ fn plan(context: &Context<'_>, config: &Config, digest: &str) -> Result<Plan, Fa
         seed: &seed,
         fresh: context.machine.fresh,
     };
-    plan_known(config, &known, devices, &|place| {
-        probe(&context.processes, devices, &place.probe())
-    })
+    let live = Live {
+        processes: &context.processes,
+        devices,
+        keys: &context.keys,
+        left,
+    };
+    plan_known(config, &known, devices, &live).map(|(plan, _)| plan)
 }
 
-/// Plans for the disks that were read; waits for every other device the config puts a file system on.
-/// `content` says what a place holds.
+/// Plans for the disks that were read; waits for every other device the config names. `look` says what the places hold.
 pub(super) fn plan_known(
     config: &Config,
     known: &Known<'_>,
     devices: &dyn Devices,
-    content: &dyn Fn(&Place) -> Result<Content, Failure>,
-) -> Result<Plan, Failure> {
+    look: &dyn Look,
+) -> Result<(Plan, Observed), Failure> {
     let refused = |conflicts: Vec<_>| Failure::of_conflicts(Stage::Disks, &conflicts);
     let mut layout = plan_layout(config, known).map_err(refused)?;
     resolve(&mut layout, devices).map_err(|error| device_failure(&error))?;
     let layout = settle_places(config, known, layout).map_err(refused)?;
-    let mut contents: BTreeMap<String, Held> = BTreeMap::new();
-    for (device, place) in &layout.places {
-        let user = match place {
-            Place::Device(node) => devices.used_by(node).map_err(|error| device_failure(&error))?,
-            Place::Partition(_) => None,
-        };
-        let content = content(place)?;
-        contents.insert(device.clone(), Held { content, user });
-    }
-    plan_disks(config, known, layout, &contents).map_err(refused)
+    let observed = look::observe(config, known, &layout, look)?;
+    let plan = plan_disks(config, known, layout, &observed).map_err(refused)?;
+    Ok((plan, observed))
 }
 
 /// What a disk holds beside a table, where the table does not tell.
@@ -128,7 +133,7 @@ fn resolve(layout: &mut Layout, devices: &dyn Devices) -> Result<(), DeviceError
         .values()
         .filter_map(|place| match place {
             Place::Device(path) => Some(path.clone()),
-            Place::Partition(_) => None,
+            Place::Partition(_) | Place::Array(_) | Place::Volume(_) => None,
         })
         .collect();
     devices.wait_for(&others)?;
@@ -140,7 +145,7 @@ fn resolve(layout: &mut Layout, devices: &dyn Devices) -> Result<(), DeviceError
     Ok(())
 }
 
-fn device_failure(error: &DeviceError) -> Failure {
+pub(super) fn device_failure(error: &DeviceError) -> Failure {
     let (code, next) = match error {
         DeviceError::Missing { .. } => (
             "device-missing",

@@ -1,5 +1,7 @@
 //! What a whole first boot would do, without doing any of it.
 
+mod guess;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -14,14 +16,14 @@ use serde::Serialize;
 use super::{Environment, disks};
 use crate::fetch::{Fetcher, Pace, TransportSettings};
 use crate::gpt::Found;
-use crate::host::devices::{DeviceError, Devices, System};
+use crate::host::devices::{Devices, System};
 use crate::host::http::HttpClient;
 use crate::host::journal::Journal;
 use crate::host::machine::Machine;
 use crate::host::process;
 use crate::host::sysroot::Sysroot;
 use crate::identity::{Seed, sha256_hex_of};
-use crate::inventory::disks::{Content, Disk, Probe};
+use crate::inventory::disks::{Content, Disk};
 use crate::inventory::mounts::MountPoints;
 use crate::inventory::observe;
 use crate::inventory::recorded::Recorded;
@@ -29,11 +31,10 @@ use crate::inventory::target::Target;
 use crate::plan::disks::{Known, Place, plan_layout};
 use crate::plan::map::{DiskMap, Filesystem, map};
 use crate::plan::partitions::InUse;
-use crate::plan::partitions::Shown;
-use crate::plan::step::TableWrite;
 use crate::plan::{Plan, Stage, Step, files, filesystems, kargs, mounts, show};
 use crate::render::{First, RenderError, render};
 use crate::report::Failure;
+use guess::{Guess, Lookup};
 
 /// A disk that is not on this machine is assumed blank and at least this large.
 const ASSUMED_DISK: u64 = 8 << 30;
@@ -196,23 +197,16 @@ impl DryRun {
             seed: &seed,
             fresh: machine.fresh,
         };
-        let content = |place: &Place| match (place, inventory) {
-            (Place::Partition(partition), _)
-                if disks.get(&partition.disk).is_some_and(|disk| disk.assumed) =>
-            {
-                Ok(Content::Blank)
-            }
-            (Place::Partition(partition), Some(inventory)) => {
-                Ok(inventory.content(partition).cloned().unwrap_or_default())
-            }
-            (Place::Device(node), Some(inventory)) => {
-                let recorded = inventory.disk(node).map(|recorded| recorded.disk.content.clone());
-                Ok(recorded.unwrap_or_default())
-            }
-            (Place::Device(node), None) if !node.exists() => Ok(Content::Blank),
-            (place, None) => disks::probe(processes, &devices, &place.probe()),
+        let look = Guess {
+            processes,
+            devices: &devices,
+            inventory,
+            disks: &disks,
         };
-        let plan = disks::plan_known(config, &known, &devices, &content)?;
+        let (plan, observed) = disks::plan_known(config, &known, &devices, &look)?;
+        self.assumptions.extend(observed.unseen.iter().map(|device| {
+            format!("{device} is in a volume that is closed: it holds what the config asks for")
+        }));
         self.assumptions.extend(unrecorded(config, &known, inventory));
         let absent = devices.absent.into_inner().unwrap_or_default();
         self.assumptions.extend(
@@ -314,9 +308,7 @@ fn filesystem(device: &str, plan: &Plan) -> Option<Filesystem> {
     let mut erases = false;
     for planned in &plan.steps {
         match &planned.step {
-            Step::WipeSignatures {
-                device, unfinished, ..
-            } if is_that(device) => erases = !unfinished,
+            Step::WipeSignatures { device, erase, .. } if is_that(device) => erases = !erase.unfinished,
             Step::MakeFilesystem { device, format, .. } if is_that(device) => {
                 found = Some((filesystems::name(*format).to_owned(), true));
             }
@@ -410,71 +402,4 @@ fn unrecorded(config: &Config, known: &Known<'_>, inventory: Option<&Recorded>) 
         )
     })
     .collect()
-}
-
-/// Devices of this machine or of an inventory, where one that is not there is noted and taken as blank. It writes
-/// nothing.
-struct Lookup<'a> {
-    system: System,
-    inventory: Option<&'a Recorded>,
-    absent: Mutex<Vec<PathBuf>>,
-}
-
-impl Devices for Lookup<'_> {
-    fn wait_for(&self, _devices: &[PathBuf]) -> Result<(), DeviceError> {
-        Ok(())
-    }
-
-    fn node(&self, device: &Path) -> Result<PathBuf, DeviceError> {
-        let node = match self.inventory {
-            Some(inventory) => inventory.disk(device).map(|recorded| recorded.disk.node.clone()),
-            None => self.system.node(device).ok(),
-        };
-        Ok(node.unwrap_or_else(|| {
-            if let Ok(mut absent) = self.absent.lock() {
-                absent.push(device.to_owned());
-            }
-            device.to_owned()
-        }))
-    }
-
-    fn disk(&self, device: &Path) -> Result<Disk, DeviceError> {
-        let Some(inventory) = self.inventory else {
-            return self.system.disk(device);
-        };
-        let recorded = inventory.disk(device).map(|recorded| recorded.disk.clone());
-        recorded.ok_or_else(|| DeviceError::Missing {
-            missing: vec![device.to_owned()],
-            waited: Duration::ZERO,
-        })
-    }
-
-    fn readable(&self, probe: &Probe) -> Result<(), DeviceError> {
-        self.system.readable(probe)
-    }
-
-    fn used_by(&self, node: &Path) -> Result<Option<String>, DeviceError> {
-        if let Some(inventory) = self.inventory {
-            Ok(inventory.user(node))
-        } else if node.exists() {
-            self.system.used_by(node)
-        } else {
-            Ok(None)
-        }
-    }
-
-    fn write_table(&self, node: &Path, _write: &TableWrite) -> Result<(), DeviceError> {
-        Err(DeviceError::Missing {
-            missing: vec![node.to_owned()],
-            waited: Duration::ZERO,
-        })
-    }
-
-    fn hold(&self, _node: &Path, _shown: &[Shown]) -> Result<(), DeviceError> {
-        Ok(())
-    }
-
-    fn settle(&self, _nodes: &[PathBuf]) -> Result<(), DeviceError> {
-        Ok(())
-    }
 }

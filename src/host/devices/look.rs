@@ -12,6 +12,7 @@ use kindling_config_spec::units::{Bytes, MIB};
 
 use super::{block, usage};
 use crate::inventory::disks::Probe;
+use crate::inventory::stack::{Mapping, User};
 
 /// Reads the first and the last MiB of what a probe covers. That `blkid` finds nothing there says nothing by itself: its
 /// status is the same where it cannot open or read the device (blkid(8), "EXIT STATUS").
@@ -69,12 +70,26 @@ fn links_below(dir: &Path, node: &Path, depth: u32, found: &mut BTreeSet<PathBuf
 }
 
 /// Who uses a device or one of its partitions. What is no block device is used by nobody the kernel knows of.
-pub(super) fn user_of(node: &Path) -> io::Result<Option<String>> {
+pub(super) fn user_of(node: &Path) -> io::Result<Option<User>> {
     if !std::fs::metadata(node)?.file_type().is_block_device() {
         return Ok(None);
     }
     let in_use = usage::of(node)?;
     Ok(in_use.disk.or_else(|| in_use.partitions.into_values().next()))
+}
+
+/// The mapping of that name: its node, and what it stands on.
+pub(super) fn mapping(name: &str) -> io::Result<Option<Mapping>> {
+    for entry in std::fs::read_dir("/sys/class/block")? {
+        let entry = entry?;
+        let found = std::fs::read_to_string(entry.path().join("dm/name"));
+        if found.is_ok_and(|found| found.trim_end_matches('\n') == name) {
+            let node = Path::new("/dev").join(entry.file_name());
+            let below = usage::below(&node)?;
+            return Ok(Some(Mapping { node, below }));
+        }
+    }
+    Ok(None)
 }
 
 /// Of a block device, or of the file that stands for one.

@@ -5,8 +5,10 @@ use std::path::{Path, PathBuf};
 
 use kindling_config_spec::types::Config;
 
+use super::places::{Use, uses};
 use super::{Known, Layout, Place};
 use crate::inventory::disks::{Disk, Held};
+use crate::inventory::stack::User;
 use crate::plan::Conflict;
 use crate::plan::partitions::{SlotStep, TableChange};
 use crate::plan::place::{self, number_of};
@@ -40,8 +42,7 @@ pub fn settle_places(
 ) -> Result<Layout, Vec<Conflict>> {
     let mut conflicts = Vec::new();
     let mut first: BTreeMap<PathBuf, &str> = BTreeMap::new();
-    for (index, filesystem) in config.storage.filesystems.iter().enumerate() {
-        let (device, pointer) = (&filesystem.device, format!("/storage/filesystems/{index}/device"));
+    for Use { pointer, device, .. } in uses(config) {
         let Some(place) = layout.places.get_mut(device) else {
             continue;
         };
@@ -125,9 +126,9 @@ fn partition_at(
 }
 
 /// Who uses the place now.
-pub(super) fn user<'a>(place: &Place, held: &'a Held, disks: &'a BTreeMap<String, Disk>) -> Option<&'a str> {
-    let by = match place {
-        Place::Device(_) => held.user.as_ref(),
+pub(super) fn user<'a>(place: &Place, held: &'a Held, disks: &'a BTreeMap<String, Disk>) -> Option<&'a User> {
+    match place {
+        Place::Device(_) | Place::Array(_) | Place::Volume(_) => held.user.as_ref(),
         Place::Partition(partition) => disks.get(&partition.disk).and_then(|disk| {
             let whole = disk.in_use.disk.as_ref();
             let parts = &disk.in_use.partitions;
@@ -135,6 +136,5 @@ pub(super) fn user<'a>(place: &Place, held: &'a Held, disks: &'a BTreeMap<String
                 .get(&partition.number)
                 .or(whole.filter(|_| parts.is_empty()))
         }),
-    };
-    by.map(String::as_str)
+    }
 }

@@ -50,6 +50,8 @@ struct Case {
     config: Config,
     disks: BTreeMap<String, Disk>,
     contents: BTreeMap<String, Held>,
+    /// Everything else that was found.
+    observed: Observed,
     seed: Seed,
     /// Paths that lead elsewhere.
     links: BTreeMap<PathBuf, PathBuf>,
@@ -63,6 +65,7 @@ impl Case {
             config,
             disks: BTreeMap::new(),
             contents: BTreeMap::new(),
+            observed: Observed::default(),
             seed: Seed::new("machine", "config"),
             links: BTreeMap::new(),
         };
@@ -106,7 +109,11 @@ impl Case {
             }
         }
         let layout = settle_places(&self.config, &known, layout)?;
-        plan_disks(&self.config, &known, layout, &self.contents)
+        let observed = Observed {
+            held: self.contents.clone(),
+            ..self.observed.clone()
+        };
+        plan_disks(&self.config, &known, layout, &observed)
     }
 
     fn codes(&self) -> Vec<&'static str> {
@@ -215,9 +222,9 @@ fn an_interrupted_run_goes_on_and_takes_its_mark_off() {
     let plan = case.plan().unwrap();
     assert_eq!(finished(&plan), [BTreeSet::from([1])]);
     assert!(
-        plan.steps
-            .iter()
-            .any(|planned| matches!(planned.step, Step::WipeSignatures { unfinished: true, .. }))
+        plan.steps.iter().any(
+            |planned| matches!(planned.step, Step::WipeSignatures { ref erase, .. } if erase.unfinished)
+        )
     );
     let last = plan.steps.iter().rev().find_map(|planned| match &planned.step {
         Step::FinishTable { table, .. } => Some(table),

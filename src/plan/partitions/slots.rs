@@ -199,9 +199,13 @@ fn decide_one(
     };
     let step = decide(existing.map(|_| differences.agreement()), want.exists, may)
         .map_err(|refusal| refusal_conflict(request, slot, refusal, &differences))?;
-    if let (SlotStep::Delete | SlotStep::Replace | SlotStep::Resize, Some(user)) =
-        (step, request.in_use.partitions.get(&number))
-    {
+    // Who may wipe the partition may take down what stands on it, as long as nobody uses that.
+    let in_the_way = request.in_use.partitions.get(&number).filter(|user| match step {
+        SlotStep::Delete | SlotStep::Replace => user.stack.is_empty(),
+        SlotStep::Resize => true,
+        SlotStep::Nothing | SlotStep::Keep | SlotStep::Create => false,
+    });
+    if let Some(user) = in_the_way {
         return Err(Conflict::new(
             &want.pointer,
             "partition-in-use",

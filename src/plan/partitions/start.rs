@@ -3,6 +3,7 @@
 use kindling_config_spec::units::Bytes;
 
 use crate::gpt::{CopyState, Extent, Found, Health, MbrChange, Side, Table, erase};
+use crate::inventory::stack::User;
 
 use super::want::Want;
 use super::{Conflict, KernelChange, Request, TableChange};
@@ -39,11 +40,12 @@ pub(super) fn choose(request: &Request<'_>, wants: &[Want]) -> Result<Start, Vec
 
 /// A disk used as a whole is not for us. One of which some partitions are used may be changed elsewhere.
 fn disk_in_use(request: &Request<'_>) -> Option<Conflict> {
+    let may_go = |user: &User| request.disk.wipe_table == Some(true) && !user.stack.is_empty();
     let user = request
         .in_use
         .disk
         .as_ref()
-        .filter(|_| request.in_use.partitions.is_empty())?;
+        .filter(|user| request.in_use.partitions.is_empty() && !may_go(user))?;
     Some(Conflict::new(
         &request.pointer,
         "disk-in-use",
@@ -53,15 +55,17 @@ fn disk_in_use(request: &Request<'_>) -> Option<Conflict> {
 }
 
 fn wipe_in_use(request: &Request<'_>) -> Option<Conflict> {
-    if request.in_use.partitions.is_empty() {
-        return None;
-    }
+    // Arrays and mappings that nobody uses are taken down.
     let users: Vec<String> = request
         .in_use
         .partitions
         .iter()
+        .filter(|(_, user)| user.stack.is_empty())
         .map(|(number, user)| format!("{number} by {user}"))
         .collect();
+    if users.is_empty() {
+        return None;
+    }
     Some(Conflict::new(
         format!("{}/wipeTable", request.pointer),
         "table-in-use",

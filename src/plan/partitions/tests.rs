@@ -640,7 +640,7 @@ fn partitions_in_use_are_not_changed_but_others_are() {
         let mut case = Case::new(disk_with(&[(1, 1, 10), (2, 11, 10)]), partitions);
         case.in_use.partitions = numbers
             .iter()
-            .map(|&number| (number, "/sysroot".to_owned()))
+            .map(|&number| (number, User::from("/sysroot")))
             .collect();
         case
     };

@@ -26,6 +26,13 @@ clean_up() {
         umount --recursive "$WORK" 2>/dev/null || break
     done
     rm -rf "$WORK" /run/ignition /run/ignition.json /run/kindling
+    take_down
+}
+
+# take_down: no mapping and no array of this guest is left.
+take_down() {
+    dmsetup remove_all --force >/dev/null 2>&1 || true
+    mdadm --stop --scan >/dev/null 2>&1 || true
 }
 
 # blank DISK: no data, no signatures, no partitions.
@@ -51,6 +58,12 @@ boot() {
     for name in fetch-offline kargs disks mount files umount; do
         stage "$name"
     done
+}
+
+# afresh: the stages begin as after a boot: no cached config, no state.
+afresh() {
+    rm -rf /run/ignition /run/ignition.json /run/kindling
+    stage fetch-offline
 }
 
 # fails COMMAND…: succeeds when the command fails; its output goes to $WORK/said as well.

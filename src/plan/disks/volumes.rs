@@ -1,0 +1,477 @@
+//! What becomes of each encrypted volume: kept, made, or refused. The table stands in docs/semantics.md
+//! (engine.md 4.4.5, and decision 11 for what is different).
+
+use std::path::{Path, PathBuf};
+
+use kindling_config_spec::types::{Clevis, Luks};
+use serde_json::{Map, Value, json};
+
+use super::places::{self, Place, volume_node};
+use super::{Planner, in_words};
+use crate::identity::{Seed, hex};
+use crate::inventory::disks::{Content, Held, Signature};
+use crate::invocation::{Invocation, Program};
+use crate::plan::step::{Erased, Unlock};
+use crate::plan::{Conflict, Step};
+
+/// What happens to one volume.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Decision {
+    /// It is there, and is opened.
+    Keep(Unlock),
+    /// It is made on a device without any signature.
+    Make,
+    /// What is there is erased first.
+    EraseAndMake,
+    /// Something is there that nobody allowed us to erase.
+    Refuse(String),
+}
+
+/// What the device holds, seen from one volume of the config.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Holds {
+    /// No signature.
+    Nothing,
+    /// A volume of this provisioning whose key is not stored yet, or a partition that carries its mark.
+    Unfinished,
+    /// The same, but an earlier run of this boot came to its end and handed the key over.
+    HandedOver,
+    /// A complete volume that this provisioning made and bound.
+    Bound,
+    /// A volume that agrees with the config, whose key the config gives.
+    Agreeing,
+    /// A volume that does not, or whose key nobody has: why.
+    Differing(String),
+    /// Anything else: what.
+    Other(String),
+}
+
+/// Decides one volume.
+pub(super) fn decide(holds: Holds, may_wipe: bool) -> Decision {
+    match (holds, may_wipe) {
+        (Holds::Nothing, _) => Decision::Make,
+        (Holds::HandedOver, false) => Decision::Keep(Unlock::Key),
+        (Holds::Bound, false) => Decision::Keep(Unlock::Clevis),
+        (Holds::Agreeing, false) => Decision::Keep(Unlock::Key),
+        (Holds::Differing(why) | Holds::Other(why), false) => Decision::Refuse(why),
+        (Holds::Unfinished, _) | (_, true) => Decision::EraseAndMake,
+    }
+}
+
+/// What a probe of the volume tells besides its signature.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Facts {
+    /// The header has the flag `allow-discards`.
+    pub allow_discards: bool,
+    /// An earlier run of this boot left a key in the state, and it opens the volume.
+    pub handed_over: bool,
+}
+
+impl Planner<'_> {
+    /// Decides every volume, and adds its steps.
+    pub(super) fn plan_volumes(&mut self) {
+        let config = self.config;
+        for (index, want) in config.storage.luks.iter().enumerate() {
+            let pointer = format!("/storage/luks/{index}");
+            let Some((device, place)) = self.device_of(want) else {
+                continue;
+            };
+            let Some(held) = self.held_now(&device, &place) else {
+                continue;
+            };
+            let holds = self.volume_holds(want, &pointer, &place, &held.content);
+            let decision = decide(holds, want.wipe_volume == Some(true));
+            self.volumes.insert(want.name.clone(), decision.clone());
+            match &decision {
+                Decision::Keep(unlock) => self.plan.push(
+                    &pointer,
+                    Step::KeepVolume {
+                        name: want.name.clone(),
+                        device: PathBuf::from(&device),
+                        unlock: *unlock,
+                    },
+                ),
+                Decision::Make | Decision::EraseAndMake => {
+                    self.make_volume(want, &pointer, (&device, &place), &held, decision == Decision::EraseAndMake);
+                }
+                Decision::Refuse(why) => self.conflicts.push(Conflict::new(
+                    &pointer,
+                    "volume-differs",
+                    format!("{device}: {why}"),
+                    "set wipeVolume to true if the data may go, or correct the config to describe what is there",
+                )),
+            }
+        }
+    }
+
+    fn device_of(&self, want: &Luks) -> Option<(String, Place)> {
+        let device = want.device.clone()?;
+        let place = self.layout.places.get(&device)?.clone();
+        Some((device, place))
+    }
+
+    fn volume_holds(&self, want: &Luks, pointer: &str, place: &Place, content: &Content) -> Holds {
+        let found = match content {
+            Content::Blank => return Holds::Nothing,
+            _ if self.is_unfinished(place) => return Holds::Unfinished,
+            Content::Known(found) if found.kind == "crypto_LUKS" => found,
+            content => return Holds::Other(format!("it holds {}", in_words(content))),
+        };
+        let facts = self.observed.volumes.get(&want.name).copied().unwrap_or_default();
+        let medium = places::medium(&Place::Volume(want.name.clone()), self.config, &self.layout);
+        let own = Own::new(self.known.seed, &medium, pointer);
+        if found.subsystem.as_deref() == Some(own.mark.as_str()) {
+            return if facts.handed_over {
+                Holds::HandedOver
+            } else {
+                Holds::Unfinished
+            };
+        }
+        if places::is_new(place, &self.layout) {
+            let why = "it will lie where a LUKS volume is, on a partition that this run makes anew: it cannot be opened";
+            return Holds::Differing(why.to_owned());
+        }
+        if is_bound(&want.clevis) && open_uuid(want) && found.uuid.as_deref() == Some(own.uuid.as_str()) {
+            return Holds::Bound;
+        }
+        match volume_difference(want, found, facts) {
+            None => Holds::Agreeing,
+            Some(why) => Holds::Differing(why),
+        }
+    }
+
+    fn make_volume(&mut self, want: &Luks, pointer: &str, at: (&str, &Place), held: &Held, erases: bool) {
+        let (device, place) = at;
+        let unfinished = want.wipe_volume != Some(true);
+        if let Some(user) = self.user(place, held) {
+            if user.stack.is_empty() || !erases {
+                self.conflicts.push(Conflict::new(
+                    pointer,
+                    "device-in-use",
+                    format!(
+                        "cannot make the volume {} on {device}: it is in use by {user}",
+                        want.name
+                    ),
+                    "describe the volume as it is, or name another device",
+                ));
+            } else {
+                self.taken_down.add(&user);
+            }
+        }
+        if let Some(mapping) = self.observed.mappings.get(&want.name)
+            && !self.taken_down.has(&mapping.node)
+        {
+            self.conflicts.push(Conflict::new(
+                pointer,
+                "volume-name-taken",
+                format!(
+                    "cannot open the volume {}: {} has that name, and is made of another device",
+                    want.name,
+                    mapping.node.display()
+                ),
+                "give the volume another name, or close what has this one",
+            ));
+        }
+        if uses_card(want) && self.observed.card_queues.is_empty() {
+            self.conflicts.push(Conflict::new(
+                format!("{pointer}/cex"),
+                "crypto-card-missing",
+                format!(
+                    "the volume {} wants a crypto card, and no queue of one is in CCA mode here",
+                    want.name
+                ),
+                "give the machine a crypto card in CCA coprocessor mode, or leave cex out",
+            ));
+        }
+        let medium = places::medium(&Place::Volume(want.name.clone()), self.config, &self.layout);
+        let own = Own::new(self.known.seed, &medium, pointer);
+        let node = place.node();
+        self.changed.insert(node.clone());
+        self.changed.insert(volume_node(&want.name));
+        if unfinished {
+            self.mark(place);
+        }
+        let mark = (!sets(&want.options, "--subsystem", None)).then_some(own.mark.as_str());
+        self.plan.push(
+            pointer,
+            Step::FormatVolume {
+                name: want.name.clone(),
+                device: PathBuf::from(device),
+                node: node.clone(),
+                erase: erases.then(|| Erased {
+                    found: in_words(&held.content),
+                    unfinished,
+                }),
+                calls: calls(want, &node, &own.uuid, mark, &self.observed.card_queues),
+            },
+        );
+        // The key of a volume that nothing else unlocks must be stored first: that is the files stage's to say.
+        if mark.is_some() && (is_bound(&want.clevis) || has_key(want)) {
+            self.finished.push((
+                pointer.to_owned(),
+                Step::FinishVolume {
+                    name: want.name.clone(),
+                    call: finish(want.label.as_deref(), &node),
+                },
+            ));
+        }
+    }
+}
+
+/// What is this provisioning's own about a volume.
+struct Own {
+    /// Its UUID, where the config leaves it open.
+    uuid: String,
+    /// The mark in its header until its key is stored: atomic with the header, gone with it. 41 bytes of the 47 there are.
+    mark: String,
+}
+
+impl Own {
+    fn new(seed: &Seed, medium: &str, pointer: &str) -> Self {
+        Self {
+            uuid: seed.derive_uuid(medium, pointer),
+            mark: format!(
+                "{MARK}{}",
+                hex(&seed.derive(medium, &format!("{pointer}/unfinished")))
+            ),
+        }
+    }
+}
+
+/// What the mark of every unfinished volume starts with.
+pub const MARK: &str = "kindling:";
+
+/// Takes the mark off a volume; the label must be given again, or it goes too (cryptsetup-config(8)).
+#[must_use]
+pub fn finish(label: Option<&str>, node: &Path) -> Invocation {
+    Invocation::new(Program::Cryptsetup)
+        .args(["config", "--label", label.unwrap_or_default(), "--subsystem", ""])
+        .arg(node.as_os_str())
+}
+
+/// Whether clevis unlocks the volume.
+#[must_use]
+pub fn is_bound(clevis: &Clevis) -> bool {
+    let set = |text: &Option<String>| text.as_deref().is_some_and(|text| !text.is_empty());
+    !clevis.tang.is_empty() || clevis.tpm2 == Some(true) || set(&clevis.custom.pin)
+}
+
+/// Whether the config gives the key.
+#[must_use]
+pub fn has_key(want: &Luks) -> bool {
+    want.key_file
+        .source
+        .as_deref()
+        .is_some_and(|source| !source.is_empty())
+}
+
+/// Whether a crypto card protects the key.
+#[must_use]
+pub fn uses_card(want: &Luks) -> bool {
+    want.cex.enabled == Some(true)
+}
+
+fn open_uuid(want: &Luks) -> bool {
+    want.uuid.as_deref().is_none_or(str::is_empty) && !sets(&want.options, "--uuid", None)
+}
+
+fn sets(options: &[String], long: &str, short: Option<&str>) -> bool {
+    options
+        .iter()
+        .any(|option| option.starts_with(long) || short.is_some_and(|short| option.starts_with(short)))
+}
+
+/// Why a LUKS volume cannot be reused, or `None` (engine.md 4.4.5, "Reuse conditions").
+fn volume_difference(want: &Luks, found: &Signature, facts: Facts) -> Option<String> {
+    let named = |value: Option<&str>| value.map_or("none".to_owned(), |value| format!("{value:?}"));
+    let wanted = |value: &Option<String>| value.clone().filter(|value| !value.is_empty());
+    if found.version.as_deref() == Some("1") {
+        return Some("it holds a LUKS volume of version 1; only version 2 can be reused".to_owned());
+    }
+    if is_bound(&want.clevis) {
+        return Some("it holds a LUKS volume, and one with clevis is never reused".to_owned());
+    }
+    if !has_key(want) {
+        return Some("it holds a LUKS volume, and the config gives no key that could open it".to_owned());
+    }
+    match (wanted(&want.label), wanted(&want.uuid)) {
+        (Some(label), _) if found.label.as_deref() != Some(&label) => Some(format!(
+            "it holds a LUKS volume with the label {}, and the config asks for {label:?}",
+            named(found.label.as_deref())
+        )),
+        (_, Some(uuid)) if found.uuid.as_deref() != Some(&uuid) => Some(format!(
+            "it holds a LUKS volume with the UUID {}, and the config asks for {uuid}",
+            found.uuid.as_deref().unwrap_or("none")
+        )),
+        _ if facts.allow_discards != (want.discard == Some(true)) => Some(format!(
+            "it holds a LUKS volume that {} discards, and the config asks for the opposite",
+            if facts.allow_discards {
+                "allows"
+            } else {
+                "does not allow"
+            }
+        )),
+        _ => None,
+    }
+}
+
+/// Everything that makes one volume, in order.
+fn calls(want: &Luks, node: &Path, own_uuid: &str, mark: Option<&str>, queues: &[String]) -> Vec<Invocation> {
+    let mut calls = Vec::new();
+    let card = uses_card(want).then(|| secure_key(&want.name));
+    if card.is_some() {
+        calls.push(generate_secure_key(&want.name, queues));
+    }
+    calls.push(format(want, node, own_uuid, mark, card.as_deref()));
+    if card.is_some() {
+        let call = Invocation::new(Program::ZkeyCryptsetup)
+            .args(["setvp"])
+            .arg(node.as_os_str());
+        calls.push(call.arg("--key-file").key());
+    }
+    calls.push(open(want, node));
+    if let Some((pin, config)) = pin(&want.clevis) {
+        let call = Invocation::new(Program::Clevis)
+            .args(["luks", "bind", "-f", "-k"])
+            .key();
+        let call = call.arg("-d").arg(node.as_os_str()).arg(pin);
+        // What a pin of the user's own is told may be a secret.
+        calls.push(if is_custom(&want.clevis) {
+            call.secret(config)
+        } else {
+            call.arg(config)
+        });
+        if is_provable(&want.clevis) {
+            calls.push(Invocation::new(Program::Cryptsetup).args(["luksClose", &want.name]));
+            calls.push(unlock(&want.name, node));
+        }
+        if !has_key(want) {
+            let call = Invocation::new(Program::Cryptsetup)
+                .arg("luksRemoveKey")
+                .arg(node.as_os_str());
+            calls.push(call.key());
+        }
+    }
+    calls
+}
+
+fn format(want: &Luks, node: &Path, own_uuid: &str, mark: Option<&str>, card: Option<&Path>) -> Invocation {
+    let given = |value: &Option<String>| value.clone().filter(|value| !value.is_empty());
+    let own_uuid = open_uuid(want).then(|| own_uuid.to_owned());
+    let call = Invocation::new(Program::Cryptsetup)
+        .args(["luksFormat", "--type", "luks2", "--key-file"])
+        .key()
+        .option("--label", given(&want.label))
+        .option("--uuid", given(&want.uuid).or(own_uuid))
+        .option("--subsystem", mark)
+        .args(&want.options)
+        .arg(node.as_os_str());
+    match card {
+        None => call,
+        Some(key) => call
+            .arg("--volume-key-file")
+            .arg(key.as_os_str())
+            .args(["--cipher", "paes-xts-plain64", "--key-size"])
+            .bits_of(key),
+    }
+}
+
+/// The call that opens a volume with its key. What it allows is stored in the header, so that later boots need not say.
+#[must_use]
+pub fn open(want: &Luks, node: &Path) -> Invocation {
+    Invocation::new(Program::Cryptsetup)
+        .arg("luksOpen")
+        .arg(node.as_os_str())
+        .args([&want.name, "--key-file"])
+        .key()
+        .arg("--persistent")
+        .flag("--allow-discards", want.discard == Some(true))
+        .args(&want.open_options)
+}
+
+/// The call that finds out whether a key opens a volume.
+#[must_use]
+pub fn try_key(node: &Path) -> Invocation {
+    let call = Invocation::new(Program::Cryptsetup).args(["open", "--test-passphrase"]);
+    call.arg(node.as_os_str()).arg("--key-file").key()
+}
+
+/// The call by which clevis opens a volume.
+#[must_use]
+pub fn unlock(name: &str, node: &Path) -> Invocation {
+    let call = Invocation::new(Program::Clevis).args(["luks", "unlock", "-d"]);
+    call.arg(node.as_os_str()).args(["-n", name])
+}
+
+/// Where the secure key of a crypto card is kept.
+#[must_use]
+pub fn secure_key(name: &str) -> PathBuf {
+    PathBuf::from(format!("/etc/zkey/repository/ignition-luks-{name}.skey"))
+}
+
+fn generate_secure_key(name: &str, queues: &[String]) -> Invocation {
+    Invocation::new(Program::Zkey)
+        .args(["generate", "--name", &format!("ignition-luks-{name}")])
+        .args(["--key-type", "CCA-AESCIPHER", "--xts"])
+        .args([
+            "--description",
+            &format!("the volume {name} of the first boot's config"),
+            "--apqns",
+        ])
+        .arg(queues.join(","))
+}
+
+fn is_custom(clevis: &Clevis) -> bool {
+    clevis.custom.pin.as_deref().is_some_and(|pin| !pin.is_empty())
+}
+
+/// The pin and what it is told; `None` without clevis.
+fn pin(clevis: &Clevis) -> Option<(String, String)> {
+    if !is_bound(clevis) {
+        return None;
+    }
+    if let Some(pin) = clevis.custom.pin.clone().filter(|pin| !pin.is_empty()) {
+        return Some((pin, clevis.custom.config.clone().unwrap_or_default()));
+    }
+    let servers: Vec<Value> = clevis.tang.iter().map(server).collect();
+    let mut pins = Map::new();
+    if !servers.is_empty() {
+        pins.insert("tang".to_owned(), Value::Array(servers));
+    }
+    if clevis.tpm2 == Some(true) {
+        pins.insert("tpm2".to_owned(), json!({}));
+    }
+    let config = json!({"pins": pins, "t": threshold(clevis)});
+    Some(("sss".to_owned(), config.to_string()))
+}
+
+fn server(tang: &kindling_config_spec::types::Tang) -> Value {
+    let mut server = Map::new();
+    server.insert("url".to_owned(), Value::from(tang.url.clone()));
+    if let Some(thumbprint) = tang.thumbprint.clone().filter(|text| !text.is_empty()) {
+        server.insert("thp".to_owned(), Value::from(thumbprint));
+    }
+    if let Some(advertisement) = tang.advertisement.as_deref().filter(|text| !text.is_empty()) {
+        // The rules have seen that it is JSON.
+        let parsed = serde_json::from_str(advertisement).unwrap_or_default();
+        server.insert("adv".to_owned(), parsed);
+    }
+    Value::Object(server)
+}
+
+fn threshold(clevis: &Clevis) -> i64 {
+    clevis.threshold.filter(|threshold| *threshold != 0).unwrap_or(1)
+}
+
+/// Whether enough of what unlocks the volume is at hand to prove that it does: servers that must be asked, and the TPM.
+fn is_provable(clevis: &Clevis) -> bool {
+    let asked = clevis
+        .tang
+        .iter()
+        .filter(|tang| tang.advertisement.as_deref().is_none_or(str::is_empty));
+    let at_hand = asked.count() + usize::from(clevis.tpm2 == Some(true));
+    !is_custom(clevis) && i64::try_from(at_hand).is_ok_and(|at_hand| at_hand >= threshold(clevis))
+}
+
+#[cfg(test)]
+mod tests;

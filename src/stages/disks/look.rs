@@ -1,0 +1,311 @@
+//! Looks into the places of a config, layer by layer: what an array or a volume holds is seen only once it runs or is open.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use kindling_config_spec::types::{Config, Luks};
+
+use super::{device_failure, probe};
+use crate::apply::Keys;
+use crate::host::devices::Devices;
+use crate::host::process::Processes;
+use crate::inventory::disks::{Content, Held};
+use crate::inventory::observe;
+use crate::inventory::stack::{Mapping, RunningArray, User};
+use crate::invocation::{Invocation, Program};
+use crate::plan::Stage;
+use crate::plan::disks::volumes::{self, Facts, has_key};
+use crate::plan::disks::{
+    Known, Layout, Observed, Place, array_node, arrays, decide_arrays, decide_volumes, is_new, volume_node,
+};
+use crate::plan::step::Unlock;
+use crate::report::Failure;
+
+/// How the machine is looked at: [`Live`], or what a dry run may do. None of it changes a byte of anybody's data.
+pub(in crate::stages) trait Look {
+    /// What a place holds.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    fn content(&self, place: &Place) -> Result<Content, Failure>;
+
+    /// Who uses a device.
+    ///
+    /// # Errors
+    /// When the kernel does not say.
+    fn user(&self, node: &Path) -> Result<Option<User>, Failure>;
+
+    /// The array that a device is a member of.
+    ///
+    /// # Errors
+    /// When it does not answer.
+    fn array_on(&self, node: &Path) -> Result<Option<RunningArray>, Failure>;
+
+    /// Has an array run that consists of these members.
+    fn assemble(&self, node: &Path, members: &[PathBuf]);
+
+    /// The mapping of that name.
+    ///
+    /// # Errors
+    /// When the kernel does not say.
+    fn mapping(&self, name: &str) -> Result<Option<Mapping>, Failure>;
+
+    /// What the header of a volume tells.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    fn volume(&self, want: &Luks, node: &Path) -> Result<Facts, Failure>;
+
+    /// Opens a volume that is kept. Says whether one can look into it now.
+    ///
+    /// # Errors
+    /// When its key does not open it.
+    fn open(&self, index: usize, want: &Luks, node: &Path, unlock: Unlock) -> Result<bool, Failure>;
+}
+
+/// Everything the plan must know of the places in the layout.
+///
+/// # Errors
+/// Those of [`Look`].
+pub(super) fn observe(
+    config: &Config,
+    known: &Known<'_>,
+    layout: &Layout,
+    look: &dyn Look,
+) -> Result<Observed, Failure> {
+    let mut observed = Observed::default();
+    for (device, place) in &layout.places {
+        if matches!(place, Place::Partition(_) | Place::Device(_)) {
+            observed.held.insert(device.clone(), held(place, look)?);
+        }
+    }
+    running_arrays(config, layout, look, &mut observed)?;
+    let arrays = assembled(config, known, layout, look, &mut observed)?;
+    for (device, place) in &layout.places {
+        let is_kept = |name: &str| arrays.get(name) == Some(&arrays::Decision::Keep);
+        if matches!(place, Place::Array(name) if is_kept(name)) {
+            observed.held.insert(device.clone(), held(place, look)?);
+        }
+    }
+    volumes_of(config, known, layout, look, &mut observed)?;
+    Ok(observed)
+}
+
+fn held(place: &Place, look: &dyn Look) -> Result<Held, Failure> {
+    let user = match place {
+        // The disk tells.
+        Place::Partition(_) => None,
+        Place::Device(_) | Place::Array(_) | Place::Volume(_) => look.user(&place.node())?,
+    };
+    let content = look.content(place)?;
+    Ok(Held { content, user })
+}
+
+fn running_arrays(
+    config: &Config,
+    layout: &Layout,
+    look: &dyn Look,
+    observed: &mut Observed,
+) -> Result<(), Failure> {
+    for want in &config.storage.raid {
+        for place in want.devices.iter().filter_map(|device| layout.places.get(device)) {
+            if let Some(array) = look.array_on(&place.node())? {
+                observed.arrays.insert(want.name.clone(), array);
+                break;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The decisions on the arrays, once those are assembled that may be what the config asks for and do not run.
+fn assembled(
+    config: &Config,
+    known: &Known<'_>,
+    layout: &Layout,
+    look: &dyn Look,
+    observed: &mut Observed,
+) -> Result<BTreeMap<String, arrays::Decision>, Failure> {
+    let decisions = decide_arrays(config, known, layout, observed);
+    let mut tried = false;
+    for want in &config.storage.raid {
+        let places = || want.devices.iter().filter_map(|device| layout.places.get(device));
+        let is_member = |device: &String| match observed.held.get(device).map(|held| &held.content) {
+            Some(Content::Known(found)) => found.kind == "linux_raid_member",
+            _ => false,
+        };
+        let is_idle = !observed.arrays.contains_key(&want.name);
+        let is_refused = decisions.get(&want.name) == Some(&arrays::Decision::Refuse);
+        if is_idle && is_refused && want.devices.iter().all(is_member) {
+            let nodes: Vec<PathBuf> = places().map(Place::node).collect();
+            look.assemble(&array_node(&want.name), &nodes);
+            tried = true;
+        }
+    }
+    if !tried {
+        return Ok(decisions);
+    }
+    running_arrays(config, layout, look, observed)?;
+    Ok(decide_arrays(config, known, layout, observed))
+}
+
+fn volumes_of(
+    config: &Config,
+    known: &Known<'_>,
+    layout: &Layout,
+    look: &dyn Look,
+    observed: &mut Observed,
+) -> Result<(), Failure> {
+    let volumes = config.storage.luks.iter().enumerate();
+    let placed =
+        volumes.filter_map(|(index, want)| Some((index, want, layout.places.get(want.device.as_deref()?)?)));
+    let placed: Vec<_> = placed.collect();
+    for (_, want, place) in &placed {
+        let node = place.node();
+        let content = want.device.as_ref().and_then(|device| observed.held.get(device));
+        if let Some(Content::Known(found)) = content.map(|held| &held.content)
+            && found.kind == "crypto_LUKS"
+            && found.version.as_deref() != Some("1")
+            && !is_new(place, layout)
+        {
+            observed
+                .volumes
+                .insert(want.name.clone(), look.volume(want, &node)?);
+        }
+        if let Some(mapping) = look
+            .mapping(&want.name)?
+            .filter(|mapping| !mapping.below.contains(&node))
+        {
+            observed.mappings.insert(want.name.clone(), mapping);
+        }
+    }
+    let decisions = decide_volumes(config, known, layout, observed);
+    for (index, want, place) in placed {
+        let Some(volumes::Decision::Keep(unlock)) = decisions.get(&want.name) else {
+            continue;
+        };
+        let is_open = look.open(index, want, &place.node(), *unlock)?;
+        let inside = layout
+            .places
+            .iter()
+            .filter(|(_, place)| **place == Place::Volume(want.name.clone()));
+        for (device, place) in inside {
+            if is_open {
+                observed.held.insert(device.clone(), held(place, look)?);
+            } else {
+                observed.unseen.insert(device.clone());
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The running machine.
+pub(super) struct Live<'a> {
+    pub(super) processes: &'a dyn Processes,
+    pub(super) devices: &'a dyn Devices,
+    pub(super) keys: &'a Keys,
+    /// Keys that an earlier run of this boot left in the state.
+    pub(super) left: &'a Keys,
+}
+
+impl Look for Live<'_> {
+    fn content(&self, place: &Place) -> Result<Content, Failure> {
+        probe(self.processes, self.devices, &place.probe())
+    }
+
+    fn user(&self, node: &Path) -> Result<Option<User>, Failure> {
+        self.devices.used_by(node).map_err(|error| device_failure(&error))
+    }
+
+    fn array_on(&self, node: &Path) -> Result<Option<RunningArray>, Failure> {
+        array_on(self.processes, self.devices, node)
+    }
+
+    fn assemble(&self, node: &Path, members: &[PathBuf]) {
+        // Without `--run` and `--force`, so that only a whole array is started.
+        let call = Invocation::new(Program::Mdadm)
+            .arg("--assemble")
+            .arg(node)
+            .args(["--homehost", "any"])
+            .args(members);
+        if let Err(error) = self.processes.run(&call) {
+            tracing::warn!("the array {} cannot be started: {error}", node.display());
+        }
+    }
+
+    fn mapping(&self, name: &str) -> Result<Option<Mapping>, Failure> {
+        self.devices.mapping(name).map_err(|error| device_failure(&error))
+    }
+
+    fn volume(&self, want: &Luks, node: &Path) -> Result<Facts, Failure> {
+        if !self.devices.is_there(node) {
+            return Ok(Facts::default());
+        }
+        let facts = observe::volume(self.processes, node).map_err(|error| {
+            let next = "check the device".to_owned();
+            Failure::of(Stage::Disks, "device-unreadable", &error, next)
+        })?;
+        let left = self.left.get(&want.name);
+        let handed_over = left.is_some_and(|key| {
+            let call = volumes::try_key(node).with_key(Some(key));
+            self.processes.run(&call).is_ok()
+        });
+        Ok(Facts { handed_over, ..facts })
+    }
+
+    fn open(&self, index: usize, want: &Luks, node: &Path, unlock: Unlock) -> Result<bool, Failure> {
+        let is_open = self
+            .mapping(&want.name)?
+            .is_some_and(|mapping| mapping.below.contains(node));
+        let key = match unlock {
+            Unlock::Key => self
+                .left
+                .get(&want.name)
+                .filter(|_| !has_key(want))
+                .or(self.keys.get(&want.name)),
+            Unlock::Clevis => None,
+        };
+        let call = match (unlock, is_open) {
+            (Unlock::Clevis, true) => return Ok(true),
+            (Unlock::Clevis, false) => volumes::unlock(&want.name, node),
+            (Unlock::Key, true) => volumes::try_key(node).with_key(key),
+            (Unlock::Key, false) => volumes::open(want, node).with_key(key),
+        };
+        self.processes.run(&call).map_err(|error| {
+            let next =
+                "check the keyFile of the volume, or set wipeVolume to true if the data may go".to_owned();
+            let failure = Failure::of(Stage::Disks, "volume-not-opened", &error, next);
+            failure.at(
+                format!("/storage/luks/{index}"),
+                format!("cannot open the volume {}", want.name),
+            )
+        })?;
+        let node = volume_node(&want.name);
+        self.devices
+            .wait_for(&[node])
+            .map_err(|error| device_failure(&error))?;
+        Ok(true)
+    }
+}
+
+/// The array that a device is a member of.
+pub(in crate::stages) fn array_on(
+    processes: &dyn Processes,
+    devices: &dyn Devices,
+    node: &Path,
+) -> Result<Option<RunningArray>, Failure> {
+    let nodes = devices.arrays_on(node).map_err(|error| device_failure(&error))?;
+    let Some(node) = nodes.into_iter().next() else {
+        return Ok(None);
+    };
+    let call = Invocation::new(Program::Mdadm)
+        .args(["--detail", "--export"])
+        .arg(&node);
+    let answer = processes.status(&call).map_err(|error| {
+        let next = format!("check the array {}", node.display());
+        Failure::of(Stage::Disks, "device-unreadable", &error, next)
+    })?;
+    // An array that is half assembled has no answer, and is none.
+    Ok(RunningArray::parse(node, &String::from_utf8_lossy(&answer.stdout)).filter(|_| answer.status == 0))
+}
