@@ -119,9 +119,19 @@ fn step(host: &Host<'_>, planned: &Planned) -> Result<Outcome, Failed> {
     done.map_err(|error| failed(planned, error))
 }
 
-/// Erases every signature on a device, and looks once more: one that came back later would be the data of a machine that
-/// is gone.
+/// Erases every signature on a device that may be wiped. Meanwhile udev does not look at it.
 pub(super) fn wipe(host: &Host<'_>, node: &Path) -> Result<Outcome, ApplyError> {
+    let _locks = host.devices.lock(&[node.to_owned()])?;
+    erase(host, node)
+}
+
+/// Erases every signature on a locked device, and looks once more: one that came back later would be the data of a machine
+/// that is gone.
+pub(super) fn erase(host: &Host<'_>, node: &Path) -> Result<Outcome, ApplyError> {
+    // udev may have started one since the plan looked: it does at each event of a member.
+    for array in host.devices.arrays_on(node)? {
+        run(host, &stacks::stop(&array))?;
+    }
     let erase = Invocation::new(Program::Wipefs)
         .args(["--all", "--force"])
         .arg(node.as_os_str());

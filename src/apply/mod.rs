@@ -163,12 +163,9 @@ fn programs(step: &Step) -> BTreeSet<Program> {
 }
 
 fn failed(planned: &crate::plan::step::Planned, error: ApplyError) -> Failed {
-    let mut plan = Plan::empty(Stage::Files);
-    plan.steps.push(planned.clone());
-    let step = show::lines(&plan).into_iter().next().unwrap_or_default();
     Failed {
         pointer: planned.pointer.clone(),
-        step,
+        step: show::headline(&planned.step),
         error,
     }
 }

@@ -16,13 +16,15 @@ pub(super) fn take_down(
     stack: &[Stacked],
     erase: &BTreeSet<PathBuf>,
 ) -> Result<Outcome, ApplyError> {
+    let erased: Vec<PathBuf> = erase.iter().cloned().collect();
+    let _locks = host.devices.lock(&erased)?;
     for stacked in stack {
         // Taking down what stands on it may have taken it along, as the last volume of a group does.
         if !host.devices.is_there(&stacked.node) {
             continue;
         }
         let call = match stacked.kind {
-            StackKind::Array => Invocation::new(Program::Mdadm).arg("--stop").arg(&stacked.node),
+            StackKind::Array => stop(&stacked.node),
             StackKind::Mapping => {
                 Invocation::new(Program::Dmsetup).args(["remove", "--retry", &stacked.name])
             }
@@ -30,9 +32,14 @@ pub(super) fn take_down(
         host.processes.run(&call)?;
     }
     for node in erase {
-        disks::wipe(host, node)?;
+        disks::erase(host, node)?;
     }
     Ok(Outcome::Changed)
+}
+
+/// The call that stops an array.
+pub(super) fn stop(node: &Path) -> Invocation {
+    Invocation::new(Program::Mdadm).arg("--stop").arg(node)
 }
 
 /// Makes an array of members without signatures, and waits for its node.
@@ -42,10 +49,13 @@ pub(super) fn create_array(
     members: &[Member],
     call: &Invocation,
 ) -> Result<Outcome, ApplyError> {
+    let nodes: Vec<PathBuf> = members.iter().map(|member| member.node.clone()).collect();
+    let locks = host.devices.lock(&nodes)?;
     for member in members.iter().filter(|member| member.erase.is_some()) {
-        disks::wipe(host, &member.node)?;
+        disks::erase(host, &member.node)?;
     }
     host.processes.run(call)?;
+    drop(locks);
     host.devices.wait_for(&[node.to_owned()])?;
     // What the members held further in can show through a new array.
     disks::wipe(host, node)

@@ -13,6 +13,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
+use nix::fcntl::Flock;
+
 use kindling_config_spec::units::{Bytes, SectorSize};
 
 pub use kernel::whole_disks;
@@ -142,6 +144,13 @@ pub trait Devices: Sync {
     /// Whether the kernel has a device of that node.
     fn is_there(&self, node: &Path) -> bool;
 
+    /// Locks the disks that the nodes are, or are partitions of: until the locks are dropped, udev does not look at any of
+    /// their partitions, and starts no array of them.
+    ///
+    /// # Errors
+    /// `Locked`, `Io`.
+    fn lock(&self, nodes: &[PathBuf]) -> Result<Locks, DeviceError>;
+
     /// The arrays that a device is a member of, running or not.
     ///
     /// # Errors
@@ -174,6 +183,10 @@ pub trait Devices: Sync {
     /// `Missing` names those it did not finish with.
     fn settle(&self, nodes: &[PathBuf]) -> Result<(), DeviceError>;
 }
+
+/// Locks on disks, held until this is dropped.
+#[derive(Default)]
+pub struct Locks(#[expect(dead_code, reason = "held for what dropping them does")] Vec<Flock<File>>);
 
 /// Devices of the running kernel.
 pub struct System {
@@ -314,7 +327,21 @@ impl Devices for System {
         sysfs(&node).exists()
     }
 
+    fn lock(&self, nodes: &[PathBuf]) -> Result<Locks, DeviceError> {
+        let disks: Result<BTreeSet<PathBuf>, DeviceError> = nodes
+            .iter()
+            .map(|node| Ok(kernel::disk_of(&self.node(node)?)))
+            .collect();
+        // In the order of their names, so that no two of us wait for each other.
+        let locked = disks?.into_iter().map(|disk| {
+            let file = File::open(&disk).map_err(failed("open", &disk))?;
+            lock(file, &disk, Sharing::Nobody)
+        });
+        locked.collect::<Result<_, _>>().map(Locks)
+    }
+
     fn arrays_on(&self, node: &Path) -> Result<Vec<PathBuf>, DeviceError> {
+        let node = &node.canonicalize().unwrap_or_else(|_| node.to_owned());
         if !self.is_there(node) {
             return Ok(Vec::new());
         }

@@ -81,6 +81,22 @@ pub fn source(resource: &Resource) -> String {
     }
 }
 
+/// The line of a step that says what it is for.
+#[must_use]
+pub fn headline(step: &Step) -> String {
+    let mut lines = describe(step);
+    let at = match step {
+        Step::CreateArray { members, .. } => members.iter().filter(|member| member.erase.is_some()).count(),
+        Step::FormatVolume { erase, .. } => usize::from(erase.is_some()),
+        _ => 0,
+    };
+    if at < lines.len() {
+        lines.swap_remove(at)
+    } else {
+        String::new()
+    }
+}
+
 /// One line for each step, more for a partition table.
 fn describe(step: &Step) -> Vec<String> {
     match step {

@@ -150,6 +150,19 @@ fn kernel_shows(number: u32, partition: &Path, told: block::Change) -> bool {
     }
 }
 
+/// The disk that a node is, or is a partition of.
+pub(super) fn disk_of(node: &Path) -> PathBuf {
+    let dir = sysfs(node);
+    let parent = || {
+        let real = dir.canonicalize().ok()?;
+        Some(Path::new("/dev").join(real.parent()?.file_name()?))
+    };
+    let is_partition = dir.join("partition").exists();
+    parent()
+        .filter(|_| is_partition)
+        .unwrap_or_else(|| node.to_owned())
+}
+
 pub(super) fn sysfs(node: &Path) -> PathBuf {
     Path::new("/sys/class/block").join(node.file_name().unwrap_or_default())
 }

@@ -67,7 +67,7 @@ impl Planner<'_> {
         let config = self.config;
         for (index, want) in config.storage.raid.iter().enumerate() {
             let pointer = format!("/storage/raid/{index}");
-            let members = self.members(want, &pointer);
+            let members = self.members(want);
             let holds = self.holds(want, &members);
             let may_wipe = members
                 .iter()
@@ -90,22 +90,17 @@ impl Planner<'_> {
         }
     }
 
-    fn members(&self, want: &Raid, pointer: &str) -> Vec<Found> {
-        let ours = self.array_uuid(want, pointer);
+    fn members(&self, want: &Raid) -> Vec<Found> {
         let found = want.devices.iter().filter_map(|device| {
             let place = self.layout.places.get(device)?;
             let held = self.held(device);
-            let is_member = |uuid: &str| plain_uuid(uuid) == ours;
-            let ours = match &held.content {
-                Content::Known(known) => known.kind == MEMBER && known.uuid.as_deref().is_some_and(is_member),
-                Content::Blank | Content::Ambiguous(_) => false,
-            };
             Some(Found {
                 device: device.clone(),
                 place: place.clone(),
                 user: self.user(place, &held),
                 content: held.content,
-                ours: ours || self.is_unfinished(place),
+                // Only the mark says so. The UUID alone may be that of an array that has been in use for years.
+                ours: self.is_unfinished(place),
                 may_wipe: places::may_wipe(place, self.config, &self.layout),
             })
         });
@@ -113,7 +108,7 @@ impl Planner<'_> {
     }
 
     fn holds(&self, want: &Raid, members: &[Found]) -> Holds {
-        let marked = members.iter().any(|member| self.is_unfinished(&member.place));
+        let marked = members.iter().any(|member| member.ours);
         let new = members
             .iter()
             .any(|member| places::is_new(&member.place, &self.layout));

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use kindling_config_spec::types::Luks;
 
-use crate::host::devices::{DeviceError, Devices, System};
+use crate::host::devices::{DeviceError, Devices, Locks, System};
 use crate::host::process;
 use crate::inventory::disks::{Content, Disk, Probe};
 use crate::inventory::observe;
@@ -144,6 +144,10 @@ impl Devices for Lookup<'_> {
 
     fn is_there(&self, node: &Path) -> bool {
         self.inventory.is_none() && self.system.is_there(node)
+    }
+
+    fn lock(&self, _nodes: &[PathBuf]) -> Result<Locks, DeviceError> {
+        Ok(Locks::default())
     }
 
     fn arrays_on(&self, node: &Path) -> Result<Vec<PathBuf>, DeviceError> {
