@@ -7,6 +7,8 @@ use crate::inventory::disks::Signature;
 use crate::plan::partitions::InUse;
 use crate::plan::show;
 
+mod layers;
+
 const DISK: &str = "/dev/vdb";
 
 fn partition(number: i64, label: &str) -> Partition {

@@ -36,8 +36,8 @@ pub(super) enum Holds {
     Unfinished,
     /// The same, but an earlier run of this boot came to its end and handed the key over.
     HandedOver,
-    /// A complete volume that this provisioning made and bound.
-    Bound,
+    /// A complete volume that this provisioning made and bound; what opens it.
+    Bound(Unlock),
     /// A volume that agrees with the config, whose key the config gives.
     Agreeing,
     /// A volume that does not, or whose key nobody has: why.
@@ -51,7 +51,7 @@ pub(super) fn decide(holds: Holds, may_wipe: bool) -> Decision {
     match (holds, may_wipe) {
         (Holds::Nothing, _) => Decision::Make,
         (Holds::HandedOver, false) => Decision::Keep(Unlock::Key),
-        (Holds::Bound, false) => Decision::Keep(Unlock::Clevis),
+        (Holds::Bound(unlock), false) => Decision::Keep(unlock),
         (Holds::Agreeing, false) => Decision::Keep(Unlock::Key),
         (Holds::Differing(why) | Holds::Other(why), false) => Decision::Refuse(why),
         (Holds::Unfinished, _) | (_, true) => Decision::EraseAndMake,
@@ -132,7 +132,8 @@ impl Planner<'_> {
             return Holds::Differing(why.to_owned());
         }
         if is_bound(&want.clevis) && open_uuid(want) && found.uuid.as_deref() == Some(own.uuid.as_str()) {
-            return Holds::Bound;
+            let is_given = has_key(want);
+            return Holds::Bound(if is_given { Unlock::Key } else { Unlock::Clevis });
         }
         match volume_difference(want, found, facts) {
             None => Holds::Agreeing,

@@ -44,11 +44,11 @@ pub(in crate::stages) trait Look {
     /// Has an array run that consists of these members.
     fn assemble(&self, node: &Path, members: &[PathBuf]);
 
-    /// The mapping of that name.
+    /// The mapping of that name, and whether it stands on `node`.
     ///
     /// # Errors
     /// When the kernel does not say.
-    fn mapping(&self, name: &str) -> Result<Option<Mapping>, Failure>;
+    fn mapping(&self, name: &str, node: &Path) -> Result<Option<(Mapping, bool)>, Failure>;
 
     /// What the header of a volume tells.
     ///
@@ -172,10 +172,7 @@ fn volumes_of(
                 .volumes
                 .insert(want.name.clone(), look.volume(want, &node)?);
         }
-        if let Some(mapping) = look
-            .mapping(&want.name)?
-            .filter(|mapping| !mapping.below.contains(&node))
-        {
+        if let Some((mapping, false)) = look.mapping(&want.name, &node)? {
             observed.mappings.insert(want.name.clone(), mapping);
         }
     }
@@ -234,8 +231,8 @@ impl Look for Live<'_> {
         }
     }
 
-    fn mapping(&self, name: &str) -> Result<Option<Mapping>, Failure> {
-        self.devices.mapping(name).map_err(|error| device_failure(&error))
+    fn mapping(&self, name: &str, node: &Path) -> Result<Option<(Mapping, bool)>, Failure> {
+        mapping(self.devices, name, node)
     }
 
     fn volume(&self, want: &Luks, node: &Path) -> Result<Facts, Failure> {
@@ -255,9 +252,7 @@ impl Look for Live<'_> {
     }
 
     fn open(&self, index: usize, want: &Luks, node: &Path, unlock: Unlock) -> Result<bool, Failure> {
-        let is_open = self
-            .mapping(&want.name)?
-            .is_some_and(|mapping| mapping.below.contains(node));
+        let is_open = matches!(self.mapping(&want.name, node)?, Some((_, true)));
         let key = match unlock {
             Unlock::Key => self
                 .left
@@ -287,6 +282,20 @@ impl Look for Live<'_> {
             .map_err(|error| device_failure(&error))?;
         Ok(true)
     }
+}
+
+/// The mapping of that name, and whether it stands on `node`, which may be a link.
+pub(in crate::stages) fn mapping(
+    devices: &dyn Devices,
+    name: &str,
+    node: &Path,
+) -> Result<Option<(Mapping, bool)>, Failure> {
+    let found = devices.mapping(name).map_err(|error| device_failure(&error))?;
+    let real = devices.node(node).unwrap_or_else(|_| node.to_owned());
+    Ok(found.map(|mapping| {
+        let is_on_it = mapping.below.contains(&real);
+        (mapping, is_on_it)
+    }))
 }
 
 /// The array that a device is a member of.

@@ -67,10 +67,8 @@ impl Look for Guess<'_> {
 
     fn assemble(&self, _node: &Path, _members: &[PathBuf]) {}
 
-    fn mapping(&self, name: &str) -> Result<Option<Mapping>, Failure> {
-        self.devices
-            .mapping(name)
-            .map_err(|error| disks::device_failure(&error))
+    fn mapping(&self, name: &str, node: &Path) -> Result<Option<(Mapping, bool)>, Failure> {
+        look::mapping(self.devices, name, node)
     }
 
     fn volume(&self, _want: &Luks, node: &Path) -> Result<Facts, Failure> {
@@ -84,9 +82,7 @@ impl Look for Guess<'_> {
     }
 
     fn open(&self, _index: usize, want: &Luks, node: &Path, _unlock: Unlock) -> Result<bool, Failure> {
-        Ok(self
-            .mapping(&want.name)?
-            .is_some_and(|mapping| mapping.below.contains(node)))
+        Ok(matches!(self.mapping(&want.name, node)?, Some((_, true))))
     }
 }
 

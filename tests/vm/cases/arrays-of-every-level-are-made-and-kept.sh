@@ -39,6 +39,8 @@ for row in linear:2:0:linear raid0:2:0:raid0 stripe:2:0:raid0 mirror:2:0:raid1 r
     grep -q "^MD_DEVICES=$((members - spares))$" "$WORK/first"
     equals "spares of $level" "$(mdadm --detail /dev/md/data | grep -c '[^-]spare')" "$spares"
     equals "marks" "$(sfdisk --dump "$DISK_512" | grep -c attrs)" 0
+    # Stopped, as after a boot without the rules that start arrays, it is started and kept.
+    [ "$level" != raid1 ] || mdadm --stop /dev/md/data
     afresh
     stage disks
     equals "the array of level $level" "$(facts)" "$(cat "$WORK/first")"
@@ -46,9 +48,4 @@ for row in linear:2:0:linear raid0:2:0:raid0 stripe:2:0:raid0 mirror:2:0:raid1 r
     mount -o ro /dev/md/data "$WORK/look"
     equals "the marker on $level" "$(cat "$WORK/look/marker")" "on the array"
     umount "$WORK/look"
-    # Stopped, as after a boot without the rules that start arrays, it is started and kept.
-    mdadm --stop /dev/md/data
-    afresh
-    stage disks
-    equals "the array of level $level, started" "$(facts)" "$(cat "$WORK/first")"
 done

@@ -48,7 +48,10 @@ fn the_page_decides_a_volume_as_the_code_does() {
         (Holds::Nothing, "nothing"),
         (Holds::Unfinished, "what an interrupted run left"),
         (Holds::HandedOver, "this boot's own volume, its key handed over"),
-        (Holds::Bound, "this provisioning's own volume, bound by clevis"),
+        (
+            Holds::Bound(Unlock::Clevis),
+            "this provisioning's own volume, bound by clevis",
+        ),
         (Holds::Agreeing, "a LUKS2 volume that agrees"),
         (Holds::Differing(why()), "any other LUKS volume"),
         (Holds::Other(why()), "anything else"),
