@@ -20,6 +20,10 @@ installkernel() {
         qemu_fw_cfg virtio_blk virtio_scsi virtio_net virtio_pci sd_mod sr_mod \
         isofs udf vfat nls_cp437 nls_iso8859_1 nls_ascii nls_utf8 \
         ext4 xfs loop
+    # Arrays and encrypted volumes that a config may ask for; the TPM that may unlock them.
+    hostonly='' instmods \
+        linear raid0 raid1 raid10 raid456 dm_mod dm_crypt \
+        =crypto tpm_tis tpm_crb
 }
 
 install() {
@@ -31,6 +35,22 @@ install() {
     # A stub that refuses. A distribution that can edit its kernel arguments installs its own over it.
     inst_script "$moddir/ignition-kargs-helper" /usr/sbin/ignition-kargs-helper
     # kindling-programs: end
+
+    # What clevis calls to bind a volume, and the rules by which udev links arrays and mappings and starts arrays.
+    inst_multiple -o \
+        clevis-encrypt clevis-encrypt-sss clevis-encrypt-tang clevis-encrypt-tpm2 clevis-encrypt-null \
+        clevis-decrypt clevis-decrypt-sss clevis-decrypt-tang clevis-decrypt-tpm2 clevis-decrypt-null \
+        clevis-luks-bind clevis-luks-unlock clevis-luks-list clevis-luks-pass clevis-luks-common-functions \
+        jose curl pwmake mktemp tpm2_create tpm2_createprimary tpm2_createpolicy tpm2_flushcontext tpm2_load \
+        tpm2_pcrlist tpm2_pcrread tpm2_policypcr tpm2_unseal bash cat cut grep head sed seq sort tail tr uniq
+    inst_libdir_file 'libtss2-tcti-device.so*'
+    inst_rules 01-md-raid-creating.rules 63-md-raid-arrays.rules 64-md-raid-assembly.rules \
+        10-dm.rules 55-dm.rules 13-dm-disk.rules 60-persistent-storage-dm.rules 95-dm-notify.rules 64-btrfs-dm.rules
+    # Clevis draws its keys with a tool that wants a dictionary, which an initramfs has not.
+    if [ -d "$dracutsysrootdir/etc/security" ]; then
+        mkdir -p "$initdir/etc/security/pwquality.conf.d"
+        echo 'dictcheck = 0' >"$initdir/etc/security/pwquality.conf.d/kindling.conf"
+    fi
 
     inst_binary "$moddir/kindling" /usr/bin/kindling
     ln_r /usr/bin/kindling /usr/bin/ignition

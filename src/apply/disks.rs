@@ -6,8 +6,9 @@ use std::sync::Mutex;
 
 use super::{Applied, ApplyError, Failed, Host, Outcome, failed, stacks};
 use crate::gpt::Table;
+use crate::host::probe::{self, ProbeError};
 use crate::inventory::disks::{Content, Probe};
-use crate::inventory::observe::{self, ObserveError};
+
 use crate::invocation::{Invocation, Program};
 use crate::plan::step::{Planned, TableWrite};
 use crate::plan::{Plan, Step};
@@ -136,17 +137,16 @@ pub(super) fn erase(host: &Host<'_>, node: &Path) -> Result<Outcome, ApplyError>
         .args(["--all", "--force"])
         .arg(node.as_os_str());
     run(host, &erase)?;
-    let probe = Probe {
+    let whole = Probe {
         node: node.to_owned(),
         range: None,
     };
-    match observe::content(host.processes, host.devices, &probe) {
+    match probe::content(host.processes, host.devices, &whole) {
         Ok(Content::Blank) => Ok(Outcome::Changed),
         Ok(Content::Known(signature)) => Err(stays(node, signature.kind)),
         Ok(Content::Ambiguous(kinds)) => Err(stays(node, kinds.join(" and "))),
-        Err(ObserveError::Probe { source, .. }) => Err(source.into()),
-        Err(ObserveError::Unreadable(error)) => Err(error.into()),
-        Err(_) => Err(ApplyError::Unprepared { what: "the target" }),
+        Err(ProbeError::Program { source, .. }) => Err(source.into()),
+        Err(ProbeError::Unreadable(error)) => Err(error.into()),
     }
 }
 

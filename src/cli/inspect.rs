@@ -8,9 +8,10 @@ use kindling_config_spec::units::SectorSize;
 
 use super::{USAGE, complain, document, environment, print};
 use crate::host::devices::{Devices, System, image, whole_disks};
+use crate::host::probe::ProbeError;
 use crate::host::process;
 use crate::inspect;
-use crate::inventory::observe::{self, ObserveError};
+use crate::inventory::observe;
 use crate::inventory::recorded::{Format, Recorded};
 use crate::report::failure::chain;
 
@@ -47,7 +48,7 @@ pub(super) fn disks() -> u8 {
     };
     let processes = process::System::new(environment.path);
     let system = System::new(0);
-    let recorded = whole_disks().map_err(ObserveError::from).and_then(|nodes| {
+    let recorded = whole_disks().map_err(ProbeError::from).and_then(|nodes| {
         let record = |node: &PathBuf| observe::record(&processes, &system, system.disk(node)?);
         nodes.iter().map(record).collect()
     });
@@ -77,7 +78,7 @@ pub(super) fn read_images(images: &[Image], path: OsString) -> Result<Recorded, 
         recorded.disk.node.clone_from(&one.device);
         Ok(recorded)
     };
-    let disks: Result<Vec<_>, ObserveError> = images.iter().map(record).collect();
+    let disks: Result<Vec<_>, ProbeError> = images.iter().map(record).collect();
     Ok(Recorded {
         version: Format,
         disks: disks.map_err(|error| format!("cannot use an image: {}", chain(&error).join(": ")))?,

@@ -11,6 +11,7 @@ pub mod log;
 pub mod machine;
 pub mod media;
 pub mod mounts;
+pub mod probe;
 pub mod process;
 pub mod sysroot;
 pub mod uevent;

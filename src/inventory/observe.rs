@@ -7,15 +7,16 @@ use kindling_config_spec::types::Config;
 use kindling_config_spec::units::Bytes;
 use serde::Deserialize;
 
-use super::disks::{Content, Disk, Probe, parse_blkid};
+use super::disks::{Disk, Probe};
 use super::recorded::RecordedDisk;
 use super::target::{Kind, Target};
 use crate::gpt::Found;
 use crate::host::accounts::{self, LookupError};
-use crate::host::devices::{DeviceError, Devices};
+use crate::host::devices::Devices;
 use crate::host::journal::{Journal, JournalError};
 use crate::host::mounts;
-use crate::host::process::{ProcessError, Processes};
+use crate::host::probe::{ProbeError, content};
+use crate::host::process::Processes;
 use crate::host::sysroot::{Sysroot, SysrootError};
 use crate::identity::hex;
 use crate::invocation::{Invocation, Program};
@@ -30,17 +31,6 @@ const RESULT_LIMIT: Bytes = Bytes(1 << 20);
 /// The host could not be read, so that nothing may be planned.
 #[derive(Debug, thiserror::Error)]
 pub enum ObserveError {
-    /// A program that answers about a device failed.
-    #[error("cannot find out what {} holds", device.display())]
-    Probe {
-        /// The device.
-        device: PathBuf,
-        /// Why.
-        source: ProcessError,
-    },
-    /// A device without a signature cannot be read, so that it cannot be told whether it is blank.
-    #[error(transparent)]
-    Unreadable(#[from] DeviceError),
     /// The target's tree cannot be read.
     #[error(transparent)]
     Sysroot(#[from] SysrootError),
@@ -52,45 +42,15 @@ pub enum ObserveError {
     Lookup(#[from] LookupError),
 }
 
-/// What a place holds.
-///
-/// # Errors
-/// `Probe` when blkid is missing or does not answer, `Unreadable` when it found nothing and the device cannot be read.
-pub fn content(
-    processes: &dyn Processes,
-    devices: &dyn Devices,
-    probe: &Probe,
-) -> Result<Content, ObserveError> {
-    let failed = |source| ObserveError::Probe {
-        device: probe.node.clone(),
-        source,
-    };
-    let call = probe.invocation();
-    let output = processes.status(&call).map_err(failed)?;
-    let stdout = String::from_utf8_lossy(&output.stdout);
-    let content = parse_blkid(output.status, &stdout).ok_or_else(|| {
-        let (program, status, stderr) = (call.program, output.status, output.stderr.clone());
-        failed(ProcessError::Exited {
-            program,
-            status,
-            stderr,
-        })
-    })?;
-    if content == Content::Blank {
-        devices.readable(probe)?;
-    }
-    Ok(content)
-}
-
 /// What the header of a LUKS2 volume tells.
 ///
 /// # Errors
-/// `Probe` when cryptsetup is missing or cannot read it.
-pub fn volume(processes: &dyn Processes, node: &Path) -> Result<Facts, ObserveError> {
+/// `Program` when cryptsetup is missing or cannot read it.
+pub fn volume(processes: &dyn Processes, node: &Path) -> Result<Facts, ProbeError> {
     let call = Invocation::new(Program::Cryptsetup).args(["luksDump", "--dump-json-metadata"]);
     let output = processes
         .run(&call.arg(node))
-        .map_err(|source| ObserveError::Probe {
+        .map_err(|source| ProbeError::Program {
             device: node.to_owned(),
             source,
         })?;
@@ -124,7 +84,7 @@ pub fn record(
     processes: &dyn Processes,
     devices: &dyn Devices,
     mut disk: Disk,
-) -> Result<RecordedDisk, ObserveError> {
+) -> Result<RecordedDisk, ProbeError> {
     let holds = |range| {
         let node = disk.node.clone();
         content(processes, devices, &Probe { node, range })
@@ -332,33 +292,4 @@ fn existing_parents(target: &mut Target, config: &Config, sysroot: &Sysroot) -> 
         }
     }
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::host::fake::{Disks, Scripted};
-
-    #[test]
-    fn a_device_is_blank_only_if_it_can_be_read() {
-        let probe = Probe {
-            node: "/dev/vdb".into(),
-            range: None,
-        };
-        let sound = Disks::default();
-        let broken = Disks {
-            unreadable: vec![probe.node.clone()],
-            ..Disks::default()
-        };
-        let ask = |answer: (i32, &str), devices: &Disks| {
-            content(&Scripted::answering(&[answer]), devices, &probe).ok()
-        };
-        assert_eq!(ask((2, ""), &sound), Some(Content::Blank));
-        assert_eq!(ask((2, ""), &broken), None);
-        assert_eq!(ask((0, ""), &broken), None);
-        assert!(matches!(
-            ask((0, "TYPE=ext4\n"), &broken),
-            Some(Content::Known(_))
-        ));
-    }
 }

@@ -1,5 +1,7 @@
 //! What a plan is made of.
 
+mod devices;
+
 use std::collections::BTreeSet;
 use std::fmt;
 use std::path::PathBuf;
@@ -8,11 +10,13 @@ use kindling_config_spec::types::Resource;
 use kindling_config_spec::units::Mode;
 use serde::{Deserialize, Serialize};
 
-use super::partitions::{KernelChange, Shown, SlotOutcome};
+use super::partitions::{Shown, SlotOutcome};
 use crate::gpt;
 use crate::inventory::stack::Stacked;
 use crate::inventory::target::AccountWork;
 use crate::invocation::Invocation;
+
+pub use devices::{Erased, Format, Member, TableWrite, Unlock};
 
 /// The stages of a first boot, in their order. The names are those of the command line and the units.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -159,54 +163,6 @@ impl fmt::Debug for Content {
             Self::Remote(resource) => write!(out, "Remote({})", super::show::source(resource)),
         }
     }
-}
-
-/// File system formats.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Format {
-    /// btrfs.
-    Btrfs,
-    /// ext4.
-    Ext4,
-    /// FAT.
-    Vfat,
-    /// XFS.
-    Xfs,
-    /// A swap area.
-    Swap,
-    /// No file system: the device is left without any signature.
-    None,
-}
-
-/// What is erased from a device.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Erased {
-    /// What is there, by name.
-    pub found: String,
-    /// Left behind by an interrupted run of this very config, so not somebody's data.
-    pub unfinished: bool,
-}
-
-/// A member of an array that is made.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Member {
-    /// The path in the config.
-    pub device: PathBuf,
-    /// The node.
-    pub node: PathBuf,
-    /// What is erased first.
-    pub erase: Option<Erased>,
-}
-
-/// What opens an encrypted volume.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Unlock {
-    /// Its key.
-    Key,
-    /// Clevis.
-    Clevis,
 }
 
 /// One line of the account database or one node of the tree as a step leaves it.
@@ -445,21 +401,6 @@ pub enum Step {
         /// Users whose homes, with all they hold, are labelled: where those are is known once the users are.
         homes_of: BTreeSet<String>,
     },
-}
-
-/// One change of a disk's partition table, in the order of the fields.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct TableWrite {
-    /// Whatever table there was is gone: the kernel forgets every partition first.
-    pub wiped: bool,
-    /// Stretches that are filled with zeros.
-    pub erase: Vec<gpt::Extent>,
-    /// The table as it will be, unfinished marks included; `None` leaves the disk without one.
-    pub table: Option<gpt::Table>,
-    /// What the kernel is told at the end.
-    pub kernel: Vec<KernelChange>,
-    /// What it shows then, whatever an earlier run left it with.
-    pub shown: Vec<Shown>,
 }
 
 /// One line of the preset file.

@@ -11,9 +11,9 @@ use kindling_config_spec::types::Config;
 use super::{Context, StageError, announce};
 use crate::apply::{Applied, Keys, apply};
 use crate::host::devices::{DeviceError, Devices};
+use crate::host::probe::content;
 use crate::host::process::Processes;
 use crate::inventory::disks::{Content, Disk, Probe};
-use crate::inventory::observe;
 use crate::plan::disks::{Known, Layout, Observed, Place, plan_disks, plan_layout, settle_places};
 use crate::plan::{Plan, Stage};
 use crate::report::Failure;
@@ -117,7 +117,7 @@ pub(super) fn probe(
     devices: &dyn Devices,
     probe: &Probe,
 ) -> Result<Content, Failure> {
-    observe::content(processes, devices, probe).map_err(|error| {
+    content(processes, devices, probe).map_err(|error| {
         Failure::of(
             Stage::Disks,
             "device-unreadable",

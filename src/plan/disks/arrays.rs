@@ -1,5 +1,5 @@
 //! What becomes of each configured array: kept, made, or refused. The table stands in docs/semantics.md
-//! (engine.md 4.4.4, and decision 11 for what is different).
+//! (engine.md 4.4.4, and decision 12 for what is different).
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;

@@ -1,0 +1,71 @@
+//! What the steps of the disks stage are made of.
+
+use std::path::PathBuf;
+
+use serde::Serialize;
+
+use crate::gpt;
+use crate::plan::partitions::{KernelChange, Shown};
+
+/// File system formats.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Format {
+    /// btrfs.
+    Btrfs,
+    /// ext4.
+    Ext4,
+    /// FAT.
+    Vfat,
+    /// XFS.
+    Xfs,
+    /// A swap area.
+    Swap,
+    /// No file system: the device is left without any signature.
+    None,
+}
+
+/// What is erased from a device.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Erased {
+    /// What is there, by name.
+    pub found: String,
+    /// Left behind by an interrupted run of this very config, so not somebody's data.
+    pub unfinished: bool,
+}
+
+/// A member of an array that is made.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Member {
+    /// The path in the config.
+    pub device: PathBuf,
+    /// The node.
+    pub node: PathBuf,
+    /// What is erased first.
+    pub erase: Option<Erased>,
+}
+
+/// What opens an encrypted volume.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Unlock {
+    /// Its key.
+    Key,
+    /// Clevis.
+    Clevis,
+}
+
+/// One change of a disk's partition table, in the order of the fields.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct TableWrite {
+    /// Whatever table there was is gone: the kernel forgets every partition first.
+    pub wiped: bool,
+    /// Stretches that are filled with zeros.
+    pub erase: Vec<gpt::Extent>,
+    /// The table as it will be, unfinished marks included; `None` leaves the disk without one.
+    pub table: Option<gpt::Table>,
+    /// What the kernel is told at the end.
+    pub kernel: Vec<KernelChange>,
+    /// What it shows then, whatever an earlier run left it with.
+    pub shown: Vec<Shown>,
+}
