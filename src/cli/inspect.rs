@@ -7,7 +7,7 @@ use std::str::FromStr;
 use kindling_config_spec::units::SectorSize;
 
 use super::{USAGE, complain, document, environment, print};
-use crate::host::devices::{Devices, System, image, whole_disks};
+use crate::host::devices::{Devices, System, arrays, image, whole_disks};
 use crate::host::probe::ProbeError;
 use crate::host::process;
 use crate::inspect;
@@ -52,9 +52,14 @@ pub(super) fn disks() -> u8 {
         let record = |node: &PathBuf| observe::record(&processes, &system, system.disk(node)?);
         nodes.iter().map(record).collect()
     });
-    let recorded = recorded.map(|disks| Recorded {
-        version: Format,
-        disks,
+    let recorded = recorded.and_then(|disks| {
+        let found = arrays().map_err(ProbeError::from)?.into_iter();
+        let running = found.filter_map(|node| observe::record_array(&processes, &system, &node).transpose());
+        Ok(Recorded {
+            version: Format,
+            disks,
+            arrays: running.collect::<Result<_, _>>()?,
+        })
     });
     match recorded {
         Ok(recorded) => print(&serde_json::to_string_pretty(&recorded).expect("an inventory is plain data")),
@@ -81,6 +86,7 @@ pub(super) fn read_images(images: &[Image], path: OsString) -> Result<Recorded, 
     let disks: Result<Vec<_>, ProbeError> = images.iter().map(record).collect();
     Ok(Recorded {
         version: Format,
+        arrays: Vec::new(),
         disks: disks.map_err(|error| format!("cannot use an image: {}", chain(&error).join(": ")))?,
     })
 }

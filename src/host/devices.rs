@@ -17,7 +17,7 @@ use nix::fcntl::Flock;
 
 use kindling_config_spec::units::{Bytes, SectorSize};
 
-pub use kernel::whole_disks;
+pub use kernel::{arrays, whole_disks};
 use kernel::{partitions_of, sysfs};
 use lock::{Sharing, lock};
 use settle::Awaited;
@@ -222,6 +222,12 @@ impl System {
             held.remove(node);
         }
     }
+}
+
+/// Every link to `node` below `/dev/disk` and `/dev/md`.
+#[must_use]
+pub fn links_to(node: &Path) -> BTreeSet<PathBuf> {
+    look::aliases(node)
 }
 
 /// The disk that an image is of, with logical sectors of that size.

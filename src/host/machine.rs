@@ -49,6 +49,34 @@ impl Machine {
     }
 }
 
+/// The queues of the crypto cards of this machine that are in CCA mode, as `zkey` takes them: `xx.xxxx`.
+#[must_use]
+pub fn card_queues() -> Vec<String> {
+    queues_below(Path::new("/sys/bus/ap/devices"))
+}
+
+fn queues_below(dir: &Path) -> Vec<String> {
+    let is_queue = |name: &str| {
+        let (card, domain) = name.split_once('.').unwrap_or_default();
+        let is_hex = |text: &str| text.bytes().all(|digit| digit.is_ascii_hexdigit());
+        (card.len(), domain.len()) == (2, 4) && is_hex(card) && is_hex(domain)
+    };
+    let is_cca = |event: &str| {
+        let mut values = event.lines().filter_map(|line| line.split_once('='));
+        values.any(|(_, value)| value == "cca")
+    };
+    let mut queues: Vec<String> = fs::read_dir(dir)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .filter(|entry| fs::read_to_string(entry.path().join("uevent")).is_ok_and(|event| is_cca(&event)))
+        .map(|entry| entry.file_name().to_string_lossy().into_owned())
+        .filter(|name| is_queue(name))
+        .collect();
+    queues.sort();
+    queues
+}
+
 /// The system clock: seconds since 1970-01-01 UTC, 0 where it stands before that.
 #[must_use]
 pub fn seconds_since_1970() -> u64 {
@@ -137,6 +165,22 @@ pub fn remove(path: &Path) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn queues_of_crypto_cards() {
+        let dir = tempfile::tempdir().unwrap();
+        for (name, event) in [
+            ("01.0005", "DEV_TYPE=000B\nMODE=cca\n"),
+            ("01.0004", "MODE=cca\n"),
+            ("02.0004", "MODE=ep11\n"),
+            ("card01", "MODE=cca\n"),
+        ] {
+            fs::create_dir(dir.path().join(name)).unwrap();
+            replace(&dir.path().join(name).join("uevent"), event.as_bytes(), 0o600).unwrap();
+        }
+        assert_eq!(queues_below(dir.path()), ["01.0004", "01.0005"]);
+        assert_eq!(queues_below(&dir.path().join("absent")), Vec::<String>::new());
+    }
 
     #[test]
     fn dates() {

@@ -8,11 +8,12 @@ use kindling_config_spec::units::Bytes;
 use serde::Deserialize;
 
 use super::disks::{Disk, Probe};
-use super::recorded::RecordedDisk;
+use super::recorded::{RecordedArray, RecordedDisk};
+use super::stack::RunningArray;
 use super::target::{Kind, Target};
 use crate::gpt::Found;
 use crate::host::accounts::{self, LookupError};
-use crate::host::devices::Devices;
+use crate::host::devices::{Devices, links_to};
 use crate::host::journal::{Journal, JournalError};
 use crate::host::mounts;
 use crate::host::probe::{ProbeError, content};
@@ -55,6 +56,47 @@ pub fn volume(processes: &dyn Processes, node: &Path) -> Result<Facts, ProbeErro
             source,
         })?;
     Ok(volume_facts(&output.stdout))
+}
+
+/// What runs as an array; `None` for one that is only half assembled.
+///
+/// # Errors
+/// `Program` when mdadm is missing.
+pub fn array(processes: &dyn Processes, node: &Path) -> Result<Option<RunningArray>, ProbeError> {
+    let call = Invocation::new(Program::Mdadm)
+        .args(["--detail", "--export"])
+        .arg(node);
+    let answer = processes.status(&call).map_err(|source| ProbeError::Program {
+        device: node.to_owned(),
+        source,
+    })?;
+    let said = String::from_utf8_lossy(&answer.stdout);
+    Ok(RunningArray::parse(node.to_owned(), &said).filter(|_| answer.status == 0))
+}
+
+/// An array with what it holds, to be kept as a record; `None` for one that is only half assembled.
+///
+/// # Errors
+/// As [`content`] and [`array`].
+pub fn record_array(
+    processes: &dyn Processes,
+    devices: &dyn Devices,
+    node: &Path,
+) -> Result<Option<RecordedArray>, ProbeError> {
+    let Some(array) = array(processes, node)? else {
+        return Ok(None);
+    };
+    let whole = Probe {
+        node: node.to_owned(),
+        range: None,
+    };
+    let content = content(processes, devices, &whole)?;
+    let aliases = links_to(node);
+    Ok(Some(RecordedArray {
+        array,
+        content,
+        aliases,
+    }))
 }
 
 /// Reads the JSON area of a LUKS2 header ("LUKS2 On-Disk Format Specification", section 3.1.1, `config`).

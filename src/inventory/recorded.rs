@@ -1,12 +1,12 @@
 //! The disks of a machine as somebody recorded them, to plan for it elsewhere.
 
-use std::collections::BTreeMap;
-use std::path::Path;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
 use super::disks::{Content, Disk};
-use super::stack::User;
+use super::stack::{RunningArray, User};
 use crate::gpt::Found;
 use crate::plan::place::Partition;
 
@@ -18,6 +18,9 @@ pub struct Recorded {
     pub version: Format,
     /// The disks.
     pub disks: Vec<RecordedDisk>,
+    /// The arrays that run.
+    #[serde(default)]
+    pub arrays: Vec<RecordedArray>,
 }
 
 /// The format of a record. Reading refuses any other than 1.
@@ -45,6 +48,18 @@ impl TryFrom<u64> for Format {
             ))
         }
     }
+}
+
+/// One array.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RecordedArray {
+    /// Its parts and its name.
+    pub array: RunningArray,
+    /// What it holds.
+    pub content: Content,
+    /// Links to it.
+    pub aliases: BTreeSet<PathBuf>,
 }
 
 /// One disk.
@@ -75,6 +90,21 @@ impl Recorded {
         let entry = table.entries.get(&partition.number)?;
         let stays = entry.first.to_bytes(table.sector_size) == partition.start;
         recorded.contents.get(&partition.number).filter(|_| stays)
+    }
+
+    /// The array that the device at `node` is a member of.
+    #[must_use]
+    pub fn array_on(&self, node: &Path) -> Option<&RunningArray> {
+        let has = |one: &&RecordedArray| one.array.active.contains(node) || one.array.spares.contains(node);
+        self.arrays.iter().find(has).map(|one| &one.array)
+    }
+
+    /// What a whole disk or an array holds.
+    #[must_use]
+    pub fn content_of(&self, node: &Path) -> Option<&Content> {
+        let is_that = |one: &&RecordedArray| one.array.node == node || one.aliases.contains(node);
+        let array = self.arrays.iter().find(is_that).map(|one| &one.content);
+        array.or_else(|| self.disk(node).map(|recorded| &recorded.disk.content))
     }
 
     /// Who uses the disk at `node`.
@@ -130,6 +160,7 @@ mod tests {
         };
         let recorded = Recorded {
             version: Format,
+            arrays: Vec::new(),
             disks: vec![RecordedDisk {
                 disk,
                 contents: [(1, xfs.clone())].into(),
@@ -157,7 +188,7 @@ mod tests {
 
     #[test]
     fn only_the_known_format_is_read() {
-        let known = r#"{"version":1,"disks":[]}"#;
+        let known = r#"{"version":1,"disks":[],"arrays":[]}"#;
         assert_eq!(
             serde_json::from_str::<Recorded>(known).unwrap(),
             Recorded::default()

@@ -41,17 +41,17 @@ pub struct PartitionMap {
     /// What it is for.
     #[serde(rename = "type")]
     pub kind: String,
-    /// The file system that the config asks for on it.
+    /// What the config asks for on it: a file system, an encrypted volume, a member of an array.
     pub filesystem: Option<Filesystem>,
     /// What becomes of it.
     pub fate: Fate,
 }
 
-/// A file system of the config.
+/// A file system of the config, a volume, or a member of an array.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Filesystem {
-    /// Its format by name.
+    /// Its format by name, or what it is.
     pub format: String,
     /// Whether it is made; otherwise it is there.
     pub made: bool,

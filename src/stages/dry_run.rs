@@ -1,6 +1,7 @@
 //! What a whole first boot would do, without doing any of it.
 
 mod guess;
+mod maps;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -29,12 +30,13 @@ use crate::inventory::observe;
 use crate::inventory::recorded::Recorded;
 use crate::inventory::target::Target;
 use crate::plan::disks::{Known, Place, plan_layout};
-use crate::plan::map::{DiskMap, Filesystem, map};
+use crate::plan::map::DiskMap;
 use crate::plan::partitions::InUse;
-use crate::plan::{Plan, Stage, Step, files, filesystems, kargs, mounts, show};
+use crate::plan::{Plan, Stage, Step, files, kargs, mounts, show};
 use crate::render::{First, RenderError, render};
 use crate::report::Failure;
 use guess::{Guess, Lookup};
+use maps::maps;
 
 /// A disk that is not on this machine is assumed blank and at least this large.
 const ASSUMED_DISK: u64 = 8 << 30;
@@ -267,58 +269,6 @@ impl DryRun {
         self.stages.push(umount);
         Ok(())
     }
-}
-
-/// The disks of the config with what `plan` makes of them.
-fn maps(config: &Config, known: &Known<'_>, plan: &Plan) -> Vec<DiskMap> {
-    let Ok(layout) = plan_layout(config, known) else {
-        return Vec::new();
-    };
-    let disks = config.storage.disks.iter();
-    let drawn = disks.filter_map(|wanted| {
-        let (disk, change) = (
-            known.disks.get(&wanted.device)?,
-            layout.tables.get(&wanted.device)?,
-        );
-        let before = match &disk.found {
-            Found::Gpt { table, .. } => Some(table),
-            Found::Blank | Found::Mbr | Found::Damaged(_) => None,
-        };
-        let on_it: BTreeMap<u32, Filesystem> = layout
-            .places
-            .iter()
-            .filter_map(|(device, place)| match place {
-                Place::Partition(partition) if partition.disk == wanted.device => {
-                    Some((partition.number, filesystem(device, plan)?))
-                }
-                _ => None,
-            })
-            .collect();
-        let tables = (before, change.table.as_ref());
-        let size = (disk.size, disk.sector);
-        Some(map(&wanted.device, size, tables, &on_it, change.wiped))
-    });
-    drawn.filter(|disk| !disk.partitions.is_empty()).collect()
-}
-
-/// What the plan does with the file system that the config puts on `device`.
-fn filesystem(device: &str, plan: &Plan) -> Option<Filesystem> {
-    let is_that = |at: &Path| at == Path::new(device);
-    let mut found = None;
-    let mut erases = false;
-    for planned in &plan.steps {
-        match &planned.step {
-            Step::WipeSignatures { device, erase, .. } if is_that(device) => erases = !erase.unfinished,
-            Step::MakeFilesystem { device, format, .. } if is_that(device) => {
-                found = Some((filesystems::name(*format).to_owned(), true));
-            }
-            Step::KeepFilesystem { device, format } if is_that(device) => {
-                found = Some((format.clone(), false))
-            }
-            _ => {}
-        }
-    }
-    found.map(|(format, made)| Filesystem { format, made, erases })
 }
 
 fn mount_path(step: &Step) -> Option<PathBuf> {

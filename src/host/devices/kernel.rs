@@ -112,6 +112,23 @@ pub fn whole_disks() -> Result<Vec<PathBuf>, DeviceError> {
     Ok(disks)
 }
 
+/// The arrays that this machine runs.
+///
+/// # Errors
+/// `Io` when sysfs cannot be read.
+pub fn arrays() -> Result<Vec<PathBuf>, DeviceError> {
+    let listing = || failed("list", Path::new("/sys/block"));
+    let mut arrays = Vec::new();
+    for child in std::fs::read_dir("/sys/block").map_err(listing())? {
+        let child = child.map_err(listing())?;
+        if child.path().join("md").exists() {
+            arrays.push(Path::new("/dev").join(child.file_name()));
+        }
+    }
+    arrays.sort();
+    Ok(arrays)
+}
+
 /// Number and node of every partition the kernel shows.
 pub(super) fn partitions_of(node: &Path) -> Result<Vec<(u32, PathBuf)>, DeviceError> {
     let listing = || failed("list the partitions of", node);

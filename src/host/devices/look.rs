@@ -48,10 +48,12 @@ pub(super) fn is_ready(path: &Path, has_udev: bool) -> bool {
     !has_udev || !known.file_type().is_block_device() || Path::new(&record).exists()
 }
 
-/// Every link to `node` below `/dev/disk`.
+/// Every link to `node` below `/dev/disk` and `/dev/md`.
 pub(super) fn aliases(node: &Path) -> BTreeSet<PathBuf> {
     let mut found = BTreeSet::new();
-    links_below(Path::new("/dev/disk"), node, 4, &mut found);
+    for dir in ["/dev/disk", "/dev/md"] {
+        links_below(Path::new(dir), node, 4, &mut found);
+    }
     found
 }
 

@@ -8,6 +8,7 @@ use kindling_config_spec::types::{Config, Luks};
 use super::{device_failure, probe};
 use crate::apply::Keys;
 use crate::host::devices::Devices;
+use crate::host::machine::card_queues;
 use crate::host::process::Processes;
 use crate::inventory::disks::{Content, Held};
 use crate::inventory::observe;
@@ -73,7 +74,10 @@ pub(super) fn observe(
     layout: &Layout,
     look: &dyn Look,
 ) -> Result<Observed, Failure> {
-    let mut observed = Observed::default();
+    let mut observed = Observed {
+        card_queues: card_queues(),
+        ..Observed::default()
+    };
     for (device, place) in &layout.places {
         if matches!(place, Place::Partition(_) | Place::Device(_)) {
             observed.held.insert(device.clone(), held(place, look)?);
@@ -308,13 +312,8 @@ pub(in crate::stages) fn array_on(
     let Some(node) = nodes.into_iter().next() else {
         return Ok(None);
     };
-    let call = Invocation::new(Program::Mdadm)
-        .args(["--detail", "--export"])
-        .arg(&node);
-    let answer = processes.status(&call).map_err(|error| {
+    observe::array(processes, &node).map_err(|error| {
         let next = format!("check the array {}", node.display());
         Failure::of(Stage::Disks, "device-unreadable", &error, next)
-    })?;
-    // An array that is half assembled has no answer, and is none.
-    Ok(RunningArray::parse(node, &String::from_utf8_lossy(&answer.stdout)).filter(|_| answer.status == 0))
+    })
 }

@@ -41,12 +41,7 @@ impl Look for Guess<'_> {
             (Place::Partition(partition), Some(inventory)) => {
                 Ok(inventory.content(partition).cloned().unwrap_or_default())
             }
-            (place, Some(inventory)) => {
-                let recorded = inventory.disk(&place.node());
-                Ok(recorded
-                    .map(|recorded| recorded.disk.content.clone())
-                    .unwrap_or_default())
-            }
+            (place, Some(inventory)) => Ok(inventory.content_of(&place.node()).cloned().unwrap_or_default()),
             (Place::Device(node), None) if !node.exists() => Ok(Content::Blank),
             (place, None) => disks::probe(self.processes, self.devices, &place.probe()),
         }
@@ -60,7 +55,7 @@ impl Look for Guess<'_> {
 
     fn array_on(&self, node: &Path) -> Result<Option<RunningArray>, Failure> {
         match self.inventory {
-            Some(_) => Ok(None),
+            Some(inventory) => Ok(inventory.array_on(node).cloned()),
             None => look::array_on(self.processes, self.devices, node),
         }
     }
