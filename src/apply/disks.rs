@@ -89,9 +89,11 @@ fn step(host: &Host<'_>, planned: &Planned) -> Result<Outcome, Failed> {
             .hold(node, shown)
             .map(|()| Outcome::AlreadySo)
             .map_err(ApplyError::from),
-        Step::KeepFilesystem { .. } | Step::KeepArray { .. } | Step::KeepVolume { .. } => {
-            Ok(Outcome::AlreadySo)
-        }
+        Step::KeepFilesystem { .. } | Step::KeepArray { .. } => Ok(Outcome::AlreadySo),
+        Step::KeepVolume { name, refresh, .. } => match refresh {
+            None => Ok(Outcome::AlreadySo),
+            Some(call) => run(host, &call.with_key(host.keys.get(name))),
+        },
         Step::TakeDown { stack, erase } => stacks::take_down(host, stack, erase),
         Step::CreateArray {
             node, members, call, ..

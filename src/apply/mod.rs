@@ -149,7 +149,10 @@ fn programs(step: &Step) -> BTreeSet<Program> {
             let erasing = erasing().into_iter().filter(|_| erase.is_some());
             calls.iter().map(|call| call.program).chain(erasing).collect()
         }
-        Step::FinishVolume { call, .. } => [call.program].into(),
+        Step::FinishVolume { call, .. }
+        | Step::KeepVolume {
+            refresh: Some(call), ..
+        } => [call.program].into(),
         Step::Relabel { .. } => [Program::Setfiles].into(),
         Step::Preset { lines }
             if lines

@@ -109,11 +109,11 @@ fn volume_facts(metadata: &[u8]) -> Facts {
     #[derive(Default, Deserialize)]
     #[serde(default)]
     struct Settings {
-        flags: Vec<String>,
+        flags: BTreeSet<String>,
     }
     let read: Metadata = serde_json::from_slice(metadata).unwrap_or_default();
     Facts {
-        allow_discards: read.config.flags.iter().any(|flag| flag == "allow-discards"),
+        flags: read.config.flags,
         handed_over: false,
     }
 }

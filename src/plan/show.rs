@@ -161,15 +161,22 @@ fn describe(step: &Step) -> Vec<String> {
             let calls = calls.iter().map(|call| format!("+ {name}: {call}"));
             erased.into_iter().chain(calls).collect()
         }
-        Step::KeepVolume { name, device, unlock } => {
+        Step::KeepVolume {
+            name,
+            device,
+            unlock,
+            refresh,
+        } => {
             let by = match unlock {
                 Unlock::Key => "its key",
                 Unlock::Clevis => "clevis",
             };
-            vec![format!(
+            let there = format!(
                 "= {name}: the volume on {} is there, opened by {by}",
                 device.display()
-            )]
+            );
+            let refreshed = refresh.iter().map(|call| format!("~ {name}: {call}"));
+            [there].into_iter().chain(refreshed).collect()
         }
         Step::FinishVolume { name, .. } => vec![format!("~ {name}: mark the new volume as finished")],
         Step::WipeSignatures { device, erase, .. } => vec![describe_erased(device, erase)],

@@ -242,6 +242,8 @@ pub enum Step {
         device: PathBuf,
         /// By what it was opened.
         unlock: Unlock,
+        /// The call that stores what later boots open it with, where that changes.
+        refresh: Option<Invocation>,
     },
     /// Takes the unfinished mark off an encrypted volume.
     FinishVolume {

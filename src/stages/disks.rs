@@ -31,9 +31,10 @@ pub(super) fn run(mut context: Context<'_>) -> Result<Applied, StageError> {
     let left = keys::left(&context.state);
     let plan = plan(&context, &config, &digest, &left)?;
     keys::ask_servers(&config, &plan, &context.fetcher)?;
+    keys::keep_left(&config, left, &plan, &mut context.keys);
     announce(&plan)?;
     let applied = apply(&plan, &context.host()).map_err(|failed| Failure::of_step(Stage::Disks, &failed))?;
-    keys::hand_over(&config, &context.keys, &left, &plan, &mut context.state)?;
+    keys::hand_over(&config, &context.keys, &plan, &mut context.state)?;
     context.save()?;
     Ok(applied)
 }

@@ -1,6 +1,7 @@
 //! What becomes of each encrypted volume: kept, made, or refused. The table stands in docs/semantics.md
 //! (engine.md 4.4.5, and decision 12 for what is different).
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use kindling_config_spec::types::{Clevis, Luks};
@@ -59,10 +60,10 @@ pub(super) fn decide(holds: Holds, may_wipe: bool) -> Decision {
 }
 
 /// What a probe of the volume tells besides its signature.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Facts {
-    /// The header has the flag `allow-discards`.
-    pub allow_discards: bool,
+    /// The flags that its header asks every boot to open it with: `allow-discards`, …
+    pub flags: BTreeSet<String>,
     /// An earlier run of this boot left a key in the state, and it opens the volume.
     pub handed_over: bool,
 }
@@ -89,6 +90,7 @@ impl Planner<'_> {
                         name: want.name.clone(),
                         device: PathBuf::from(&device),
                         unlock: *unlock,
+                        refresh: self.refresh(want, *unlock),
                     },
                 ),
                 Decision::Make | Decision::EraseAndMake => {
@@ -104,6 +106,14 @@ impl Planner<'_> {
         }
     }
 
+    /// The call that stores other flags in the header of a volume that is kept.
+    fn refresh(&self, want: &Luks, unlock: Unlock) -> Option<Invocation> {
+        let stored = self.observed.volumes.get(&want.name).map(|facts| &facts.flags)?;
+        let call = Invocation::new(Program::Cryptsetup).args(["refresh", &want.name, "--key-file"]);
+        let differs = unlock == Unlock::Key && *stored != flags(want);
+        differs.then(|| with_flags(call.key().arg("--persistent"), want))
+    }
+
     fn device_of(&self, want: &Luks) -> Option<(String, Place)> {
         let device = want.device.clone()?;
         let place = self.layout.places.get(&device)?.clone();
@@ -117,7 +127,7 @@ impl Planner<'_> {
             Content::Known(found) if found.kind == "crypto_LUKS" => found,
             content => return Holds::Other(format!("it holds {}", in_words(content))),
         };
-        let facts = self.observed.volumes.get(&want.name).copied().unwrap_or_default();
+        let facts = self.observed.volumes.get(&want.name).cloned().unwrap_or_default();
         let medium = places::medium(&Place::Volume(want.name.clone()), self.config, &self.layout);
         let own = Own::new(self.known.seed, &medium, pointer);
         if found.subsystem.as_deref() == Some(own.mark.as_str()) {
@@ -135,7 +145,7 @@ impl Planner<'_> {
             let is_given = has_key(want);
             return Holds::Bound(if is_given { Unlock::Key } else { Unlock::Clevis });
         }
-        match volume_difference(want, found, facts) {
+        match volume_difference(want, found, &facts) {
             None => Holds::Agreeing,
             Some(why) => Holds::Differing(why),
         }
@@ -283,9 +293,10 @@ fn sets(options: &[String], long: &str, short: Option<&str>) -> bool {
 }
 
 /// Why a LUKS volume cannot be reused, or `None` (engine.md 4.4.5, "Reuse conditions").
-fn volume_difference(want: &Luks, found: &Signature, facts: Facts) -> Option<String> {
+fn volume_difference(want: &Luks, found: &Signature, facts: &Facts) -> Option<String> {
     let named = |value: Option<&str>| value.map_or("none".to_owned(), |value| format!("{value:?}"));
     let wanted = |value: &Option<String>| value.clone().filter(|value| !value.is_empty());
+    let allows_discards = facts.flags.contains("allow-discards");
     if found.version.as_deref() == Some("1") {
         return Some("it holds a LUKS volume of version 1; only version 2 can be reused".to_owned());
     }
@@ -304,9 +315,9 @@ fn volume_difference(want: &Luks, found: &Signature, facts: Facts) -> Option<Str
             "it holds a LUKS volume with the UUID {}, and the config asks for {uuid}",
             found.uuid.as_deref().unwrap_or("none")
         )),
-        _ if facts.allow_discards != (want.discard == Some(true)) => Some(format!(
+        _ if allows_discards != (want.discard == Some(true)) => Some(format!(
             "it holds a LUKS volume that {} discards, and the config asks for the opposite",
-            if facts.allow_discards {
+            if allows_discards {
                 "allows"
             } else {
                 "does not allow"
@@ -330,7 +341,7 @@ fn calls(want: &Luks, node: &Path, own_uuid: &str, mark: Option<&str>, queues: &
             .arg(node.as_os_str());
         calls.push(call.arg("--key-file").key());
     }
-    calls.push(open(want, node));
+    calls.push(open_new(want, node));
     if let Some((pin, config)) = pin(&want.clevis) {
         let call = Invocation::new(Program::Clevis)
             .args(["luks", "bind", "-f", "-k"])
@@ -377,17 +388,47 @@ fn format(want: &Luks, node: &Path, own_uuid: &str, mark: Option<&str>, card: Op
     }
 }
 
-/// The call that opens a volume with its key. What it allows is stored in the header, so that later boots need not say.
+/// The call that opens a new volume with its key. What it allows is stored in the header, so that later boots need not
+/// say.
+fn open_new(want: &Luks, node: &Path) -> Invocation {
+    with_flags(opening(want, node).arg("--persistent"), want)
+}
+
+/// The call that opens a volume that is kept, and changes nothing on it.
 #[must_use]
 pub fn open(want: &Luks, node: &Path) -> Invocation {
-    Invocation::new(Program::Cryptsetup)
+    with_flags(opening(want, node), want)
+}
+
+fn opening(want: &Luks, node: &Path) -> Invocation {
+    let call = Invocation::new(Program::Cryptsetup)
         .arg("luksOpen")
-        .arg(node.as_os_str())
-        .args([&want.name, "--key-file"])
-        .key()
-        .arg("--persistent")
-        .flag("--allow-discards", want.discard == Some(true))
+        .arg(node.as_os_str());
+    call.args([&want.name, "--key-file"]).key()
+}
+
+fn with_flags(call: Invocation, want: &Luks) -> Invocation {
+    call.flag("--allow-discards", want.discard == Some(true))
         .args(&want.open_options)
+}
+
+/// The flags that the header of the volume as configured has (cryptsetup-open(8), `--persistent`; "LUKS2 On-Disk Format
+/// Specification", table 6). Other options are not stored.
+fn flags(want: &Luks) -> BTreeSet<String> {
+    let stored = want
+        .open_options
+        .iter()
+        .filter_map(|option| match option.as_str() {
+            "--allow-discards" => Some("allow-discards"),
+            "--perf-same_cpu_crypt" => Some("same-cpu-crypt"),
+            "--perf-submit_from_crypt_cpus" => Some("submit-from-crypt-cpus"),
+            "--perf-no_read_workqueue" => Some("no-read-workqueue"),
+            "--perf-no_write_workqueue" => Some("no-write-workqueue"),
+            "--integrity-no-journal" => Some("no-journal"),
+            _ => None,
+        });
+    let discards = (want.discard == Some(true)).then_some("allow-discards");
+    stored.chain(discards).map(str::to_owned).collect()
 }
 
 /// The call that finds out whether a key opens a volume.

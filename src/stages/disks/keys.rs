@@ -13,6 +13,7 @@ use crate::fetch::Fetcher;
 use crate::identity::hex;
 use crate::invocation::Secret;
 use crate::plan::disks::volumes::{has_key, is_bound, secure_key, uses_card};
+use crate::plan::step::Planned;
 use crate::plan::{Plan, Stage, Step};
 use crate::report::Failure;
 use crate::state::State;
@@ -77,6 +78,22 @@ pub(super) fn left(state: &State) -> Keys {
     decoded.collect()
 }
 
+/// Where a volume is kept whose key an earlier run of this boot drew, that key counts, and not the one drawn now.
+pub(super) fn keep_left(config: &Config, left: Keys, plan: &Plan, keys: &mut Keys) {
+    for (name, key) in left {
+        let is_kept =
+            |planned: &Planned| matches!(&planned.step, Step::KeepVolume { name: kept, .. } if *kept == name);
+        let is_drawn = config
+            .storage
+            .luks
+            .iter()
+            .any(|want| want.name == name && !has_key(want));
+        if is_drawn && plan.steps.iter().any(is_kept) {
+            keys.insert(name, key);
+        }
+    }
+}
+
 /// Asks every server that a new volume will be bound to, so that a network that comes up late is waited for as for any
 /// other resource, and one that does not answer stops the stage before its first write.
 pub(super) fn ask_servers(config: &Config, plan: &Plan, fetcher: &Fetcher) -> Result<(), Failure> {
@@ -106,13 +123,7 @@ pub(super) fn ask_servers(config: &Config, plan: &Plan, fetcher: &Fetcher) -> Re
 }
 
 /// Hands the keys over that have to be stored in the target.
-pub(super) fn hand_over(
-    config: &Config,
-    keys: &Keys,
-    left: &Keys,
-    plan: &Plan,
-    state: &mut State,
-) -> Result<(), Failure> {
+pub(super) fn hand_over(config: &Config, keys: &Keys, plan: &Plan, state: &mut State) -> Result<(), Failure> {
     let made = |name: &str| {
         plan.steps
             .iter()
@@ -121,10 +132,7 @@ pub(super) fn hand_over(
     let mut handed = BTreeMap::new();
     for want in &config.storage.luks {
         let stays_with_clevis = is_bound(&want.clevis) && !has_key(want);
-        let was_left = left
-            .get(&want.name)
-            .filter(|_| !made(&want.name) && !has_key(want));
-        if let Some(key) = was_left.or(keys.get(&want.name)).filter(|_| !stays_with_clevis) {
+        if let Some(key) = keys.get(&want.name).filter(|_| !stays_with_clevis) {
             handed.insert(want.name.clone(), data_url::encode(key.expose()));
         }
         if uses_card(want) && made(&want.name) {

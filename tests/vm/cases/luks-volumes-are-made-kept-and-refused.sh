@@ -69,6 +69,7 @@ equals "the volumes, opened" "$(inside)" "$first"
 echo "# after a power cut: the key that was only in memory is gone, so its volume is made again; the other is kept"
 cryptsetup luksClose given
 cryptsetup luksClose drawn
+mdadm --wait-clean /dev/md/pair || true
 given=$(sha256sum <"$array")
 afresh
 stage disks

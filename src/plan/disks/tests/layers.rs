@@ -356,3 +356,19 @@ fn a_crypto_card_must_be_there() {
     case.observed.card_queues = vec!["01.0004".into()];
     assert_eq!(case.codes(), Vec::<&str>::new());
 }
+
+#[test]
+fn other_flags_of_a_kept_volume_are_stored() {
+    let mut case = made();
+    case.config.storage.luks[0].open_options = vec!["--perf-same_cpu_crypt".into()];
+    case.observed.volumes.insert("secret".into(), Facts::default());
+    let text = show::show(&case.plan().unwrap());
+    let call = "~ secret: cryptsetup refresh secret --key-file KEY --persistent --perf-same_cpu_crypt";
+    assert!(text.contains(call), "{text}");
+    let facts = Facts {
+        flags: ["same-cpu-crypt".to_owned()].into(),
+        ..Facts::default()
+    };
+    case.observed.volumes.insert("secret".into(), facts);
+    assert_eq!(show::count(&case.plan().unwrap()).changes, 0);
+}

@@ -181,7 +181,7 @@ fn reuse_conditions() {
         want
     };
     let discards = Facts {
-        allow_discards: true,
+        flags: ["allow-discards".to_owned()].into(),
         handed_over: false,
     };
     for (row, want, found, facts, agrees) in [
@@ -232,7 +232,7 @@ fn reuse_conditions() {
             "discards",
             with(&|want| want.discard = Some(true)),
             found(None, "2"),
-            discards,
+            discards.clone(),
             true,
         ),
         (
@@ -250,6 +250,24 @@ fn reuse_conditions() {
             false,
         ),
     ] {
-        assert_eq!(volume_difference(&want, &found, facts).is_none(), agrees, "{row}");
+        assert_eq!(
+            volume_difference(&want, &found, &facts).is_none(),
+            agrees,
+            "{row}"
+        );
     }
+}
+
+#[test]
+fn flags_that_later_boots_open_it_with() {
+    let want = Luks {
+        discard: Some(true),
+        open_options: ["--perf-no_read_workqueue", "--integrity-no-journal", "--debug"]
+            .map(str::to_owned)
+            .into(),
+        ..keyed("data")
+    };
+    let expected = ["allow-discards", "no-journal", "no-read-workqueue"];
+    assert_eq!(flags(&want), expected.map(str::to_owned).into());
+    assert_eq!(flags(&keyed("data")), BTreeSet::new());
 }
