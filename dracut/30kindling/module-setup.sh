@@ -23,7 +23,8 @@ installkernel() {
     # Arrays and encrypted volumes that a config may ask for; the TPM that may unlock them.
     hostonly='' instmods \
         linear raid0 raid1 raid10 raid456 dm_mod dm_crypt \
-        =crypto tpm_tis tpm_crb
+        xts cbc essiv aes_generic aesni_intel sha256_generic sha512_generic af_alg algif_skcipher algif_hash \
+        tpm_tis tpm_crb
 }
 
 install() {

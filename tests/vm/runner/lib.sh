@@ -66,6 +66,11 @@ afresh() {
     stage fetch-offline
 }
 
+# points: at how many random moments a case is to be killed.
+points() {
+    cat "$HERE/points"
+}
+
 # fails COMMAND…: succeeds when the command fails; its output goes to $WORK/said as well.
 fails() {
     if "$@" 2>&1 | tee "$WORK/said"; then

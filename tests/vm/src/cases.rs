@@ -19,7 +19,7 @@ use crate::scenario::{Built, RunFolder, ScenarioError};
 use crate::workspace;
 
 /// How long all cases together may take.
-pub const LIMIT: Duration = Duration::from_secs(540);
+pub const LIMIT: Duration = Duration::from_secs(1800);
 
 const MARK: &str = "kindling-case: ";
 
@@ -167,6 +167,11 @@ fn machine(built: &Built, filter: &str, folder: &Path) -> Result<Machine, CasesE
     })
 }
 
+/// At how many random moments a case that kills a stage does so: `KINDLING_POINTS`, which `make soak` sets.
+fn random_points() -> String {
+    std::env::var("KINDLING_POINTS").unwrap_or_else(|_| "6".to_owned())
+}
+
 /// An ext4 disk with `run`, `lib.sh`, `bin/kindling`, `cases` and `fixtures`.
 fn case_disk(built: &Built, filter: &str, folder: &Path) -> Result<Disk, CasesError> {
     let tree = folder.join("tree");
@@ -186,6 +191,8 @@ fn case_disk(built: &Built, filter: &str, folder: &Path) -> Result<Disk, CasesEr
     for name in ["worker.ign", "pointer.ign", "broken.ign"] {
         copy(workspace::fixtures().join(name), tree.join("fixtures").join(name))?;
     }
+    let points = tree.join("points");
+    fs::write(&points, random_points()).map_err(file_error(&points))?;
     let path = folder.join("cases.img");
     let disk = Disk::blank(path.clone(), "kindling-cases", 64, 512).map_err(file_error(&path))?;
     let mut mke2fs = Command::new(run::get("mke2fs").map_err(CasesError::Disk)?);
