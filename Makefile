@@ -47,6 +47,15 @@ guests: build tools
 	cargo nextest run --locked -p kindling-vm --no-run
 	$(AS_ROOT) cargo nextest run --locked -p kindling-vm
 
+# The cases that kill a stage, at a hundred seeded random moments each instead of a few; about two hours under emulation.
+SOAK_POINTS ?= 100
+.PHONY: soak
+soak: build tools
+	cargo build --locked -p kindling-vm
+	$(SUDO) target/debug/kindling-vm setup --binary $(BINARY)
+	$(AS_ROOT) env KINDLING_CASES=killed KINDLING_POINTS=$(SOAK_POINTS) \
+	  cargo nextest run --locked -p kindling-vm --test cases --no-capture
+
 # The reference engine as the distribution packages it, unpacked beside the build and not installed: tests compare what
 # both say, and the benchmark what both take.
 REFERENCE := target/reference

@@ -6,8 +6,11 @@ mkdir -p "$WORK/tpm" "$WORK/tang"
 swtpm chardev --vtpm-proxy --tpmstate "dir=$WORK/tpm" --tpm2 --flags startup-clear --pid "file=$WORK/swtpm.pid" --daemon \
     >"$WORK/swtpm.log" 2>&1
 trap 'kill "$(cat "$WORK/swtpm.pid")" "$(cat "$WORK/tang.pid" 2>/dev/null)" 2>/dev/null' EXIT
-udevadm settle
-ls /dev/tpmrm*
+for _ in $(seq 40); do
+    [ ! -e /dev/tpmrm0 ] || break
+    sleep 0.5
+done
+[ -e /dev/tpmrm0 ] || { cat "$WORK/swtpm.log"; ls /dev/vtpmx /dev/tpm*; dmesg | tail -n 20; exit 1; }
 tang=$(echo /usr/libexec/tangd /usr/lib/*/libexec/tangd /usr/lib/tang/tangd | tr ' ' '\n' | xargs -r ls 2>/dev/null | head -n 1)
 ip link set lo up
 systemd-socket-activate --accept --inetd --listen=127.0.0.1:7500 "$tang" "$WORK/tang" >"$WORK/tang.log" 2>&1 &

@@ -79,15 +79,17 @@ for call in pwrite64 fdatasync ioctl flock; do
     done
     [ $n -gt 2 ]
 done
-for delay in 0.15 0.2 0.25 0.3 0.35 0.4 0.5 0.6; do
+RANDOM=11
+for _ in $(seq "$(points)"); do
+    delay=$((150 + RANDOM % 500))
     turn
     blank "$disk"
     IGNITION_CONFIG_FILE=$WORK/config.ign setsid "$IGNITION" --root="$ROOT" --platform=file --stage=disks \
         --log-to-stdout "" >/dev/null 2>&1 &
-    sleep $delay
+    sleep "$((delay / 1000)).$(printf %03d $((delay % 1000)))"
     kill -KILL -- -$! 2>/dev/null || true
     wait $! 2>/dev/null || true
-    again "$disk" "a kill after $delay s"
+    again "$disk" "a kill after $delay ms"
     tried=$((tried + 1))
 done
 echo "kindling-case: $tried kill points converged" >/dev/console

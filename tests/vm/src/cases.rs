@@ -18,8 +18,10 @@ use crate::run::{self, RunError};
 use crate::scenario::{Built, RunFolder, ScenarioError};
 use crate::workspace;
 
-/// How long all cases together may take.
-pub const LIMIT: Duration = Duration::from_secs(1800);
+/// How long all cases together may take, without random moments.
+const LIMIT: Duration = Duration::from_secs(1800);
+/// How long one more random moment of every case that has them may take.
+const LIMIT_A_POINT: Duration = Duration::from_secs(90);
 
 const MARK: &str = "kindling-case: ";
 
@@ -99,7 +101,8 @@ pub fn run(built: &Built, filter: &str, watch: &mut dyn FnMut(&Outcome)) -> Resu
     let machine = machine(built, filter, folder.path())?;
     let log = workspace::cache().join("runs/cases.console");
     let mut guest = Guest::start(&machine, &log).map_err(ScenarioError::from)?;
-    let until = Instant::now() + LIMIT;
+    let points = random_points().parse().unwrap_or(0);
+    let until = Instant::now() + LIMIT + LIMIT_A_POINT * points;
     let mut outcomes = Outcomes::default();
     let mut output = Vec::new();
     while let Next::Line(line) = guest.console.next(until) {
