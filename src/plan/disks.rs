@@ -23,6 +23,7 @@ pub use places::{Place, array_node, volume_node};
 use stacks::TakenDown;
 
 use super::partitions::{self, TableChange};
+use super::place;
 use super::{Conflict, Plan, Stage, Step};
 use crate::gpt::{Entry, Found, Guid};
 use crate::identity::Seed;
@@ -190,9 +191,39 @@ impl<'a> Planner<'a> {
         }
     }
 
-    /// What a device holds as it was found.
+    /// What a device holds as it was found; nothing, where what is there goes with a stack that is taken down.
     fn held(&self, device: &str) -> Held {
-        self.observed.held.get(device).cloned().unwrap_or_default()
+        let held = self.observed.held.get(device).cloned().unwrap_or_default();
+        let place = self.layout.places.get(device);
+        if place.is_some_and(|place| self.goes_with_stack(place)) {
+            return Held::default();
+        }
+        held
+    }
+
+    /// Whether a partition that this run makes begins or ends where a member is erased before: its signature is there.
+    fn goes_with_stack(&self, place: &Place) -> bool {
+        let Place::Partition(new) = place else {
+            return false;
+        };
+        let Some(disk) = self
+            .known
+            .disks
+            .get(&new.disk)
+            .filter(|_| places::is_new(place, &self.layout))
+        else {
+            return false;
+        };
+        let Found::Gpt { table, .. } = &disk.found else {
+            return false;
+        };
+        let end = new.start.0.saturating_add(new.size.0);
+        table.entries.iter().any(|(number, old)| {
+            let start = old.first.to_bytes(table.sector_size).0;
+            let old_end = start.saturating_add(old.size().to_bytes(table.sector_size).0);
+            let node = place::partition_name(&disk.node, *number);
+            (start == new.start.0 || old_end == end) && self.taken_down.erases(&node)
+        })
     }
 
     /// What a device holds once the layers below are in place: nothing where they are made, and `None` where they are
@@ -220,6 +251,10 @@ impl<'a> Planner<'a> {
 
     /// Who uses the place now.
     fn user(&self, place: &Place, held: &Held) -> Option<User> {
+        // Of a partition that this run makes, the users are those of the one that goes: the table's matter.
+        if places::is_new(place, &self.layout) {
+            return None;
+        }
         claims::user(place, held, self.known.disks).cloned()
     }
 

@@ -136,7 +136,7 @@ impl Planner<'_> {
                     pointer,
                     "device-in-use",
                     format!(
-                        "cannot make {} a member of the array {}: it is in use by {user}",
+                        "cannot make {} a member of the array {}: it is {user}",
                         member.device, want.name
                     ),
                     "describe the array as it is, or name another device",

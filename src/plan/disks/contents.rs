@@ -98,10 +98,7 @@ fn in_use(pointer: &str, want: &Filesystem, user: &User) -> Conflict {
     Conflict::new(
         pointer,
         "device-in-use",
-        format!(
-            "cannot make a file system on {}: it is in use by {user}",
-            want.device
-        ),
+        format!("cannot make a file system on {}: it is {user}", want.device),
         "describe the file system as it is, or name another device",
     )
 }

@@ -1,7 +1,7 @@
 //! What has to be taken down first: arrays and mappings on devices that may be wiped.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::{Known, Layout};
 use crate::inventory::stack::{Stacked, User};
@@ -56,8 +56,13 @@ impl TakenDown {
     }
 
     /// Whether the device of that node is taken down.
-    pub(super) fn has(&self, node: &std::path::Path) -> bool {
+    pub(super) fn has(&self, node: &Path) -> bool {
         self.stack.iter().any(|stacked| stacked.node == node)
+    }
+
+    /// Whether the signatures of the partition at `node` go.
+    pub(super) fn erases(&self, node: &Path) -> bool {
+        self.erase.contains(node)
     }
 
     pub(super) fn step(self) -> Option<Step> {

@@ -159,10 +159,7 @@ impl Planner<'_> {
                 self.conflicts.push(Conflict::new(
                     pointer,
                     "device-in-use",
-                    format!(
-                        "cannot make the volume {} on {device}: it is in use by {user}",
-                        want.name
-                    ),
+                    format!("cannot make the volume {} on {device}: it is {user}", want.name),
                     "describe the volume as it is, or name another device",
                 ));
             } else {

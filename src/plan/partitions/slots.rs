@@ -210,7 +210,7 @@ fn decide_one(
             &want.pointer,
             "partition-in-use",
             format!(
-                "cannot change partition {number} of {}: it is in use by {user}",
+                "cannot change partition {number} of {}: it is {user}",
                 request.disk.device
             ),
             "describe the partition as it is, or leave it out of the config",

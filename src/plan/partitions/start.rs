@@ -49,7 +49,7 @@ fn disk_in_use(request: &Request<'_>) -> Option<Conflict> {
     Some(Conflict::new(
         &request.pointer,
         "disk-in-use",
-        format!("{} is in use by {user}", request.disk.device),
+        format!("{} is {user}", request.disk.device),
         "name another disk, or take the disk out of the config",
     ))
 }
@@ -61,7 +61,7 @@ fn wipe_in_use(request: &Request<'_>) -> Option<Conflict> {
         .partitions
         .iter()
         .filter(|(_, user)| user.stack.is_empty())
-        .map(|(number, user)| format!("{number} by {user}"))
+        .map(|(number, user)| format!("{number} is {user}"))
         .collect();
     if users.is_empty() {
         return None;

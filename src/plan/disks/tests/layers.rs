@@ -3,7 +3,7 @@
 use kindling_config_spec::types::{Luks, Raid, Resource};
 
 use super::*;
-use crate::inventory::stack::{Mapping, RunningArray, StackKind, Stacked};
+use crate::inventory::stack::{Mapping, RunningArray, StackKind, Stacked, User};
 use crate::plan::disks::volumes::Facts;
 
 const MEMBERS: [&str; 2] = ["/dev/disk/by-partlabel/a", "/dev/vdb2"];
@@ -204,25 +204,61 @@ fn an_array_that_differs_is_refused_with_the_difference() {
     assert_eq!(case.codes(), ["array-differs", "array-differs"]);
 }
 
+/// An array that nobody uses, with a volume on it that nobody uses.
+fn idle() -> User {
+    let stacked = |node: &str, kind, name: &str| Stacked {
+        node: node.into(),
+        kind,
+        name: name.into(),
+    };
+    User {
+        by: "held by md127".into(),
+        stack: vec![
+            stacked("/dev/dm-0", StackKind::Mapping, "secret"),
+            stacked("/dev/md127", StackKind::Array, "md127"),
+        ],
+    }
+}
+
+#[test]
+fn a_file_system_may_take_the_place_of_a_member_that_goes() {
+    let mut case = made();
+    case.config.storage.raid.clear();
+    case.config.storage.luks.clear();
+    case.config.storage.disks[0].partitions = vec![partition(1, "new")];
+    case.config.storage.disks[0].partitions[0].wipe_partition_entry = Some(true);
+    case.config.storage.filesystems = vec![ext4("/dev/vdb1")];
+    case.contents
+        .insert("/dev/vdb1".into(), held(known("linux_raid_member")));
+    // Not of an array that runs: whatever it was, nobody said that it may go.
+    assert_eq!(case.codes(), ["filesystem-differs"]);
+    case.disk().in_use.partitions = [(1, idle()), (2, idle())].into();
+    let plan = case.plan().unwrap();
+    assert_eq!(
+        names(&plan),
+        ["take-down", "table", "mkfs", "finish-table", "settle"]
+    );
+    // On a partition that stays, leave for the file system is leave for what stands in its way.
+    let mut case = made();
+    case.config.storage.raid.clear();
+    case.config.storage.luks.clear();
+    case.config.storage.filesystems = vec![ext4("/dev/vdb2")];
+    case.contents
+        .insert("/dev/vdb2".into(), held(known("linux_raid_member")));
+    case.disk().in_use.partitions = [(1, idle()), (2, idle())].into();
+    assert_eq!(case.codes(), ["filesystem-differs"]);
+    case.config.storage.filesystems[0].wipe_filesystem = Some(true);
+    assert_eq!(
+        names(&case.plan().unwrap()),
+        ["take-down", "keep-table", "wipe", "mkfs", "settle"]
+    );
+}
+
 #[test]
 fn members_that_may_go_are_erased_with_what_stands_on_them() {
     let mut case = made();
     case.config.storage.disks[0].wipe_table = Some(true);
-    let held_by = |name: &str| {
-        let stacked = |node: &str, kind, name: &str| Stacked {
-            node: node.into(),
-            kind,
-            name: name.into(),
-        };
-        crate::inventory::stack::User {
-            by: format!("held by {name}"),
-            stack: vec![
-                stacked("/dev/dm-0", StackKind::Mapping, "secret"),
-                stacked("/dev/md127", StackKind::Array, "md127"),
-            ],
-        }
-    };
-    case.disk().in_use.partitions = [(1, held_by("md127")), (2, held_by("md127"))].into();
+    case.disk().in_use.partitions = [(1, idle()), (2, idle())].into();
     let plan = case.plan().unwrap();
     assert_eq!(
         names(&plan),
