@@ -226,7 +226,8 @@ fn a_file_system_may_take_the_place_of_a_member_that_goes() {
     case.config.storage.raid.clear();
     case.config.storage.luks.clear();
     case.config.storage.disks[0].partitions = vec![partition(1, "new")];
-    case.config.storage.disks[0].partitions[0].wipe_partition_entry = Some(true);
+    let entry = &mut case.config.storage.disks[0].partitions[0];
+    (entry.wipe_partition_entry, entry.start_mib) = (Some(true), Some(1));
     case.config.storage.filesystems = vec![ext4("/dev/vdb1")];
     case.contents
         .insert("/dev/vdb1".into(), held(known("linux_raid_member")));
