@@ -4,17 +4,21 @@
 //! was cut short ends, run again, in the state of an uninterrupted one.
 
 mod accounts;
+mod content;
 mod disks;
 mod error;
 mod files;
 mod mounts;
 mod preset;
 mod relabel;
+mod secrets;
 mod skeleton;
+mod volumes;
 
 use std::collections::BTreeSet;
 
 pub use error::{ApplyError, Failed};
+pub use secrets::Secrets;
 
 use crate::fetch::Fetcher;
 use crate::host::devices::Devices;
@@ -90,10 +94,18 @@ impl Host<'_> {
 /// The first step that fails, with its place in the config. A program that is missing is told before the
 /// first step.
 pub fn apply(plan: &Plan, host: &Host<'_>) -> Result<Applied, Failed> {
+    apply_with(plan, host, &Secrets::default())
+}
+
+/// Runs a whole plan whose files hold keys.
+///
+/// # Errors
+/// As [`apply`].
+pub fn apply_with(plan: &Plan, host: &Host<'_>, secrets: &Secrets) -> Result<Applied, Failed> {
     preflight(plan, host)?;
     match plan.stage {
         Stage::Disks => disks::apply(plan, host),
-        Stage::Files => files::apply(plan, host),
+        Stage::Files => files::apply(plan, host, secrets),
         Stage::FetchOffline | Stage::Fetch | Stage::Kargs | Stage::Mount | Stage::Umount => {
             one_by_one(plan, host)
         }
@@ -116,7 +128,9 @@ fn preflight(plan: &Plan, host: &Host<'_>) -> Result<(), Failed> {
 /// The programs a step runs.
 fn programs(step: &Step) -> BTreeSet<Program> {
     match step {
-        Step::KernelArguments { call } | Step::MakeFilesystem { call, .. } => [call.program].into(),
+        Step::KernelArguments { call }
+        | Step::MakeFilesystem { call, .. }
+        | Step::FinishVolume { call, .. } => [call.program].into(),
         Step::Mount {
             call, mounted: false, ..
         }

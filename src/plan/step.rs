@@ -8,6 +8,7 @@ use kindling_config_spec::types::Resource;
 use kindling_config_spec::units::Mode;
 use serde::{Deserialize, Serialize};
 
+use super::crypttab;
 use super::partitions::{KernelChange, Shown, SlotOutcome};
 use crate::gpt;
 use crate::inventory::target::AccountWork;
@@ -141,6 +142,20 @@ pub enum Content {
     Inline(#[serde(serialize_with = "only_length")] Vec<u8>),
     /// Fetched, unpacked and verified before the first write of the stage.
     Remote(#[serde(serialize_with = "only_source")] Box<Resource>),
+    /// A key: whoever runs the plan has it.
+    Secret(Secret),
+    /// Lines of crypttab(5), behind what the parts before leave.
+    Crypttab(Vec<crypttab::Line>),
+}
+
+/// Which key a file holds. The key itself stands in no plan.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Secret {
+    /// What opens the volume of this name.
+    Volume(String),
+    /// What zkey(1) keeps of a secure key, by the name of the file.
+    SecureKey(String),
 }
 
 fn only_length<S: serde::Serializer>(bytes: &[u8], to: S) -> Result<S::Ok, S::Error> {
@@ -156,6 +171,8 @@ impl fmt::Debug for Content {
         match self {
             Self::Inline(bytes) => write!(out, "Inline({} bytes)", bytes.len()),
             Self::Remote(resource) => write!(out, "Remote({})", super::show::source(resource)),
+            Self::Secret(secret) => write!(out, "{secret:?}"),
+            Self::Crypttab(lines) => write!(out, "Crypttab({lines:?})"),
         }
     }
 }
@@ -318,6 +335,11 @@ pub enum Step {
         /// It is there.
         exists: bool,
     },
+    /// Makes a directory that only root may enter.
+    PrivateDirectory {
+        /// The path.
+        path: PathBuf,
+    },
     /// Puts a file with all its content in one visible step.
     File(FileStep),
     /// Makes a symbolic link.
@@ -363,6 +385,15 @@ pub enum Step {
         paths: BTreeSet<PathBuf>,
         /// Users whose homes, with all they hold, are labelled: where those are is known once the users are.
         homes_of: BTreeSet<String>,
+    },
+    /// Takes the unfinished mark off an encrypted volume, once what opens it is on the medium.
+    FinishVolume {
+        /// The path in the config.
+        device: PathBuf,
+        /// What must be on the medium before: the files that open the volume.
+        stored: BTreeSet<PathBuf>,
+        /// The call that takes it off.
+        call: Invocation,
     },
 }
 
