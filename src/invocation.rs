@@ -165,11 +165,11 @@ impl Arg {
     }
 }
 
-/// Bytes that must never be printed: a key.
+/// A key: bytes that must never be printed.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Secret(Vec<u8>);
+pub struct Key(Vec<u8>);
 
-impl Secret {
+impl Key {
     /// Takes the bytes in.
     #[must_use]
     pub fn new(bytes: Vec<u8>) -> Self {
@@ -183,7 +183,7 @@ impl Secret {
     }
 }
 
-impl fmt::Debug for Secret {
+impl fmt::Debug for Key {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str("…")
     }
@@ -226,7 +226,7 @@ pub struct Invocation {
     /// Bytes for the standard input; without them it is `/dev/null`.
     pub stdin: Option<Vec<u8>>,
     /// What [`Arg::Key`] leads to. A plan has none: it is put in when the call is run.
-    pub key: Option<Secret>,
+    pub key: Option<Key>,
 }
 
 impl Invocation {
@@ -264,7 +264,7 @@ impl Invocation {
 
     /// The same call with this key, where it takes one.
     #[must_use]
-    pub fn with_key(&self, key: Option<&Secret>) -> Self {
+    pub fn with_key(&self, key: Option<&Key>) -> Self {
         let takes = self.args.contains(&Arg::Key);
         Self {
             key: key.filter(|_| takes).cloned(),

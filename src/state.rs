@@ -1,11 +1,13 @@
 //! What stages hand to each other: the reference's state file, with its keys (engine.md 1.11).
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
 use crate::fetch::Origin;
+use kindling_config_spec::data_url::{self, DataUrlError};
 use kindling_config_spec::types::File;
 
 /// The state of one first boot. All keys are always written, `null` when empty, as the reference does.
@@ -17,10 +19,10 @@ pub struct State {
     pub fetched_configs: Vec<FetchedConfig>,
     /// LUKS volume name to key. Written by the disks stage, emptied by the files stage.
     #[serde(serialize_with = "null_when_no_entry", deserialize_with = "empty_when_null")]
-    pub luks_persist_key_files: BTreeMap<String, String>,
-    /// File name to CEX secure key.
+    pub luks_persist_key_files: BTreeMap<String, KeyUrl>,
+    /// File name to CEX secure key, or what zkey says of it. Written and emptied as the other keys.
     #[serde(serialize_with = "null_when_no_entry", deserialize_with = "empty_when_null")]
-    pub luks_persist_volume_key_files: BTreeMap<String, String>,
+    pub luks_persist_volume_key_files: BTreeMap<String, KeyUrl>,
     /// Directories that the mount stage made, as paths in the target.
     #[serde(serialize_with = "null_when_empty", deserialize_with = "empty_when_null")]
     pub notated_directories: Vec<PathBuf>,
@@ -38,6 +40,33 @@ pub struct FetchedConfig {
     pub source: String,
     /// Whether another config refers to it.
     pub referenced: bool,
+}
+
+/// A key as the state file has it, a data URL. Nothing but that file shows it.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct KeyUrl(String);
+
+impl KeyUrl {
+    /// The URL of a key.
+    #[must_use]
+    pub fn of(key: &[u8]) -> Self {
+        Self(data_url::encode(key))
+    }
+
+    /// The key.
+    ///
+    /// # Errors
+    /// When it is no data URL.
+    pub fn decode(&self) -> Result<Vec<u8>, DataUrlError> {
+        data_url::decode(&self.0)
+    }
+}
+
+impl fmt::Debug for KeyUrl {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("KeyUrl(…)")
+    }
 }
 
 impl From<&Origin> for FetchedConfig {
@@ -60,6 +89,12 @@ impl State {
         }
     }
 
+    /// Forgets every key: the target holds them now.
+    pub fn drop_keys(&mut self) {
+        self.luks_persist_key_files.clear();
+        self.luks_persist_volume_key_files.clear();
+    }
+
     /// Whether some user gave a config.
     #[must_use]
     pub fn user_config_provided(&self) -> bool {
@@ -76,7 +111,7 @@ fn null_when_empty<T: Serialize, To: serde::Serializer>(list: &[T], to: To) -> R
 }
 
 fn null_when_no_entry<To: serde::Serializer>(
-    map: &BTreeMap<String, String>,
+    map: &BTreeMap<String, KeyUrl>,
     to: To,
 ) -> Result<To::Ok, To::Error> {
     if map.is_empty() {
@@ -105,5 +140,26 @@ mod tests {
              \"notatedDirectories\":null,\"providerOutputFiles\":null}"
         );
         assert_eq!(serde_json::from_str::<State>(&text).unwrap(), State::default());
+    }
+
+    #[test]
+    fn a_key_stands_in_the_file_and_nowhere_else() {
+        let mut state = State::default();
+        let key = b"hush\0\xff";
+        state
+            .luks_persist_key_files
+            .insert("data".into(), KeyUrl::of(key));
+        let text = serde_json::to_string(&state).unwrap();
+        assert!(
+            text.contains("\"luksPersistKeyFiles\":{\"data\":\"data:;base64,aHVzaAD/\"}"),
+            "{text}"
+        );
+        let again: State = serde_json::from_str(&text).unwrap();
+        assert_eq!(again, state);
+        assert_eq!(again.luks_persist_key_files["data"].decode().unwrap(), key);
+        let shown = format!("{state:?} {state:#?}");
+        assert!(!shown.contains("aHVz") && !shown.contains("hush"), "{shown}");
+        state.drop_keys();
+        assert_eq!(state, State::default());
     }
 }

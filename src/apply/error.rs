@@ -80,6 +80,12 @@ pub enum ApplyError {
         /// The kernel's answer.
         source: io::Error,
     },
+    /// What was fetched for the crypttab has a line of its own for a volume of the config.
+    #[error("what was fetched for it has another line of the volume {volume}, and the first one counts")]
+    OtherLine {
+        /// The volume's name.
+        volume: String,
+    },
     /// A mount path goes through a link or a file of a file system that was mounted just before.
     #[error("{} goes through {}, which is {kind}", path.display(), obstacle.display())]
     MountPath {
@@ -122,6 +128,7 @@ impl ApplyError {
             Self::UnknownName { .. } => "account-unknown",
             Self::NoHome { .. } => "home-missing",
             Self::Content { source, .. } => source.code(),
+            Self::OtherLine { .. } => "crypttab-line-differs",
             Self::MountPath { .. } => "mount-path-not-a-directory",
             Self::Unmount { .. } => "unmount-failed",
             Self::Unprepared { .. } => "internal",
@@ -160,6 +167,7 @@ impl ApplyError {
                 "leave noCreateHome out, or create the home directory in the config".to_owned()
             }
             Self::Content { source, .. } => source.next(),
+            Self::OtherLine { .. } => "remove that line, or give the volume another name".to_owned(),
             Self::MountPath { .. } => "mount at the real directory, not through a link".to_owned(),
             Self::Unmount { .. } => {
                 "find what still uses the file system; the machine can be rebooted".to_owned()

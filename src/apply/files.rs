@@ -2,16 +2,18 @@
 //! says on the medium what is about to appear; only then does anything in the target change.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
-use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use sha2::{Digest, Sha256};
 
-use super::{Applied, ApplyError, Failed, Host, Outcome, accounts, failed, preset, relabel, skeleton};
-use crate::fetch::{Fetcher, Limits, download};
+use super::content::{Sources, fill, is_key};
+use super::{
+    Applied, ApplyError, Failed, Host, Outcome, Secrets, accounts, failed, preset, relabel, skeleton, volumes,
+};
+use crate::fetch::{Limits, download};
 use crate::host::journal::Line;
-use crate::host::sysroot::{Access, Filling, Staged, Sysroot};
+use crate::host::sysroot::{Access, Staged};
 use crate::identity::hex;
 use crate::plan::files::RESULT_FILE;
 use crate::plan::step::{Before, Content, FileStep, Ownership, Planned};
@@ -21,8 +23,8 @@ use crate::plan::{Plan, Step};
 type Ready = BTreeMap<usize, (Staged, String)>;
 
 /// Runs the plan.
-pub(super) fn apply(plan: &Plan, host: &Host<'_>) -> Result<Applied, Failed> {
-    let mut ready = stage_contents(plan, host)?;
+pub(super) fn apply(plan: &Plan, host: &Host<'_>, secrets: &Secrets) -> Result<Applied, Failed> {
+    let mut ready = stage_contents(plan, host, secrets)?;
     if let Err(error) = record(plan, host, &ready) {
         discard(host, ready);
         return Err(Failed {
@@ -52,9 +54,10 @@ pub(super) fn apply(plan: &Plan, host: &Host<'_>) -> Result<Applied, Failed> {
 
 /// Whether a file's content must be put together under a temporary name before the first change.
 fn is_staged(file: &FileStep) -> bool {
-    let remote = file.content.iter().any(|part| matches!(part, Content::Remote(_)));
+    let is_plain = |part: &Content| matches!(part, Content::Inline(_));
     let is_known = !matches!(file.before, Before::Ours | Before::Skeleton);
-    (remote && file.before != Before::Ours) || (is_known && file.keeps_content && !file.content.is_empty())
+    (!file.content.iter().all(is_plain) && file.before != Before::Ours)
+        || (is_known && file.keeps_content && !file.content.is_empty())
 }
 
 /// What the steps remove or move away. Nothing may wait there for its name.
@@ -67,7 +70,7 @@ fn gone(plan: &Plan) -> Vec<PathBuf> {
     paths.cloned().collect()
 }
 
-fn stage_contents(plan: &Plan, host: &Host<'_>) -> Result<Ready, Failed> {
+fn stage_contents(plan: &Plan, host: &Host<'_>, secrets: &Secrets) -> Result<Ready, Failed> {
     let files: Vec<(usize, &Planned, &FileStep)> = plan
         .steps
         .iter()
@@ -83,7 +86,7 @@ fn stage_contents(plan: &Plan, host: &Host<'_>) -> Result<Ready, Failed> {
                 let url = url::Url::parse(resource.source.as_deref()?).ok()?;
                 url.host_str().map(str::to_owned)
             }
-            Content::Inline(_) => None,
+            Content::Inline(_) | Content::Secret(_) | Content::Crypttab(_) => None,
         })
     };
     if files.is_empty() {
@@ -102,7 +105,15 @@ fn stage_contents(plan: &Plan, host: &Host<'_>) -> Result<Ready, Failed> {
         &files,
         host_of,
         |(index, planned, file), fetcher| {
-            let staged = stage_content(host, file, &gone, fetcher).map_err(|error| failed(planned, error))?;
+            let staged = host.sysroot().and_then(|sysroot| {
+                let sources = Sources {
+                    sysroot,
+                    fetcher,
+                    secrets,
+                };
+                stage_content(file, &gone, sources)
+            });
+            let staged = staged.map_err(|error| failed(planned, error))?;
             ready
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner)
@@ -126,90 +137,19 @@ fn discard(host: &Host<'_>, ready: Ready) {
     }
 }
 
-/// Hashes what passes through.
-struct Hashing<'a, W> {
-    to: &'a mut W,
-    sum: Sha256,
-    failed: Option<io::Error>,
-}
-
-impl<W: Write> Write for Hashing<'_, W> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        match self.to.write(bytes) {
-            Ok(written) => {
-                self.sum.update(bytes.get(..written).unwrap_or_default());
-                Ok(written)
-            }
-            Err(error) => {
-                // The fetcher reports that its sink failed; why is kept for our own error.
-                self.failed = Some(io::Error::from(error.kind()));
-                Err(error)
-            }
-        }
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.to.flush()
-    }
-}
-
 fn stage_content(
-    host: &Host<'_>,
     file: &FileStep,
     gone: &[PathBuf],
-    fetcher: &Fetcher,
+    sources: Sources<'_>,
 ) -> Result<(Staged, String), ApplyError> {
-    let sysroot = host.sysroot()?;
-    let mut staged = sysroot.stage(&file.path, gone)?;
-    match fill(sysroot, file, &mut staged, fetcher) {
+    let mut staged = sources.sysroot.stage(&file.path, gone)?;
+    match fill(file, &mut staged, sources) {
         Ok(digest) => Ok((staged.filled(), digest)),
         Err(error) => {
-            sysroot.discard(staged.filled());
+            sources.sysroot.discard(staged.filled());
             Err(error)
         }
     }
-}
-
-fn fill(
-    sysroot: &Sysroot,
-    file: &FileStep,
-    staged: &mut Filling,
-    fetcher: &Fetcher,
-) -> Result<String, ApplyError> {
-    let writing = |source| ApplyError::Write {
-        path: file.path.clone(),
-        source,
-    };
-    let mut sink = Hashing {
-        to: staged.file(),
-        sum: Sha256::new(),
-        failed: None,
-    };
-    let replaces_present = file.keeps_content && file.before != Before::Skeleton;
-    if replaces_present && let Some(mut present) = sysroot.read(&file.path)? {
-        io::copy(&mut present, &mut sink).map_err(writing)?;
-    }
-    for part in &file.content {
-        match part {
-            Content::Inline(bytes) => sink.write_all(bytes).map_err(writing)?,
-            Content::Remote(resource) => {
-                let streamed = fetcher.stream(resource, &mut sink);
-                if let Some(error) = sink.failed.take() {
-                    return Err(writing(error));
-                }
-                streamed.map_err(|source| ApplyError::Content {
-                    path: file.path.clone(),
-                    source,
-                })?;
-            }
-        }
-    }
-    let digest = hex(&sink.sum.finalize());
-    if replaces_present {
-        // It replaces a file that was there: after a power cut it must be the old or the new one.
-        staged.file().sync_data().map_err(writing)?;
-    }
-    Ok(digest)
 }
 
 /// Says on the medium what is about to appear.
@@ -220,6 +160,10 @@ fn record(plan: &Plan, host: &Host<'_>, ready: &Ready) -> Result<(), ApplyError>
     let mut lines = Vec::new();
     for (index, planned) in plan.steps.iter().enumerate() {
         match &planned.step {
+            // Its digest would help to guess it.
+            Step::File(file) if is_key(file) => {
+                lines.extend((file.before != Before::Ours).then(|| Line::Key(file.path.clone())));
+            }
             Step::File(file)
                 if !matches!(file.before, Before::Ours | Before::Skeleton) && !file.content.is_empty() =>
             {
@@ -305,6 +249,7 @@ impl Run<'_> {
                     Outcome::Changed
                 })
             }
+            Step::PrivateDirectory { path } => volumes::private_dir(host, path),
             Step::File(file) => self.file(file, staged),
             Step::Symlink {
                 path,
@@ -345,6 +290,7 @@ impl Run<'_> {
                 }
                 relabel::label(host, contexts, &paths)
             }
+            Step::FinishVolume { stored, call, .. } => volumes::finish(host, stored, call),
             _ => Err(ApplyError::Unprepared {
                 what: "a step of another stage",
             }),
@@ -438,7 +384,7 @@ pub(super) fn joined(content: &[Content]) -> std::borrow::Cow<'_, [u8]> {
                 .iter()
                 .flat_map(|part| match part {
                     Content::Inline(bytes) => bytes.as_slice(),
-                    Content::Remote(_) => &[],
+                    Content::Remote(_) | Content::Secret(_) | Content::Crypttab(_) => &[],
                 })
                 .copied()
                 .collect(),

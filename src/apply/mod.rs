@@ -4,18 +4,22 @@
 //! was cut short ends, run again, in the state of an uninterrupted one.
 
 mod accounts;
+mod content;
 mod disks;
 mod error;
 mod files;
 mod mounts;
 mod preset;
 mod relabel;
+mod secrets;
 mod skeleton;
 mod stacks;
+mod volumes;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 pub use error::{ApplyError, Failed};
+pub use secrets::Secrets;
 
 use crate::fetch::Fetcher;
 use crate::host::devices::Devices;
@@ -23,7 +27,7 @@ use crate::host::journal::Journal;
 use crate::host::process::Processes;
 use crate::host::sysroot::Sysroot;
 use crate::inventory::stack::StackKind;
-use crate::invocation::{Program, Secret};
+use crate::invocation::{Key, Program};
 use crate::plan::show;
 use crate::plan::step::{PresetLine, Stage};
 use crate::plan::{Plan, Step};
@@ -65,7 +69,7 @@ pub struct Applied {
 }
 
 /// Keys of encrypted volumes, by the volumes' names. They are made or fetched before the first write.
-pub type Keys = BTreeMap<String, Secret>;
+pub type Keys = BTreeMap<String, Key>;
 
 /// The boundaries a stage acts through. Those it does not need are absent.
 pub struct Host<'a> {
@@ -97,10 +101,18 @@ impl Host<'_> {
 /// The first step that fails, with its place in the config. A program that is missing is told before the
 /// first step.
 pub fn apply(plan: &Plan, host: &Host<'_>) -> Result<Applied, Failed> {
+    apply_with(plan, host, &Secrets::default())
+}
+
+/// Runs a whole plan whose files hold keys.
+///
+/// # Errors
+/// As [`apply`].
+pub fn apply_with(plan: &Plan, host: &Host<'_>, secrets: &Secrets) -> Result<Applied, Failed> {
     preflight(plan, host)?;
     match plan.stage {
         Stage::Disks => disks::apply(plan, host),
-        Stage::Files => files::apply(plan, host),
+        Stage::Files => files::apply(plan, host, secrets),
         Stage::FetchOffline | Stage::Fetch | Stage::Kargs | Stage::Mount | Stage::Umount => {
             one_by_one(plan, host)
         }
@@ -128,7 +140,12 @@ fn erasing() -> [Program; 2] {
 /// The programs a step runs.
 fn programs(step: &Step) -> BTreeSet<Program> {
     match step {
-        Step::KernelArguments { call } | Step::MakeFilesystem { call, .. } => [call.program].into(),
+        Step::KernelArguments { call }
+        | Step::MakeFilesystem { call, .. }
+        | Step::FinishVolume { call, .. }
+        | Step::KeepVolume {
+            refresh: Some(call), ..
+        } => [call.program].into(),
         Step::Mount {
             call, mounted: false, ..
         }
@@ -149,10 +166,6 @@ fn programs(step: &Step) -> BTreeSet<Program> {
             let erasing = erasing().into_iter().filter(|_| erase.is_some());
             calls.iter().map(|call| call.program).chain(erasing).collect()
         }
-        Step::FinishVolume { call, .. }
-        | Step::KeepVolume {
-            refresh: Some(call), ..
-        } => [call.program].into(),
         Step::Relabel { .. } => [Program::Setfiles].into(),
         Step::Preset { lines }
             if lines

@@ -39,6 +39,8 @@ pub enum Line {
         /// Nothing stood there before: whatever stands there later is ours.
         new: bool,
     },
+    /// A key file is about to appear where nothing was. Of a key not even a digest is kept.
+    Key(PathBuf),
     /// An account program is about to run.
     Begun(AccountWork),
     /// It has ended well.
@@ -50,10 +52,12 @@ pub enum Line {
 /// What the lines of one config say.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Entries {
-    /// Path to digest; the last line counts.
-    pub files: BTreeMap<PathBuf, String>,
+    /// Path to the digests of what any run was about to put there.
+    pub files: BTreeMap<PathBuf, Vec<String>>,
     /// Those of `files` where nothing stood before.
     pub new: BTreeSet<PathBuf>,
+    /// Key files.
+    pub keys: BTreeSet<PathBuf>,
     /// Account programs that began and did not end.
     pub unfinished: BTreeSet<AccountWork>,
 }
@@ -116,11 +120,12 @@ fn parse(text: &[u8], config_digest: &str) -> Entries {
                 if new {
                     entries.new.insert(path.clone());
                 }
-                entries.files.insert(path, digest);
+                entries.files.entry(path).or_default().push(digest);
             }
+            Line::Key(path) if is_ours => drop(entries.keys.insert(path)),
             Line::Begun(work) if is_ours => drop(entries.unfinished.insert(work)),
             Line::Done(work) | Line::NotBegun(work) if is_ours => drop(entries.unfinished.remove(&work)),
-            Line::File { .. } | Line::Begun(_) | Line::Done(_) | Line::NotBegun(_) => {}
+            Line::File { .. } | Line::Key(_) | Line::Begun(_) | Line::Done(_) | Line::NotBegun(_) => {}
         }
     }
     entries
@@ -156,9 +161,18 @@ mod tests {
         sysroot
             .append_durably(Path::new(JOURNAL), b"{\"file\":[\"/torn\xff\",\0\0")
             .unwrap();
-        ours.record(&[Line::Done(user("ada")), file("/b", "2")]).unwrap();
+        let lines = [
+            Line::Done(user("ada")),
+            file("/b", "2"),
+            Line::Key("/k".into()),
+            file("/b", "3"),
+        ];
+        ours.record(&lines).unwrap();
         let entries = ours.read().unwrap();
-        assert_eq!(entries.files, BTreeMap::from([("/b".into(), "2".into())]));
+        let digests = ["2", "3"].map(str::to_owned).to_vec();
+        assert_eq!(entries.files, BTreeMap::from([("/b".into(), digests)]));
+        assert_eq!(entries.keys, BTreeSet::from(["/k".into()]));
+        assert_eq!(other.read().unwrap().keys, BTreeSet::new());
         assert_eq!(entries.unfinished, BTreeSet::from([user("bob")]));
     }
 }

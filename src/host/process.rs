@@ -17,7 +17,7 @@ use std::process::{Command, Stdio};
 
 use nix::sys::memfd::{MFdFlags, memfd_create};
 
-use crate::invocation::{Arg, Invocation, Program, Secret};
+use crate::invocation::{Arg, Invocation, Key, Program};
 
 /// How much of a program's standard error a report may carry, in bytes, counted from the end.
 const STDERR_KEPT: usize = 4096;
@@ -193,7 +193,7 @@ impl Processes for System {
 
 /// A file without a name that holds the key: nobody but root can reach it, nothing of it gets to a disk, and it is gone
 /// when the program has ended, however this process ends.
-fn in_memory(key: &Secret) -> io::Result<File> {
+fn in_memory(key: &Key) -> io::Result<File> {
     let mut file = File::from(memfd_create(c"key", MFdFlags::MFD_CLOEXEC)?);
     file.write_all(key.expose())?;
     Ok(file)

@@ -7,13 +7,13 @@ use kindling_config_spec::types::Config;
 use kindling_config_spec::units::Bytes;
 use serde::Deserialize;
 
-use super::disks::{Disk, Probe};
+use super::disks::{Content, Disk, Probe};
 use super::recorded::{RecordedArray, RecordedDisk};
 use super::stack::RunningArray;
-use super::target::{Kind, Target};
+use super::target::{Kind, Target, Volume};
 use crate::gpt::Found;
 use crate::host::accounts::{self, LookupError};
-use crate::host::devices::{Devices, links_to};
+use crate::host::devices::{DeviceError, Devices, links_to};
 use crate::host::journal::{Journal, JournalError};
 use crate::host::mounts;
 use crate::host::probe::{ProbeError, content};
@@ -22,11 +22,13 @@ use crate::host::sysroot::{Sysroot, SysrootError};
 use crate::identity::hex;
 use crate::invocation::{Invocation, Program};
 use crate::plan::accounts::named_accounts;
+use crate::plan::crypttab::CRYPTTAB;
 use crate::plan::disks::volumes::Facts;
 use crate::plan::files::RESULT_FILE;
-use crate::plan::{nodes, units};
+use crate::plan::{nodes, units, volumes as planned};
 
-/// A result file is a few hundred bytes for each provisioning.
+/// A result file is a few hundred bytes for each provisioning, and the other files of the system that are read are not much
+/// longer.
 const RESULT_LIMIT: Bytes = Bytes(1 << 20);
 
 /// The host could not be read, so that nothing may be planned.
@@ -157,7 +159,8 @@ pub fn target(
 ) -> Result<Target, ObserveError> {
     let mut target = Target::default();
     let unit_paths: Vec<PathBuf> = units::paths(config).collect();
-    let node_paths: BTreeSet<PathBuf> = nodes::paths(config).map(PathBuf::from).collect();
+    let node_paths = nodes::paths(config).map(PathBuf::from);
+    let node_paths: BTreeSet<PathBuf> = node_paths.chain(planned::paths(config)).collect();
     let hard_targets = config
         .storage
         .links
@@ -194,6 +197,13 @@ pub fn target(
         }
     }
     target.previous_result = sysroot.read_text(Path::new(RESULT_FILE), RESULT_LIMIT)?;
+    if target
+        .nodes
+        .get(Path::new(CRYPTTAB))
+        .is_some_and(|node| node.kind == Kind::File)
+    {
+        target.crypttab = sysroot.read_text(Path::new(CRYPTTAB), RESULT_LIMIT)?;
+    }
     target.mount_points = mounts::within(sysroot.path());
     recognise(&mut target, sysroot, journal)?;
     known_accounts(&mut target, config, sysroot, processes)?;
@@ -202,6 +212,54 @@ pub fn target(
         existing_parents(&mut target, config, sysroot)?;
     }
     Ok(target)
+}
+
+/// The devices of the config's encrypted volumes, by the volume's name; those that do not appear are left out.
+///
+/// # Errors
+/// As [`content`], and when a link to a device leads nowhere.
+pub fn volumes(
+    config: &Config,
+    processes: &dyn Processes,
+    devices: &dyn Devices,
+) -> Result<BTreeMap<String, Volume>, ProbeError> {
+    let configured = config.storage.luks.iter();
+    let named = configured.map(|volume| (&volume.name, volume.device.as_deref().unwrap_or_default()));
+    let mut named: Vec<(&String, PathBuf)> = named.map(|(name, device)| (name, device.into())).collect();
+    let wanted: Vec<PathBuf> = named.iter().map(|(_, device)| device.clone()).collect();
+    match devices.wait_for(&wanted) {
+        Err(DeviceError::Missing { missing, .. }) => named.retain(|(_, device)| !missing.contains(device)),
+        other => other?,
+    }
+    let mut volumes = BTreeMap::new();
+    for (name, device) in named {
+        let probe = Probe {
+            node: devices.node(&device)?,
+            range: None,
+        };
+        let content = content(processes, devices, &probe)?;
+        let label = match &content {
+            Content::Known(signature) if signature.subsystem.is_some() => label(processes, &probe.node)?,
+            _ => None,
+        };
+        let node = probe.node;
+        volumes.insert(name.clone(), Volume { node, content, label });
+    }
+    Ok(volumes)
+}
+
+/// A label letter by letter: the format that [`Probe`] asks for has other letters for those beyond ASCII.
+fn label(processes: &dyn Processes, node: &Path) -> Result<Option<String>, ProbeError> {
+    let call = Invocation::new(Program::Blkid)
+        .args(["--probe", "--match-tag", "LABEL", "--output", "value"])
+        .arg(node.as_os_str());
+    let output = processes.status(&call).map_err(|source| ProbeError::Program {
+        device: node.to_owned(),
+        source,
+    })?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    let label = text.strip_suffix('\n').unwrap_or(&text);
+    Ok((output.status == 0 && !label.is_empty()).then(|| label.to_owned()))
 }
 
 /// What stands at or above `dir`, resolved, where a directory must be.
@@ -219,12 +277,15 @@ fn blocker(sysroot: &Sysroot, dir: &Path) -> Result<Option<(PathBuf, Kind)>, Obs
 /// Which of the files there an interrupted run of this very config wrote.
 fn recognise(target: &mut Target, sysroot: &Sysroot, journal: &Journal<'_>) -> Result<(), ObserveError> {
     let entries = journal.read()?;
-    for (path, digest) in &entries.files {
-        // Only files have content of ours: a link or a directory there is what the file was to replace.
-        if target.nodes.get(path).is_none_or(|node| node.kind != Kind::File) {
-            continue;
-        }
-        if sysroot.digest(path)?.map(|found| hex(&found)).as_ref() == Some(digest) {
+    // Only files have content of ours: a link or a directory there is what the file was to replace.
+    let is_file = |path: &PathBuf| {
+        let found = target.nodes.get(path);
+        found.is_some_and(|node| node.kind == Kind::File)
+    };
+    target.own_keys = entries.keys.into_iter().filter(is_file).collect();
+    for (path, digests) in entries.files.iter().filter(|(path, _)| is_file(path)) {
+        let found = sysroot.digest(path)?.map(|found| hex(&found));
+        if found.is_some_and(|found| digests.contains(&found)) {
             target.complete.insert(path.clone());
         } else if entries.new.contains(path) {
             target.half_written.insert(path.clone());
@@ -327,6 +388,7 @@ fn existing_parents(target: &mut Target, config: &Config, sysroot: &Sysroot) -> 
     let paths: Vec<PathBuf> = nodes::paths(config)
         .map(PathBuf::from)
         .chain(units::paths(config))
+        .chain(planned::paths(config))
         .collect();
     for parent in paths.iter().flat_map(|path| path.ancestors().skip(1)) {
         if !target.existing_parents.contains(parent) && sysroot.look(parent)?.is_some() {
@@ -334,4 +396,37 @@ fn existing_parents(target: &mut Target, config: &Config, sysroot: &Sysroot) -> 
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::host::fake::{Disks, Scripted};
+
+    #[test]
+    fn of_a_marked_volume_the_label_is_read_letter_by_letter() {
+        let mut config = Config::default();
+        for name in ["data", "other"] {
+            config.storage.luks.push(kindling_config_spec::types::Luks {
+                name: name.into(),
+                device: Some(format!("/dev/{name}")),
+                ..Default::default()
+            });
+        }
+        let header = "UUID=5a0e\nLABEL=grM-CM-6\nSUBSYSTEM=kindling:0\nTYPE=crypto_LUKS\n";
+        let answers = [(0, header), (0, "grö \n"), (0, "UUID=1\nTYPE=crypto_LUKS\n")];
+        let programs = Scripted::answering(&answers);
+        let found = volumes(&config, &programs, &Disks::default()).unwrap();
+        let labels: Vec<_> = found.values().map(|volume| volume.label.as_deref()).collect();
+        assert_eq!(labels, [Some("grö "), None]);
+        assert_eq!(found["data"].node, Path::new("/dev/data"));
+        assert_eq!(
+            programs.calls(),
+            [
+                "blkid --probe --output export /dev/data",
+                "blkid --probe --match-tag LABEL --output value /dev/data",
+                "blkid --probe --output export /dev/other",
+            ]
+        );
+    }
 }

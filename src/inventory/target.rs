@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use kindling_config_spec::units::Mode;
 use serde::{Deserialize, Serialize};
 
+use super::disks::Content;
+
 /// What an object in the target's tree is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -88,6 +90,17 @@ pub enum AccountWork {
     },
 }
 
+/// The device of an encrypted volume.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Volume {
+    /// Its node, links resolved.
+    pub node: PathBuf,
+    /// What is on it.
+    pub content: Content,
+    /// The label of a volume with a subsystem, letter by letter: in [`Content`] letters beyond ASCII are spelt out.
+    pub label: Option<String>,
+}
+
 /// What the files stage must know about the target before it plans.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Target {
@@ -105,6 +118,8 @@ pub struct Target {
     pub complete: BTreeSet<PathBuf>,
     /// Files that it put where nothing was, and whose content did not reach the medium whole.
     pub half_written: BTreeSet<PathBuf>,
+    /// Key files that it put where nothing was. Whether they hold the keys of now is not known.
+    pub own_keys: BTreeSet<PathBuf>,
     /// Account programs that an earlier run began and did not see the end of.
     pub unfinished: BTreeSet<AccountWork>,
     /// By user that is to be created: the home that this makes, where nothing stands.
@@ -117,6 +132,10 @@ pub struct Target {
     pub blocked: BTreeMap<PathBuf, (PathBuf, Kind)>,
     /// The result file of an earlier provisioning, as it stands.
     pub previous_result: Option<String>,
+    /// `/etc/crypttab`, as it stands.
+    pub crypttab: Option<String>,
+    /// Encrypted volumes that are there, by name. `None` in a dry run: nobody looked, since they are not made yet.
+    pub volumes: Option<BTreeMap<String, Volume>>,
     /// The SELinux file contexts of the target's policy, when it has one.
     pub selinux_contexts: Option<PathBuf>,
 }

@@ -11,6 +11,7 @@ use crate::gpt::Table;
 pub fn faults(plan: &Plan) -> Vec<String> {
     let mut faults = Vec::new();
     let mut made: BTreeSet<PathBuf> = BTreeSet::new();
+    let mut has_result = false;
     for planned in &plan.steps {
         match &planned.step {
             Step::WriteTable { node, write, .. } => {
@@ -45,6 +46,14 @@ pub fn faults(plan: &Plan) -> Vec<String> {
                 if !made.insert(node.clone()) {
                     faults.push(format!("{}: two file systems are made on it", node.display()));
                 }
+            }
+            Step::Result { .. } => has_result = true,
+            // The disks stage does it only where nothing has to be stored.
+            Step::FinishVolume { device, stored, .. } if !has_result && !stored.is_empty() => {
+                faults.push(format!(
+                    "{}: finished before the result is written",
+                    device.display()
+                ));
             }
             _ => {}
         }

@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::accounts::KeyFile;
-use super::{Conflict, Plan, Stage, Step, accounts, mounts, nodes, units};
+use super::step::Secret;
+use super::{Conflict, Plan, Stage, Step, accounts, mounts, nodes, units, volumes};
 use crate::inventory::target::Target;
 
 /// Where the result of provisioning is written, for programs that ask whether and when it happened.
@@ -30,6 +31,8 @@ pub struct Known<'a> {
     pub now: &'a str,
     /// Some user gave a config.
     pub user_config_provided: bool,
+    /// The keys that whoever runs the plan has; `None` in a dry run.
+    pub keys: Option<&'a BTreeSet<Secret>>,
 }
 
 /// The result file's content, with the previous one inside it.
@@ -62,6 +65,7 @@ pub fn plan_files(config: &Config, known: &Known<'_>) -> Result<Plan, Vec<Confli
     accounts::check_names(&mut conflicts, config, known.target);
     nodes::plan_nodes(&mut plan, &mut conflicts, config, known.target);
     units::plan_units(&mut plan, config, known.target);
+    volumes::plan_volumes(&mut plan, &mut conflicts, config, known.target, known.keys);
     blocked(&plan, &mut conflicts, known.target);
     mounted(&plan, &mut conflicts, known.target);
     match result(known, written_mounts(&plan, config, known.target)) {
@@ -79,6 +83,7 @@ pub fn plan_files(config: &Config, known: &Known<'_>) -> Result<Plan, Vec<Confli
             },
         );
     }
+    volumes::plan_finish(&mut plan, config, known.target);
     if conflicts.is_empty() {
         Ok(plan)
     } else {
@@ -106,7 +111,10 @@ fn blocked(plan: &Plan, conflicts: &mut Vec<Conflict>, target: &Target) {
                 continue;
             }
             Step::File(file) => &file.path,
-            Step::Directory { path, .. } | Step::Symlink { path, .. } | Step::HardLink { path, .. } => path,
+            Step::Directory { path, .. }
+            | Step::PrivateDirectory { path }
+            | Step::Symlink { path, .. }
+            | Step::HardLink { path, .. } => path,
             _ => continue,
         };
         let Some((above, kind)) = target.blocked.get(path) else {
@@ -166,6 +174,7 @@ fn written_mounts(plan: &Plan, config: &Config, target: &Target) -> BTreeSet<Pat
         let path = match &planned.step {
             Step::File(file) => &file.path,
             Step::Directory { path, .. }
+            | Step::PrivateDirectory { path }
             | Step::Symlink { path, .. }
             | Step::HardLink { path, .. }
             | Step::Remove { path, .. } => path,
@@ -225,7 +234,10 @@ fn relabelled(plan: &Plan, target: &Target) -> BTreeSet<PathBuf> {
     let mut paths = BTreeSet::new();
     for planned in &plan.steps {
         match &planned.step {
-            Step::Directory { path, .. } | Step::Symlink { path, .. } | Step::HardLink { path, .. } => {
+            Step::Directory { path, .. }
+            | Step::PrivateDirectory { path }
+            | Step::Symlink { path, .. }
+            | Step::HardLink { path, .. } => {
                 paths.insert(topmost_new(path, target));
             }
             Step::File(file) => {
@@ -294,6 +306,7 @@ mod tests {
                 boot_id: "b-1",
                 now: "2024-01-02T03:04:05Z",
                 user_config_provided: true,
+                keys: None,
             },
         )
     }

@@ -6,6 +6,7 @@
 pub mod accounts;
 pub mod check;
 pub mod conflict;
+pub mod crypttab;
 pub mod disks;
 pub mod files;
 pub mod filesystems;
@@ -20,6 +21,7 @@ pub mod place;
 pub mod show;
 pub mod step;
 pub mod units;
+pub mod volumes;
 
 pub use conflict::Conflict;
 pub use step::{Plan, Stage, Step};

@@ -133,7 +133,7 @@ fn collisions(sorted: &[(PathBuf, String, Entry<'_>)], conflicts: &mut Vec<Confl
 }
 
 /// The target as the steps planned so far will leave it.
-struct View<'a> {
+pub(super) struct View<'a> {
     target: &'a Target,
     removed: BTreeSet<PathBuf>,
     /// Files that become other files of the same name.
@@ -143,7 +143,7 @@ struct View<'a> {
 }
 
 impl<'a> View<'a> {
-    fn after(plan: &Plan, target: &'a Target) -> Self {
+    pub(super) fn after(plan: &Plan, target: &'a Target) -> Self {
         let real = |path: &PathBuf| target.resolved.get(path).unwrap_or(path).clone();
         let (mut removed, mut new_homes) = (BTreeSet::new(), BTreeSet::new());
         for planned in &plan.steps {
@@ -172,19 +172,19 @@ impl<'a> View<'a> {
         above.any(|dir| self.new_homes.contains(dir)) && !self.removed.contains(real)
     }
 
-    fn look(&self, path: &Path, real: &Path) -> Option<&Node> {
+    pub(super) fn look(&self, path: &Path, real: &Path) -> Option<&'a Node> {
         if real.ancestors().any(|above| self.removed.contains(above)) {
             return None;
         }
         self.target.nodes.get(path)
     }
 
-    fn is_ours(&self, path: &Path, real: &Path) -> bool {
+    pub(super) fn is_ours(&self, path: &Path, real: &Path) -> bool {
         self.target.complete.contains(path) && !real.ancestors().any(|above| self.removed.contains(above))
     }
 }
 
-fn in_the_way(pointer: &str, path: &str, found: &Node, wanted: &str) -> Conflict {
+pub(super) fn in_the_way(pointer: &str, path: &str, found: &Node, wanted: &str) -> Conflict {
     let held = found.kind.name();
     let message = if held == wanted {
         format!("{path} already is {held} in the target, and the config does not say overwrite")

@@ -11,8 +11,8 @@ use kindling_config_spec::types::Resource;
 use kindling_config_spec::units::{Bytes, SectorSize};
 
 use super::partitions::{SlotOutcome, SlotStep};
-use super::step::{Before, Content, Erased, FileStep, Id, Ownership, PresetLine, Unlock};
-use super::{Plan, Step, units};
+use super::step::{Before, Content, Erased, FileStep, Id, Ownership, PresetLine, Secret, Unlock};
+use super::{Plan, Step, crypttab, units};
 use crate::gpt::Entry;
 use crate::inventory::stack::{StackKind, Stacked};
 
@@ -178,7 +178,6 @@ fn describe(step: &Step) -> Vec<String> {
             let refreshed = refresh.iter().map(|call| format!("~ {name}: {call}"));
             [there].into_iter().chain(refreshed).collect()
         }
-        Step::FinishVolume { name, .. } => vec![format!("~ {name}: mark the new volume as finished")],
         Step::WipeSignatures { device, erase, .. } => vec![describe_erased(device, erase)],
         Step::MakeFilesystem { device, call, .. } => vec![format!("+ {}: {call}", device.display())],
         Step::KeepFilesystem { device, format } => vec![format!("= {}: {format} is there", device.display())],
@@ -225,6 +224,7 @@ fn describe(step: &Step) -> Vec<String> {
                 access(ownership)
             )]
         }
+        Step::PrivateDirectory { path } => vec![format!("+ {}/ (0700 0:0)", path.display())],
         Step::File(file) => vec![describe_file(file)],
         Step::Symlink {
             path, target, exists, ..
@@ -261,6 +261,12 @@ fn describe(step: &Step) -> Vec<String> {
             )]
         }
         Step::Relabel { paths, .. } => vec![format!("~ label {} paths for SELinux", paths.len())],
+        Step::FinishVolume { device, call, .. } => {
+            vec![format!(
+                "~ {}: mark the volume as finished: {call}",
+                device.display()
+            )]
+        }
     }
 }
 
@@ -337,23 +343,39 @@ fn describe_file(file: &FileStep) -> String {
     }
     let mut parts: Vec<String> = Vec::new();
     for content in &file.content {
-        parts.push(match content {
-            Content::Inline(bytes) => Bytes(bytes.len() as u64).to_string(),
+        match content {
+            Content::Inline(bytes) => parts.push(Bytes(bytes.len() as u64).to_string()),
             Content::Remote(resource) => {
                 let checked = resource
                     .verification
                     .hash
                     .as_deref()
                     .and_then(|hash| hash.split_once('-'));
-                format!("{}{}", source(resource), checked.map_or(" (no hash)", |_| ""))
+                let checked = checked.map_or(" (no hash)", |_| "");
+                parts.push(format!("{}{checked}", source(resource)));
             }
-        });
+            Content::Secret(Secret::Volume(name)) => parts.push(format!("the key of the volume {name}")),
+            Content::Secret(Secret::SecureKey(_)) => parts.push("what zkey made".to_owned()),
+            Content::Crypttab(lines) => parts.extend(lines.iter().map(describe_crypttab)),
+        }
     }
     if !parts.is_empty() {
         // Writing to a String cannot fail.
         let _ = write!(text, ": {}", parts.join(" + "));
     }
     text
+}
+
+fn describe_crypttab(line: &crypttab::Line) -> String {
+    let name = &line.name;
+    let uuid = line.uuid.as_deref().map(|uuid| format!("UUID {uuid}"));
+    let uuid = uuid.unwrap_or_else(|| "the UUID that it will have".to_owned());
+    let instead = if line.replaces {
+        " instead of what an interrupted run had made"
+    } else {
+        ""
+    };
+    format!("a line for the volume {name} with {uuid}{instead}")
 }
 
 fn access(ownership: &Ownership) -> String {

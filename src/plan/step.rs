@@ -10,6 +10,7 @@ use kindling_config_spec::types::Resource;
 use kindling_config_spec::units::Mode;
 use serde::{Deserialize, Serialize};
 
+use super::crypttab;
 use super::partitions::{Shown, SlotOutcome};
 use crate::gpt;
 use crate::inventory::stack::Stacked;
@@ -146,6 +147,20 @@ pub enum Content {
     Inline(#[serde(serialize_with = "only_length")] Vec<u8>),
     /// Fetched, unpacked and verified before the first write of the stage.
     Remote(#[serde(serialize_with = "only_source")] Box<Resource>),
+    /// A key: whoever runs the plan has it.
+    Secret(Secret),
+    /// Lines of crypttab(5), behind what the parts before leave.
+    Crypttab(Vec<crypttab::Line>),
+}
+
+/// Which key a file holds. The key itself stands in no plan.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Secret {
+    /// What opens the volume of this name.
+    Volume(String),
+    /// What zkey(1) keeps of a secure key, by the name of the file.
+    SecureKey(String),
 }
 
 fn only_length<S: serde::Serializer>(bytes: &[u8], to: S) -> Result<S::Ok, S::Error> {
@@ -161,6 +176,8 @@ impl fmt::Debug for Content {
         match self {
             Self::Inline(bytes) => write!(out, "Inline({} bytes)", bytes.len()),
             Self::Remote(resource) => write!(out, "Remote({})", super::show::source(resource)),
+            Self::Secret(secret) => write!(out, "{secret:?}"),
+            Self::Crypttab(lines) => write!(out, "Crypttab({lines:?})"),
         }
     }
 }
@@ -244,13 +261,6 @@ pub enum Step {
         unlock: Unlock,
         /// The call that stores what later boots open it with, where that changes.
         refresh: Option<Invocation>,
-    },
-    /// Takes the unfinished mark off an encrypted volume.
-    FinishVolume {
-        /// Its name.
-        name: String,
-        /// The call.
-        call: Invocation,
     },
     /// Erases every signature on a device.
     WipeSignatures {
@@ -357,6 +367,11 @@ pub enum Step {
         /// It is there.
         exists: bool,
     },
+    /// Makes a directory that only root may enter.
+    PrivateDirectory {
+        /// The path.
+        path: PathBuf,
+    },
     /// Puts a file with all its content in one visible step.
     File(FileStep),
     /// Makes a symbolic link.
@@ -402,6 +417,15 @@ pub enum Step {
         paths: BTreeSet<PathBuf>,
         /// Users whose homes, with all they hold, are labelled: where those are is known once the users are.
         homes_of: BTreeSet<String>,
+    },
+    /// Takes the unfinished mark off an encrypted volume, once what opens it is on the medium.
+    FinishVolume {
+        /// The path in the config.
+        device: PathBuf,
+        /// What must be on the medium before: the files that open the volume.
+        stored: BTreeSet<PathBuf>,
+        /// The call that takes it off.
+        call: Invocation,
     },
 }
 

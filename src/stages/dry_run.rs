@@ -256,7 +256,14 @@ impl DryRun {
             boot_id: &machine.boot_id,
             now: &machine.now,
             user_config_provided: true,
+            keys: None,
         };
+        if !config.storage.luks.is_empty() {
+            self.assumptions.push(
+                "encrypted volumes are made: their keys, and UUIDs that the config leaves open, are not known before"
+                    .into(),
+            );
+        }
         let plan = files::plan_files(config, &known)
             .map_err(|conflicts| Failure::of_conflicts(Stage::Files, &conflicts))?;
         self.stages.push(plan);
@@ -303,6 +310,7 @@ fn after_mounts(mut target: Target, mounted: &[PathBuf]) -> Target {
     target.nodes.retain(|path, _| !hidden(path));
     target.complete.retain(|path| !hidden(path));
     target.half_written.retain(|path| !hidden(path));
+    target.own_keys.retain(|path| !hidden(path));
     target
 }
 
@@ -352,4 +360,54 @@ fn unrecorded(config: &Config, known: &Known<'_>, inventory: Option<&Recorded>) 
         )
     })
     .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fetch::SystemDirs;
+    use crate::plan::accounts::KeyFile;
+    use kindling_config_spec::types::Luks;
+
+    #[test]
+    fn encrypted_volumes_are_shown_before_they_have_a_key_and_a_uuid() {
+        let nowhere = || PathBuf::from("/nonexistent");
+        let environment = Environment {
+            dirs: SystemDirs::new(None, None, None),
+            command_line: nowhere(),
+            config_file: nowhere(),
+            key_file: KeyFile::Fragment,
+            path: "".into(),
+            run_dir: nowhere(),
+        };
+        let mut config = Config::default();
+        config.storage.luks.push(Luks {
+            name: "data".into(),
+            device: Some("/dev/vdb".into()),
+            ..Luks::default()
+        });
+        let mut dry_run = DryRun {
+            documents: Vec::new(),
+            warnings: Vec::new(),
+            assumptions: Vec::new(),
+            stages: Vec::new(),
+            disks: Vec::new(),
+        };
+        let (machine, processes) = (Machine::read(), process::System::new("".into()));
+        dry_run
+            .plan_target(&config, "digest", &machine, &processes, None, &environment)
+            .unwrap();
+        let text = dry_run.to_string();
+        for line in [
+            "assumed: encrypted volumes are made: their keys, and UUIDs that the config leaves open, are not known before",
+            "  + /etc/luks/data (0600 0:0): the key of the volume data",
+            "  + /etc/crypttab (0600): a line for the volume data with the UUID that it will have",
+        ] {
+            assert!(text.lines().any(|said| said == line), "{line}\n{text}");
+        }
+        let json: serde_json::Value = serde_json::from_str(&dry_run.to_json()).unwrap();
+        let steps = json["stages"][1]["steps"].as_array().unwrap();
+        let secret = serde_json::json!([{ "secret": { "volume": "data" } }]);
+        assert!(steps.iter().any(|step| step["content"] == secret), "{json}");
+    }
 }

@@ -22,3 +22,4 @@ mod files;
 mod kill;
 mod machines;
 mod torn;
+mod volumes;

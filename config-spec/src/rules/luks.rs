@@ -4,7 +4,7 @@ use super::{Check, Findings, catalog as rule, paths, resources};
 use crate::diagnostic::Pointer;
 use crate::document;
 use crate::suggest::quoted;
-use crate::types::{Clevis, ClevisCustom, Config, Luks};
+use crate::types::{ClevisCustom, Config, Luks};
 use crate::url_syntax;
 use crate::version::Version;
 
@@ -40,13 +40,6 @@ fn all(config: &Config) -> impl Iterator<Item = (Pointer, &Luks)> {
 
 fn text(value: &Option<String>) -> &str {
     value.as_deref().unwrap_or_default()
-}
-
-/// Whether pins other than a custom one are asked for. A threshold of 0 is none.
-fn has_other_pins(clevis: &Clevis) -> bool {
-    !clevis.tang.is_empty()
-        || clevis.tpm2 == Some(true)
-        || clevis.threshold.is_some_and(|threshold| threshold != 0)
 }
 
 fn names_have_no_slash(config: &Config, _: Version, findings: &mut Findings) {
@@ -111,7 +104,7 @@ fn custom_pins_stand_alone(config: &Config, version: Version, findings: &mut Fin
         return;
     }
     for (at, volume) in all(config) {
-        if !text(&volume.clevis.custom.pin).is_empty() && has_other_pins(&volume.clevis) {
+        if !text(&volume.clevis.custom.pin).is_empty() && volume.clevis.has_plain_pins() {
             report_not_alone(at, findings);
         }
     }
@@ -121,7 +114,7 @@ fn custom_pins_stand_alone(config: &Config, version: Version, findings: &mut Fin
 /// only, so the caller passes it per volume and this rule stands outside the ordinary ones.
 pub(crate) fn custom_present_with_others(config: &Config, is_given: &[bool], findings: &mut Findings) {
     for ((at, volume), is_given) in all(config).zip(is_given) {
-        if *is_given && has_other_pins(&volume.clevis) {
+        if *is_given && volume.clevis.has_plain_pins() {
             report_not_alone(at, findings);
         }
     }
@@ -236,7 +229,7 @@ fn tang_advertisements_are_json(config: &Config, _: Version, findings: &mut Find
 fn crypto_cards_stand_alone(config: &Config, _: Version, findings: &mut Findings) {
     for (at, volume) in all(config).filter(|(_, volume)| volume.cex.enabled == Some(true)) {
         let at = at.key("cex");
-        if !text(&volume.clevis.custom.pin).is_empty() || has_other_pins(&volume.clevis) {
+        if volume.clevis.is_used() {
             let message = "a crypto card cannot be combined with clevis";
             findings.report(rule::CEX_WITH_CLEVIS, at.clone(), message);
         }

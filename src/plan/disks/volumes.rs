@@ -13,6 +13,7 @@ use crate::identity::{Seed, hex};
 use crate::inventory::disks::{Content, Held, Signature};
 use crate::invocation::{Invocation, Program};
 use crate::plan::step::{Erased, Unlock};
+use crate::plan::volumes::UNFINISHED;
 use crate::plan::{Conflict, Step};
 
 /// What happens to one volume.
@@ -141,7 +142,7 @@ impl Planner<'_> {
             let why = "it will lie where a LUKS volume is, on a partition that this run makes anew: it cannot be opened";
             return Holds::Differing(why.to_owned());
         }
-        if is_bound(&want.clevis) && open_uuid(want) && found.uuid.as_deref() == Some(own.uuid.as_str()) {
+        if want.clevis.is_used() && open_uuid(want) && found.uuid.as_deref() == Some(own.uuid.as_str()) {
             let is_given = has_key(want);
             return Holds::Bound(if is_given { Unlock::Key } else { Unlock::Clevis });
         }
@@ -214,11 +215,12 @@ impl Planner<'_> {
             },
         );
         // The key of a volume that nothing else unlocks must be stored first: that is the files stage's to say.
-        if mark.is_some() && (is_bound(&want.clevis) || has_key(want)) {
+        if mark.is_some() && (want.clevis.is_used() || has_key(want)) {
             self.finished.push((
                 pointer.to_owned(),
                 Step::FinishVolume {
-                    name: want.name.clone(),
+                    device: PathBuf::from(device),
+                    stored: BTreeSet::new(),
                     call: finish(want.label.as_deref(), &node),
                 },
             ));
@@ -239,15 +241,12 @@ impl Own {
         Self {
             uuid: seed.derive_uuid(medium, pointer),
             mark: format!(
-                "{MARK}{}",
+                "{UNFINISHED}{}",
                 hex(&seed.derive(medium, &format!("{pointer}/unfinished")))
             ),
         }
     }
 }
-
-/// What the mark of every unfinished volume starts with.
-pub const MARK: &str = "kindling:";
 
 /// Takes the mark off a volume; the label must be given again, or it goes too (cryptsetup-config(8)).
 #[must_use]
@@ -255,13 +254,6 @@ pub fn finish(label: Option<&str>, node: &Path) -> Invocation {
     Invocation::new(Program::Cryptsetup)
         .args(["config", "--label", label.unwrap_or_default(), "--subsystem", ""])
         .arg(node.as_os_str())
-}
-
-/// Whether clevis unlocks the volume.
-#[must_use]
-pub fn is_bound(clevis: &Clevis) -> bool {
-    let set = |text: &Option<String>| text.as_deref().is_some_and(|text| !text.is_empty());
-    !clevis.tang.is_empty() || clevis.tpm2 == Some(true) || set(&clevis.custom.pin)
 }
 
 /// Whether the config gives the key.
@@ -297,7 +289,7 @@ fn volume_difference(want: &Luks, found: &Signature, facts: &Facts) -> Option<St
     if found.version.as_deref() == Some("1") {
         return Some("it holds a LUKS volume of version 1; only version 2 can be reused".to_owned());
     }
-    if is_bound(&want.clevis) {
+    if want.clevis.is_used() {
         return Some("it holds a LUKS volume, and one with clevis is never reused".to_owned());
     }
     if !has_key(want) {
@@ -466,7 +458,7 @@ fn is_custom(clevis: &Clevis) -> bool {
 
 /// The pin and what it is told; `None` without clevis.
 fn pin(clevis: &Clevis) -> Option<(String, String)> {
-    if !is_bound(clevis) {
+    if !clevis.is_used() {
         return None;
     }
     if let Some(pin) = clevis.custom.pin.clone().filter(|pin| !pin.is_empty()) {

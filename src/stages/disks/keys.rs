@@ -5,18 +5,17 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
-use kindling_config_spec::data_url;
 use kindling_config_spec::types::{Config, Luks, Resource};
 
 use crate::apply::Keys;
 use crate::fetch::Fetcher;
 use crate::identity::hex;
-use crate::invocation::Secret;
-use crate::plan::disks::volumes::{has_key, is_bound, secure_key, uses_card};
+use crate::invocation::Key;
+use crate::plan::disks::volumes::{has_key, secure_key, uses_card};
 use crate::plan::step::Planned;
 use crate::plan::{Plan, Stage, Step};
 use crate::report::Failure;
-use crate::state::State;
+use crate::state::{KeyUrl, State};
 
 /// Random bytes of a key that the config leaves open; written as twice as many hex digits (engine.md 4.4.5).
 const DRAWN_BYTES: usize = 4096;
@@ -36,10 +35,10 @@ pub(super) fn keys(config: &Config, fetcher: &Fetcher) -> Result<Keys, Failure> 
     Ok(keys)
 }
 
-fn key(index: usize, want: &Luks, fetcher: &Fetcher) -> Result<Secret, Failure> {
+fn key(index: usize, want: &Luks, fetcher: &Fetcher) -> Result<Key, Failure> {
     let pointer = format!("/storage/luks/{index}");
     if uses_card(want) {
-        let read = std::fs::read(CARD_KEY).map(Secret::new);
+        let read = std::fs::read(CARD_KEY).map(Key::new);
         return read
             .map_err(|error| unreadable(CARD_KEY, &error).at(pointer, format!("no key for {}", want.name)));
     }
@@ -47,7 +46,7 @@ fn key(index: usize, want: &Luks, fetcher: &Fetcher) -> Result<Secret, Failure> 
         let drawn = draw().map_err(|error| unreadable("/dev/random", &error));
         return drawn.map_err(|failure| failure.at(pointer, format!("no key for {}", want.name)));
     }
-    let fetched = fetcher.buffer(&want.key_file, KEY_LIMIT).map(Secret::new);
+    let fetched = fetcher.buffer(&want.key_file, KEY_LIMIT).map(Key::new);
     fetched.map_err(|error| {
         let failure = Failure::of(Stage::Disks, error.code(), &error, error.next());
         failure.at(
@@ -63,17 +62,17 @@ fn unreadable(what: &str, error: &io::Error) -> Failure {
 }
 
 /// Waits, as early in a boot as this is, until the kernel has gathered enough to draw from (random(4)).
-fn draw() -> io::Result<Secret> {
+fn draw() -> io::Result<Key> {
     let mut bytes = vec![0; DRAWN_BYTES];
     File::open("/dev/random")?.read_exact(&mut bytes)?;
-    Ok(Secret::new(hex(&bytes).into_bytes()))
+    Ok(Key::new(hex(&bytes).into_bytes()))
 }
 
 /// Keys that an earlier run of this boot left.
 pub(super) fn left(state: &State) -> Keys {
     let decoded = state.luks_persist_key_files.iter().filter_map(|(name, url)| {
-        let bytes = data_url::decode(url).ok()?;
-        Some((name.clone(), Secret::new(bytes)))
+        let bytes = url.decode().ok()?;
+        Some((name.clone(), Key::new(bytes)))
     });
     decoded.collect()
 }
@@ -131,9 +130,9 @@ pub(super) fn hand_over(config: &Config, keys: &Keys, plan: &Plan, state: &mut S
     };
     let mut handed = BTreeMap::new();
     for want in &config.storage.luks {
-        let stays_with_clevis = is_bound(&want.clevis) && !has_key(want);
+        let stays_with_clevis = want.clevis.is_used() && !has_key(want);
         if let Some(key) = keys.get(&want.name).filter(|_| !stays_with_clevis) {
-            handed.insert(want.name.clone(), data_url::encode(key.expose()));
+            handed.insert(want.name.clone(), KeyUrl::of(key.expose()));
         }
         if uses_card(want) && made(&want.name) {
             let key = secure_key(&want.name);
@@ -147,12 +146,12 @@ pub(super) fn hand_over(config: &Config, keys: &Keys, plan: &Plan, state: &mut S
     Ok(())
 }
 
-fn card_file(file: &Path) -> Result<(String, String), Failure> {
+fn card_file(file: &Path) -> Result<(String, KeyUrl), Failure> {
     let bytes = std::fs::read(file).map_err(|error| unreadable(&file.display().to_string(), &error))?;
     let name = file
         .file_name()
         .unwrap_or_default()
         .to_string_lossy()
         .into_owned();
-    Ok((name, data_url::encode(&bytes)))
+    Ok((name, KeyUrl::of(&bytes)))
 }

@@ -55,6 +55,23 @@ pub struct Clevis {
     pub tpm2: Option<bool>,
 }
 
+impl Clevis {
+    /// Whether any pin is asked for. A threshold of 0 is none.
+    #[must_use]
+    pub fn is_used(&self) -> bool {
+        let has_pin = self.custom.pin.as_ref().is_some_and(|pin| !pin.is_empty());
+        has_pin || self.has_plain_pins()
+    }
+
+    /// Whether pins other than a custom one are asked for.
+    #[must_use]
+    pub fn has_plain_pins(&self) -> bool {
+        !self.tang.is_empty()
+            || self.tpm2 == Some(true)
+            || self.threshold.is_some_and(|threshold| threshold != 0)
+    }
+}
+
 /// A clevis pin of the user's own.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, rename_all = "camelCase")]

@@ -1,0 +1,34 @@
+//! The keys that a plan only names.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use crate::plan::step::Secret;
+
+/// Keys, by what a plan calls them.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Secrets(BTreeMap<Secret, Vec<u8>>);
+
+impl Secrets {
+    /// What a plan may be told: which keys there are.
+    #[must_use]
+    pub fn names(&self) -> BTreeSet<Secret> {
+        self.0.keys().cloned().collect()
+    }
+
+    pub(super) fn get(&self, secret: &Secret) -> Option<&[u8]> {
+        self.0.get(secret).map(Vec::as_slice)
+    }
+}
+
+impl FromIterator<(Secret, Vec<u8>)> for Secrets {
+    fn from_iter<I: IntoIterator<Item = (Secret, Vec<u8>)>>(keys: I) -> Self {
+        Self(keys.into_iter().collect())
+    }
+}
+
+impl fmt::Debug for Secrets {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_set().entries(self.0.keys()).finish()
+    }
+}
