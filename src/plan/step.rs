@@ -264,11 +264,15 @@ pub enum Step {
         call: Invocation,
         /// Already mounted there, by an earlier run of the stage.
         mounted: bool,
+        /// What of it gets SELinux labels; nothing on a target without a policy.
+        labels: Option<MountLabels>,
     },
     /// Unmounts what the mount stage mounted.
     Unmount {
         /// The path in the target.
         path: PathBuf,
+        /// The path as the initramfs sees it.
+        point: PathBuf,
         /// Nothing is mounted there any more.
         absent: bool,
     },
@@ -379,6 +383,16 @@ pub struct TableWrite {
     pub kernel: Vec<KernelChange>,
     /// What it shows then, whatever an earlier run left it with.
     pub shown: Vec<Shown>,
+}
+
+/// What a mount leaves labelled: the directories that are made for it, and the root of a file system that is empty.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct MountLabels {
+    /// The policy's file contexts, in the target.
+    pub contexts: PathBuf,
+    /// The format can hold labels at all.
+    pub inside: bool,
 }
 
 /// One line of the preset file.
