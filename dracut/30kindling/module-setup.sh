@@ -19,7 +19,7 @@ installkernel() {
     hostonly='' instmods \
         qemu_fw_cfg virtio_blk virtio_scsi virtio_net virtio_pci sd_mod sr_mod \
         isofs udf vfat nls_cp437 nls_iso8859_1 nls_ascii nls_utf8 \
-        ext4 xfs loop
+        ext4 xfs virtiofs loop
     # Arrays and encrypted volumes that a config may ask for; the TPM that may unlock them.
     hostonly='' instmods \
         linear raid0 raid1 raid10 raid456 dm_mod dm_crypt \

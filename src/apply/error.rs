@@ -7,8 +7,10 @@ use crate::fetch::FetchError;
 use crate::host::accounts::LookupError;
 use crate::host::devices::DeviceError;
 use crate::host::journal::JournalError;
+use crate::host::mounts::UnmountError;
 use crate::host::process::ProcessError;
 use crate::host::sysroot::SysrootError;
+use crate::invocation::Program;
 
 /// A step that failed, with its place in the rendered config.
 #[derive(Debug, thiserror::Error)]
@@ -97,13 +99,8 @@ pub enum ApplyError {
         kind: String,
     },
     /// A file system could not be unmounted.
-    #[error("cannot unmount {}", path.display())]
-    Unmount {
-        /// The path in the target.
-        path: PathBuf,
-        /// The kernel's answer.
-        source: io::Error,
-    },
+    #[error(transparent)]
+    Unmount(#[from] UnmountError),
     /// The stage was given a plan it cannot carry out: our bug.
     #[error("{what} was not prepared for this stage")]
     Unprepared {
@@ -130,7 +127,7 @@ impl ApplyError {
             Self::Content { source, .. } => source.code(),
             Self::OtherLine { .. } => "crypttab-line-differs",
             Self::MountPath { .. } => "mount-path-not-a-directory",
-            Self::Unmount { .. } => "unmount-failed",
+            Self::Unmount(_) => "unmount-failed",
             Self::Unprepared { .. } => "internal",
         }
     }
@@ -141,6 +138,10 @@ impl ApplyError {
         match self {
             Self::Run(ProcessError::NotInstalled { program }) => {
                 format!("rebuild the initramfs with {program} in it, or remove from the config what needs it")
+            }
+            Self::Run(ProcessError::Exited { program: Program::Mount, .. }) => {
+                "compare the file system's format, mountOptions and device with what mount said; the kernel log says more"
+                    .to_owned()
             }
             Self::Run(_) => {
                 "read what the program said; correct the config or the device it names".to_owned()
@@ -169,8 +170,11 @@ impl ApplyError {
             Self::Content { source, .. } => source.next(),
             Self::OtherLine { .. } => "remove that line, or give the volume another name".to_owned(),
             Self::MountPath { .. } => "mount at the real directory, not through a link".to_owned(),
-            Self::Unmount { .. } => {
-                "find what still uses the file system; the machine can be rebooted".to_owned()
+            Self::Unmount(UnmountError::Busy { .. }) => {
+                "end what is named here; or reboot the machine: the stages go on from what they find".to_owned()
+            }
+            Self::Unmount(UnmountError::Refused { .. }) => {
+                "look at the kernel log; or reboot the machine: the stages go on from what they find".to_owned()
             }
             Self::Unprepared { .. } => "this is a defect of kindling: report it with this record".to_owned(),
         }

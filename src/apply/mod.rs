@@ -146,12 +146,19 @@ fn programs(step: &Step) -> BTreeSet<Program> {
         | Step::KeepVolume {
             refresh: Some(call), ..
         } => [call.program].into(),
-        Step::Mount {
-            call, mounted: false, ..
-        }
-        | Step::Account {
+        Step::Account {
             call, already: false, ..
         } => [call.program].into(),
+        Step::Mount {
+            call,
+            mounted,
+            labels,
+            ..
+        } => {
+            let mount = (!mounted).then_some(call.program);
+            let setfiles = labels.as_ref().map(|_| Program::Setfiles);
+            mount.into_iter().chain(setfiles).collect()
+        }
         Step::WipeSignatures { .. } => erasing().into(),
         Step::TakeDown { stack, erase } => {
             let needed = stack.iter().map(|stacked| match stacked.kind {
@@ -191,10 +198,16 @@ fn one_by_one(plan: &Plan, host: &Host<'_>) -> Result<Applied, Failed> {
     for planned in &plan.steps {
         let outcome = match &planned.step {
             Step::KernelArguments { call } => disks::run(host, call),
-            Step::Mount { path, call, mounted } => {
-                mounts::mount(host, path, call, *mounted, &mut applied.made_directories)
+            Step::Mount {
+                path,
+                call,
+                mounted,
+                labels,
+            } => {
+                let labels = labels.as_ref();
+                mounts::mount(host, path, call, *mounted, labels, &mut applied.made_directories)
             }
-            Step::Unmount { path, absent } => mounts::unmount(host, path, *absent),
+            Step::Unmount { path, point, absent } => mounts::unmount(path, point, *absent),
             _ => Err(ApplyError::Unprepared {
                 what: "a step of another stage",
             }),

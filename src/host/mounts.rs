@@ -1,6 +1,10 @@
 //! The mount boundary: what is mounted, and unmounting.
 
-use std::collections::BTreeSet;
+mod holders;
+mod noted;
+mod table;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -9,71 +13,120 @@ use std::time::{Duration, Instant};
 use nix::errno::Errno;
 use nix::mount::MntFlags;
 
-use kindling_config_spec::units::Bytes;
-
 use crate::inventory::mounts::{MountPoint, MountPoints};
 use crate::inventory::target::Kind;
 
 use super::sysroot::{Sysroot, SysrootError};
+pub use holders::Holders;
+pub use noted::{NOTED, note, noted};
+use table::Mounted;
 
 /// How long a busy file system may stay busy while the programs that used it end.
 const BUSY_DEADLINE: Duration = Duration::from_secs(3);
-/// The kernel has no event for "no longer busy", so this is asked again after a pause.
-const BUSY_PAUSE: Duration = Duration::from_millis(50);
+/// The kernel has no event for "no longer busy", so this is asked again: soon, for most users of a file system are gone
+/// within moments, and then after twice the pause each time.
+const FIRST_PAUSE: Duration = Duration::from_millis(1);
+/// What a longer pause would save is nothing any more.
+const LONGEST_PAUSE: Duration = Duration::from_millis(64);
 
-/// Directories that mount stages made, one a line, kept in the root file system: `/run` does not outlive a power cut,
-/// and `/etc` is not a mount point in the initramfs. The files stage removes it when it is done.
-pub const NOTED: &str = "/etc/.kindling-mount-points";
-/// More lines than any config has mount points.
-const NOTED_LIMIT: Bytes = Bytes(1 << 20);
+const MOUNTINFO: &str = "/proc/self/mountinfo";
 
 /// One file system that the config wants mounted.
 #[derive(Clone, Copy, Debug)]
 pub struct Wanted<'a> {
+    /// Its place in the config's list.
+    pub index: usize,
     /// Where, in the target.
     pub path: &'a Path,
     /// Its device, or for virtiofs its tag.
     pub device: &'a str,
+    /// Its format.
+    pub format: &'a str,
 }
 
-/// Looks at the mount paths of the target, component by component.
+/// Looks at the mount paths of the target, component by component. Of several at one path the earlier lies below.
 ///
 /// # Errors
-/// A component that cannot be read.
+/// A component or the list of mounts that cannot be read.
 pub fn look(sysroot: &Sysroot, wanted: &[Wanted<'_>]) -> Result<MountPoints, SysrootError> {
-    let table = std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+    let mounts = table::parse(&read_mountinfo()?);
+    let root = sysroot.path();
+    let root = root.canonicalize().unwrap_or_else(|_| root.to_owned());
+    let mut by_path: BTreeMap<&Path, Vec<Wanted<'_>>> = BTreeMap::new();
+    for one in wanted {
+        by_path.entry(one.path).or_default().push(*one);
+    }
     let mut points = MountPoints::new();
-    for Wanted { path, device } in wanted {
-        let target = crate::plan::mounts::below(sysroot.path(), path);
-        let target = target.canonicalize().unwrap_or(target);
-        let mounted = topmost(&table, &target).is_some_and(|found| is_device(&found, device));
-        points.insert(
-            (*path).to_owned(),
-            MountPoint {
-                mounted,
-                obstacle: obstacle(sysroot, path)?,
-            },
-        );
+    for (path, wanted) in by_path {
+        // No link is followed here: what is mounted behind one is not ours.
+        let target = root.join(path.strip_prefix("/").unwrap_or(path));
+        let mounted = ours(&table::stack(&mounts, &target), &wanted);
+        let obstacle = obstacle(sysroot, path)?;
+        for (place, one) in wanted.iter().enumerate() {
+            let point = MountPoint {
+                mounted: place < mounted,
+                obstacle: obstacle.clone(),
+            };
+            points.insert(one.index, point);
+        }
     }
     Ok(points)
 }
 
-/// Where something is mounted at or below `root`, as paths in the target.
-#[must_use]
-pub fn within(root: &Path) -> BTreeSet<PathBuf> {
-    let table = std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
-    let root = root.canonicalize().unwrap_or_else(|_| root.to_owned());
-    points_within(&table, &root)
+/// How many of `wanted`, from the first, are the uppermost of what is mounted at their path.
+fn ours(stack: &[&Mounted], wanted: &[Wanted<'_>]) -> usize {
+    let is_on_top = |count: &usize| {
+        let top = stack.iter().rev().take(*count).rev();
+        stack.len() >= *count && top.zip(wanted).all(|(mounted, wanted)| is_of(mounted, wanted))
+    };
+    (1..=wanted.len()).rev().find(is_on_top).unwrap_or(0)
 }
 
-fn points_within(mountinfo: &str, root: &Path) -> BTreeSet<PathBuf> {
-    let points = mountinfo.lines().filter_map(|line| line.split(' ').nth(4));
-    points
-        .filter_map(|point| {
-            let point = PathBuf::from(unescaped(point));
-            Some(Path::new("/").join(point.strip_prefix(root).ok()?))
-        })
-        .collect()
+/// Whether a mount is of the file system wanted. The number tells, but for btrfs, which shows one of its own: there the
+/// source does. A share has a tag, which means something to its own type only. Of a device whose name is gone by now,
+/// the type is all there is to compare.
+fn is_of(mounted: &Mounted, wanted: &Wanted<'_>) -> bool {
+    if wanted.format == "virtiofs" {
+        return mounted.format == wanted.format && mounted.source == wanted.device;
+    }
+    let real = |path: &str| Path::new(path).canonicalize().ok();
+    let Some(node) = real(wanted.device) else {
+        return mounted.format == wanted.format;
+    };
+    let number = node.metadata().ok().map(|at| {
+        let number = at.rdev();
+        format!(
+            "{}:{}",
+            nix::sys::stat::major(number),
+            nix::sys::stat::minor(number)
+        )
+    });
+    number.as_ref() == Some(&mounted.number) || real(&mounted.source) == Some(node)
+}
+
+fn read_mountinfo() -> Result<String, SysrootError> {
+    let bytes = std::fs::read(MOUNTINFO).map_err(|source| SysrootError {
+        doing: "read",
+        path: MOUNTINFO.into(),
+        source,
+    })?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// Where something is mounted at or below `root`, as paths in the target.
+///
+/// # Errors
+/// When the list of mounts cannot be read: then nobody may claim that nothing is.
+pub fn within(root: &Path) -> Result<BTreeSet<PathBuf>, SysrootError> {
+    let root = root.canonicalize().unwrap_or_else(|_| root.to_owned());
+    Ok(points_within(&table::parse(&read_mountinfo()?), &root))
+}
+
+fn points_within(mounts: &[Mounted], root: &Path) -> BTreeSet<PathBuf> {
+    let inside = mounts
+        .iter()
+        .filter_map(|mounted| mounted.at.strip_prefix(root).ok());
+    inside.map(|point| Path::new("/").join(point)).collect()
 }
 
 /// The first component of `path` that is there and not a directory, and what it is.
@@ -94,99 +147,60 @@ pub fn obstacle(sysroot: &Sysroot, path: &Path) -> Result<Option<(PathBuf, Strin
     Ok(None)
 }
 
-/// Says durably which directories are about to be made for a mount point.
+/// A file system that was not unmounted.
+#[derive(Debug, thiserror::Error)]
+pub enum UnmountError {
+    /// It stayed busy.
+    #[error("cannot unmount {}: {holders}", path.display())]
+    Busy {
+        /// The path in the target.
+        path: PathBuf,
+        /// Who uses it.
+        holders: Holders,
+    },
+    /// The kernel refused.
+    #[error("cannot unmount {}", path.display())]
+    Refused {
+        /// The path in the target.
+        path: PathBuf,
+        /// Its answer.
+        source: io::Error,
+    },
+}
+
+/// Unmounts what is seen at `target`, which the target itself calls `path`, waiting a short while for it to become idle.
 ///
 /// # Errors
-/// When the target cannot be written.
-pub fn note(sysroot: &Sysroot, path: &Path) -> Result<(), SysrootError> {
-    let mut lines = String::new();
-    for component in path.ancestors() {
-        if sysroot.look(component)?.is_none() {
-            lines.push_str(&component.to_string_lossy());
-            lines.push('\n');
-        }
-    }
-    if lines.is_empty() {
-        return Ok(());
-    }
-    sysroot.make_dirs(Path::new("/etc"))?;
-    sysroot.append_durably(Path::new(NOTED), lines.as_bytes())
-}
-
-/// The directories that this and earlier, interrupted boots made for mount points.
-///
-/// # Errors
-/// When the list is there and cannot be read.
-pub fn noted(sysroot: &Sysroot) -> Result<Vec<PathBuf>, SysrootError> {
-    let text = sysroot
-        .read_text(Path::new(NOTED), NOTED_LIMIT)?
-        .unwrap_or_default();
-    // The last line may be torn: a directory of that name was not made yet.
-    Ok(text
-        .lines()
-        .filter(|line| line.starts_with('/'))
-        .map(PathBuf::from)
-        .collect())
-}
-
-/// What proc_pid_mountinfo(5) says of one mount: device number and source.
-struct Mounted {
-    number: String,
-    source: String,
-}
-
-/// The mount that is seen at `target`: the last one listed there.
-fn topmost(mountinfo: &str, target: &Path) -> Option<Mounted> {
-    mountinfo.lines().rev().find_map(|line| {
-        let mut fields = line.split(' ');
-        let number = fields.nth(2)?;
-        let at = fields.nth(1)?;
-        if PathBuf::from(unescaped(at)) != target {
-            return None;
-        }
-        let source = line.split(" - ").nth(1)?.split(' ').nth(1)?;
-        Some(Mounted {
-            number: number.to_owned(),
-            source: unescaped(source),
-        })
-    })
-}
-
-/// Whether a mount is of `device`. The number tells, but for btrfs, which shows one of its own, and virtiofs, which has a
-/// tag: there the source does.
-fn is_device(mounted: &Mounted, device: &str) -> bool {
-    let number = std::fs::metadata(device).ok().map(|at| {
-        let number = at.rdev();
-        format!(
-            "{}:{}",
-            nix::sys::stat::major(number),
-            nix::sys::stat::minor(number)
-        )
-    });
-    let real = |path: &str| Path::new(path).canonicalize().ok();
-    let same_source = || real(device).is_some_and(|node| real(&mounted.source) == Some(node));
-    mounted.source == device || number.as_ref() == Some(&mounted.number) || same_source()
-}
-
-/// Undoes the kernel's `\ooo` for blank, tab, line end and backslash.
-fn unescaped(field: &str) -> String {
-    ["\\040", "\\011", "\\012", "\\134"]
-        .iter()
-        .zip([" ", "\t", "\n", "\\"])
-        .fold(field.to_owned(), |text, (code, plain)| text.replace(code, plain))
-}
-
-/// Unmounts `target`, waiting a short while for it to become idle.
-///
-/// # Errors
-/// `EBUSY` after 3 s, or the kernel's first other answer.
-pub fn unmount(target: &Path) -> io::Result<()> {
+/// `Busy` after 3 s, or the kernel's first other answer.
+pub fn unmount(target: &Path, path: &Path) -> Result<(), UnmountError> {
     let deadline = Instant::now() + BUSY_DEADLINE;
+    let mut pause = FIRST_PAUSE;
     loop {
-        match nix::mount::umount2(target, MntFlags::empty()) {
+        match nix::mount::umount2(target, MntFlags::UMOUNT_NOFOLLOW) {
             Ok(()) => return Ok(()),
-            Err(Errno::EBUSY) if Instant::now() < deadline => pause(),
-            Err(error) => return Err(error.into()),
+            Err(Errno::EBUSY) if Instant::now() < deadline => {
+                if pause == FIRST_PAUSE {
+                    tracing::info!("{} is busy: trying again for {BUSY_DEADLINE:?}", path.display());
+                }
+                sleep(pause);
+                pause = LONGEST_PAUSE.min(pause * 2);
+            }
+            Err(Errno::EBUSY) => {
+                let kernel = holders::Kernel {
+                    proc: Path::new("/proc"),
+                    sys: Path::new("/sys"),
+                };
+                return Err(UnmountError::Busy {
+                    path: path.to_owned(),
+                    holders: kernel.holders(target, path),
+                });
+            }
+            Err(error) => {
+                return Err(UnmountError::Refused {
+                    path: path.to_owned(),
+                    source: error.into(),
+                });
+            }
         }
     }
 }
@@ -195,27 +209,69 @@ pub fn unmount(target: &Path) -> io::Result<()> {
     clippy::disallowed_methods,
     reason = "the kernel reports no event when a file system becomes idle"
 )]
-fn pause() {
-    std::thread::sleep(BUSY_PAUSE);
+fn sleep(pause: Duration) {
+    std::thread::sleep(pause);
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn mounted(number: &str, format: &str, source: &str) -> Mounted {
+        let line = format!("1 2 {number} / /sysroot/var rw - {format} {source} rw");
+        table::parse(&line).remove(0)
+    }
+
+    fn wanted<'a>(device: &'a str, format: &'a str) -> Wanted<'a> {
+        Wanted {
+            index: 0,
+            path: Path::new("/var"),
+            device,
+            format,
+        }
+    }
+
     #[test]
-    fn the_last_mount_at_a_path_is_the_one_that_is_seen() {
-        let table = "36 35 0:31 / /sysroot/var rw - bind /dev/root rw\n\
-                     37 36 254:17 / /sysroot/var rw,noatime shared:1 - xfs /dev/vdb1 rw\n\
-                     38 36 254:18 / /sysroot/var/x rw - ext4 /dev/vdb2 rw\n";
-        let found = topmost(table, Path::new("/sysroot/var")).unwrap();
-        assert_eq!(
-            (found.number.as_str(), found.source.as_str()),
-            ("254:17", "/dev/vdb1")
+    fn a_mount_is_known_by_its_device_or_its_tag() {
+        // Character devices that every machine has serve as well: 1:3 and 1:5.
+        let on_null = mounted("1:3", "ext4", "/dev/other");
+        assert!(is_of(&on_null, &wanted("/dev/null", "ext4")));
+        assert!(!is_of(&on_null, &wanted("/dev/zero", "ext4")));
+        let anonymous = mounted("0:41", "btrfs", "/dev/zero");
+        assert!(is_of(&anonymous, &wanted("/dev/zero", "btrfs")));
+        assert!(!is_of(&anonymous, &wanted("/dev/null", "btrfs")));
+        let share = mounted("0:42", "virtiofs", "homes");
+        assert!(is_of(&share, &wanted("homes", "virtiofs")));
+        assert!(!is_of(&share, &wanted("others", "virtiofs")));
+        assert!(!is_of(
+            &mounted("0:43", "tmpfs", "homes"),
+            &wanted("homes", "virtiofs")
+        ));
+        // Its link is gone.
+        assert!(is_of(&on_null, &wanted("/dev/not-there", "ext4")));
+        assert!(!is_of(&on_null, &wanted("/dev/not-there", "xfs")));
+    }
+
+    #[test]
+    fn of_several_at_one_path_the_uppermost_count() {
+        let (null, zero) = (
+            mounted("1:3", "ext4", "/dev/null"),
+            mounted("1:5", "xfs", "/dev/zero"),
         );
-        assert!(is_device(&found, "/dev/vdb1"));
-        assert!(!is_device(&found, "/dev/vdb2"));
-        assert!(topmost(table, Path::new("/sysroot")).is_none());
+        let foreign = mounted("0:50", "tmpfs", "tmpfs");
+        let both = [wanted("/dev/null", "ext4"), wanted("/dev/zero", "xfs")];
+        for (stack, expected) in [
+            (vec![], 0),
+            (vec![&foreign], 0),
+            (vec![&foreign, &null], 1),
+            (vec![&foreign, &null, &zero], 2),
+            (vec![&null, &foreign], 0),
+            (vec![&zero], 0),
+            (vec![&zero, &null], 1),
+            (vec![&null, &null], 1),
+        ] {
+            assert_eq!(ours(&stack, &both), expected, "{stack:?}");
+        }
     }
 
     #[test]
@@ -223,23 +279,7 @@ mod tests {
         let table = "36 35 0:31 / /sysroot rw - ext4 /dev/vda1 rw\n\
                      37 36 254:17 / /sysroot/var/a\\040b rw - xfs /dev/vdb1 rw\n\
                      38 36 254:18 / /sysroots rw - ext4 /dev/vdb2 rw\n";
-        let found = points_within(table, Path::new("/sysroot"));
+        let found = points_within(&table::parse(table), Path::new("/sysroot"));
         assert_eq!(found, ["/", "/var/a b"].map(PathBuf::from).into());
-    }
-
-    #[test]
-    fn directories_are_noted_before_they_are_made() {
-        let dir = tempfile::tempdir().unwrap();
-        let sysroot = Sysroot::open(dir.path()).unwrap();
-        note(&sysroot, Path::new("/home/ada/data")).unwrap();
-        sysroot.make_dirs(Path::new("/home/ada/data")).unwrap();
-        note(&sysroot, Path::new("/home/ada/data")).unwrap();
-        let expected: Vec<PathBuf> = ["/home/ada/data", "/home/ada", "/home"].map(PathBuf::from).into();
-        assert_eq!(noted(&sysroot).unwrap(), expected);
-    }
-
-    #[test]
-    fn escaped_mount_points() {
-        assert_eq!(unescaped("/mnt/x\\040y\\134z"), "/mnt/x y\\z");
     }
 }

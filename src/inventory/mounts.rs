@@ -5,13 +5,13 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-/// What stands at and above one mount path of the config, by the path in the target.
-pub type MountPoints = BTreeMap<PathBuf, MountPoint>;
+/// What stands at and above the mount path of each file system, by its place in the config's list.
+pub type MountPoints = BTreeMap<usize, MountPoint>;
 
 /// One mount path.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MountPoint {
-    /// Something is mounted exactly there.
+    /// The file system is mounted exactly there, and what lies over it is of the config too.
     pub mounted: bool,
     /// The first component from the root that is not a directory, and what it is.
     pub obstacle: Option<(PathBuf, String)>,

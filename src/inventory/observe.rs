@@ -204,7 +204,7 @@ pub fn target(
     {
         target.crypttab = sysroot.read_text(Path::new(CRYPTTAB), RESULT_LIMIT)?;
     }
-    target.mount_points = mounts::within(sysroot.path());
+    target.mount_points = mounts::within(sysroot.path())?;
     recognise(&mut target, sysroot, journal)?;
     known_accounts(&mut target, config, sysroot, processes)?;
     target.selinux_contexts = selinux_contexts(sysroot)?;
@@ -361,7 +361,10 @@ fn home_base(sysroot: &Sysroot) -> Result<PathBuf, ObserveError> {
 }
 
 /// The file contexts of the target's policy; `None` on a target without SELinux.
-fn selinux_contexts(sysroot: &Sysroot) -> Result<Option<PathBuf>, ObserveError> {
+///
+/// # Errors
+/// When SELinux's configuration is there and cannot be read.
+pub fn selinux_contexts(sysroot: &Sysroot) -> Result<Option<PathBuf>, ObserveError> {
     let Some(text) = sysroot.read_text(Path::new("/etc/selinux/config"), RESULT_LIMIT)? else {
         return Ok(None);
     };

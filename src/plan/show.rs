@@ -190,11 +190,16 @@ fn describe(step: &Step) -> Vec<String> {
         Step::SettleDevices { nodes } => {
             vec![format!("  wait for udev to finish with {} devices", nodes.len())]
         }
-        Step::Mount { path, call, mounted } => vec![match mounted {
-            true => format!("= {} is mounted", path.display()),
-            false => format!("> {call}"),
-        }],
-        Step::Unmount { path, absent } => vec![match absent {
+        Step::Mount {
+            path, mounted: true, ..
+        } => vec![format!("= {} is mounted", path.display())],
+        Step::Mount { call, labels, .. } => {
+            let labelled = labels
+                .as_ref()
+                .map(|_| "  label for SELinux what is new there".to_owned());
+            std::iter::once(format!("> {call}")).chain(labelled).collect()
+        }
+        Step::Unmount { path, absent, .. } => vec![match absent {
             true => format!("= {} is not mounted", path.display()),
             false => format!("> unmount {}", path.display()),
         }],

@@ -313,11 +313,15 @@ pub enum Step {
         call: Invocation,
         /// Already mounted there, by an earlier run of the stage.
         mounted: bool,
+        /// What of it gets SELinux labels; nothing on a target without a policy.
+        labels: Option<MountLabels>,
     },
     /// Unmounts what the mount stage mounted.
     Unmount {
         /// The path in the target.
         path: PathBuf,
+        /// The path as the initramfs sees it.
+        point: PathBuf,
         /// Nothing is mounted there any more.
         absent: bool,
     },
@@ -427,6 +431,16 @@ pub enum Step {
         /// The call that takes it off.
         call: Invocation,
     },
+}
+
+/// What a mount leaves labelled: the directories that are made for it, and the root of a file system that is empty.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct MountLabels {
+    /// The policy's file contexts, in the target.
+    pub contexts: PathBuf,
+    /// The format can hold labels at all.
+    pub inside: bool,
 }
 
 /// One line of the preset file.

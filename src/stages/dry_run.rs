@@ -231,8 +231,16 @@ impl DryRun {
         environment: &Environment,
     ) -> Result<(), Failure> {
         let below = Path::new("/sysroot");
+        let target = match root {
+            None => {
+                self.assumptions
+                    .push("the target has no accounts and no files of its own (--root DIR compares)".into());
+                Target::default()
+            }
+            Some(root) => read_target(config, digest, processes, root)?,
+        };
         let points = MountPoints::new();
-        let mount = mounts::plan_mount(config, &points, below)
+        let mount = mounts::plan_mount(config, &points, target.selinux_contexts.as_deref(), below)
             .map_err(|conflicts| Failure::of_conflicts(Stage::Mount, &conflicts))?;
         let mounted: Vec<PathBuf> = mount
             .steps
@@ -240,14 +248,7 @@ impl DryRun {
             .filter_map(|planned| mount_path(&planned.step))
             .collect();
         self.stages.push(mount);
-        let target = match root {
-            None => {
-                self.assumptions
-                    .push("the target has no accounts and no files of its own (--root DIR compares)".into());
-                Target::default()
-            }
-            Some(root) => after_mounts(read_target(config, digest, processes, root)?, &mounted),
-        };
+        let target = after_mounts(target, &mounted);
         let known = files::Known {
             target: &target,
             root: below,
@@ -267,7 +268,7 @@ impl DryRun {
         let plan = files::plan_files(config, &known)
             .map_err(|conflicts| Failure::of_conflicts(Stage::Files, &conflicts))?;
         self.stages.push(plan);
-        let mut umount = mounts::plan_umount(config, &points);
+        let mut umount = mounts::plan_umount(config, &points, below);
         for planned in &mut umount.steps {
             if let Step::Unmount { absent, .. } = &mut planned.step {
                 *absent = false;

@@ -32,11 +32,8 @@ pub(super) fn run(mut context: Context<'_>) -> Result<Applied, StageError> {
     if target.previous_result.is_some() {
         tracing::warn!("this target was provisioned before: {RESULT_FILE} is there");
     }
-    let mut made = mounts::noted(&sysroot).map_err(|error| unreadable(&error))?;
-    made.retain(|path| sysroot.look(path).is_ok_and(|found| found.is_some()));
-    made.extend(context.state.notated_directories.iter().cloned());
+    let mut made = context.state.notated_directories.clone();
     made.sort();
-    made.dedup();
     let known = Known {
         target: &target,
         root: &context.options.root,

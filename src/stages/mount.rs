@@ -1,14 +1,13 @@
 //! The small stages: kargs, mount and umount.
 
-use std::path::{Path, PathBuf};
-
-use kindling_config_spec::types::Filesystem;
+use kindling_config_spec::types::Config;
 
 use super::{Context, StageError, announce};
 use crate::apply::{Applied, Host, apply};
 use crate::host::devices::Devices;
 use crate::host::mounts;
-use crate::plan::mounts::{candidates, plan_mount, plan_umount};
+use crate::inventory::observe;
+use crate::plan::mounts::{candidates, devices, plan_mount, plan_umount};
 use crate::plan::{Stage, kargs as kernel_arguments};
 use crate::report::Failure;
 
@@ -25,21 +24,15 @@ pub(super) fn kargs(mut context: Context<'_>) -> Result<Applied, StageError> {
 /// Runs the mount stage.
 pub(super) fn run(mut context: Context<'_>) -> Result<Applied, StageError> {
     let (config, _) = context.cached()?;
-    let wanted = candidates(&config);
-    let block = wanted
-        .iter()
-        .filter(|(_, filesystem, _)| filesystem.format.as_deref() != Some("virtiofs"));
-    let devices: Vec<PathBuf> = block
-        .map(|(_, filesystem, _)| PathBuf::from(&filesystem.device))
-        .collect();
-    let sysroot = context.sysroot()?;
-    context.devices.wait_for(&devices).map_err(|error| {
+    context.devices.wait_for(&devices(&config)).map_err(|error| {
         let next = "check that the config's disks or filesystems section makes the device".to_owned();
         Failure::of(Stage::Mount, "device-missing", &error, next)
     })?;
+    let sysroot = context.sysroot()?;
     let points =
-        mounts::look(&sysroot, &looked_at(&wanted)).map_err(|error| unreadable(Stage::Mount, &error))?;
-    let plan = plan_mount(&config, &points, &context.options.root)
+        mounts::look(&sysroot, &wanted(&config)).map_err(|error| unreadable(Stage::Mount, &error))?;
+    let contexts = observe::selinux_contexts(&sysroot).map_err(|error| unreadable(Stage::Mount, &error))?;
+    let plan = plan_mount(&config, &points, contexts.as_deref(), &context.options.root)
         .map_err(|conflicts| Failure::of_conflicts(Stage::Mount, &conflicts))?;
     announce(&plan)?;
     let host = Host {
@@ -47,7 +40,10 @@ pub(super) fn run(mut context: Context<'_>) -> Result<Applied, StageError> {
         ..context.host()
     };
     let applied = apply(&plan, &host).map_err(|failed| Failure::of_step(Stage::Mount, &failed))?;
-    for made in &applied.made_directories {
+    // Opened anew: the root may be one of the file systems that were mounted.
+    let sysroot = context.sysroot()?;
+    let noted = mounts::noted(&sysroot).map_err(|error| unreadable(Stage::Mount, &error))?;
+    for made in applied.made_directories.iter().chain(&noted) {
         if !context.state.notated_directories.contains(made) {
             context.state.notated_directories.push(made.clone());
         }
@@ -59,26 +55,24 @@ pub(super) fn run(mut context: Context<'_>) -> Result<Applied, StageError> {
 /// Runs the umount stage.
 pub(super) fn umount(mut context: Context<'_>) -> Result<Applied, StageError> {
     let (config, _) = context.cached()?;
-    let sysroot = context.sysroot()?;
-    let points = mounts::look(&sysroot, &looked_at(&candidates(&config)))
+    // Closed again before the first step: the root may be one of the file systems that are unmounted.
+    let points = mounts::look(&context.sysroot()?, &wanted(&config))
         .map_err(|error| unreadable(Stage::Umount, &error))?;
-    let plan = plan_umount(&config, &points);
+    let plan = plan_umount(&config, &points, &context.options.root);
     announce(&plan)?;
-    let host = Host {
-        sysroot: Some(&sysroot),
-        ..context.host()
-    };
-    let applied = apply(&plan, &host).map_err(|failed| Failure::of_step(Stage::Umount, &failed))?;
+    let applied = apply(&plan, &context.host()).map_err(|failed| Failure::of_step(Stage::Umount, &failed))?;
     context.save()?;
     Ok(applied)
 }
 
-fn looked_at<'a>(wanted: &[(usize, &'a Filesystem, &'a Path)]) -> Vec<mounts::Wanted<'a>> {
-    wanted
-        .iter()
-        .map(|(_, filesystem, path)| mounts::Wanted {
+fn wanted(config: &Config) -> Vec<mounts::Wanted<'_>> {
+    let candidates = candidates(config).into_iter();
+    candidates
+        .map(|(index, filesystem, path)| mounts::Wanted {
+            index,
             path,
             device: &filesystem.device,
+            format: filesystem.format.as_deref().unwrap_or_default(),
         })
         .collect()
 }

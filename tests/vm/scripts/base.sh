@@ -16,6 +16,8 @@ packages=$packages,e2fsprogs,xfsprogs,btrfs-progs,dosfstools,fdisk,passwd
 packages=$packages,mdadm,cryptsetup-bin,dmsetup,kpartx,lvm2,clevis,clevis-luks,clevis-tpm2,tang,jose,swtpm,swtpm-tools,multipath-tools
 # The reference and its partitioner, for the benchmark of the disks stage.
 packages=$packages,ignition,gdisk
+# What labels files, and shows their labels; no policy comes with it.
+packages=$packages,policycoreutils,selinux-utils
 packages=$packages,openssh-server,curl,ca-certificates,iproute2,strace
 
 mmdebstrap --mode=root --variant=apt --format=directory --components=main \

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use crate::console::Next;
 use crate::image;
 use crate::initramfs;
-use crate::qemu::{Disk, Guest, Machine};
+use crate::qemu::{Disk, Guest, Machine, Share};
 use crate::run::{self, RunError};
 use crate::scenario::{Built, RunFolder, ScenarioError};
 use crate::workspace;
@@ -98,7 +98,8 @@ pub fn names() -> Result<Vec<String>, CasesError> {
 /// [`CasesError`]; a case that fails is an [`Outcome`].
 pub fn run(built: &Built, filter: &str, watch: &mut dyn FnMut(&Outcome)) -> Result<Outcomes, CasesError> {
     let folder = RunFolder::new("cases")?;
-    let machine = machine(built, filter, folder.path())?;
+    let mut machine = machine(built, filter, folder.path())?;
+    machine.share = Some(share(folder.path())?);
     let log = workspace::cache().join("runs/cases.console");
     let mut guest = Guest::start(&machine, &log).map_err(ScenarioError::from)?;
     let points = random_points().parse().unwrap_or(0);
@@ -167,6 +168,20 @@ fn machine(built: &Built, filter: &str, folder: &Path) -> Result<Machine, CasesE
         disks,
         config: None,
         cluster: None,
+        share: None,
+    })
+}
+
+/// What the guest may mount as `case-share`: a folder with one file.
+fn share(folder: &Path) -> Result<Share, CasesError> {
+    let shared = folder.join("shared");
+    fs::create_dir(&shared).map_err(file_error(&shared))?;
+    let file = shared.join("from-the-host");
+    fs::write(&file, "from the host\n").map_err(file_error(&file))?;
+    Ok(Share {
+        tag: "case-share".to_owned(),
+        folder: shared,
+        socket: folder.join("share.socket"),
     })
 }
 

@@ -23,6 +23,10 @@ pub const TOOLS: &[Tool] = &[
         package: "qemu-system-x86",
     },
     Tool {
+        program: "virtiofsd",
+        package: "qemu-system-common",
+    },
+    Tool {
         program: "mmdebstrap",
         package: "mmdebstrap",
     },

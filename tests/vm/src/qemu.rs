@@ -3,6 +3,8 @@
 use std::ffi::OsString;
 use std::fs::File;
 use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
@@ -48,6 +50,55 @@ pub struct ClusterLink {
     pub port: u16,
 }
 
+/// A folder of the host that a guest may mount by virtiofs.
+#[derive(Clone, Debug)]
+pub struct Share {
+    /// What the guest calls it.
+    pub tag: String,
+    /// The folder.
+    pub folder: PathBuf,
+    /// Where QEMU meets the program that serves it; made by [`Guest::start`].
+    pub socket: PathBuf,
+}
+
+impl Share {
+    /// Starts the program that serves the folder until the guest ends. It gets the socket ready to be connected to.
+    fn serve(&self, log: &Path) -> Result<Child, QemuError> {
+        let failed = |source| QemuError::Start {
+            log: log.to_path_buf(),
+            source,
+        };
+        let socket = OwnedFd::from(UnixListener::bind(&self.socket).map_err(failed)?);
+        let out = File::create(log).map_err(failed)?;
+        Command::new(run::get("setpriv")?)
+            .args(["--pdeathsig", "KILL", "--"])
+            .arg(run::get("virtiofsd")?)
+            .args(["--fd=0", "-o", "sandbox=chroot", "-o"])
+            .arg(format!("source={}", text(&self.folder)))
+            .stdin(socket)
+            .stdout(out.try_clone().map_err(failed)?)
+            .stderr(out)
+            .spawn()
+            .map_err(failed)
+    }
+
+    /// The guest's memory must be one that the program can read as well.
+    fn arguments(&self) -> Vec<String> {
+        [
+            "-object",
+            &format!("memory-backend-memfd,id=ram,size={MEMORY_MIB}M,share=on"),
+            "-machine",
+            "memory-backend=ram",
+            "-chardev",
+            &format!("socket,id=share,path={}", escaped(&self.socket)),
+            "-device",
+            &format!("vhost-user-fs-pci,chardev=share,tag={}", self.tag),
+        ]
+        .map(str::to_owned)
+        .to_vec()
+    }
+}
+
 /// What a guest is made of.
 #[derive(Clone, Debug)]
 pub struct Machine {
@@ -67,7 +118,11 @@ pub struct Machine {
     pub config: Option<PathBuf>,
     /// The cluster; without it the guest reaches nothing at all.
     pub cluster: Option<ClusterLink>,
+    /// A folder to mount by virtiofs.
+    pub share: Option<Share>,
 }
+
+const MEMORY_MIB: u32 = 1024;
 
 /// Kernel arguments of every guest. A failure powers it off: nobody types into the emergency shell, and a guest that
 /// waits for that would look like one that hangs.
@@ -93,6 +148,8 @@ pub enum QemuError {
 /// A running guest. It ends with this value at the latest.
 pub struct Guest {
     child: Child,
+    /// What serves the share.
+    server: Option<Child>,
     /// What it says.
     pub console: Console,
 }
@@ -107,8 +164,15 @@ impl Guest {
             log: log.to_path_buf(),
             source,
         };
-        let mut qemu_log = log.as_os_str().to_owned();
-        qemu_log.push(".qemu");
+        let beside = |end: &str| {
+            let mut name = log.as_os_str().to_owned();
+            name.push(end);
+            PathBuf::from(name)
+        };
+        let share = machine.share.as_ref();
+        let server = share
+            .map(|share| share.serve(&beside(".virtiofsd")))
+            .transpose()?;
         // setpriv: when this process is killed outright, the guest goes with it.
         let mut child = Command::new(run::get("setpriv")?)
             .args(["--pdeathsig", "KILL", "--"])
@@ -116,12 +180,16 @@ impl Guest {
             .args(machine.command_line())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
-            .stderr(File::create(&qemu_log).map_err(failed)?)
+            .stderr(File::create(beside(".qemu")).map_err(failed)?)
             .spawn()
             .map_err(failed)?;
         let output = child.stdout.take().expect("stdout was asked for as a pipe");
         match Console::read(output, log) {
-            Ok(console) => Ok(Self { child, console }),
+            Ok(console) => Ok(Self {
+                child,
+                server,
+                console,
+            }),
             Err(source) => {
                 drop(child.kill());
                 Err(failed(source))
@@ -137,9 +205,11 @@ impl Guest {
     }
 
     fn stop(&mut self) {
-        // Both fail only when it is already gone.
-        drop(self.child.kill());
-        drop(self.child.wait());
+        for child in std::iter::once(&mut self.child).chain(&mut self.server) {
+            // Both fail only when it is already gone.
+            drop(child.kill());
+            drop(child.wait());
+        }
     }
 }
 
@@ -159,7 +229,7 @@ impl Machine {
             "-M",
             "q35",
             "-m",
-            "1024",
+            &MEMORY_MIB.to_string(),
             "-nodefaults",
             "-display",
             "none",
@@ -200,6 +270,10 @@ impl Machine {
                 ),
             ]);
         }
+        if let Some(share) = &self.share {
+            line.extend(share.arguments().into_iter().map(OsString::from));
+        }
+        let mut add = |words: &[&str]| line.extend(words.iter().map(OsString::from));
         if let Some(config) = &self.config {
             add(&[
                 "-fw_cfg",

@@ -46,12 +46,23 @@ pub enum RunError {
     },
 }
 
-/// The full path of a program. System folders count although a user's `PATH` may lack them.
+/// The full path of a program. System folders count although a user's `PATH` may lack them, and those where
+/// distributions keep QEMU's own programs.
 #[must_use]
 pub fn find(program: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path)
-        .chain(["/usr/sbin", "/sbin", "/usr/bin", "/bin"].map(PathBuf::from))
+        .chain(
+            [
+                "/usr/sbin",
+                "/sbin",
+                "/usr/bin",
+                "/bin",
+                "/usr/lib/qemu",
+                "/usr/libexec",
+            ]
+            .map(PathBuf::from),
+        )
         .map(|folder| folder.join(program))
         .find(|candidate| candidate.is_file())
 }

@@ -255,6 +255,7 @@ impl Node {
                 pipe: pipe.to_path_buf(),
                 port: cluster.port(),
             }),
+            share: None,
         };
         let log = workspace::cache().join(format!("runs/{name}.console"));
         Ok(Self {
