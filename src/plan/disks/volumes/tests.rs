@@ -1,5 +1,7 @@
 use kindling_config_spec::types::{ClevisCustom, Resource, Tang};
 
+use std::path::Path;
+
 use super::*;
 
 fn plain(name: &str) -> Luks {
