@@ -54,7 +54,7 @@ soak: build tools
 	cargo build --locked -p kindling-vm
 	$(SUDO) target/debug/kindling-vm setup --binary $(BINARY)
 	$(AS_ROOT) env KINDLING_CASES=killed KINDLING_POINTS=$(SOAK_POINTS) \
-	  cargo nextest run --locked -p kindling-vm --test cases --no-capture
+	  cargo nextest run --locked --profile soak -p kindling-vm --test cases --no-capture
 
 # The reference engine as the distribution packages it, unpacked beside the build and not installed: tests compare what
 # both say, and the benchmark what both take.
