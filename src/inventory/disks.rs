@@ -102,6 +102,27 @@ pub struct Signature {
     pub subsystem: Option<String>,
 }
 
+impl Signature {
+    /// Whether it has this label. blkid spells bytes out that are not ASCII, or no letter: `M-C`, `^A`.
+    #[must_use]
+    pub fn has_label(&self, label: &str) -> bool {
+        let spelt = label.bytes().fold(String::new(), |mut text, byte| {
+            if !byte.is_ascii() {
+                text.push_str("M-");
+            }
+            let low = byte & 0x7f;
+            if low.is_ascii_control() {
+                text.push('^');
+            }
+            text.push(char::from(if low.is_ascii_control() { low ^ 0x40 } else { low }));
+            text
+        });
+        self.label
+            .as_deref()
+            .is_some_and(|found| found == label || found == spelt)
+    }
+}
+
 /// A device, or a range of one, that is probed for signatures.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Probe {
@@ -173,6 +194,18 @@ fn unescape(value: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_label_beyond_ascii_is_known_as_blkid_spells_it() {
+        let labelled = |label: &str| Signature {
+            label: Some(label.to_owned()),
+            ..Signature::default()
+        };
+        assert!(labelled("grM-CM-6").has_label("grö"));
+        assert!(labelled("my data").has_label("my data"));
+        assert!(!labelled("grM-CM-6").has_label("gro"));
+        assert!(!Signature::default().has_label(""));
+    }
 
     #[test]
     fn blkid_answers() {

@@ -54,15 +54,13 @@ fn difference(found: &Signature, want: &Filesystem, format: Format) -> Option<St
     }
     let plain = |uuid: &str| uuid.replace('-', "").to_lowercase();
     match (want.label.as_deref(), want.uuid.as_deref()) {
-        (Some(label), _) if !label.is_empty() && found.label.as_deref() != Some(label) => {
-            Some(has(&format!(
-                "with {} and the config asks for the label {label:?}",
-                found
-                    .label
-                    .as_ref()
-                    .map_or("no label".to_owned(), |label| format!("the label {label:?}"))
-            )))
-        }
+        (Some(label), _) if !label.is_empty() && !found.has_label(label) => Some(has(&format!(
+            "with {} and the config asks for the label {label:?}",
+            found
+                .label
+                .as_ref()
+                .map_or("no label".to_owned(), |label| format!("the label {label:?}"))
+        ))),
         (_, Some(uuid)) if !uuid.is_empty() && found.uuid.as_deref().map(plain) != Some(plain(uuid)) => {
             Some(has(&format!(
                 "with the UUID {} and the config asks for {uuid}",

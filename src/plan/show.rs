@@ -170,6 +170,7 @@ fn describe(step: &Step) -> Vec<String> {
             let by = match unlock {
                 Unlock::Key => "its key",
                 Unlock::Clevis => "clevis",
+                Unlock::Stored => "the key in the target, by the mount stage",
             };
             let there = format!(
                 "= {name}: the volume on {} is there, opened by {by}",

@@ -31,7 +31,7 @@ pub(super) fn run(mut context: Context<'_>) -> Result<Applied, StageError> {
     let left = keys::left(&context.state);
     let plan = plan(&context, &config, &digest, &left)?;
     keys::ask_servers(&config, &plan, &context.fetcher)?;
-    keys::keep_left(&config, left, &plan, &mut context.keys);
+    keys::settle(&config, left, &plan, &mut context.keys);
     announce(&plan)?;
     let applied = apply(&plan, &context.host()).map_err(|failed| Failure::of_step(Stage::Disks, &failed))?;
     keys::hand_over(&config, &context.keys, &plan, &mut context.state)?;

@@ -1,13 +1,20 @@
 //! The small stages: kargs, mount and umount.
 
+use std::io::Read;
+use std::path::Path;
+
 use kindling_config_spec::types::Config;
 
 use super::{Context, StageError, announce};
 use crate::apply::{Applied, Host, apply};
 use crate::host::devices::Devices;
 use crate::host::mounts;
+use crate::host::process::Processes;
 use crate::inventory::observe;
+use crate::invocation::Key;
+use crate::plan::disks::volumes::open;
 use crate::plan::mounts::{candidates, devices, plan_mount, plan_umount};
+use crate::plan::volumes::key_file;
 use crate::plan::{Stage, kargs as kernel_arguments};
 use crate::report::Failure;
 
@@ -24,6 +31,7 @@ pub(super) fn kargs(mut context: Context<'_>) -> Result<Applied, StageError> {
 /// Runs the mount stage.
 pub(super) fn run(mut context: Context<'_>) -> Result<Applied, StageError> {
     let (config, _) = context.cached()?;
+    open_stored(&context, &config)?;
     context.devices.wait_for(&devices(&config)).map_err(|error| {
         let next = "check that the config's disks or filesystems section makes the device".to_owned();
         Failure::of(Stage::Mount, "device-missing", &error, next)
@@ -50,6 +58,44 @@ pub(super) fn run(mut context: Context<'_>) -> Result<Applied, StageError> {
     }
     context.save()?;
     Ok(applied)
+}
+
+/// Opens the volumes whose keys are in the target. A boot that was cut off after it had stored them left them so, and the
+/// disks stage, which runs before there is a target, could not.
+fn open_stored(context: &Context<'_>, config: &Config) -> Result<(), Failure> {
+    if config.storage.luks.is_empty() {
+        return Ok(());
+    }
+    let sysroot = context.sysroot()?;
+    for (index, volume) in config.storage.luks.iter().enumerate() {
+        let (Some(file), Some(device)) = (key_file(volume), volume.device.as_deref()) else {
+            continue;
+        };
+        let failed = |error: &dyn std::error::Error| {
+            let next = "check the key in the target and the device".to_owned();
+            let failure = Failure::of(Stage::Mount, "volume-not-opened", error, next);
+            failure.at(
+                format!("/storage/luks/{index}"),
+                format!("cannot open the volume {} with {}", volume.name, file.display()),
+            )
+        };
+        let is_open = context
+            .devices
+            .mapping(&volume.name)
+            .map_err(|error| failed(&error))?
+            .is_some();
+        let key = if is_open {
+            None
+        } else {
+            sysroot.read(&file).map_err(|error| failed(&error))?
+        };
+        let Some(mut key) = key else { continue };
+        let mut bytes = Vec::new();
+        key.read_to_end(&mut bytes).map_err(|error| failed(&error))?;
+        let call = open(volume, Path::new(device)).with_key(Some(&Key::new(bytes)));
+        context.processes.run(&call).map_err(|error| failed(&error))?;
+    }
+    Ok(())
 }
 
 /// Runs the umount stage.

@@ -17,7 +17,7 @@ use crate::identity::{Seed, hex};
 use crate::inventory::disks::{Content, Held, Signature};
 use crate::invocation::{Invocation, Program};
 use crate::plan::step::{Erased, Unlock};
-use crate::plan::volumes::UNFINISHED;
+use crate::plan::volumes::{UNFINISHED, unwritable_names};
 use crate::plan::{Conflict, Step};
 
 /// What happens to one volume.
@@ -44,7 +44,9 @@ pub(super) enum Holds {
     HandedOver,
     /// A complete volume that this provisioning made and bound; what opens it.
     Bound(Unlock),
-    /// A volume that agrees with the config, whose key the config gives.
+    /// The volume of this config, complete: its key was drawn, and is in the target.
+    Stored,
+    /// A volume that agrees with the config, and whose key there is.
     Agreeing,
     /// A volume that does not, or whose key nobody has: why.
     Differing(String),
@@ -58,6 +60,7 @@ pub(super) fn decide(holds: Holds, may_wipe: bool) -> Decision {
         (Holds::Nothing, _) => Decision::Make,
         (Holds::HandedOver, false) => Decision::Keep(Unlock::Key),
         (Holds::Bound(unlock), false) => Decision::Keep(unlock),
+        (Holds::Stored, false) => Decision::Keep(Unlock::Stored),
         (Holds::Agreeing, false) => Decision::Keep(Unlock::Key),
         (Holds::Differing(why) | Holds::Other(why), false) => Decision::Refuse(why),
         (Holds::Unfinished, _) | (_, true) => Decision::EraseAndMake,
@@ -77,6 +80,7 @@ impl Planner<'_> {
     /// Decides every volume, and adds its steps.
     pub(super) fn plan_volumes(&mut self) {
         let config = self.config;
+        self.conflicts.extend(unwritable_names(config));
         for (index, want) in config.storage.luks.iter().enumerate() {
             let pointer = format!("/storage/luks/{index}");
             let Some((device, place)) = self.device_of(want) else {
@@ -149,6 +153,13 @@ impl Planner<'_> {
         if want.clevis.is_used() && open_uuid(want) && found.uuid.as_deref() == Some(own.uuid.as_str()) {
             let is_given = has_key(want);
             return Holds::Bound(if is_given { Unlock::Key } else { Unlock::Clevis });
+        }
+        if is_own(want, found, &own.uuid) {
+            return if uses_card(want) {
+                Holds::Agreeing
+            } else {
+                Holds::Stored
+            };
         }
         match volume_difference(want, found, &facts) {
             None => Holds::Agreeing,
@@ -277,6 +288,15 @@ fn sets(options: &[String], long: &str, short: Option<&str>) -> bool {
         .any(|option| option.starts_with(long) || short.is_some_and(|short| option.starts_with(short)))
 }
 
+/// Whether a volume without a mark is the very one that this config makes with a key of its own. The mark comes off once
+/// that key is in the target: after a power cut between that and the end of the first boot nobody has it here.
+fn is_own(want: &Luks, found: &Signature, own_uuid: &str) -> bool {
+    let given = want.uuid.as_deref().filter(|uuid| !uuid.is_empty());
+    let uuid = given.or(open_uuid(want).then_some(own_uuid));
+    let is_drawn = !has_key(want) && !want.clevis.is_used();
+    is_drawn && found.version.as_deref() != Some("1") && uuid.is_some() && found.uuid.as_deref() == uuid
+}
+
 /// Why a LUKS volume cannot be reused, or `None` (engine.md 4.4.5, "Reuse conditions").
 fn volume_difference(want: &Luks, found: &Signature, facts: &Facts) -> Option<String> {
     let named = |value: Option<&str>| value.map_or("none".to_owned(), |value| format!("{value:?}"));
@@ -292,7 +312,7 @@ fn volume_difference(want: &Luks, found: &Signature, facts: &Facts) -> Option<St
         return Some("it holds a LUKS volume, and the config gives no key that could open it".to_owned());
     }
     match (wanted(&want.label), wanted(&want.uuid)) {
-        (Some(label), _) if found.label.as_deref() != Some(&label) => Some(format!(
+        (Some(label), _) if !found.has_label(&label) => Some(format!(
             "it holds a LUKS volume with the label {}, and the config asks for {label:?}",
             named(found.label.as_deref())
         )),

@@ -53,6 +53,8 @@ pub enum Unlock {
     Key,
     /// Clevis.
     Clevis,
+    /// The key that an earlier boot stored in the target: the mount stage opens it.
+    Stored,
 }
 
 /// One change of a disk's partition table, in the order of the fields.

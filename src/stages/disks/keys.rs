@@ -12,7 +12,7 @@ use crate::fetch::Fetcher;
 use crate::identity::hex;
 use crate::invocation::Key;
 use crate::plan::disks::volumes::{has_key, secure_key, uses_card};
-use crate::plan::step::Planned;
+use crate::plan::step::{Planned, Unlock};
 use crate::plan::{Plan, Stage, Step};
 use crate::report::Failure;
 use crate::state::{KeyUrl, State};
@@ -77,8 +77,19 @@ pub(super) fn left(state: &State) -> Keys {
     decoded.collect()
 }
 
-/// Where a volume is kept whose key an earlier run of this boot drew, that key counts, and not the one drawn now.
-pub(super) fn keep_left(config: &Config, left: Keys, plan: &Plan, keys: &mut Keys) {
+/// Where a volume is kept whose key an earlier run of this boot drew, that key counts, and not the one drawn now; where
+/// its key is in the target already, none does.
+pub(super) fn settle(config: &Config, left: Keys, plan: &Plan, keys: &mut Keys) {
+    for planned in &plan.steps {
+        if let Step::KeepVolume {
+            name,
+            unlock: Unlock::Stored,
+            ..
+        } = &planned.step
+        {
+            keys.remove(name);
+        }
+    }
     for (name, key) in left {
         let is_kept =
             |planned: &Planned| matches!(&planned.step, Step::KeepVolume { name: kept, .. } if *kept == name);

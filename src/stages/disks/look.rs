@@ -263,9 +263,10 @@ impl Look for Live<'_> {
                 .get(&want.name)
                 .filter(|_| !has_key(want))
                 .or(self.keys.get(&want.name)),
-            Unlock::Clevis => None,
+            Unlock::Clevis | Unlock::Stored => None,
         };
         let call = match (unlock, is_open) {
+            (Unlock::Stored, is_open) => return Ok(is_open),
             (Unlock::Clevis, true) => return Ok(true),
             (Unlock::Clevis, false) => volumes::unlock(&want.name, node),
             (Unlock::Key, true) => volumes::try_key(node).with_key(key),

@@ -365,6 +365,43 @@ fn a_volume_that_carries_our_mark_is_unfinished_unless_its_key_was_handed_over()
 }
 
 #[test]
+fn a_finished_volume_whose_key_was_drawn_is_left_to_the_mount_stage() {
+    let mut case = made();
+    case.config.storage.luks[0].key_file = Resource::default();
+    // Of another config, or of a person: nobody here can open it.
+    assert_eq!(case.codes(), ["volume-differs"]);
+    let uuid = layered()
+        .plan()
+        .unwrap()
+        .steps
+        .iter()
+        .find_map(|planned| match &planned.step {
+            Step::FormatVolume { calls, .. } => {
+                let call = calls[0].to_string();
+                let (_, rest) = call.split_once("--uuid ")?;
+                rest.split(' ').next().map(str::to_owned)
+            }
+            _ => None,
+        });
+    let Content::Known(found) = &mut case.contents.get_mut("/dev/md/data").unwrap().content else {
+        panic!()
+    };
+    found.uuid = uuid;
+    case.observed.unseen.insert("/dev/mapper/secret".into());
+    let plan = case.plan().unwrap();
+    assert_eq!(names(&plan), ["keep-table", "keep-array", "keep-volume"]);
+    assert!(show::show(&plan).contains("opened by the key in the target, by the mount stage"));
+    // A configured UUID says as much.
+    case.config.storage.luks[0].uuid = Some("5a0e".into());
+    assert_eq!(case.codes(), ["volume-differs"]);
+    let Content::Known(found) = &mut case.contents.get_mut("/dev/md/data").unwrap().content else {
+        panic!()
+    };
+    found.uuid = Some("5a0e".into());
+    assert_eq!(case.codes(), Vec::<&str>::new());
+}
+
+#[test]
 fn a_drawn_key_is_finished_by_the_files_stage() {
     let mut case = layered();
     case.config.storage.luks[0].key_file = Resource::default();

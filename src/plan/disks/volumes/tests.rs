@@ -44,7 +44,7 @@ fn lines(want: &Luks) -> Vec<String> {
 #[test]
 fn the_page_decides_a_volume_as_the_code_does() {
     let rows = crate::plan::page::table("## Encrypted volumes");
-    assert_eq!(rows.len(), 8);
+    assert_eq!(rows.len(), 9);
     let why = || "why".to_owned();
     for (holds, word) in [
         (Holds::Nothing, "nothing"),
@@ -54,6 +54,7 @@ fn the_page_decides_a_volume_as_the_code_does() {
             Holds::Bound(Unlock::Clevis),
             "this provisioning's own volume, bound by clevis",
         ),
+        (Holds::Stored, "this config's own volume, its drawn key stored"),
         (Holds::Agreeing, "a LUKS2 volume that agrees"),
         (Holds::Differing(why()), "any other LUKS volume"),
         (Holds::Other(why()), "anything else"),
@@ -71,6 +72,7 @@ fn the_page_decides_a_volume_as_the_code_does() {
             let expected = match decide(holds.clone(), wipe) {
                 Decision::Keep(Unlock::Key) => "kept, opened by its key",
                 Decision::Keep(Unlock::Clevis) => "kept, opened by clevis",
+                Decision::Keep(Unlock::Stored) => "kept, opened by the mount stage",
                 Decision::Make => "made",
                 Decision::EraseAndMake => "erased, then made",
                 Decision::Refuse(_) => "refused: `volume-differs`",
