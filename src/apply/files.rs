@@ -288,7 +288,7 @@ impl Run<'_> {
                 for user in homes_of {
                     paths.insert(self.names.home(host, user)?);
                 }
-                relabel::label(host, contexts, &paths)
+                relabel::label(host.processes, host.sysroot()?, contexts, &paths)
             }
             Step::FinishVolume { stored, call, .. } => volumes::finish(host, stored, call),
             _ => Err(ApplyError::Unprepared {

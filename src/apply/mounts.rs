@@ -73,15 +73,8 @@ fn label(
     if sysroot.look(&labels.contexts)?.is_none() {
         return Ok(());
     }
-    let host = Host {
-        keys: host.keys,
-        processes: host.processes,
-        devices: host.devices,
-        sysroot: Some(sysroot),
-        fetcher: None,
-        journal: None,
-    };
-    relabel::label(&host, &labels.contexts, &[path.to_owned()].into()).map(drop)
+    let paths = [path.to_owned()].into();
+    relabel::label(host.processes, sysroot, &labels.contexts, &paths).map(drop)
 }
 
 /// Unmounts what is mounted at `point`, which the target calls `path`.
@@ -96,6 +89,7 @@ pub(super) fn unmount(path: &Path, point: &Path, absent: bool) -> Result<Outcome
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::apply::Keys;
     use crate::host::fake::{Disks, Scripted};
     use crate::host::sysroot::Access;
     use crate::invocation::Program;
@@ -120,8 +114,7 @@ mod tests {
     /// Mounts with programs that do nothing at `/srv/data` below a root, and returns what was run with what input.
     fn mounted(root: &Path, mounted: bool, inside: bool) -> (Outcome, Vec<String>, Vec<String>) {
         let sysroot = Sysroot::open(root).unwrap();
-        let (programs, disks) = (Scripted::default(), Disks::default());
-        let keys = crate::apply::Keys::new();
+        let (programs, disks, keys) = (Scripted::default(), Disks::default(), Keys::new());
         let host = Host {
             keys: &keys,
             processes: &programs,

@@ -3,18 +3,20 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use super::{ApplyError, Host, Outcome};
+use super::{ApplyError, Outcome};
+use crate::host::process::Processes;
+use crate::host::sysroot::Sysroot;
 use crate::invocation::{Invocation, Program};
 use crate::plan::mounts::below;
 
 /// Labels the paths that are there, directories with all they hold; a path that no step made is left out. Links among
 /// their parents are replaced inside the root first: `setfiles` would follow them out of it.
 pub(super) fn label(
-    host: &Host<'_>,
+    processes: &dyn Processes,
+    sysroot: &Sysroot,
     contexts: &Path,
     paths: &BTreeSet<PathBuf>,
 ) -> Result<Outcome, ApplyError> {
-    let sysroot = host.sysroot()?;
     let root = sysroot.path();
     let mut list = Vec::new();
     for path in paths {
@@ -33,15 +35,15 @@ pub(super) fn label(
         .arg(below(root, contexts).into_os_string())
         .args(["-f", "-"]);
     call.stdin = Some(list);
-    host.processes.run(&call)?;
+    processes.run(&call)?;
     Ok(Outcome::Changed)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::host::fake::{Disks, Scripted};
-    use crate::host::sysroot::{Access, Sysroot};
+    use crate::host::fake::Scripted;
+    use crate::host::sysroot::Access;
 
     #[test]
     fn paths_are_labelled_where_they_really_are() {
@@ -51,18 +53,9 @@ mod tests {
         sysroot
             .symlink(Path::new("/home"), Path::new("/var/home"), Access::default())
             .unwrap();
-        let (programs, disks) = (Scripted::default(), Disks::default());
-        let keys = super::super::Keys::new();
-        let host = Host {
-            keys: &keys,
-            processes: &programs,
-            devices: &disks,
-            sysroot: Some(&sysroot),
-            fetcher: None,
-            journal: None,
-        };
+        let programs = Scripted::default();
         let paths = ["/home/ada", "/not/there"].map(PathBuf::from).into();
-        label(&host, Path::new("/etc/selinux/x/contexts"), &paths).unwrap();
+        label(&programs, &sysroot, Path::new("/etc/selinux/x/contexts"), &paths).unwrap();
         let root = dir.path().display();
         assert_eq!(
             programs.calls(),
