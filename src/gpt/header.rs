@@ -30,6 +30,9 @@ pub enum Flaw {
     /// Less than the 92 bytes of fields, or more than a sector.
     #[error("the header claims to be {0} bytes long")]
     HeaderSize(u32),
+    /// A sound header stands where a disk with logical sectors of so many bytes has it.
+    #[error("the table was written for sectors of {0} bytes")]
+    SectorSize(u32),
     /// The header's CRC-32 is another.
     #[error("the checksum of the header is wrong")]
     HeaderChecksum,
@@ -90,14 +93,26 @@ pub(super) struct Header {
 }
 
 impl Header {
-    /// Reads the header in `sector`, which was read from `at`. `None` when there is none at all.
+    /// Reads the fields of the header in `sector`, right or not. `None` when there is no header at all.
+    pub(super) fn parse(sector: &[u8]) -> Option<Self> {
+        sector.starts_with(SIGNATURE).then(|| Self {
+            at: Lba(u64_at(sector, 24)),
+            other: Lba(u64_at(sector, 32)),
+            first_usable: Lba(u64_at(sector, 40)),
+            last_usable: Lba(u64_at(sector, 48)),
+            disk_guid: Guid::from_disk(bytes_at(sector, 56)),
+            entries_lba: Lba(u64_at(sector, 72)),
+            entry_count: u32_at(sector, 80),
+            entry_size: u32_at(sector, 84),
+            entries_crc: u32_at(sector, 88),
+        })
+    }
+
+    /// Checks the header, which was read from `sector` at `at`.
     ///
     /// # Errors
     /// The flaws of the header itself; whether its numbers fit the disk is [`super::table`]'s to check.
-    pub(super) fn parse(sector: &[u8], at: Lba) -> Result<Option<Self>, Flaw> {
-        if !sector.starts_with(SIGNATURE) {
-            return Ok(None);
-        }
+    pub(super) fn check(&self, sector: &[u8], at: Lba) -> Result<(), Flaw> {
         let size = u32_at(sector, 12);
         let fields = usize::try_from(size)
             .ok()
@@ -107,23 +122,10 @@ impl Header {
         if checksum(fields) != u32_at(sector, 16) {
             return Err(Flaw::HeaderChecksum);
         }
-        let says = Lba(u64_at(sector, 24));
-        if says != at {
-            return Err(Flaw::Address { at, says });
+        if self.at != at {
+            return Err(Flaw::Address { at, says: self.at });
         }
-        let header = Self {
-            at,
-            other: Lba(u64_at(sector, 32)),
-            first_usable: Lba(u64_at(sector, 40)),
-            last_usable: Lba(u64_at(sector, 48)),
-            disk_guid: Guid::from_disk(bytes_at(sector, 56)),
-            entries_lba: Lba(u64_at(sector, 72)),
-            entry_count: u32_at(sector, 80),
-            entry_size: u32_at(sector, 84),
-            entries_crc: u32_at(sector, 88),
-        };
-        check_entry_shape(header.entry_count, header.entry_size)?;
-        Ok(Some(header))
+        check_entry_shape(self.entry_count, self.entry_size)
     }
 
     /// The sector that holds this header, checksum included.

@@ -1,8 +1,9 @@
 //! Sector 0: the protective record that keeps programs which know no GPT from taking the disk for empty.
 
+use kindling_config_spec::units::SectorSize;
 use serde::{Deserialize, Serialize};
 
-use super::header::u32_at;
+use super::header::{bytes_at, u32_at};
 
 /// Where the four records start; before them is boot code, which is never ours to change.
 ///
@@ -23,10 +24,12 @@ pub enum MbrState {
     Protective,
     /// One protective record, but for a disk of another size.
     WrongSize,
+    /// One record of the protective type that does not start at sector 1. Linux does not look for a GPT then.
+    WrongStart,
     /// Protective and usual records side by side. Other systems read the usual ones, so any change here would make
     /// the two tables contradict each other.
     Hybrid,
-    /// Only usual records.
+    /// Only usual records, or with them one of the protective type that does not start at sector 1.
     Partitions,
     /// A signature without any record: an empty table, or the boot sector of a file system such as FAT.
     BootSector,
@@ -53,26 +56,45 @@ pub(super) fn judge(sector: &[u8], sectors: u64) -> (MbrState, MbrChange) {
     if sector.get(SIGNATURE..MBR_SIZE) != Some(&[0x55, 0xaa]) {
         return (MbrState::Missing, MbrChange::Records);
     }
-    let used: Vec<(u8, usize)> = (0..4_u8)
-        .map(|index| (index, RECORDS + RECORD_SIZE * usize::from(index)))
-        .filter(|&(_, at)| sector.get(at + 4).is_some_and(|&kind| kind != 0))
-        .collect();
+    let records = (0..4_u8).map(|index| Record::parse(sector, index));
+    let used: Vec<Record> = records.filter(|record| record.kind != 0).collect();
+    // As Linux does (block/partitions/efi.c): a record that starts elsewhere protects nothing.
     let protective = used
         .iter()
-        .find(|&&(_, at)| sector.get(at + 4) == Some(&PROTECTIVE));
-    match (protective, used.len()) {
-        (None, 0) => (MbrState::BootSector, MbrChange::Records),
+        .find(|record| record.kind == PROTECTIVE && record.start == 1);
+    match (protective, &used[..]) {
+        (None, []) => (MbrState::BootSector, MbrChange::Records),
+        (None, [only]) if only.kind == PROTECTIVE => (MbrState::WrongStart, MbrChange::Records),
         (None, _) => (MbrState::Partitions, MbrChange::Records),
-        (Some(&(index, at)), 1) => {
-            let size = u32_at(sector, at + 12);
-            // Some tools write the largest number whatever the disk; Linux accepts it.
-            if size == covered(sectors) || size == u32::MAX {
-                (MbrState::Protective, MbrChange::Keep)
-            } else {
-                (MbrState::WrongSize, MbrChange::Size(index))
-            }
+        // Some tools write the largest number whatever the disk; Linux accepts it.
+        (Some(record), [_]) if record.size == covered(sectors) || record.size == u32::MAX => {
+            (MbrState::Protective, MbrChange::Keep)
         }
+        (Some(record), [_]) => (MbrState::WrongSize, MbrChange::Size(record.index)),
         (Some(_), _) => (MbrState::Hybrid, MbrChange::Keep),
+    }
+}
+
+/// What we need to know of one of the four records.
+struct Record {
+    index: u8,
+    /// 0 in an unused one.
+    kind: u8,
+    start: u32,
+    /// In sectors.
+    size: u32,
+}
+
+impl Record {
+    fn parse(sector: &[u8], index: u8) -> Self {
+        let at = RECORDS + RECORD_SIZE * usize::from(index);
+        let [kind] = bytes_at(sector, at + 4);
+        Self {
+            index,
+            kind,
+            start: u32_at(sector, at + 8),
+            size: u32_at(sector, at + 12),
+        }
     }
 }
 
@@ -82,7 +104,7 @@ fn covered(sectors: u64) -> u32 {
 }
 
 /// The bytes `change` writes, and at which offset of the disk. `None` when nothing is written.
-pub(super) fn bytes(change: MbrChange, sectors: u64) -> Option<(usize, Vec<u8>)> {
+pub(super) fn bytes(change: MbrChange, sectors: u64, sector_size: SectorSize) -> Option<(usize, Vec<u8>)> {
     let mut records = [0; MBR_SIZE - RECORDS];
     // From sector 1 (in the old notation 0/0/2) to the last the old notation can name.
     records[..8].copy_from_slice(&[0, 0x00, 0x02, 0x00, PROTECTIVE, 0xff, 0xff, 0xff]);
@@ -99,6 +121,9 @@ pub(super) fn bytes(change: MbrChange, sectors: u64) -> Option<(usize, Vec<u8>)>
         MbrChange::Sector => {
             let mut sector = vec![0; RECORDS];
             sector.extend(records);
+            // In a large sector the header of a disk with small ones, and the marks of some file systems and members,
+            // would outlive the table.
+            sector.resize(super::length(sector_size.bytes()), 0);
             Some((0, sector))
         }
     }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::header::Header;
 use super::table::Disk;
-use super::{Flaw, MbrState, Side, Table, length, mbr};
+use super::{Entry, Flaw, MIN_ENTRY_SIZE, MbrState, Side, Table, length, mbr};
 
 /// The state of one copy of the table.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,7 +21,8 @@ pub enum CopyState {
     Missing,
     /// A good backup, but not in the last sector: the disk has grown.
     Misplaced(Lba),
-    /// A good backup of another table: a write was interrupted, or some program wrote only one copy.
+    /// A good backup, but of another table than the primary: a write was interrupted, some program wrote only one copy,
+    /// or the backup is left of what the disk once was.
     Stale,
 }
 
@@ -39,8 +40,7 @@ pub struct Health {
 
 impl Health {
     /// Whether Linux, which reads the backup only when told so, finds the table.
-    #[must_use]
-    pub fn seen_by_linux(&self) -> bool {
+    fn seen_by_linux(&self) -> bool {
         let protective = matches!(
             self.mbr,
             MbrState::Protective | MbrState::WrongSize | MbrState::Hybrid
@@ -49,7 +49,7 @@ impl Health {
     }
 }
 
-/// Why no copy of a table can be used.
+/// Why no copy of a table can be used, or it cannot be told whether a good backup belongs to the primary.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Damage {
@@ -74,8 +74,19 @@ pub enum Found {
     },
     /// An MBR table, or the boot sector of a file system.
     Mbr,
-    /// There was a GUID partition table, and no copy can be used.
+    /// There was a GUID partition table, and no copy can be relied on.
     Damaged(Damage),
+}
+
+impl Found {
+    /// Whether Linux shows the partitions of a table here. It reads no entries of another size than the usual one.
+    ///
+    /// Source: `is_gpt_valid` in block/partitions/efi.c.
+    #[must_use]
+    pub fn seen_by_linux(&self) -> bool {
+        matches!(self, Self::Gpt { table, health }
+            if health.seen_by_linux() && table.entry_size == MIN_ENTRY_SIZE)
+    }
 }
 
 /// Reading a disk failed.
@@ -93,10 +104,10 @@ pub struct ReadError {
 /// One copy, once read.
 enum Copy {
     Missing,
-    /// `entries_lba` is set when the header itself was good.
+    /// The fields of `header` are as they stand there: only the flaw tells which of them may be relied on.
     Corrupt {
         flaw: Flaw,
-        header: Option<Header>,
+        header: Header,
     },
     Good {
         header: Header,
@@ -106,8 +117,8 @@ enum Copy {
 
 /// Says what `disk`, of `size` bytes and with logical sectors of `sector_size`, holds. A last partial sector is ignored.
 ///
-/// Reads sector 0 and at most three headers with their entries, each bounded by [`super::MAX_ENTRIES`]. Whatever the bytes
-/// are, the answer is a [`Found`].
+/// Reads a few sectors, and at most five times the entries of one header, which [`super::MAX_ENTRIES`] bounds. Whatever the
+/// bytes are, the answer is a [`Found`].
 ///
 /// # Errors
 /// [`ReadError`] when the disk cannot be read, for example since it is shorter than `size`.
@@ -129,15 +140,21 @@ pub fn read<R: Read + Seek>(disk: &mut R, size: Bytes, sector_size: SectorSize) 
     }
     let last = Lba(sectors.0 - 1);
     let primary = reader.copy(Side::Primary, Lba(1), None)?;
-    let hint = primary.header().map(|header| (header.entries_lba, header.other));
-    let mut backup = reader.copy(Side::Backup, last, hint.map(|(entries, _)| entries))?;
+    let hint = primary.sound_header();
+    let entries_lba = hint.map(|header| header.entries_lba);
+    let mut backup = reader.copy(Side::Backup, last, entries_lba)?;
     let mut backup_at = last;
-    if let (false, Some((entries, other))) = (matches!(backup, Copy::Good { .. }), hint) {
-        // The primary may know of a backup that was at the end when the disk was smaller.
-        let elsewhere = reader.copy(Side::Backup, other, Some(entries))?;
-        if other < last && matches!(elsewhere, Copy::Good { .. }) {
-            (backup, backup_at) = (elsewhere, other);
+    if let Some(header) = hint.filter(|header| header.other < last && !backup.is_good_of(header)) {
+        // The primary knows of a backup that was at the end when the disk was smaller.
+        let elsewhere = reader.copy(Side::Backup, header.other, entries_lba)?;
+        if elsewhere.is_good_of(header) {
+            (backup, backup_at) = (elsewhere, header.other);
         }
+    }
+    if let (Copy::Missing, Copy::Missing) = (&primary, &backup)
+        && let Some(damage) = reader.other_sectors()?
+    {
+        return Ok(Found::Damaged(damage));
     }
     Ok(judge(
         primary,
@@ -182,7 +199,7 @@ fn judge(primary: Copy, backup: Copy, misplaced: Option<Lba>, mbr: MbrState) -> 
                 mbr,
             },
         },
-        (_, Copy::Good { table, .. }) => Found::Gpt {
+        (primary, Copy::Good { header, table }) if primary.gives_way_to(&header) => Found::Gpt {
             table,
             health: Health {
                 primary: primary_state,
@@ -190,13 +207,19 @@ fn judge(primary: Copy, backup: Copy, misplaced: Option<Lba>, mbr: MbrState) -> 
                 mbr,
             },
         },
+        (_, Copy::Good { .. }) => Found::Damaged(Damage {
+            primary: primary_state,
+            backup: CopyState::Stale,
+        }),
         (Copy::Missing, Copy::Missing) => match mbr {
             MbrState::Missing => Found::Blank,
             MbrState::Partitions | MbrState::BootSector => Found::Mbr,
-            MbrState::Protective | MbrState::WrongSize | MbrState::Hybrid => Found::Damaged(Damage {
-                primary: primary_state,
-                backup: backup_state,
-            }),
+            MbrState::Protective | MbrState::WrongSize | MbrState::WrongStart | MbrState::Hybrid => {
+                Found::Damaged(Damage {
+                    primary: primary_state,
+                    backup: backup_state,
+                })
+            }
         },
         _ => Found::Damaged(Damage {
             primary: primary_state,
@@ -214,13 +237,54 @@ impl Copy {
         }
     }
 
-    fn header(&self) -> Option<&Header> {
+    /// The header, where it is as it was written.
+    fn sound_header(&self) -> Option<&Header> {
         match self {
-            Self::Missing => None,
-            Self::Corrupt { header, .. } => header.as_ref(),
-            Self::Good { header, .. } => Some(header),
+            Self::Corrupt {
+                flaw: Flaw::EntriesChecksum,
+                header,
+            }
+            | Self::Good { header, .. } => Some(header),
+            Self::Missing | Self::Corrupt { .. } => None,
         }
     }
+
+    /// Whether this copy is good, and of the disk that `header` speaks of.
+    fn is_good_of(&self, header: &Header) -> bool {
+        matches!(self, Self::Good { header: own, .. } if own.disk_guid == header.disk_guid)
+    }
+
+    /// Whether a good backup with this header may be written over this primary.
+    ///
+    /// A disk may still carry the backup of a table it had before. And a primary whose checksums are right was meant by
+    /// somebody, and Linux may go by it, even where we can make no sense of it.
+    fn gives_way_to(&self, backup: &Header) -> bool {
+        let Self::Corrupt { flaw, header } = self else {
+            return matches!(self, Self::Missing);
+        };
+        let same_disk = header.disk_guid == backup.disk_guid;
+        let same_entries = header.entries_crc == backup.entries_crc;
+        match flaw {
+            // Either field may be what is damaged.
+            Flaw::HeaderSize(_) | Flaw::HeaderChecksum => same_disk || same_entries,
+            // An interrupted write has new entries in the backup, and halves of both in the primary.
+            Flaw::EntriesChecksum => same_disk,
+            _ => same_disk && same_entries,
+        }
+    }
+}
+
+/// Whether each slot is empty, or holds a partition that the header has room for.
+fn may_be_entries(bytes: &[u8], header: &Header) -> bool {
+    let usable = header.first_usable..=header.last_usable;
+    bytes
+        .chunks_exact(length(header.entry_size.into()))
+        .all(|slot| match Entry::parse(slot) {
+            Some(entry) => {
+                entry.first <= entry.last && usable.contains(&entry.first) && usable.contains(&entry.last)
+            }
+            None => slot.iter().all(|&byte| byte == 0),
+        })
 }
 
 struct Reader<'a, R> {
@@ -233,9 +297,15 @@ struct Reader<'a, R> {
 impl<R: Read + Seek> Reader<'_, R> {
     /// Reads `count` sectors, which the caller has bounded.
     fn sectors_at(&mut self, at: Lba, count: u64) -> Result<Vec<u8>, ReadError> {
-        let offset = at.to_bytes(self.sector_size);
-        let mut bytes = vec![0; length(count * self.sector_size.bytes())];
-        let length = bytes.len();
+        self.bytes_at(
+            at.to_bytes(self.sector_size),
+            length(count * self.sector_size.bytes()),
+        )
+    }
+
+    /// Reads `length` bytes, which the caller has bounded.
+    fn bytes_at(&mut self, offset: Bytes, length: usize) -> Result<Vec<u8>, ReadError> {
+        let mut bytes = vec![0; length];
         self.disk
             .seek(SeekFrom::Start(offset.0))
             .and_then(|_| self.disk.read_exact(&mut bytes))
@@ -252,45 +322,106 @@ impl<R: Read + Seek> Reader<'_, R> {
         if at.0 == 0 || at.0 >= self.sectors.0 {
             return Ok(Copy::Missing);
         }
-        let header = match Header::parse(&self.sectors_at(at, 1)?, at) {
-            Ok(None) => return Ok(Copy::Missing),
-            Ok(Some(header)) => header,
-            Err(flaw) => return Ok(Copy::Corrupt { flaw, header: None }),
+        let sector = self.sectors_at(at, 1)?;
+        let Some(header) = Header::parse(&sector) else {
+            return Ok(Copy::Missing);
         };
-        let count = header.entries_sectors(self.sector_size);
-        if !self.has_room(side, &header, count) {
-            return Ok(Copy::Corrupt {
-                flaw: Flaw::EntriesPlace(header.entries_lba),
-                header: None,
-            });
+        let corrupt = |flaw| Ok(Copy::Corrupt { flaw, header });
+        if let Err(flaw) = header.check(&sector, at) {
+            return corrupt(flaw);
         }
-        let mut entries = self.sectors_at(header.entries_lba, count)?;
-        entries.truncate(length(header.entries_bytes()));
+        if !self.has_room(side, &header) {
+            return corrupt(Flaw::EntriesPlace(header.entries_lba));
+        }
+        let entries = self.entries_at(header.entries_lba, &header)?;
         if crc32fast::hash(&entries) != header.entries_crc {
-            return Ok(Copy::Corrupt {
-                flaw: Flaw::EntriesChecksum,
-                header: Some(header),
-            });
+            return corrupt(Flaw::EntriesChecksum);
         }
+        let primary_entries = match (side, primary_entries) {
+            (Side::Primary, _) => Some(header.entries_lba),
+            (Side::Backup, Some(known)) => Some(known),
+            (Side::Backup, None) => self.find_entries(&header)?,
+        };
+        let Some(primary_entries) = primary_entries else {
+            return corrupt(Flaw::EntriesPlace(Lba(2)));
+        };
         let disk = Disk {
             sector_size: self.sector_size,
             size: self.sectors,
             side,
-            primary_entries: if side == Side::Primary {
-                Some(header.entries_lba)
-            } else {
-                primary_entries
-            },
+            primary_entries,
             mbr: self.mbr,
         };
-        Ok(match Table::from_copy(&header, &entries, &disk) {
-            Ok(table) => Copy::Good { header, table },
-            Err(flaw) => Copy::Corrupt { flaw, header: None },
-        })
+        match Table::from_copy(&header, &entries, &disk) {
+            Ok(table) => Ok(Copy::Good { header, table }),
+            Err(flaw) => corrupt(flaw),
+        }
     }
 
-    /// Whether `count` sectors of entries lie on the right side of the partitions and do not touch the header.
-    fn has_room(&self, side: Side, header: &Header, count: u64) -> bool {
+    /// Reads entries of the number and size that `header` tells, which has been checked.
+    fn entries_at(&mut self, at: Lba, header: &Header) -> Result<Vec<u8>, ReadError> {
+        let mut entries = self.sectors_at(at, header.entries_sectors(self.sector_size))?;
+        entries.truncate(length(header.entries_bytes()));
+        Ok(entries)
+    }
+
+    /// Where the primary keeps its entries, if only the backup's header can be relied on: at sector 2, or where sgdisk
+    /// moves them, right before the first sector for partitions. `None` where both places hold something else, which may
+    /// be the boot loader that they made room for.
+    fn find_entries(&mut self, backup: &Header) -> Result<Option<Lba>, ReadError> {
+        let usual = Lba(2);
+        let count = backup.entries_sectors(self.sector_size);
+        let moved = Lba(backup.first_usable.0.saturating_sub(count));
+        if moved <= usual {
+            return Ok(Some(usual));
+        }
+        let mut similar = None;
+        for place in [usual, moved] {
+            if place.0 + count > self.sectors.0 {
+                continue;
+            }
+            let entries = self.entries_at(place, backup)?;
+            if crc32fast::hash(&entries) == backup.entries_crc {
+                return Ok(Some(place));
+            }
+            // Damaged, or written halfway.
+            if similar.is_none() && may_be_entries(&entries, backup) {
+                similar = Some(place);
+            }
+        }
+        Ok(similar)
+    }
+
+    /// Whether a sound header stands where a disk with sectors of another size has it: it was written through an adapter
+    /// that shows other sectors than this one, or copied from such a disk.
+    fn other_sectors(&mut self) -> Result<Option<Damage>, ReadError> {
+        let mut damage = Damage {
+            primary: CopyState::Missing,
+            backup: CopyState::Missing,
+        };
+        let disk = self.sectors.to_bytes(self.sector_size);
+        for bytes in [512, 4096] {
+            let Some(size) = SectorSize::new(bytes).filter(|&size| size != self.sector_size) else {
+                continue;
+            };
+            let last = Lba(disk.to_sectors(size).0.saturating_sub(1));
+            for (at, state) in [(Lba(1), &mut damage.primary), (last, &mut damage.backup)] {
+                if at.0 == 0 || at > last {
+                    continue;
+                }
+                let sector = self.bytes_at(at.to_bytes(size), length(size.bytes()))?;
+                if Header::parse(&sector).is_some_and(|header| header.check(&sector, at).is_ok()) {
+                    *state = CopyState::Corrupt(Flaw::SectorSize(bytes));
+                }
+            }
+        }
+        let found = damage.primary != CopyState::Missing || damage.backup != CopyState::Missing;
+        Ok(found.then_some(damage))
+    }
+
+    /// Whether the entries lie on the right side of the partitions and do not touch the header.
+    fn has_room(&self, side: Side, header: &Header) -> bool {
+        let count = header.entries_sectors(self.sector_size);
         let Some(after) = header.entries_lba.0.checked_add(count) else {
             return false;
         };

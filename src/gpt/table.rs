@@ -242,7 +242,7 @@ impl Table {
             disk_guid: header.disk_guid,
             sector_size: disk.sector_size,
             disk_size: disk.size,
-            entries_lba: disk.primary_entries.unwrap_or(Lba(2)),
+            entries_lba: disk.primary_entries,
             first_usable: header.first_usable,
             last_usable: header.last_usable,
             entry_size: header.entry_size,
@@ -268,7 +268,9 @@ impl Table {
             .backup_entries_lba()
             .and_then(|lba| lba.0.checked_sub(1))
             .ok_or(usable)?;
-        table.last_usable = if backup < table.last_sector() {
+        // Sectors that the table keeps from partitions stay so, unless they are where its backup was.
+        let has_grown = backup > header.last_usable && backup < table.last_sector();
+        table.last_usable = if has_grown {
             Lba(room)
         } else {
             Lba(room.min(table.last_usable.0))
@@ -289,7 +291,8 @@ pub(super) struct Disk {
     pub(super) sector_size: SectorSize,
     pub(super) size: Sectors,
     pub(super) side: Side,
-    pub(super) primary_entries: Option<Lba>,
+    /// Where the entries of the primary lie, whichever copy is at hand.
+    pub(super) primary_entries: Lba,
     pub(super) mbr: MbrChange,
 }
 

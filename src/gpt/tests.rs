@@ -230,22 +230,27 @@ fn wide_entries_keep_the_bytes_we_do_not_know() {
 
 #[test]
 fn boot_code_stays_and_a_fresh_table_erases_it() {
-    let (table, mut image) = small_image(SectorSize::S512);
-    image[..4].copy_from_slice(b"BOOT");
-    image[450] = 0; // The protective record is gone.
-    let (again, health) = gpt_of(look(&image, SectorSize::S512));
-    assert_eq!(
-        (health.mbr, again.mbr),
-        (MbrState::BootSector, MbrChange::Records)
-    );
-    assert!(!health.seen_by_linux());
-    write(&mut image, &again.regions().unwrap());
-    assert_eq!(
-        (&image[..4], gpt_of(look(&image, SectorSize::S512)).1),
-        (&b"BOOT"[..], good())
-    );
-    write(&mut image, &table.regions().unwrap());
-    assert_eq!(image[..4], [0; 4]);
+    for sector in [SectorSize::S512, SectorSize::S4096] {
+        let (table, mut image) = small_image(sector);
+        let end = usize::try_from(sector.bytes()).unwrap();
+        image[..4].copy_from_slice(b"BOOT");
+        image[end - 1] = if end == 512 { 0xaa } else { 1 };
+        image[450] = 0; // The protective record is gone.
+        let found = look(&image, sector);
+        assert!(!found.seen_by_linux());
+        let (again, health) = gpt_of(found);
+        assert_eq!(
+            (health.mbr, again.mbr),
+            (MbrState::BootSector, MbrChange::Records)
+        );
+        let last = image[end - 1];
+        write(&mut image, &again.regions().unwrap());
+        assert_eq!((&image[..4], image[end - 1]), (&b"BOOT"[..], last));
+        assert_eq!(gpt_of(look(&image, sector)).1, good());
+        write(&mut image, &table.regions().unwrap());
+        assert_eq!(image[..446], [0; 446]);
+        assert!(image[512..end].iter().all(|&byte| byte == 0));
+    }
 }
 
 #[test]
@@ -380,6 +385,39 @@ fn power_cut_leaves_the_old_table_or_the_new_one() {
             let (done, health) = gpt_of(look(&state, SectorSize::S512));
             assert_eq!((&done.entries, health), (&new.entries, good()), "{name}, {cut}");
         }
+    }
+}
+
+#[test]
+fn entries_stay_in_their_place_when_only_the_backup_tells_of_the_table() {
+    // Right behind the header with room to spare (as sfdisk makes tables), and right before the partitions (as sgdisk
+    // moves them), with a boot loader in the room.
+    for (entries_lba, boot_loader) in [(2, 100), (2016, 3), (2016, 16)] {
+        let mut table = small_table(SectorSize::S512, Bytes(4 << 20));
+        (table.entries_lba, table.first_usable) = (Lba(entries_lba), Lba(2048));
+        let mut image = vec![0; 4 << 20];
+        write(&mut image, &table.regions().unwrap());
+        let boot_loader = boot_loader * 512..(boot_loader + 20) * 512;
+        image[boot_loader.clone()].fill(0xeb);
+        image[512..1024].fill(0);
+        let (mut new, _) = gpt_of(look(&image, SectorSize::S512));
+        new.entries.insert(5, entry(6500, 7000, "five"));
+        for (cut, mut state) in cuts(&image, &new.regions().unwrap()) {
+            let (found, _) = gpt_of(look(&state, SectorSize::S512));
+            assert_eq!(found.entries_lba, table.entries_lba, "{entries_lba}, {cut}");
+            write(&mut state, &found.regions().unwrap());
+            assert!(
+                state[boot_loader.clone()].iter().all(|&byte| byte == 0xeb),
+                "{entries_lba}, {cut}"
+            );
+        }
+        // Nobody can tell any more what may be written over.
+        image[1024..2048 * 512].fill(0xeb);
+        let damage = Damage {
+            primary: CopyState::Missing,
+            backup: CopyState::Corrupt(Flaw::EntriesPlace(Lba(2))),
+        };
+        assert_eq!(look(&image, SectorSize::S512), Found::Damaged(damage));
     }
 }
 

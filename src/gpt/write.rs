@@ -73,10 +73,11 @@ impl Table {
             Side::Primary => (backup, primary),
             Side::Backup => (primary, backup),
         };
-        let protective = mbr::bytes(self.mbr, self.disk_size.0).map(|(offset, bytes)| Region {
-            offset: Bytes(u64::try_from(offset).unwrap_or_default()),
-            bytes,
-        });
+        let protective =
+            mbr::bytes(self.mbr, self.disk_size.0, self.sector_size).map(|(offset, bytes)| Region {
+                offset: Bytes(u64::try_from(offset).unwrap_or_default()),
+                bytes,
+            });
         Ok(first.into_iter().chain(second).chain(protective).collect())
     }
 }

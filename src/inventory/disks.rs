@@ -42,7 +42,7 @@ impl Disk {
     pub fn may_hide_content(&self) -> bool {
         let tells = match &self.found {
             gpt::Found::Blank => false,
-            gpt::Found::Gpt { health, .. } => health.seen_by_linux(),
+            gpt::Found::Gpt { .. } => self.found.seen_by_linux(),
             gpt::Found::Mbr | gpt::Found::Damaged(_) => true,
         };
         !tells && !self.assumed

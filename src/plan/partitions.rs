@@ -270,7 +270,7 @@ fn usable_table<'a>(request: &Request<'a>) -> Option<&'a Table> {
 /// Fills in the new table and the kernel's changes from the outcomes of the slots.
 fn finish(request: &Request<'_>, mut change: TableChange, mut table: Table) -> TableChange {
     let (old, seen) = match request.found {
-        Found::Gpt { table, health } => (Some(&table.entries), health.seen_by_linux()),
+        Found::Gpt { table, .. } => (Some(&table.entries), request.found.seen_by_linux()),
         _ => (None, true),
     };
     let changed = change

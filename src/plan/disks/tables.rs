@@ -42,10 +42,7 @@ impl Work<'_> {
     /// The partitions the config uses, as the table has them. None where Linux does not see the table, and nothing is
     /// written: then it shows none of them after the next boot either.
     fn shown(&self) -> Vec<Shown> {
-        let seen = match &self.disk.found {
-            Found::Gpt { health, .. } => health.seen_by_linux(),
-            Found::Blank | Found::Mbr | Found::Damaged(_) => false,
-        };
+        let seen = self.disk.found.seen_by_linux();
         let Some(table) = self.change.table.as_ref().filter(|_| seen || self.change.write) else {
             return Vec::new();
         };

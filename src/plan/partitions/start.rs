@@ -2,7 +2,7 @@
 
 use kindling_config_spec::units::Bytes;
 
-use crate::gpt::{CopyState, Extent, Found, Health, MbrChange, Side, Table, erase};
+use crate::gpt::{CopyState, Extent, Found, Health, MIN_ENTRY_SIZE, MbrChange, Side, Table, erase};
 use crate::inventory::stack::User;
 
 use super::want::Want;
@@ -128,6 +128,17 @@ fn as_found(request: &Request<'_>, wants: &[Want]) -> Result<Start, Conflict> {
     let erase_it = "set wipeTable: true to erase the disk, or name another one";
     let asked = !request.disk.partitions.is_empty();
     let table = match request.found {
+        Found::Gpt { table, .. } if asked && table.entry_size != MIN_ENTRY_SIZE => {
+            return Err(Conflict::new(
+                &request.pointer,
+                "table-entry-size",
+                format!(
+                    "the partition table of {device} has entries of {} bytes, and Linux reads only those of {MIN_ENTRY_SIZE}",
+                    table.entry_size
+                ),
+                erase_it,
+            ));
+        }
         Found::Gpt { table, .. } => Some(table.clone()),
         Found::Blank if wants.iter().all(|want| !want.exists) => None,
         Found::Blank => Some(Table {
@@ -169,7 +180,7 @@ fn describe(state: &CopyState) -> String {
         CopyState::Corrupt(flaw) => flaw.to_string(),
         CopyState::Missing => "nothing".to_owned(),
         CopyState::Misplaced(at) => format!("a copy at sector {}", at.0),
-        CopyState::Stale => "an older copy".to_owned(),
+        CopyState::Stale => "a good copy of another table".to_owned(),
     }
 }
 

@@ -95,9 +95,15 @@ equals() {
     }
 }
 
-# partitions DISK: number, start and size in 512-byte units, name and type of each partition, as the kernel and udev know.
+# partitions DISK: number, start and size in 512-byte units of each partition, as the kernel shows them.
 partitions() {
-    lsblk --noheadings --raw --output PARTN,START,SIZE,PARTLABEL,PARTTYPE "$1" 2>/dev/null | grep -v '^ '
+    local disk part
+    disk=$(basename "$(readlink -f "$1")")
+    for part in /sys/block/"$disk"/"$disk"*/; do
+        if [ -e "$part/partition" ]; then
+            echo "$(cat "$part/partition") $(cat "$part/start") $(cat "$part/size")"
+        fi
+    done | sort --numeric-sort
 }
 
 # writes DISK: sectors written to it since this guest started. Two equal answers mean that nothing touched the disk.

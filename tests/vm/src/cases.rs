@@ -193,7 +193,7 @@ fn random_points() -> String {
 /// An ext4 disk with `run`, `lib.sh`, `bin/kindling`, `cases` and `fixtures`.
 fn case_disk(built: &Built, filter: &str, folder: &Path) -> Result<Disk, CasesError> {
     let tree = folder.join("tree");
-    for part in ["bin", "cases", "fixtures"] {
+    for part in ["bin", "cases", "fixtures/disks"] {
         fs::create_dir_all(tree.join(part)).map_err(file_error(&tree))?;
     }
     let copy = |from: PathBuf, to: PathBuf| fs::copy(&from, to).map(drop).map_err(file_error(&from));
@@ -211,6 +211,11 @@ fn case_disk(built: &Built, filter: &str, folder: &Path) -> Result<Disk, CasesEr
     }
     let points = tree.join("points");
     fs::write(&points, random_points()).map_err(file_error(&points))?;
+    let tables = workspace::root().join("fixtures/disks");
+    for entry in fs::read_dir(&tables).map_err(file_error(&tables))? {
+        let name = entry.map_err(file_error(&tables))?.file_name();
+        copy(tables.join(&name), tree.join("fixtures/disks").join(&name))?;
+    }
     let path = folder.join("cases.img");
     let disk = Disk::blank(path.clone(), "kindling-cases", 64, 512).map_err(file_error(&path))?;
     let mut mke2fs = Command::new(run::get("mke2fs").map_err(CasesError::Disk)?);
