@@ -16,7 +16,7 @@ put() {
     done
     config <<END
 {
-  "ignition": {"version": "3.4.0"},
+  "ignition": {"version": "3.7.0-experimental"},
   "storage": {
     "disks": [{"device": "$DISK_512", "partitions": [${partitions#,}]}],
     "filesystems": [${filesystems#,}, {"device": "shared", "format": "virtiofs", "path": "/var/shared"}]
