@@ -11,7 +11,7 @@ for _ in $(seq 40); do
     sleep 0.5
 done
 [ -e /dev/tpmrm0 ] || { cat "$WORK/swtpm.log"; ls /dev/vtpmx /dev/tpm*; dmesg | tail -n 20; exit 1; }
-tang=$(echo /usr/libexec/tangd /usr/lib/*/libexec/tangd /usr/lib/tang/tangd | tr ' ' '\n' | xargs -r ls 2>/dev/null | head -n 1)
+tang=/usr/libexec/tangd
 ip link set lo up
 systemd-socket-activate --accept --inetd --listen=127.0.0.1:7500 "$tang" "$WORK/tang" >"$WORK/tang.log" 2>&1 &
 echo $! >"$WORK/tang.pid"
