@@ -77,10 +77,25 @@ equals "the given volume" "$(sha256sum <"$array")" "$given"
 fails cmp "$WORK/drawn.key" <(key_of drawn)
 key_of drawn | cryptsetup open --test-passphrase --key-file - "$three"
 
-echo "# refused: what the config does not describe"
+echo "# cut off once the drawn key is in the target: kept here, and opened by the mount stage"
+key_of drawn >"$WORK/drawn.key"
 cryptsetup config --label "" --subsystem "" "$three"
 cryptsetup luksClose drawn
 cryptsetup luksClose given
+drawn=$(sha256sum <"$three")
+afresh
+stage disks
+equals "the drawn volume" "$(sha256sum <"$three")" "$drawn"
+[ ! -e /dev/mapper/drawn ]
+mkdir -p "$ROOT/etc/luks"
+cp "$WORK/drawn.key" "$ROOT/etc/luks/drawn"
+stage mount
+[ -e /dev/mapper/drawn ]
+
+echo "# refused: what the config does not describe"
+cryptsetup luksClose drawn
+cryptsetup luksClose given
+cryptsetup luksUUID --batch-mode --uuid 7b6f3b1e-8a5d-4a6e-9f43-0a4f6d6f1c12 "$three"
 unchanged() {
     mdadm --wait-clean /dev/md/pair || true
     before=$(cat "$array" "$three" | sha256sum)
