@@ -8,6 +8,7 @@ use crate::plan::partitions::InUse;
 use crate::plan::show;
 
 mod layers;
+mod start;
 
 const DISK: &str = "/dev/vdb";
 
