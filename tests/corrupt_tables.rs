@@ -300,6 +300,7 @@ impl Fixture {
     /// The disk as the stage would see it.
     fn disk(&self, found: Found) -> Disk {
         let mut disk = Disk {
+            mapped: None,
             node: "/dev/vdb".into(),
             aliases: BTreeSet::new(),
             sector: self.sector,

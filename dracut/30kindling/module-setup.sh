@@ -44,6 +44,8 @@ install() {
         clevis-luks-bind clevis-luks-unlock clevis-luks-list clevis-luks-pass clevis-luks-common-functions \
         jose curl pwmake mktemp tpm2_create tpm2_createprimary tpm2_createpolicy tpm2_flushcontext tpm2_load \
         tpm2_pcrlist tpm2_pcrread tpm2_policypcr tpm2_unseal bash cat cut grep head sed seq sort tail tr uniq
+    # Names of multipath disks' partitions, and kpartx, which makes those that are there when the disk comes.
+    inst_rules 11-dm-parts.rules 56-dm-parts.rules 66-kpartx.rules 60-kpartx.rules
     inst_libdir_file 'libtss2-tcti-device.so*'
     inst_rules 01-md-raid-creating.rules 63-md-raid-arrays.rules 64-md-raid-assembly.rules \
         10-dm.rules 55-dm.rules 13-dm-disk.rules 60-persistent-storage-dm.rules 95-dm-notify.rules 64-btrfs-dm.rules

@@ -10,6 +10,7 @@ use crate::host::probe::{self, ProbeError};
 use crate::inventory::disks::{Content, Probe};
 
 use crate::invocation::{Invocation, Program};
+use crate::plan::partitions::KernelView;
 use crate::plan::step::{Planned, TableWrite};
 use crate::plan::{Plan, Step};
 
@@ -84,9 +85,9 @@ fn step(host: &Host<'_>, planned: &Planned) -> Result<Outcome, Failed> {
             table: finished,
             ..
         } => finish(host, node, finished),
-        Step::KeepTable { node, shown, .. } => host
+        Step::KeepTable { node, view, .. } => host
             .devices
-            .hold(node, shown)
+            .hold(node, view)
             .map(|()| Outcome::AlreadySo)
             .map_err(ApplyError::from),
         Step::KeepFilesystem { .. } | Step::KeepArray { .. } => Ok(Outcome::AlreadySo),
@@ -170,7 +171,7 @@ fn finish(host: &Host<'_>, node: &Path, table: &Table) -> Result<Outcome, ApplyE
         erase: Vec::new(),
         table: Some(table.clone()),
         kernel: Vec::new(),
-        shown: Vec::new(),
+        view: KernelView::default(),
     };
     host.devices.write_table(node, &write)?;
     Ok(Outcome::Changed)

@@ -118,6 +118,10 @@ impl ApplyError {
             Self::Run(_) => "program-failed",
             Self::Device(DeviceError::Missing { .. }) => "device-missing",
             Self::Device(DeviceError::Locked { .. }) => "device-locked",
+            Self::Device(DeviceError::Mapping {
+                source: ProcessError::NotInstalled { .. },
+                ..
+            }) => "program-missing",
             Self::Device(_) => "device-failed",
             Self::SignatureStays { .. } => "signature-stays",
             Self::Sysroot(_) | Self::Write { .. } | Self::Journal(_) => "target-write-failed",
@@ -136,7 +140,11 @@ impl ApplyError {
     #[must_use]
     pub fn next(&self) -> String {
         match self {
-            Self::Run(ProcessError::NotInstalled { program }) => {
+            Self::Run(ProcessError::NotInstalled { program })
+            | Self::Device(DeviceError::Mapping {
+                source: ProcessError::NotInstalled { program },
+                ..
+            }) => {
                 format!("rebuild the initramfs with {program} in it, or remove from the config what needs it")
             }
             Self::Run(ProcessError::Exited { program: Program::Mount, .. }) => {

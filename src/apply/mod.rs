@@ -29,7 +29,7 @@ use crate::host::sysroot::Sysroot;
 use crate::inventory::stack::StackKind;
 use crate::invocation::{Key, Program};
 use crate::plan::show;
-use crate::plan::step::{PresetLine, Stage};
+use crate::plan::step::{PresetLine, Stage, TableWrite};
 use crate::plan::{Plan, Step};
 
 /// What became of one step.
@@ -172,6 +172,16 @@ fn programs(step: &Step) -> BTreeSet<Program> {
         Step::FormatVolume { calls, erase, .. } => {
             let erasing = erasing().into_iter().filter(|_| erase.is_some());
             calls.iter().map(|call| call.program).chain(erasing).collect()
+        }
+        // Partitions that are mappings.
+        Step::WriteTable {
+            write: TableWrite { view, .. },
+            ..
+        }
+        | Step::KeepTable { view, .. }
+            if view.mappings.is_some() =>
+        {
+            [Program::Dmsetup].into()
         }
         Step::Relabel { .. } => [Program::Setfiles].into(),
         Step::Preset { lines }

@@ -11,6 +11,7 @@ use crate::host::devices::{Devices, System, arrays, image, whole_disks};
 use crate::host::probe::ProbeError;
 use crate::host::process;
 use crate::inspect;
+use crate::inventory::mapped::Mapped;
 use crate::inventory::observe;
 use crate::inventory::recorded::{Format, Recorded};
 use crate::report::failure::chain;
@@ -47,7 +48,7 @@ pub(super) fn disks() -> u8 {
         }
     };
     let processes = process::System::new(environment.path);
-    let system = System::new(0);
+    let system = System::new(0, processes.clone());
     let recorded = whole_disks().map_err(ProbeError::from).and_then(|nodes| {
         let record = |node: &PathBuf| observe::record(&processes, &system, system.disk(node)?);
         nodes.iter().map(record).collect()
@@ -76,11 +77,12 @@ pub(super) fn disks() -> u8 {
 /// Images as the disks of a machine, each under the path that the config gives its disk.
 pub(super) fn read_images(images: &[Image], path: OsString) -> Result<Recorded, String> {
     let processes = process::System::new(path);
-    let system = System::new(0);
+    let system = System::new(0, processes.clone());
     let record = |one: &Image| {
         let disk = image(&one.file, one.sector)?;
         let mut recorded = observe::record(&processes, &system, disk)?;
         recorded.disk.node.clone_from(&one.device);
+        recorded.disk.mapped = Mapped::named_by(&one.device);
         Ok(recorded)
     };
     let disks: Result<Vec<_>, ProbeError> = images.iter().map(record).collect();

@@ -39,6 +39,8 @@ mod raw {
     nix::ioctl_read!(blkgetsize64, 0x12, 114, u64);
     // linux/fs.h declares BLKSSZGET without an argument type; the kernel stores one int.
     nix::ioctl_read_bad!(blksszget, nix::request_code_none!(0x12, 104), nix::libc::c_int);
+    // linux/fs.h: BLKFLSBUF takes nothing.
+    nix::ioctl_none_bad!(blkflsbuf, nix::request_code_none!(0x12, 97));
     // linux/blkpg.h: BLKPG takes a pointer to struct blkpg_ioctl_arg.
     nix::ioctl_write_ptr_bad!(blkpg, nix::request_code_none!(0x12, 105), super::Request);
 }
@@ -83,6 +85,18 @@ pub fn sector_size(device: &File) -> io::Result<SectorSize> {
         .ok()
         .and_then(SectorSize::new)
         .ok_or_else(|| io::ErrorKind::InvalidData.into())
+}
+
+/// Writes back what the kernel holds of the device in memory, and forgets it: the next read comes from the device.
+///
+/// # Errors
+/// `EACCES` without `CAP_SYS_ADMIN`, `EIO` when the device does not take what is written back.
+///
+/// Source: `BLKFLSBUF` in linux/fs.h; block/ioctl.c.
+pub fn flush(device: &File) -> io::Result<()> {
+    // SAFETY: `device` keeps the descriptor open for the call; the request takes no argument.
+    unsafe { raw::blkflsbuf(device.as_raw_fd()) }?;
+    Ok(())
 }
 
 /// Tells the kernel one change of partition `number`, so that the others stay usable meanwhile.

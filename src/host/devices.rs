@@ -3,6 +3,7 @@
 mod kernel;
 mod lock;
 mod look;
+mod mapper;
 mod settle;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,17 +18,19 @@ use nix::fcntl::Flock;
 
 use kindling_config_spec::units::{Bytes, SectorSize};
 
+use kernel::{Kernel, sysfs};
 pub use kernel::{arrays, whole_disks};
-use kernel::{partitions_of, sysfs};
 use lock::{Sharing, lock};
+use mapper::Mapper;
 use settle::Awaited;
 
+use super::process::{self, ProcessError};
 use super::uevent::Monitor;
 use super::{block, usage};
 use crate::gpt;
 use crate::inventory::disks::{Content, Disk, Probe};
 use crate::inventory::stack::{Mapping, User};
-use crate::plan::partitions::{InUse, Shown};
+use crate::plan::partitions::{InUse, KernelView};
 use crate::plan::step::TableWrite;
 
 /// How long a device may take to appear, as systemd's own default for device units.
@@ -63,6 +66,16 @@ pub enum DeviceError {
         device: PathBuf,
         /// The kernel's answer.
         source: io::Error,
+    },
+    /// dmsetup did not do what a partition of a device-mapper disk needs.
+    #[error("cannot {doing} {}", device.display())]
+    Mapping {
+        /// The verb.
+        doing: &'static str,
+        /// The mapping.
+        device: PathBuf,
+        /// Why.
+        source: ProcessError,
     },
     /// The partition table cannot be read at all.
     #[error("cannot read the partition table of {}", device.display())]
@@ -126,7 +139,7 @@ pub trait Devices: Sync {
     /// Geometry, partition table and users of a disk.
     ///
     /// # Errors
-    /// `Io`, `Table`.
+    /// `Io`, `Table`, `Mapping`.
     fn disk(&self, device: &Path) -> Result<Disk, DeviceError>;
 
     /// Whether what a probe covers can be read: its first and its last MiB.
@@ -167,15 +180,15 @@ pub trait Devices: Sync {
     /// kernel.
     ///
     /// # Errors
-    /// `Io`, `ReadBack`, `Unsound`.
+    /// `Io`, `ReadBack`, `Unsound`, `Mapping`, `Missing`.
     fn write_table(&self, node: &Path, write: &TableWrite) -> Result<(), DeviceError>;
 
-    /// Sees to it that the kernel shows the partitions `shown`, and keeps every partition of the disk open until
+    /// Sees to it that the kernel shows the partitions as in `view`, and keeps every partition of the disk open until
     /// [`Devices::settle`], so that nobody can take its node away for a moment by reading the table again.
     ///
     /// # Errors
-    /// `Io`.
-    fn hold(&self, node: &Path, shown: &[Shown]) -> Result<(), DeviceError>;
+    /// `Io`, `Mapping`, `Missing`.
+    fn hold(&self, node: &Path, view: &KernelView) -> Result<(), DeviceError>;
 
     /// Waits until udev has finished with every node, its links included, and lets go of the partitions.
     ///
@@ -194,27 +207,27 @@ pub struct System {
     /// nodes away for a moment (the kernel answers `BLKRRPART` with `EBUSY`).
     held: Mutex<BTreeMap<PathBuf, File>>,
     serial: u128,
+    /// For dmsetup: partitions of a device-mapper disk are mappings.
+    processes: process::System,
 }
 
 impl System {
-    /// `serial` is any number that differs from run to run; it marks our own events.
+    /// `serial` is any number that differs from run to run; it marks our own events. `processes` runs dmsetup.
     #[must_use]
-    pub fn new(serial: u128) -> Self {
+    pub fn new(serial: u128, processes: process::System) -> Self {
         Self {
             held: Mutex::new(BTreeMap::new()),
             serial,
+            processes,
         }
     }
 
-    /// Opens every partition the kernel shows. The disk must be locked: then nobody is reading its table again.
-    fn hold_partitions(&self, node: &Path) -> Result<(), DeviceError> {
-        for (_, partition) in partitions_of(node)? {
-            let file = File::open(&partition).map_err(failed("open", &partition))?;
-            if let Ok(mut held) = self.held.lock() {
-                held.insert(partition, file);
-            }
+    /// Waits until the links to partitions that are mappings are there: who made one first need not have waited for udev.
+    fn wait_for_links(&self, links: &[PathBuf]) -> Result<(), DeviceError> {
+        if links.is_empty() || !has_udev() {
+            return Ok(());
         }
-        Ok(())
+        self.wait_for(links)
     }
 
     fn release(&self, node: &Path) {
@@ -224,7 +237,7 @@ impl System {
     }
 }
 
-/// Every link to `node` below `/dev/disk` and `/dev/md`.
+/// Every link to `node` below `/dev/disk`, `/dev/md` and `/dev/mapper`.
 #[must_use]
 pub fn links_to(node: &Path) -> BTreeSet<PathBuf> {
     look::aliases(node)
@@ -244,6 +257,7 @@ pub fn image(path: &Path, sector: SectorSize) -> Result<Disk, DeviceError> {
     Ok(Disk {
         node: path.to_owned(),
         aliases: BTreeSet::new(),
+        mapped: None,
         sector,
         size,
         found,
@@ -300,15 +314,23 @@ impl Devices for System {
         let file = File::open(&node).map_err(failed("open", device))?;
         // While this is held, udev does not read the table again, and no partition is gone for a moment.
         let mut file = lock(file, device, Sharing::Readers)?;
+        look::anew(&file).map_err(failed("read anew", device))?;
         let size = block::size(&file).map_err(failed("read the size of", device))?;
         let sector = block::sector_size(&file).map_err(failed("read the sector size of", device))?;
         let found = gpt::read(&mut *file, size, sector).map_err(|source| DeviceError::Table {
             device: device.to_owned(),
             source,
         })?;
-        let in_use = usage::of(&node).map_err(failed("find out who uses", device))?;
+        let mapper = Mapper::open(&self.processes, &node, None)?;
+        let table = match &found {
+            gpt::Found::Gpt { table, .. } => Some(table),
+            gpt::Found::Blank | gpt::Found::Mbr | gpt::Found::Damaged(_) => None,
+        };
+        let mapped = mapper.map(|mapper| mapper.observe(table)).transpose()?;
+        let in_use = usage::of(&node, mapped.as_ref()).map_err(failed("find out who uses", device))?;
         Ok(Disk {
             aliases: look::aliases(&node),
+            mapped,
             node,
             sector,
             size,
@@ -374,8 +396,9 @@ impl Devices for System {
             .open(node)
             .map_err(failed("open", node))?;
         let disk = lock(disk, node, Sharing::Nobody)?;
+        let kernel = Kernel::open(self, &disk, node, &write.view)?;
         if write.wiped {
-            self.forget_partitions(&disk, node)?;
+            kernel.forget_partitions()?;
         }
         for extent in &write.erase {
             zero(&disk, extent).map_err(failed("erase the partition table of", node))?;
@@ -398,17 +421,20 @@ impl Devices for System {
             }
         }
         for change in &write.kernel {
-            self.tell_kernel(&disk, node, *change)?;
+            kernel.tell(*change)?;
         }
-        self.correct_kernel(&disk, node, &write.shown)?;
-        self.hold_partitions(node)
+        kernel.correct()?;
+        kernel.hold()?;
+        self.wait_for_links(&kernel.links()?)
     }
 
-    fn hold(&self, node: &Path, shown: &[Shown]) -> Result<(), DeviceError> {
+    fn hold(&self, node: &Path, view: &KernelView) -> Result<(), DeviceError> {
         let disk = File::open(node).map_err(failed("open", node))?;
         let disk = lock(disk, node, Sharing::Readers)?;
-        self.correct_kernel(&disk, node, shown)?;
-        self.hold_partitions(node)
+        let kernel = Kernel::open(self, &disk, node, view)?;
+        kernel.correct()?;
+        kernel.hold()?;
+        self.wait_for_links(&kernel.links()?)
     }
 
     fn settle(&self, nodes: &[PathBuf]) -> Result<(), DeviceError> {
@@ -421,7 +447,7 @@ impl Devices for System {
         let deadline = Instant::now() + SETTLE_DEADLINE;
         loop {
             for node in to_trigger {
-                // Arrays and volumes are named by udev's links to them.
+                // Arrays, volumes and partitions that are mappings are named by udev's links to them.
                 let node = self.node(&node)?;
                 let trigger = sysfs(&node).join("uevent");
                 let mut file = OpenOptions::new()

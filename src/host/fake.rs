@@ -9,7 +9,7 @@ use super::process::{Output, ProcessError, Processes};
 use crate::inventory::disks::{Disk, Probe};
 use crate::inventory::stack::{Mapping, User};
 use crate::invocation::{Invocation, Program};
-use crate::plan::partitions::Shown;
+use crate::plan::partitions::KernelView;
 use crate::plan::step::TableWrite;
 
 /// Programs that answer from a list, in order, and 0 with no output after its end.
@@ -150,7 +150,7 @@ impl Devices for Disks {
         Ok(())
     }
 
-    fn hold(&self, node: &Path, _shown: &[Shown]) -> Result<(), DeviceError> {
+    fn hold(&self, node: &Path, _view: &KernelView) -> Result<(), DeviceError> {
         self.note(format!("hold {}", node.display()));
         Ok(())
     }

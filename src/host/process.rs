@@ -114,6 +114,7 @@ pub trait Processes: Sync {
 }
 
 /// Programs found on a search path and run by the kernel.
+#[derive(Clone)]
 pub struct System {
     path: OsString,
 }

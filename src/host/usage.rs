@@ -5,20 +5,22 @@ use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::inventory::mapped::Mapped;
 use crate::inventory::stack::{StackKind, Stacked, User};
 use crate::plan::partitions::InUse;
 
-/// Who uses `disk` and each of its partitions.
+/// Who uses `disk` and each of its partitions. Those of a device-mapper disk are `mapped`; they stand on it as what uses it
+/// does, and are no use of it by themselves.
 ///
 /// # Errors
 /// When sysfs or procfs cannot be read: then nobody may claim that the disk is free.
-pub fn of(disk: &Path) -> io::Result<InUse> {
-    let uses = Uses::read()?;
+pub fn of(disk: &Path, mapped: Option<&Mapped>) -> io::Result<InUse> {
+    let uses = Uses::read(mapped)?;
     let mut in_use = InUse {
         disk: uses.user(disk)?,
         partitions: BTreeMap::new(),
     };
-    for (number, node) in partitions(disk)? {
+    for (number, node) in partitions(disk, mapped)? {
         if let Some(user) = uses.user(&node)? {
             in_use.partitions.insert(number, user);
         }
@@ -26,9 +28,12 @@ pub fn of(disk: &Path) -> io::Result<InUse> {
     Ok(in_use)
 }
 
-/// Number and node of every partition the kernel shows.
-fn partitions(disk: &Path) -> io::Result<Vec<(u32, PathBuf)>> {
-    let mut found = Vec::new();
+/// Number and node of every partition, those that are mappings first.
+fn partitions(disk: &Path, mapped: Option<&Mapped>) -> io::Result<Vec<(u32, PathBuf)>> {
+    let mappings = mapped.iter().flat_map(|disk| &disk.partitions);
+    let mut found: Vec<_> = mappings
+        .map(|(number, there)| (*number, there.node.clone()))
+        .collect();
     for entry in std::fs::read_dir(sysfs(disk))? {
         let child = entry?;
         let number = std::fs::read_to_string(child.path().join("partition")).ok();
@@ -69,16 +74,23 @@ struct Uses {
     anonymous: Vec<(PathBuf, String)>,
     btrfs: BTreeMap<OsString, String>,
     swaps: BTreeSet<PathBuf>,
+    /// Partitions that are mappings: they do not use the disk they stand on.
+    partitions: BTreeSet<PathBuf>,
 }
 
 impl Uses {
-    fn read() -> io::Result<Self> {
+    fn read(mapped: Option<&Mapped>) -> io::Result<Self> {
         let mountinfo = std::fs::read_to_string("/proc/self/mountinfo")?;
         Ok(Self {
             mounted: mounted_numbers(&mountinfo),
             anonymous: anonymous_sources(&mountinfo),
             btrfs: btrfs_members(),
             swaps: swap_nodes(&std::fs::read_to_string("/proc/swaps").unwrap_or_default()),
+            partitions: mapped
+                .iter()
+                .flat_map(|disk| disk.partitions.values())
+                .map(|there| there.node.clone())
+                .collect(),
         })
     }
 
@@ -86,7 +98,7 @@ impl Uses {
         if let Some(by) = self.direct(node)? {
             return Ok(Some(User::from(by.as_str())));
         }
-        let Some(first) = holders(node)?.into_iter().next() else {
+        let Some(first) = self.holders(node)?.into_iter().next() else {
             return Ok(None);
         };
         let name = first
@@ -102,6 +114,12 @@ impl Uses {
             by: format!("held by {name}"),
             stack,
         }))
+    }
+
+    fn holders(&self, node: &Path) -> io::Result<Vec<PathBuf>> {
+        let mut users = holders(node)?;
+        users.retain(|holder| !self.partitions.contains(holder));
+        Ok(users)
     }
 
     /// Who uses the device itself, not through another device.
@@ -124,14 +142,14 @@ impl Uses {
 
     /// Collects what stands on `node`, top first. Says whether all of it is arrays and mappings that nobody uses.
     fn is_idle(&self, node: &Path, stack: &mut Vec<Stacked>) -> io::Result<bool> {
-        for holder in holders(node)? {
+        for holder in self.holders(node)? {
             if stack.iter().any(|known| known.node == holder) {
                 continue;
             }
             let Some(stacked) = stacked(&holder) else {
                 return Ok(false);
             };
-            let mut parts = partitions(&holder)?
+            let mut parts = partitions(&holder, None)?
                 .into_iter()
                 .map(|(_, node)| node)
                 .collect::<Vec<_>>();

@@ -10,6 +10,7 @@ use crate::gpt;
 use crate::invocation::{Invocation, Program};
 use crate::plan::partitions::InUse;
 
+use super::mapped::Mapped;
 use super::stack::User;
 
 /// One disk that the config names.
@@ -17,9 +18,13 @@ use super::stack::User;
 pub struct Disk {
     /// The device node, links resolved.
     pub node: PathBuf,
-    /// Links to the disk itself below `/dev/disk`: udev links its partitions by the same names and `-partN`.
+    /// Links to the disk itself below `/dev/disk`: udev links its partitions by the same names and `-partN`. Of a
+    /// device-mapper disk also the one below `/dev/mapper`.
     #[serde(default)]
     pub aliases: BTreeSet<PathBuf>,
+    /// Where the disk is a mapping: its partitions are mappings too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mapped: Option<Mapped>,
     /// Logical sector size.
     pub sector: SectorSize,
     /// Size of the whole disk.

@@ -1,6 +1,7 @@
 //! The observed host as data. A plan is made from these values and from nothing else.
 
 pub mod disks;
+pub mod mapped;
 pub mod mounts;
 pub mod observe;
 pub mod recorded;

@@ -151,6 +151,7 @@ mod tests {
         let disk = Disk {
             node: "/dev/vdb".into(),
             aliases: ["/dev/disk/by-id/b".into()].into(),
+            mapped: None,
             sector: SectorSize::S512,
             size: Bytes(64 * MIB),
             found: Found::Gpt { table, health: good },
@@ -170,6 +171,7 @@ mod tests {
             disk: disk.into(),
             disk_node: "/dev/vdb".into(),
             number,
+            node: format!("/dev/vdb{number}").into(),
             start: Bytes(start),
             size: Bytes(MIB),
         };

@@ -78,18 +78,6 @@ pub fn plan_layout(config: &Config, known: &Known<'_>) -> Result<Layout, Vec<Con
         let Some(found) = known.disks.get(&disk.device) else {
             continue;
         };
-        if is_device_mapper(found) && (disk.wipe_table == Some(true) || !disk.partitions.is_empty()) {
-            conflicts.push(Conflict::new(
-                format!("/storage/disks/{index}/device"),
-                "device-mapper-not-built",
-                format!(
-                    "{} is a device-mapper device, which this version cannot partition",
-                    disk.device
-                ),
-                "name the disk itself, or partition the device beforehand",
-            ));
-            continue;
-        }
         let medium = match &found.found {
             Found::Gpt { table, .. } if disk.wipe_table != Some(true) => table.disk_guid,
             _ => fresh_guid(known, index),
@@ -107,8 +95,9 @@ pub fn plan_layout(config: &Config, known: &Known<'_>) -> Result<Layout, Vec<Con
             unfinished: &|number| is_marked(known, found, number),
         };
         match partitions::plan_partitions(&request) {
-            Ok(change) => {
+            Ok(mut change) => {
                 conflicts.extend(hidden_data(&request.pointer, &disk.device, found, &change));
+                change.mappings = place::mapping_names(config, found, &change);
                 layout.tables.insert(disk.device.clone(), change);
             }
             Err(found) => conflicts.extend(found),
@@ -122,13 +111,6 @@ pub fn plan_layout(config: &Config, known: &Known<'_>) -> Result<Layout, Vec<Con
     } else {
         Err(conflicts)
     }
-}
-
-/// The kernel's name tells (drivers/md/dm.c); it refuses the partition calls there, after a table would be written.
-fn is_device_mapper(disk: &Disk) -> bool {
-    disk.node
-        .file_name()
-        .is_some_and(|name| name.to_string_lossy().starts_with("dm-"))
 }
 
 /// A table without leave to wipe is written only over nothing, or over a table that is there already: where Linux sees

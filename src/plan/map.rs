@@ -32,6 +32,9 @@ pub struct DiskMap {
 pub struct PartitionMap {
     /// Its number.
     pub number: u32,
+    /// Its name below `/dev/mapper`, on a device-mapper disk.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mapping: Option<String>,
     /// Its label.
     pub label: String,
     /// Where it starts.
@@ -93,6 +96,7 @@ pub fn map(
     let new = entries(after).unwrap_or(empty);
     let part = |number: u32, entry: &Entry, fate: Fate| PartitionMap {
         number,
+        mapping: None,
         label: printable(&entry.label.to_string()),
         start: entry.first.to_bytes(sector),
         size: entry.size().to_bytes(sector),
@@ -171,6 +175,16 @@ fn kind(entry: &Entry) -> String {
 }
 
 impl DiskMap {
+    /// With the names of the mappings that are the partitions, by number.
+    #[must_use]
+    pub fn with_mappings(mut self, names: Option<&BTreeMap<u32, String>>) -> Self {
+        let stays = |part: &&mut PartitionMap| part.fate != Fate::Destroyed;
+        for part in self.partitions.iter_mut().filter(stays) {
+            part.mapping = names.and_then(|names| names.get(&part.number)).cloned();
+        }
+        self
+    }
+
     /// The disk as a strip: each partition has its number's last digit in proportion to its size, but at least once; dots
     /// are free.
     fn bar(&self, is_there: impl Fn(&PartitionMap) -> Option<Bytes>) -> String {
@@ -249,6 +263,10 @@ fn row(part: &PartitionMap) -> [String; 7] {
         }) => format!(", {format} made over what is there"),
         Some(Filesystem { format, .. }) => format!(", {format} made"),
     };
+    let name = part
+        .mapping
+        .as_ref()
+        .map_or_else(String::new, |name| format!(" as {name}"));
     let erases = part.filesystem.as_ref().is_some_and(|on| on.erases);
     [
         if erases { '!' } else { mark }.to_string(),
@@ -261,7 +279,7 @@ fn row(part: &PartitionMap) -> [String; 7] {
         part.start.to_string(),
         part.size.to_string(),
         part.kind.clone(),
-        fate + &on_it,
+        fate + &name + &on_it,
     ]
 }
 
@@ -365,6 +383,28 @@ mod tests {
             .filter_map(|line| line.chars().nth(2))
             .collect();
         assert_eq!(marks, "!!!~+");
+    }
+
+    #[test]
+    fn partitions_of_a_device_mapper_disk_are_named() {
+        let before = table(vec![(1, entry(1, "old", 1, 64))]);
+        let after = table(vec![(2, entry(2, "data", 1, 512))]);
+        let size = (Bytes(1024 * MIB), S);
+        let names = [(1, "mpatha1".to_owned()), (2, "mpatha2".to_owned())].into();
+        let drawn = map(
+            "/dev/mapper/mpatha",
+            size,
+            (Some(&before), Some(&after)),
+            &BTreeMap::new(),
+            false,
+        );
+        let text = drawn.with_mappings(Some(&names)).to_string();
+        let ends: Vec<&str> = text
+            .lines()
+            .skip(4)
+            .filter_map(|line| line.split("  ").last())
+            .collect();
+        assert_eq!(ends, ["destroyed", "created as mpatha2"]);
     }
 
     #[test]

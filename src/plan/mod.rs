@@ -15,7 +15,7 @@ pub mod map;
 pub mod mounts;
 pub mod nodes;
 #[cfg(test)]
-mod page;
+pub(crate) mod page;
 pub mod partitions;
 pub mod place;
 pub mod show;

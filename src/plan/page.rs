@@ -3,7 +3,7 @@
 const PAGE: &str = include_str!("../../docs/semantics.md");
 
 /// The rows of the first table behind `heading`, cell by cell, without its own heading.
-pub(super) fn table(heading: &str) -> Vec<Vec<&'static str>> {
+pub(crate) fn table(heading: &str) -> Vec<Vec<&'static str>> {
     let (_, section) = PAGE.split_once(heading).expect("the page has the heading");
     let lines = section.lines().skip_while(|line| !line.starts_with('|'));
     let rows = lines.take_while(|line| line.starts_with('|')).skip(2);

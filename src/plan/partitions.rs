@@ -74,6 +74,10 @@ pub struct TableChange {
     pub kernel: Vec<KernelChange>,
     /// What became of each entry of the config, in the config's order.
     pub slots: Vec<SlotOutcome>,
+    /// The names of the mappings that are the partitions, by number; `None` for a disk of the kernel's own. Filled in by
+    /// [`super::place::mapping_names`].
+    #[serde(default)]
+    pub mappings: Option<BTreeMap<u32, String>>,
 }
 
 impl TableChange {
@@ -123,6 +127,20 @@ pub struct Shown {
     pub start: Bytes,
     /// Its size.
     pub size: Bytes,
+}
+
+/// What the kernel has to show of a disk once its table is in order, whatever an earlier run left it with.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct KernelView {
+    /// The partitions that the config uses.
+    pub shown: Vec<Shown>,
+    /// The numbers that the config wants absent.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub absent: BTreeSet<u32>,
+    /// The names of the mappings that are the partitions, those that go included; `None` for a disk of the kernel's own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mappings: Option<BTreeMap<u32, String>>,
 }
 
 impl Shown {

@@ -1,16 +1,19 @@
 //! Which device a path in the config means, before the device exists.
 //!
 //! A file system may be asked for on a partition that the same config creates. Its node and links are not
-//! there yet when the stage plans, but their names are rules of the kernel and of udev.
+//! there yet when the stage plans, but their names are rules of the kernel and of udev; those of the partitions of a
+//! device-mapper disk are chosen here (docs/decisions/0011-device-mapper-partitions.md).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use kindling_config_spec::units::Bytes;
 
-use super::partitions::TableChange;
-use crate::gpt::Table;
+use kindling_config_spec::types::Config;
+
+use super::partitions::{SlotStep, TableChange};
 use crate::inventory::disks::{Disk, Probe};
+use crate::inventory::mapped::{DELIMITERS, mapping_name};
 
 /// A partition of a disk that the config lists, as it will be.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,6 +24,8 @@ pub struct Partition {
     pub disk_node: PathBuf,
     /// Its number.
     pub number: u32,
+    /// The path it is reached by once the table is in order.
+    pub node: PathBuf,
     /// Its first byte on the disk.
     pub start: Bytes,
     /// Its size.
@@ -28,12 +33,6 @@ pub struct Partition {
 }
 
 impl Partition {
-    /// The node the kernel gives it.
-    #[must_use]
-    pub fn node(&self) -> PathBuf {
-        partition_name(&self.disk_node, self.number)
-    }
-
     /// Where its content is, whether or not the kernel knows the partition yet.
     #[must_use]
     pub fn probe(&self) -> Probe {
@@ -58,13 +57,76 @@ pub fn partition_name(disk: &Path, number: u32) -> PathBuf {
     PathBuf::from(name)
 }
 
-/// The number in a partition's node, if it is a partition of `disk`.
+/// The number in a partition's node, if it is a partition of the disk.
 #[must_use]
-pub fn number_of(disk: &Path, node: &Path) -> Option<u32> {
+pub fn number_of(disk: &Disk, node: &Path) -> Option<u32> {
+    let Some(mapped) = &disk.mapped else {
+        return number_in_name(&disk.node, node);
+    };
+    let mut partitions = mapped.partitions.iter();
+    partitions
+        .find(|(_, partition)| partition.node == node)
+        .map(|(number, _)| *number)
+}
+
+fn number_in_name(disk: &Path, node: &Path) -> Option<u32> {
     let name = node.to_str()?;
     let digits = name.trim_end_matches(|last: char| last.is_ascii_digit()).len();
     let number = name.get(digits..)?.parse().ok()?;
     (partition_name(disk, number) == node).then_some(number)
+}
+
+/// The path of a partition that the config makes.
+#[must_use]
+pub fn made_node(disk: &Disk, number: u32) -> PathBuf {
+    match &disk.mapped {
+        Some(mapped) => mapped.partition_link(number),
+        None => partition_name(&disk.node, number),
+    }
+}
+
+/// What the partitions of a device-mapper disk are called below `/dev/mapper`, those that the table has and those that are
+/// there: as they are called now, else as the config writes it, else in the way of another one that is there or in the
+/// config, else `NAMEpNUMBER`. `None` for a disk of the kernel's own.
+#[must_use]
+pub fn mapping_names(config: &Config, disk: &Disk, change: &TableChange) -> Option<BTreeMap<u32, String>> {
+    let mapped = disk.mapped.as_ref()?;
+    let asked = asked_names(config);
+    let there = mapped
+        .partitions
+        .values()
+        .map(|partition| partition.name.as_str());
+    let mut others = there.chain(asked.iter().copied());
+    let [ours, ..] = DELIMITERS;
+    let usual = others
+        .find_map(|name| mapped.delimiter_in_name(name))
+        .unwrap_or(ours);
+    let name = |number: u32| match mapped.partitions.get(&number) {
+        Some(there) => there.name.clone(),
+        None => mapped
+            .names(number)
+            .find(|name| asked.contains(name.as_str()))
+            .unwrap_or_else(|| format!("{}{usual}{number}", mapped.name)),
+    };
+    let wanted = change.table.iter().flat_map(|table| table.entries.keys());
+    let numbers: BTreeSet<u32> = wanted.chain(mapped.partitions.keys()).copied().collect();
+    Some(numbers.into_iter().map(|number| (number, name(number))).collect())
+}
+
+/// The mappings that the config names as devices to put something on.
+fn asked_names(config: &Config) -> BTreeSet<&str> {
+    let storage = &config.storage;
+    let filesystems = storage.filesystems.iter().map(|one| one.device.as_str());
+    let members = storage
+        .raid
+        .iter()
+        .flat_map(|one| &one.devices)
+        .map(AsRef::as_ref);
+    let volumes = storage.luks.iter().filter_map(|one| one.device.as_deref());
+    let devices = filesystems.chain(members).chain(volumes);
+    devices
+        .filter_map(|device| mapping_name(Path::new(device)))
+        .collect()
 }
 
 /// The partitions that `path` may mean, among those of the disks the config lists. More than one answer
@@ -77,47 +139,71 @@ pub fn partitions_at(
 ) -> Vec<Partition> {
     tables
         .iter()
-        .filter_map(|(device, change)| Some((device, disks.get(device)?, change.table.as_ref()?)))
-        .flat_map(|(device, disk, table)| {
-            table
-                .entries
-                .keys()
-                .filter(move |number| names(path, device, disk, table, **number))
-                .map(|number| partition(device, disk, table, *number))
+        .filter_map(|(device, change)| Some((device, disks.get(device)?, change)))
+        .flat_map(|(device, disk, change)| {
+            let entries = change.table.iter().flat_map(|table| table.entries.keys());
+            entries
+                .filter(move |number| names(path, device, disk, change, **number))
+                .map(move |number| partition(device, disk, change, *number))
         })
         .collect()
 }
 
-/// Partition `number` of a disk, as `table` has it.
-pub(super) fn partition(device: &str, disk: &Disk, table: &Table, number: u32) -> Partition {
-    let (first, last) = table
-        .entries
-        .get(&number)
-        .map_or((0, 0), |entry| (entry.first.0, entry.last.0));
+/// Partition `number` of a disk, as the table will have it.
+pub(super) fn partition(device: &str, disk: &Disk, change: &TableChange, number: u32) -> Partition {
+    let entry = change.table.as_ref().and_then(|table| table.entries.get(&number));
+    let (first, last) = entry.map_or((0, 0), |entry| (entry.first.0, entry.last.0));
     let sector = disk.sector.bytes();
+    let is_made = |step| matches!(step, SlotStep::Create | SlotStep::Replace);
+    let stays = !change
+        .slots
+        .iter()
+        .any(|slot| slot.number == number && is_made(slot.step));
+    let foreign = disk.mapped.as_ref().and_then(|mapped| mapped.foreign(number));
+    let node = match foreign {
+        Some(there) if stays => there.node.clone(),
+        _ => made_node(disk, number),
+    };
     Partition {
         disk: device.to_owned(),
         disk_node: disk.node.clone(),
         number,
+        node,
         start: Bytes(first.saturating_mul(sector)),
         size: Bytes((last.saturating_sub(first).saturating_add(1)).saturating_mul(sector)),
     }
 }
 
-/// Whether `path` is a name of partition `number`: the kernel's, or one of udev's links
+/// Whether `path` is a name of partition `number`: the kernel's or device mapper's, or one of udev's links
 /// (60-persistent-storage.rules).
-fn names(path: &Path, device: &str, disk: &Disk, table: &Table, number: u32) -> bool {
-    if path == partition_name(&disk.node, number) || path == partition_name(Path::new(device), number) {
-        return true;
-    }
+fn names(path: &Path, device: &str, disk: &Disk, change: &TableChange, number: u32) -> bool {
+    let by_name = match (&disk.mapped, &change.mappings) {
+        (Some(mapped), Some(names)) => {
+            let is_name = |name: &str| names.get(&number).is_some_and(|one| one == name);
+            path == mapped.partition_link(number) || mapping_name(path).is_some_and(is_name)
+        }
+        _ => path == partition_name(&disk.node, number) || path == partition_name(Path::new(device), number),
+    };
+    by_name || by_disk_link(path, device, disk, number) || by_entry(path, change, number)
+}
+
+/// `LINK-partN`, where `LINK` leads to the disk. Names and UUIDs of device mapper are no such links: those of a partition
+/// are its own.
+fn by_disk_link(path: &Path, device: &str, disk: &Disk, number: u32) -> bool {
     let stem = path
         .to_str()
         .and_then(|path| path.strip_suffix(&format!("-part{number}")));
+    let is_own =
+        |stem: &str| mapping_name(Path::new(stem)).is_some() || stem.starts_with("/dev/disk/by-id/dm-uuid-");
     let is_disk = |stem: &str| disk.aliases.contains(Path::new(stem));
-    if stem.is_some_and(|stem| is_disk(stem) || (device == stem && device.starts_with("/dev/disk/"))) {
-        return true;
-    }
-    let Some(entry) = table.entries.get(&number) else {
+    stem.is_some_and(|stem| {
+        !is_own(stem) && (is_disk(stem) || (device == stem && device.starts_with("/dev/disk/")))
+    })
+}
+
+/// A link to the label or the GUID of the partition.
+fn by_entry(path: &Path, change: &TableChange, number: u32) -> bool {
+    let Some(entry) = change.table.as_ref().and_then(|table| table.entries.get(&number)) else {
         return false;
     };
     let label = entry.label.to_string();
@@ -158,7 +244,7 @@ mod tests {
             ("/dev/vda", "/dev/vda01"),
             ("/dev/vda", "/dev/vda99999999999"),
         ] {
-            assert_eq!(number_of(Path::new(disk), Path::new(node)), None, "{node}");
+            assert_eq!(number_in_name(Path::new(disk), Path::new(node)), None, "{node}");
         }
     }
 
@@ -170,7 +256,7 @@ mod tests {
             ("/dev/loop7", 12, "/dev/loop7p12"),
         ] {
             assert_eq!(partition_name(Path::new(disk), number), Path::new(expected));
-            assert_eq!(number_of(Path::new(disk), Path::new(expected)), Some(number));
+            assert_eq!(number_in_name(Path::new(disk), Path::new(expected)), Some(number));
         }
     }
 }

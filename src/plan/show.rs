@@ -125,7 +125,18 @@ fn describe(step: &Step) -> Vec<String> {
             );
             [heading]
                 .into_iter()
-                .chain(slots.iter().map(|slot| describe_slot(slot, sector)))
+                .chain(slots.iter().map(|slot| {
+                    let line = describe_slot(slot, sector);
+                    let mapping = write
+                        .view
+                        .mappings
+                        .as_ref()
+                        .and_then(|names| names.get(&slot.number));
+                    match mapping.filter(|_| slot.after.is_some()) {
+                        Some(name) => format!("{line}, as /dev/mapper/{name}"),
+                        None => line,
+                    }
+                }))
                 .collect()
         }
         Step::KeepTable { device, slots, .. } => {

@@ -11,7 +11,7 @@ use kindling_config_spec::units::Mode;
 use serde::{Deserialize, Serialize};
 
 use super::crypttab;
-use super::partitions::{Shown, SlotOutcome};
+use super::partitions::{KernelView, SlotOutcome};
 use crate::gpt;
 use crate::inventory::stack::Stacked;
 use crate::inventory::target::AccountWork;
@@ -212,8 +212,8 @@ pub enum Step {
         node: PathBuf,
         /// What happens to each configured partition: nothing.
         slots: Vec<SlotOutcome>,
-        /// The partitions that the config uses: a run that was killed may not have told the kernel of each.
-        shown: Vec<Shown>,
+        /// What the kernel has to show: a run that was killed may not have told it of everything.
+        view: KernelView,
     },
     /// Stops arrays and removes mappings that stand on devices which may be wiped.
     TakeDown {

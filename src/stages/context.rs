@@ -62,6 +62,7 @@ impl<'a> Context<'a> {
         let offline = options.stage == Stage::FetchOffline;
         let settings = TransportSettings::first(options.fetch_timeout, offline);
         let machine = Machine::read();
+        let processes = process::System::new(environment.path.clone());
         Ok(Self {
             options,
             environment,
@@ -69,10 +70,10 @@ impl<'a> Context<'a> {
             base,
             state,
             fetcher: Fetcher::new(Arc::new(HttpClient::new()), settings, Pace::real()),
-            devices: devices::System::new(u128::from_be_bytes(machine.fresh)),
+            devices: devices::System::new(u128::from_be_bytes(machine.fresh), processes.clone()),
             keys: Keys::new(),
             machine,
-            processes: process::System::new(environment.path.clone()),
+            processes,
         })
     }
 

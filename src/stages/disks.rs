@@ -12,7 +12,7 @@ use super::{Context, StageError, announce};
 use crate::apply::{Applied, Keys, apply};
 use crate::host::devices::{DeviceError, Devices};
 use crate::host::probe::content;
-use crate::host::process::Processes;
+use crate::host::process::{ProcessError, Processes};
 use crate::inventory::disks::{Content, Disk, Probe};
 use crate::plan::disks::{Known, Layout, Observed, Place, plan_disks, plan_layout, settle_places};
 use crate::plan::{Plan, Stage};
@@ -151,6 +151,13 @@ pub(super) fn device_failure(error: &DeviceError) -> Failure {
         DeviceError::Missing { .. } => (
             "device-missing",
             "check that the disk is attached and that the config names it as this machine does",
+        ),
+        DeviceError::Mapping {
+            source: ProcessError::NotInstalled { .. },
+            ..
+        } => (
+            "program-missing",
+            "rebuild the initramfs with dmsetup in it: partitions of a device-mapper disk are mappings",
         ),
         DeviceError::Locked { .. } => (
             "device-locked",

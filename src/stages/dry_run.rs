@@ -25,6 +25,7 @@ use crate::host::process;
 use crate::host::sysroot::Sysroot;
 use crate::identity::{Seed, sha256_hex_of};
 use crate::inventory::disks::{Content, Disk};
+use crate::inventory::mapped::Mapped;
 use crate::inventory::mounts::MountPoints;
 use crate::inventory::observe;
 use crate::inventory::recorded::Recorded;
@@ -164,7 +165,7 @@ impl DryRun {
         inventory: Option<&Recorded>,
     ) -> Result<(), Failure> {
         let devices = Lookup {
-            system: System::new(0),
+            system: System::new(0, processes.clone()),
             inventory,
             absent: Mutex::default(),
         };
@@ -333,6 +334,7 @@ fn assumed(wanted: &WantedDisk) -> Disk {
     Disk {
         node: PathBuf::from(&wanted.device),
         aliases: BTreeSet::new(),
+        mapped: Mapped::named_by(wanted.device.as_ref()),
         sector: SectorSize::S512,
         size: Bytes(needed.clamp(ASSUMED_DISK, 1 << 60)),
         found: Found::Blank,

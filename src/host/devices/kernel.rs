@@ -6,56 +6,88 @@ use std::path::{Path, PathBuf};
 
 use kindling_config_spec::units::Bytes;
 
+use super::mapper::Mapper;
 use super::{DeviceError, System, failed};
 use crate::host::block;
-use crate::plan::partitions::{KernelChange, Shown};
+use crate::plan::partitions::{KernelChange, KernelView, Shown};
 use crate::plan::place::partition_name;
 
-impl System {
+/// The kernel and the partitions of one disk, which is locked.
+pub(super) struct Kernel<'a> {
+    system: &'a System,
+    disk: &'a File,
+    node: &'a Path,
+    /// Of a device-mapper disk the kernel shows no partitions; mappings stand for them.
+    mapper: Option<Mapper<'a>>,
+    /// What it is to show in the end.
+    view: &'a KernelView,
+}
+
+impl<'a> Kernel<'a> {
+    pub(super) fn open(
+        system: &'a System,
+        disk: &'a File,
+        node: &'a Path,
+        view: &'a KernelView,
+    ) -> Result<Self, DeviceError> {
+        Ok(Self {
+            system,
+            disk,
+            node,
+            mapper: Mapper::open(&system.processes, node, view.mappings.as_ref())?,
+            view,
+        })
+    }
+
     /// Deletes every partition the kernel knows, also those of a table that is not a GPT.
-    pub(super) fn forget_partitions(&self, disk: &File, node: &Path) -> Result<(), DeviceError> {
-        for (number, _) in partitions_of(node)? {
-            self.tell_kernel(disk, node, KernelChange::Delete { number })?;
+    pub(super) fn forget_partitions(&self) -> Result<(), DeviceError> {
+        for (number, _) in self.partitions()? {
+            self.tell(KernelChange::Delete { number })?;
         }
         Ok(())
     }
 
-    /// Tells the kernel of the partitions in `wanted` that it does not show, or shows with other boundaries: a run may
-    /// have been killed between its table and its calls, and udev reads a table again only while nobody holds the disk.
-    pub(super) fn correct_kernel(
-        &self,
-        disk: &File,
-        node: &Path,
-        wanted: &[Shown],
-    ) -> Result<(), DeviceError> {
-        let present: Vec<Shown> = partitions_of(node)?
-            .into_iter()
-            .filter_map(|(number, partition)| boundaries(number, &partition))
-            .collect();
-        for change in corrections(&present, wanted) {
+    /// Tells the kernel of the partitions that it does not show, shows with other boundaries, or shows no longer rightly: a
+    /// run may have been killed between its table and its calls, and udev reads a table again only while nobody holds the
+    /// disk.
+    pub(super) fn correct(&self) -> Result<(), DeviceError> {
+        let present = match &self.mapper {
+            Some(mapper) => mapper.shown()?,
+            None => self
+                .partitions()?
+                .into_iter()
+                .filter_map(|(number, partition)| boundaries(number, &partition))
+                .collect(),
+        };
+        for change in corrections(&present, self.view) {
             tracing::info!(
                 "the kernel shows {} otherwise than its table: {change:?}",
-                node.display()
+                self.node.display()
             );
-            self.tell_kernel(disk, node, change)?;
+            self.tell(change)?;
         }
         Ok(())
     }
 
-    pub(super) fn tell_kernel(
-        &self,
-        disk: &File,
-        node: &Path,
-        change: KernelChange,
-    ) -> Result<(), DeviceError> {
-        let (number, told) = match change {
-            KernelChange::Delete { number } => (number, block::Change::Delete),
-            KernelChange::Add { number, start, size } => (number, block::Change::Add(start, size)),
-            KernelChange::Resize { number, start, size } => (number, block::Change::Resize(start, size)),
+    /// Tells the kernel one change, and looks whether it shows it.
+    pub(super) fn tell(&self, change: KernelChange) -> Result<(), DeviceError> {
+        let (KernelChange::Delete { number }
+        | KernelChange::Add { number, .. }
+        | KernelChange::Resize { number, .. }) = change;
+        if let Some(mapper) = &self.mapper {
+            for (_, partition) in self.partitions()?.into_iter().filter(|(one, _)| *one == number) {
+                self.system.release(&partition);
+            }
+            return mapper.tell(change);
+        }
+        let partition = partition_name(self.node, number);
+        self.system.release(&partition);
+        let told = match change {
+            KernelChange::Delete { .. } => block::Change::Delete,
+            KernelChange::Add { start, size, .. } => block::Change::Add(start, size),
+            KernelChange::Resize { start, size, .. } => block::Change::Resize(start, size),
         };
-        let partition = partition_name(node, number);
-        self.release(&partition);
-        match block::change_partition(disk, number, told) {
+        match block::change_partition(self.disk, number, told) {
             Ok(()) => {}
             // Somebody re-read the table first: what counts is that the kernel shows it so.
             Err(_) if kernel_shows(number, &partition, told) => {}
@@ -67,18 +99,51 @@ impl System {
         }
         Ok(())
     }
+
+    /// Opens every partition the kernel shows. The disk is locked: then nobody is reading its table again.
+    pub(super) fn hold(&self) -> Result<(), DeviceError> {
+        for (_, partition) in self.partitions()? {
+            let file = File::open(&partition).map_err(failed("open", &partition))?;
+            if let Ok(mut held) = self.system.held.lock() {
+                held.insert(partition, file);
+            }
+        }
+        Ok(())
+    }
+
+    /// The links by which steps reach the partitions, where those are not the kernel's own nodes.
+    pub(super) fn links(&self) -> Result<Vec<PathBuf>, DeviceError> {
+        match &self.mapper {
+            Some(mapper) => mapper.links(&self.view.shown),
+            None => Ok(Vec::new()),
+        }
+    }
+
+    /// Number and node of every partition the kernel shows.
+    fn partitions(&self) -> Result<Vec<(u32, PathBuf)>, DeviceError> {
+        match &self.mapper {
+            Some(mapper) => {
+                let partitions = mapper.partitions()?.into_iter();
+                Ok(partitions.map(|(number, there)| (number, there.node)).collect())
+            }
+            None => partitions_of(self.node),
+        }
+    }
 }
 
-/// What the kernel has to be told so that it shows `wanted`: what is in the way goes first. A partition that only has
-/// another size is resized, which is allowed while it is mounted.
-fn corrections(present: &[Shown], wanted: &[Shown]) -> Vec<KernelChange> {
+/// What the kernel has to be told so that it shows `view`: what is in the way or not wanted goes first. A partition that
+/// only has another size is resized, which is allowed while it is mounted.
+fn corrections(present: &[Shown], view: &KernelView) -> Vec<KernelChange> {
+    let wanted = &view.shown;
     let grows = |there: &Shown, want: &Shown| there.number == want.number && there.start == want.start;
     let missing: Vec<&Shown> = wanted.iter().filter(|want| !present.contains(want)).collect();
     let is_resized = |want: &Shown| present.iter().any(|there| grows(there, want));
     let in_the_way = |there: &Shown| {
         missing.iter().any(|want| want.collides(there)) && !wanted.iter().any(|want| grows(there, want))
     };
-    let gone = present.iter().filter(|there| in_the_way(there));
+    let gone = present
+        .iter()
+        .filter(|there| in_the_way(there) || view.absent.contains(&there.number));
     let gone = gone.map(|there| KernelChange::Delete { number: there.number });
     let told = missing.iter().map(|&&Shown { number, start, size }| {
         if is_resized(&Shown { number, start, size }) {
@@ -91,7 +156,7 @@ fn corrections(present: &[Shown], wanted: &[Shown]) -> Vec<KernelChange> {
 }
 
 /// The disks that this machine has: block devices of their own, with a size, that are neither removable media nor made of
-/// other devices (loop, RAM, device mapper, md).
+/// other devices (loop, RAM, device mapper, md). A multipath device is a disk: its parts are ways to the same one.
 ///
 /// # Errors
 /// `Io` when sysfs cannot be read.
@@ -104,7 +169,9 @@ pub fn whole_disks() -> Result<Vec<PathBuf>, DeviceError> {
         let name = child.file_name().to_string_lossy().into_owned();
         let size = std::fs::read_to_string(child.path().join("size")).unwrap_or_default();
         let has_size = size.trim().parse::<u64>().is_ok_and(|size| size > 0);
-        if has_size && !OTHERS.iter().any(|other| name.starts_with(other)) {
+        let is_other = OTHERS.iter().any(|other| name.starts_with(other));
+        let uuid = std::fs::read_to_string(child.path().join("dm/uuid")).unwrap_or_default();
+        if has_size && (!is_other || uuid.starts_with("mpath-")) {
             disks.push(Path::new("/dev").join(name));
         }
     }
@@ -129,8 +196,8 @@ pub fn arrays() -> Result<Vec<PathBuf>, DeviceError> {
     Ok(arrays)
 }
 
-/// Number and node of every partition the kernel shows.
-pub(super) fn partitions_of(node: &Path) -> Result<Vec<(u32, PathBuf)>, DeviceError> {
+/// Number and node of every partition the kernel shows by itself.
+fn partitions_of(node: &Path) -> Result<Vec<(u32, PathBuf)>, DeviceError> {
     let listing = || failed("list the partitions of", node);
     let mut partitions = Vec::new();
     for child in std::fs::read_dir(sysfs(node)).map_err(listing())? {
@@ -206,9 +273,18 @@ mod tests {
             start: Bytes(start),
             size: Bytes(size),
         };
-        let wanted = [at(1, 1, 4), at(2, 5, 4)];
+        let view = KernelView {
+            shown: vec![at(1, 1, 4), at(2, 5, 4)],
+            absent: [6].into(),
+            mappings: None,
+        };
         for (row, present, expected) in [
             ("all shown", vec![at(1, 1, 4), at(2, 5, 4), at(7, 20, 1)], vec![]),
+            (
+                "one that was to go",
+                vec![at(1, 1, 4), at(2, 5, 4), at(6, 20, 1)],
+                vec![delete(6)],
+            ),
             ("one not told", vec![at(1, 1, 4)], vec![add(2, 5, 4)]),
             ("none told", vec![], vec![add(1, 1, 4), add(2, 5, 4)]),
             (
@@ -232,7 +308,7 @@ mod tests {
                 vec![delete(1), delete(2), add(1, 1, 4), add(2, 5, 4)],
             ),
         ] {
-            assert_eq!(corrections(&present, &wanted), expected, "{row}");
+            assert_eq!(corrections(&present, &view), expected, "{row}");
         }
     }
 }

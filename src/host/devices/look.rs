@@ -10,7 +10,7 @@ use nix::sys::stat::{major, minor};
 
 use kindling_config_spec::units::{Bytes, MIB};
 
-use super::{block, usage};
+use super::{block, sysfs, usage};
 use crate::inventory::disks::Probe;
 use crate::inventory::stack::{Mapping, User};
 
@@ -48,13 +48,25 @@ pub(super) fn is_ready(path: &Path, has_udev: bool) -> bool {
     !has_udev || !known.file_type().is_block_device() || Path::new(&record).exists()
 }
 
-/// Every link to `node` below `/dev/disk` and `/dev/md`.
+/// Every link to `node` below `/dev/disk` and `/dev/md`, and that of a mapping.
 pub(super) fn aliases(node: &Path) -> BTreeSet<PathBuf> {
-    let mut found = BTreeSet::new();
+    let name = std::fs::read_to_string(sysfs(node).join("dm/name"));
+    let mapping = name.map(|name| Path::new("/dev/mapper").join(name.trim_end_matches('\n')));
+    let mut found: BTreeSet<PathBuf> = mapping.into_iter().collect();
     for dir in ["/dev/disk", "/dev/md"] {
         links_below(Path::new(dir), node, 4, &mut found);
     }
     found
+}
+
+/// What is read from a disk from now on is what is on it. The kernel keeps what was read through the disk while a
+/// partition is in use, and always while one is a mapping, also when something else was written through the partition
+/// since. A reader without the right to do this may see the past; nothing is planned on it but a dry run.
+pub(super) fn anew(disk: &File) -> io::Result<()> {
+    match block::flush(disk) {
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(()),
+        done => done,
+    }
 }
 
 /// A folder that goes away meanwhile has no links any more.
@@ -76,7 +88,7 @@ pub(super) fn user_of(node: &Path) -> io::Result<Option<User>> {
     if !std::fs::metadata(node)?.file_type().is_block_device() {
         return Ok(None);
     }
-    let in_use = usage::of(node)?;
+    let in_use = usage::of(node, None)?;
     Ok(in_use.disk.or_else(|| in_use.partitions.into_values().next()))
 }
 

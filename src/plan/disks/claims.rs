@@ -106,7 +106,7 @@ fn partition_at(
         let Some(disk) = known.disks.get(device).filter(|disk| !disk.assumed) else {
             continue;
         };
-        let Some(number) = number_of(&disk.node, node) else {
+        let Some(number) = number_of(disk, node) else {
             continue;
         };
         let goes = change
@@ -115,7 +115,7 @@ fn partition_at(
             .any(|slot| slot.number == number && !matches!(slot.step, SlotStep::Keep | SlotStep::Resize));
         return match &change.table {
             Some(table) if table.entries.contains_key(&number) && !goes => {
-                Ok(Some(place::partition(device, disk, table, number)))
+                Ok(Some(place::partition(device, disk, change, number)))
             }
             // The disk stays as it is, whatever its table.
             None if !change.wiped => Ok(None),

@@ -31,7 +31,7 @@ impl Place {
     #[must_use]
     pub fn node(&self) -> PathBuf {
         match self {
-            Self::Partition(partition) => partition.node(),
+            Self::Partition(partition) => partition.node.clone(),
             Self::Array(name) => array_node(name),
             Self::Volume(name) => volume_node(name),
             Self::Device(node) => node.clone(),

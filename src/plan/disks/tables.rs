@@ -8,7 +8,7 @@ use crate::gpt::Found;
 use crate::identity::Seed;
 use crate::inventory::disks::Disk;
 use crate::plan::Step;
-use crate::plan::partitions::{Shown, SlotStep, TableChange};
+use crate::plan::partitions::{KernelView, Shown, SlotStep, TableChange};
 use crate::plan::place;
 use crate::plan::step::{Planned, TableWrite};
 
@@ -34,17 +34,20 @@ impl Work<'_> {
             .slots
             .iter()
             .filter(|slot| matches!(slot.step, SlotStep::Create | SlotStep::Replace))
-            .map(|slot| place::partition_name(&self.disk.node, slot.number));
+            .map(|slot| place::made_node(self.disk, slot.number));
         let disk = (!self.change.is_noop() || !self.begun.is_empty()).then(|| self.disk.node.clone());
         made.chain(disk).collect()
     }
 
-    /// The partitions the config uses, as the table has them. None where Linux does not see the table, and nothing is
-    /// written: then it shows none of them after the next boot either.
-    fn shown(&self) -> Vec<Shown> {
+    /// The partitions the config uses, as the table has them, and those it wants absent. None where Linux does not see the
+    /// table, and nothing is written: then it shows none of them after the next boot either.
+    fn view(&self) -> KernelView {
         let seen = self.disk.found.seen_by_linux();
         let Some(table) = self.change.table.as_ref().filter(|_| seen || self.change.write) else {
-            return Vec::new();
+            return KernelView {
+                mappings: self.change.mappings.clone(),
+                ..KernelView::default()
+            };
         };
         let of = |number: &u32| {
             let entry = table.entries.get(number)?;
@@ -54,12 +57,19 @@ impl Work<'_> {
                 size: entry.size().to_bytes(table.sector_size),
             })
         };
-        self.named.iter().filter_map(of).collect()
+        let slots = self.change.slots.iter().map(|slot| slot.number);
+        KernelView {
+            shown: self.named.iter().filter_map(of).collect(),
+            absent: slots
+                .filter(|number| *number > 0 && !table.entries.contains_key(number))
+                .collect(),
+            mappings: self.change.mappings.clone(),
+        }
     }
 
     /// What is done first, and what is done once every file system is complete.
     pub(super) fn steps(self) -> (Planned, Option<Planned>) {
-        let shown = self.shown();
+        let view = self.view();
         let (device, node) = (self.device, self.disk.node.clone());
         let step = |step| Planned {
             pointer: self.pointer.clone(),
@@ -86,7 +96,7 @@ impl Work<'_> {
                 device: device.clone(),
                 node: node.clone(),
                 slots,
-                shown,
+                view,
             }
         } else {
             let write = TableWrite {
@@ -94,7 +104,7 @@ impl Work<'_> {
                 erase: self.change.erase,
                 table: marked,
                 kernel: self.change.kernel,
-                shown,
+                view,
             };
             Step::WriteTable {
                 device: device.clone(),

@@ -8,6 +8,7 @@ use crate::plan::partitions::InUse;
 use crate::plan::show;
 
 mod layers;
+mod mapped;
 mod start;
 
 const DISK: &str = "/dev/vdb";
@@ -85,6 +86,7 @@ impl Case {
         let disk = Disk {
             node: device.into(),
             aliases: BTreeSet::new(),
+            mapped: None,
             sector: SectorSize::S512,
             size: Bytes(256 * MIB),
             found: Found::Blank,

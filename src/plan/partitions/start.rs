@@ -214,5 +214,6 @@ fn unchanged() -> TableChange {
         table: None,
         kernel: Vec::new(),
         slots: Vec::new(),
+        mappings: None,
     }
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use crate::gpt;
-use crate::plan::partitions::{KernelChange, Shown};
+use crate::plan::partitions::{KernelChange, KernelView};
 
 /// File system formats.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -68,6 +68,6 @@ pub struct TableWrite {
     pub table: Option<gpt::Table>,
     /// What the kernel is told at the end.
     pub kernel: Vec<KernelChange>,
-    /// What it shows then, whatever an earlier run left it with.
-    pub shown: Vec<Shown>,
+    /// What it shows then.
+    pub view: KernelView,
 }

@@ -16,7 +16,7 @@ use crate::inventory::stack::{Mapping, RunningArray, User};
 use crate::plan::Stage;
 use crate::plan::disks::Place;
 use crate::plan::disks::volumes::Facts;
-use crate::plan::partitions::Shown;
+use crate::plan::partitions::KernelView;
 use crate::plan::step::{TableWrite, Unlock};
 use crate::report::Failure;
 use crate::stages::disks;
@@ -159,7 +159,7 @@ impl Devices for Lookup<'_> {
         })
     }
 
-    fn hold(&self, _node: &Path, _shown: &[Shown]) -> Result<(), DeviceError> {
+    fn hold(&self, _node: &Path, _view: &KernelView) -> Result<(), DeviceError> {
         Ok(())
     }
 

@@ -38,7 +38,8 @@ pub(super) fn maps(config: &Config, known: &Known<'_>, plan: &Plan) -> Vec<DiskM
             .collect();
         let tables = (before, change.table.as_ref());
         let size = (disk.size, disk.sector);
-        Some(map(&wanted.device, size, tables, &on_it, change.wiped))
+        let drawn = map(&wanted.device, size, tables, &on_it, change.wiped);
+        Some(drawn.with_mappings(change.mappings.as_ref()))
     });
     drawn.filter(|disk| !disk.partitions.is_empty()).collect()
 }

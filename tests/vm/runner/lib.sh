@@ -1,10 +1,12 @@
 # What cases are written with. Each case runs under `bash -eu`: the first command that fails ends it.
 #
 # DISK_512, DISK_4096  blank disks of 1 GiB with that logical sector size
+# WAYS                 two SCSI disks of 512 MiB that are one; no case but those of multipath touches them
 # WORK                 an empty folder of the case's own
 # ROOT                 a root to provision: this guest's own system, copy on write, with all its users and programs
 DISK_512=/dev/disk/by-id/virtio-disk-512
 DISK_4096=/dev/disk/by-id/virtio-disk-4096
+WAYS="/dev/sda /dev/sdb"
 WORK=/run/case
 ROOT=$WORK/root
 IGNITION=/run/under-test/ignition

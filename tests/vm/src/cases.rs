@@ -1,8 +1,8 @@
 //! Cases on real disks: one guest boots once and runs every script of `tests/vm/cases`.
 //!
 //! The scripts, what they are written with (`tests/vm/runner`) and the engine come on a disk of their own, so that a new
-//! case needs no new image. Each case finds two blank disks, one of 512-byte and one of 4096-byte logical sectors, and a
-//! root to provision; see `runner/lib.sh`.
+//! case needs no new image. Each case finds two blank disks, one of 512-byte and one of 4096-byte logical sectors, a third
+//! that it sees by two ways, and a root to provision; see `runner/lib.sh`.
 
 use std::ffi::OsString;
 use std::fs;
@@ -152,6 +152,9 @@ fn machine(built: &Built, filter: &str, folder: &Path) -> Result<Machine, CasesE
         let path = folder.join(format!("{serial}.img"));
         disks.push(Disk::blank(path.clone(), serial, 1024, sector_bytes).map_err(file_error(&path))?);
     }
+    let path = folder.join("two-ways.img");
+    let two_ways = Disk::blank(path.clone(), "two-ways", 512, 512).map_err(file_error(&path))?;
+    disks.push(two_ways.by_ways(2));
     Ok(Machine {
         acceleration: built.acceleration,
         kernel: built.root.kernel.clone(),
