@@ -102,6 +102,8 @@ bench: build reference
 	@command -v hyperfine >/dev/null || { $(SUDO) apt-get update -q && $(SUDO) apt-get install -q -y hyperfine; }
 	cargo bench --locked -p kindling-config-spec --bench check
 	tests/bench/run.sh $(BINARY) $(REFERENCE)
+	cargo build --locked -p kindling-vm
+	$(SUDO) target/debug/kindling-vm bench --binary $(BINARY)
 
 size: build
 	@bytes=$$(stat -c %s $(BINARY)); \

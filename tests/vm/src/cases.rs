@@ -66,7 +66,7 @@ pub enum CasesError {
     },
 }
 
-fn file_error(path: &Path) -> impl FnOnce(std::io::Error) -> CasesError {
+pub(crate) fn file_error(path: &Path) -> impl FnOnce(std::io::Error) -> CasesError {
     let path = path.to_path_buf();
     move |source| CasesError::File { path, source }
 }
@@ -138,6 +138,19 @@ pub fn run(built: &Built, filter: &str, watch: &mut dyn FnMut(&Outcome)) -> Resu
 }
 
 fn machine(built: &Built, filter: &str, folder: &Path) -> Result<Machine, CasesError> {
+    let mut disks = vec![case_disk(built, filter, folder)?];
+    for (serial, sector_bytes) in [("disk-512", 512), ("disk-4096", 4096)] {
+        let path = folder.join(format!("{serial}.img"));
+        disks.push(Disk::blank(path.clone(), serial, 1024, sector_bytes).map_err(file_error(&path))?);
+    }
+    let path = folder.join("two-ways.img");
+    let two_ways = Disk::blank(path.clone(), "two-ways", 512, 512).map_err(file_error(&path))?;
+    disks.push(two_ways.by_ways(2));
+    machine_of(built, disks, folder)
+}
+
+/// A machine that boots into the `run` of the [`scripts_disk`] among its `disks`. Its other files are in `folder`.
+pub(crate) fn machine_of(built: &Built, disks: Vec<Disk>, folder: &Path) -> Result<Machine, CasesError> {
     let (root, initramfs) = (folder.join("root.img"), folder.join("initramfs.img"));
     image::copy(&built.root, &root).map_err(ScenarioError::from)?;
     initramfs::assemble(
@@ -147,14 +160,6 @@ fn machine(built: &Built, filter: &str, folder: &Path) -> Result<Machine, CasesE
         &initramfs,
     )
     .map_err(ScenarioError::from)?;
-    let mut disks = vec![case_disk(built, filter, folder)?];
-    for (serial, sector_bytes) in [("disk-512", 512), ("disk-4096", 4096)] {
-        let path = folder.join(format!("{serial}.img"));
-        disks.push(Disk::blank(path.clone(), serial, 1024, sector_bytes).map_err(file_error(&path))?);
-    }
-    let path = folder.join("two-ways.img");
-    let two_ways = Disk::blank(path.clone(), "two-ways", 512, 512).map_err(file_error(&path))?;
-    disks.push(two_ways.by_ways(2));
     Ok(Machine {
         acceleration: built.acceleration,
         kernel: built.root.kernel.clone(),
@@ -193,18 +198,12 @@ fn random_points() -> String {
     std::env::var("KINDLING_POINTS").unwrap_or_else(|_| "6".to_owned())
 }
 
-/// An ext4 disk with `run`, `lib.sh`, `bin/kindling`, `cases` and `fixtures`.
+/// The [`scripts_disk`] of the cases, with `cases` and `fixtures`.
 fn case_disk(built: &Built, filter: &str, folder: &Path) -> Result<Disk, CasesError> {
     let tree = folder.join("tree");
-    for part in ["bin", "cases", "fixtures/disks"] {
+    for part in ["cases", "fixtures/disks"] {
         fs::create_dir_all(tree.join(part)).map_err(file_error(&tree))?;
     }
-    let copy = |from: PathBuf, to: PathBuf| fs::copy(&from, to).map(drop).map_err(file_error(&from));
-    let runner = workspace::root().join("tests/vm/runner");
-    for name in ["run", "lib.sh"] {
-        copy(runner.join(name), tree.join(name))?;
-    }
-    copy(built.engine.clone(), tree.join("bin/kindling"))?;
     for name in names()?.iter().filter(|name| name.contains(filter)) {
         let file = format!("{name}.sh");
         copy(self::folder().join(&file), tree.join("cases").join(&file))?;
@@ -219,6 +218,33 @@ fn case_disk(built: &Built, filter: &str, folder: &Path) -> Result<Disk, CasesEr
         let name = entry.map_err(file_error(&tables))?.file_name();
         copy(tables.join(&name), tree.join("fixtures/disks").join(&name))?;
     }
+    scripts_disk(
+        built,
+        &workspace::root().join("tests/vm/runner/run"),
+        &tree,
+        folder,
+    )
+}
+
+fn copy(from: PathBuf, to: PathBuf) -> Result<(), CasesError> {
+    fs::copy(&from, to).map(drop).map_err(file_error(&from))
+}
+
+/// An ext4 disk with what is in `tree`, the script `run` that the guest starts, `lib.sh` and `bin/kindling`.
+pub(crate) fn scripts_disk(
+    built: &Built,
+    run: &Path,
+    tree: &Path,
+    folder: &Path,
+) -> Result<Disk, CasesError> {
+    let bin = tree.join("bin");
+    fs::create_dir_all(&bin).map_err(file_error(&bin))?;
+    copy(run.to_path_buf(), tree.join("run"))?;
+    copy(
+        workspace::root().join("tests/vm/runner/lib.sh"),
+        tree.join("lib.sh"),
+    )?;
+    copy(built.engine.clone(), bin.join("kindling"))?;
     let path = folder.join("cases.img");
     let disk = Disk::blank(path.clone(), "kindling-cases", 64, 512).map_err(file_error(&path))?;
     let mut mke2fs = Command::new(run::get("mke2fs").map_err(CasesError::Disk)?);

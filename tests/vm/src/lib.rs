@@ -12,6 +12,7 @@
     reason = "a development tool: it runs programs and writes files of its own, never on a machine to be provisioned"
 )]
 
+pub mod bench;
 pub mod cases;
 pub mod cluster;
 pub mod console;

@@ -1,4 +1,4 @@
-//! `kindling-vm`: builds guests, shows the demo, and is the pipe by which guests reach the cluster stand-in.
+//! `kindling-vm`: builds guests, shows the demo, measures, and is the pipe by which guests reach the cluster stand-in.
 #![allow(
     clippy::print_stdout,
     clippy::print_stderr,
@@ -13,7 +13,8 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use kindling_vm::demo::{self, Verdict};
-use kindling_vm::{scenario, workspace};
+use kindling_vm::scenario::ScenarioError;
+use kindling_vm::{bench, scenario, workspace};
 
 /// Guests for the demo and the tests.
 #[derive(Parser)]
@@ -30,6 +31,12 @@ enum Action {
         /// The user data; the pointer of the fixtures when absent.
         #[arg(long)]
         config: Option<PathBuf>,
+        /// The engine; the release build when absent.
+        #[arg(long)]
+        binary: Option<PathBuf>,
+    },
+    /// Run the disks stage of this engine and of the distribution's reference in turn in one guest, and compare.
+    Bench {
         /// The engine; the release build when absent.
         #[arg(long)]
         binary: Option<PathBuf>,
@@ -72,16 +79,15 @@ fn run(action: Action) -> Result<ExitCode, Box<dyn Error>> {
                 ExitCode::FAILURE
             })
         }
+        Action::Bench { binary } => {
+            let built = set_up(binary)?;
+            Ok(match bench::run(&built, &mut io::stdout())? {
+                bench::Verdict::Measured => ExitCode::SUCCESS,
+                bench::Verdict::Failed => ExitCode::FAILURE,
+            })
+        }
         Action::Setup { binary } => {
-            let engine = binary.unwrap_or_else(workspace::engine);
-            let started = std::time::Instant::now();
-            scenario::set_up(&engine, &mut |text| {
-                println!("[{:6.1} s] {text}", started.elapsed().as_secs_f32())
-            })?;
-            println!(
-                "[{:6.1} s] guests can be started",
-                started.elapsed().as_secs_f32()
-            );
+            set_up(binary)?;
             Ok(ExitCode::SUCCESS)
         }
         Action::Pipe { port } => {
@@ -89,6 +95,16 @@ fn run(action: Action) -> Result<ExitCode, Box<dyn Error>> {
             Ok(ExitCode::SUCCESS)
         }
     }
+}
+
+/// Sees to it that guests can be started, and tells how far that is.
+fn set_up(binary: Option<PathBuf>) -> Result<scenario::Built, ScenarioError> {
+    let engine = binary.unwrap_or_else(workspace::engine);
+    let started = std::time::Instant::now();
+    let say = |text: &str| println!("[{:6.1} s] {text}", started.elapsed().as_secs_f32());
+    let built = scenario::set_up(&engine, &mut |text| say(text))?;
+    say("guests can be started");
+    Ok(built)
 }
 
 /// Copies both ways until the far side has ended.
