@@ -141,7 +141,8 @@ pub(super) fn hand_over(config: &Config, keys: &Keys, plan: &Plan, state: &mut S
     };
     let mut handed = BTreeMap::new();
     for want in &config.storage.luks {
-        let stays_with_clevis = want.clevis.is_used() && !has_key(want);
+        // Clevis opens it: nothing is stored.
+        let stays_with_clevis = want.clevis.is_used();
         if let Some(key) = keys.get(&want.name).filter(|_| !stays_with_clevis) {
             handed.insert(want.name.clone(), KeyUrl::of(key.expose()));
         }
