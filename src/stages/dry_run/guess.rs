@@ -63,7 +63,11 @@ impl Look for Guess<'_> {
     fn assemble(&self, _node: &Path, _members: &[PathBuf]) {}
 
     fn mapping(&self, name: &str, node: &Path) -> Result<Option<(Mapping, bool)>, Failure> {
-        look::mapping(self.devices, name, node)
+        // A device that is made is no device that is missing.
+        match self.inventory {
+            Some(_) => Ok(None),
+            None => look::mapping(&self.devices.system, name, node),
+        }
     }
 
     fn volume(&self, _want: &Luks, node: &Path) -> Result<Facts, Failure> {
