@@ -49,6 +49,7 @@ install() {
     inst_libdir_file 'libtss2-tcti-device.so*'
     inst_rules 01-md-raid-creating.rules 63-md-raid-arrays.rules 64-md-raid-assembly.rules \
         10-dm.rules 55-dm.rules 13-dm-disk.rules 60-persistent-storage-dm.rules 95-dm-notify.rules 64-btrfs-dm.rules
+    inst_simple "$moddir/58-kindling-stacks.rules" "$udevdir/rules.d/58-kindling-stacks.rules"
     # Clevis draws its keys with a tool that wants a dictionary, which an initramfs has not.
     if [ -d "$dracutsysrootdir/etc/security" ]; then
         mkdir -p "$initdir/etc/security/pwquality.conf.d"
