@@ -110,6 +110,26 @@ fn an_image_is_planned_for_and_not_touched() {
 }
 
 #[test]
+fn partitions_of_a_multipath_disk_are_named_as_the_config_writes_them() {
+    let dir = TempDir::new().unwrap();
+    let of = stands_for("/dev/mapper/mpatha", &image(&dir));
+    let config = config("ext4")
+        .replace("/dev/vda2", "/dev/mapper/mpatha-part2")
+        .replace("/dev/vda", "/dev/mapper/mpatha");
+    let row = "created as mpatha-part2, xfs made";
+    for arguments in [vec!["--image", &of], vec![]] {
+        let ran = plan(&dir, &config, &arguments);
+        assert_eq!(ran.status, 3, "{}", ran.stderr);
+        assert!(
+            ran.stdout.lines().any(|said| said.ends_with(row)),
+            "{}",
+            ran.stdout
+        );
+        assert!(!ran.stdout.contains("mpatha-part2 is not here"), "{}", ran.stdout);
+    }
+}
+
+#[test]
 fn a_disk_without_an_image_is_assumed_and_a_wrong_one_is_refused() {
     let dir = TempDir::new().unwrap();
     let image = image(&dir);
