@@ -25,8 +25,8 @@ facts() {
     mdadm --detail --export /dev/md/data | grep -E '^MD_(LEVEL|DEVICES|UUID|NAME)='
 }
 
-for row in linear:2:0:linear raid0:2:0:raid0 stripe:2:0:raid0 mirror:2:0:raid1 raid1:3:1:raid1 raid4:3:0:raid4 5:3:0:raid5 \
-    raid6:4:0:raid6 raid10:3:1:raid10; do
+for row in linear:2:0:linear stripe:2:0:raid0 raid1:3:1:raid1 raid4:3:0:raid4 5:3:0:raid5 raid6:4:0:raid6 \
+    raid10:3:1:raid10; do
     IFS=: read -r level members spares shown <<<"$row"
     take_down
     blank "$DISK_512"
