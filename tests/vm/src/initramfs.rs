@@ -141,6 +141,7 @@ fn place(name: &str) -> Option<&'static str> {
         _ => match name.rsplit_once('.')?.1 {
             "service" | "target" => Some(UNITS),
             "network" => Some("usr/lib/systemd/network"),
+            "rules" => Some("usr/lib/udev/rules.d"),
             _ => None,
         },
     }
@@ -215,6 +216,7 @@ mod tests {
             "ignition-kargs-helper",
             "kindling-resolv-conf",
             "99-kindling.network",
+            "58-kindling-stacks.rules",
         ] {
             assert!(setup.contains(&format!("$moddir/{name}\"")), "{name}");
         }
