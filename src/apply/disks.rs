@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::Mutex;
 
 use super::{Applied, ApplyError, Failed, Host, Outcome, failed, stacks};
 use crate::gpt::Table;
 use crate::host::probe::{self, ProbeError};
+use crate::host::workers;
 use crate::inventory::disks::{Content, Probe};
 
 use crate::invocation::{Invocation, Program};
@@ -54,25 +54,10 @@ fn by_device(host: &Host<'_>, steps: &[Planned]) -> Result<Vec<Outcome>, Failed>
         };
         devices.entry(device).or_default().push(planned);
     }
-    let queue = Mutex::new(devices.into_values());
-    let results = Mutex::new(Vec::new());
-    let workers = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    std::thread::scope(|scope| {
-        for _ in 0..workers {
-            scope.spawn(|| {
-                loop {
-                    let next = queue.lock().ok().and_then(|mut queue| queue.next());
-                    let Some(steps) = next else { break };
-                    let result: Result<Vec<Outcome>, Failed> =
-                        steps.into_iter().map(|planned| step(host, planned)).collect();
-                    if let Ok(mut results) = results.lock() {
-                        results.push(result);
-                    }
-                }
-            });
-        }
-    });
-    let results = results.into_inner().unwrap_or_default();
+    let in_order = |steps: Vec<&Planned>| -> Result<Vec<Outcome>, Failed> {
+        steps.into_iter().map(|planned| step(host, planned)).collect()
+    };
+    let results = workers::each(devices.into_values().collect(), in_order);
     let outcomes: Result<Vec<Vec<Outcome>>, Failed> = results.into_iter().collect();
     outcomes.map(|outcomes| outcomes.into_iter().flatten().collect())
 }

@@ -16,3 +16,4 @@ pub mod process;
 pub mod sysroot;
 pub mod uevent;
 pub mod usage;
+pub mod workers;

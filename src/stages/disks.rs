@@ -13,6 +13,7 @@ use crate::apply::{Applied, Keys, apply};
 use crate::host::devices::{DeviceError, Devices};
 use crate::host::probe::content;
 use crate::host::process::{ProcessError, Processes};
+use crate::host::workers;
 use crate::inventory::disks::{Content, Disk, Probe};
 use crate::plan::disks::{Known, Layout, Observed, Place, plan_disks, plan_layout, settle_places};
 use crate::plan::{Plan, Stage};
@@ -57,14 +58,16 @@ fn plan(context: &Context<'_>, config: &Config, digest: &str, left: &Keys) -> Re
         .map(|disk| PathBuf::from(&disk.device))
         .collect();
     devices.wait_for(&named).map_err(|error| device_failure(&error))?;
-    let mut disks = BTreeMap::new();
-    for disk in &config.storage.disks {
+    let looked_at = workers::each(config.storage.disks.iter().collect(), |disk| {
         let mut found = devices
             .disk(disk.device.as_ref())
             .map_err(|error| device_failure(&error))?;
         look_beside(&context.processes, devices, &mut found)?;
-        disks.insert(disk.device.clone(), found);
-    }
+        Ok((disk.device.clone(), found))
+    });
+    let disks = looked_at
+        .into_iter()
+        .collect::<Result<BTreeMap<String, Disk>, Failure>>()?;
     let seed = context.seed(digest);
     let known = Known {
         disks: &disks,

@@ -10,6 +10,7 @@ use crate::apply::Keys;
 use crate::host::devices::Devices;
 use crate::host::machine::card_queues;
 use crate::host::process::Processes;
+use crate::host::workers;
 use crate::inventory::disks::{Content, Held};
 use crate::inventory::observe;
 use crate::inventory::stack::{Mapping, RunningArray, User};
@@ -23,7 +24,7 @@ use crate::plan::step::Unlock;
 use crate::report::Failure;
 
 /// How the machine is looked at: [`Live`], or what a dry run may do. None of it changes a byte of anybody's data.
-pub(in crate::stages) trait Look {
+pub(in crate::stages) trait Look: Sync {
     /// What a place holds.
     ///
     /// # Errors
@@ -78,21 +79,42 @@ pub(super) fn observe(
         card_queues: card_queues(),
         ..Observed::default()
     };
-    for (device, place) in &layout.places {
-        if matches!(place, Place::Partition(_) | Place::Device(_)) {
-            observed.held.insert(device.clone(), held(place, look)?);
-        }
-    }
+    hold(layout, look, &mut observed, |place| {
+        matches!(place, Place::Partition(_) | Place::Device(_))
+    })?;
     running_arrays(config, layout, look, &mut observed)?;
     let arrays = assembled(config, known, layout, look, &mut observed)?;
-    for (device, place) in &layout.places {
-        let is_kept = |name: &str| arrays.get(name) == Some(&arrays::Decision::Keep);
-        if matches!(place, Place::Array(name) if is_kept(name)) {
-            observed.held.insert(device.clone(), held(place, look)?);
-        }
-    }
+    let is_kept = |name: &str| arrays.get(name) == Some(&arrays::Decision::Keep);
+    hold(
+        layout,
+        look,
+        &mut observed,
+        |place| matches!(place, Place::Array(name) if is_kept(name)),
+    )?;
     volumes_of(config, known, layout, look, &mut observed)?;
     Ok(observed)
+}
+
+/// Looks into the places of a layer at the same time: nearly all of it is waiting for devices and for programs to start.
+fn hold(
+    layout: &Layout,
+    look: &dyn Look,
+    observed: &mut Observed,
+    is_meant: impl Fn(&Place) -> bool,
+) -> Result<(), Failure> {
+    let places: Vec<_> = layout
+        .places
+        .iter()
+        .filter(|(_, place)| is_meant(place))
+        .collect();
+    let found = workers::each(places, |(device, place)| {
+        held(place, look).map(|held| (device.clone(), held))
+    });
+    for entry in found {
+        let (device, held) = entry?;
+        observed.held.insert(device, held);
+    }
+    Ok(())
 }
 
 fn held(place: &Place, look: &dyn Look) -> Result<Held, Failure> {
@@ -186,16 +208,12 @@ fn volumes_of(
             continue;
         };
         let is_open = look.open(index, want, &place.node(), *unlock)?;
-        let inside = layout
-            .places
-            .iter()
-            .filter(|(_, place)| **place == Place::Volume(want.name.clone()));
-        for (device, place) in inside {
-            if is_open {
-                observed.held.insert(device.clone(), held(place, look)?);
-            } else {
-                observed.unseen.insert(device.clone());
-            }
+        let is_inside = |place: &Place| *place == Place::Volume(want.name.clone());
+        if is_open {
+            hold(layout, look, observed, is_inside)?;
+        } else {
+            let inside = layout.places.iter().filter(|(_, place)| is_inside(place));
+            observed.unseen.extend(inside.map(|(device, _)| device.clone()));
         }
     }
     Ok(())
