@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread;
 
 use super::{Fetcher, Stop};
+use crate::host::workers;
 
 /// How many downloads run at the same time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,13 +81,7 @@ where
             queue.done(host, failure);
         }
     };
-    thread::scope(|scope| {
-        // The calling thread is one of the workers, so that a single job costs no thread.
-        for _ in 1..limits.overall.min(jobs.len()) {
-            scope.spawn(worker);
-        }
-        worker();
-    });
+    workers::run(limits.overall.min(jobs.len()), &worker);
     if let Some(error) = queue
         .state
         .into_inner()

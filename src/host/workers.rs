@@ -1,7 +1,7 @@
 //! Independent work at the same time: as much of it at once as the machine has processors.
 
 use std::num::NonZero;
-use std::sync::Mutex;
+use std::sync::{Mutex, PoisonError};
 use std::thread;
 
 /// Does every job, and returns the results in the order of the jobs. A failure is a result like any other: the jobs beside
@@ -10,18 +10,25 @@ pub fn each<J: Send, T: Send>(jobs: Vec<J>, work: impl Fn(J) -> T + Sync) -> Vec
     let at_once = thread::available_parallelism()
         .map_or(1, NonZero::get)
         .min(jobs.len());
-    let queue = Mutex::new(jobs.into_iter().enumerate());
-    let done = Mutex::new(Vec::new());
-    let worker = || {
+    let results: Vec<Mutex<Option<T>>> = jobs.iter().map(|_| Mutex::new(None)).collect();
+    let queue = Mutex::new(jobs.into_iter().zip(&results));
+    run(at_once, &|| {
         loop {
             let next = queue.lock().ok().and_then(|mut queue| queue.next());
-            let Some((index, job)) = next else { break };
-            let result = work(job);
-            if let Ok(mut done) = done.lock() {
-                done.push((index, result));
-            }
+            let Some((job, result)) = next else { break };
+            let done = work(job);
+            *result.lock().unwrap_or_else(PoisonError::into_inner) = Some(done);
         }
-    };
+    });
+    drop(queue);
+    results
+        .into_iter()
+        .filter_map(|cell| cell.into_inner().unwrap_or_else(PoisonError::into_inner))
+        .collect()
+}
+
+/// Runs a worker so many times at once, until all have ended. Not generic: what starts threads is in the binary once.
+pub fn run(at_once: usize, worker: &(dyn Fn() + Sync)) {
     thread::scope(|scope| {
         // The calling thread is one of the workers, so that a single job costs no thread.
         for _ in 1..at_once {
@@ -29,9 +36,6 @@ pub fn each<J: Send, T: Send>(jobs: Vec<J>, work: impl Fn(J) -> T + Sync) -> Vec
         }
         worker();
     });
-    let mut done = done.into_inner().unwrap_or_default();
-    done.sort_unstable_by_key(|(index, _)| *index);
-    done.into_iter().map(|(_, result)| result).collect()
 }
 
 #[cfg(test)]
