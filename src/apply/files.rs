@@ -220,7 +220,10 @@ impl Run<'_> {
                 call, already, work, ..
             } => {
                 self.names.forget();
-                accounts::run(host, call, *already, work)
+                let ran = accounts::run(host, call, *already, work);
+                // Homes come, move and go.
+                sysroot.forget_resolved();
+                ran
             }
             Step::ClearAccountLocks => {
                 crate::host::accounts::clear_locks(sysroot)?;

@@ -7,10 +7,12 @@
     reason = "the environment is read here and nowhere else"
 )]
 
+mod apply;
 mod convert;
 mod document;
 mod flags;
 mod ignition;
+mod ignition_apply;
 mod ignition_validate;
 mod inspect;
 mod own;
@@ -31,7 +33,7 @@ use crate::stages::{self, Environment, Options, RUN_DIR, StageError};
 /// Exit status of a wrong command line.
 const USAGE: u8 = 2;
 /// Names of the reference that this build does not answer to yet.
-const NOT_BUILT: &[&str] = &["ignition-apply", "ignition-rmcfg"];
+const NOT_BUILT: &[&str] = &["ignition-rmcfg"];
 
 /// Runs the process and returns its exit status.
 #[must_use]
@@ -46,6 +48,7 @@ pub fn main() -> u8 {
     let arguments: Vec<OsString> = arguments.collect();
     match name.as_str() {
         "ignition" => ignition::main(&arguments),
+        "ignition-apply" => ignition_apply::main(&arguments),
         "ignition-validate" => ignition_validate::main(&arguments),
         name if NOT_BUILT.contains(&name) => {
             complain(&format!(

@@ -9,7 +9,7 @@ use clap::{Parser, Subcommand};
 use kindling_config_spec::Language;
 use kindling_config_spec::version::NEWEST_STABLE;
 
-use super::{USAGE, complain, convert, plan, run_stage, validate};
+use super::{USAGE, apply, complain, convert, plan, run_stage, validate};
 use crate::plan::Stage;
 use crate::stages::Options;
 
@@ -25,6 +25,8 @@ struct Arguments {
 enum Command {
     /// Show what a first boot with this config would do. Changes nothing.
     Plan(plan::Arguments),
+    /// Make what a first boot with this config would make, in a root that does not run.
+    Apply(apply::Arguments),
     /// Print a JSON Schema of the config language, for editors.
     Schema {
         /// A spec version, or `kindling` for the extension alone.
@@ -78,6 +80,7 @@ fn run(command: Command) -> u8 {
     match command {
         Command::Inspect { path: Some(path), .. } => super::inspect::root(&path),
         Command::Inspect { path: None, .. } => super::inspect::disks(),
+        Command::Apply(arguments) => apply::run(&arguments),
         Command::Plan(arguments) => plan::run(&arguments),
         Command::Schema { version } => schema(&version),
         Command::Validate(arguments) => validate::run(&arguments),

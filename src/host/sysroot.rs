@@ -42,6 +42,13 @@ pub struct SysrootError {
     pub source: io::Error,
 }
 
+impl SysrootError {
+    /// The kernel's answer by its number.
+    fn number(&self) -> Errno {
+        self.source.raw_os_error().map_or(Errno::EIO, Errno::from_raw)
+    }
+}
+
 fn failed<E: Into<io::Error>>(doing: &'static str, path: &Path) -> impl FnOnce(E) -> SysrootError {
     move |source| SysrootError {
         doing,
@@ -122,7 +129,8 @@ impl Sysroot {
         }
         let parent = self.resolve_dir(parent, links)?;
         let full = parent.join(name);
-        let real = match nix::fcntl::readlinkat(&self.root, below(&full)) {
+        let link = self.dir(&parent).map(|dir| nix::fcntl::readlinkat(&*dir, name));
+        let real = match link.unwrap_or_else(|error| Err(error.number())) {
             Ok(target) => {
                 let links = links
                     .checked_sub(1)
@@ -196,7 +204,12 @@ impl Sysroot {
             let at = stat::fstat(&self.root).map_err(failed("look at", path))?;
             return Ok(Some(node(&at, None)));
         }
-        let at = match stat::fstatat(&self.root, below(&real), AtFlags::AT_SYMLINK_NOFOLLOW) {
+        let (dir, name) = match self.parent_and_name(&real) {
+            Ok(found) => found,
+            Err(error) if matches!(error.number(), Errno::ENOENT | Errno::ENOTDIR) => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let at = match stat::fstatat(&*dir, name.as_os_str(), AtFlags::AT_SYMLINK_NOFOLLOW) {
             Ok(at) => at,
             Err(Errno::ENOENT | Errno::ENOTDIR) => return Ok(None),
             Err(error) => return Err(failed("look at", path)(error)),
@@ -204,7 +217,8 @@ impl Sysroot {
         let is_link =
             stat::SFlag::from_bits_truncate(at.st_mode) & stat::SFlag::S_IFMT == stat::SFlag::S_IFLNK;
         let target = if is_link {
-            Some(nix::fcntl::readlinkat(&self.root, below(&real)).map_err(failed("read the link", path))?)
+            let target = nix::fcntl::readlinkat(&*dir, name.as_os_str());
+            Some(target.map_err(failed("read the link", path))?)
         } else {
             None
         };
@@ -271,7 +285,8 @@ impl Sysroot {
     pub fn make_dirs(&self, path: &Path) -> Result<Vec<PathBuf>, SysrootError> {
         let missing = self.missing_dirs(path)?;
         for dir in &missing {
-            match stat::mkdirat(&self.root, below(dir), Bits::from_bits_truncate(0o755)) {
+            let (above, name) = self.parent_and_name(dir)?;
+            match stat::mkdirat(&*above, name.as_os_str(), Bits::from_bits_truncate(0o755)) {
                 Ok(()) | Err(Errno::EEXIST) => {}
                 Err(error) => return Err(failed("make the directory", dir)(error)),
             }
@@ -336,19 +351,15 @@ impl Sysroot {
             return Ok(());
         };
         self.forget_resolved();
-        let real = self.resolve(path)?;
+        let (parent, name) = self.parent_and_name(path)?;
+        let unlink = |kind| nix::unistd::unlinkat(&*parent, name.as_os_str(), kind).map_err(io::Error::from);
         let removed = if found.kind == Kind::Directory {
-            let (parent, name) = self.parent_and_name(&real)?;
             enter(&*parent, name.as_os_str())
                 .map_err(io::Error::from)
                 .and_then(|fd| empty(&fd))
-                .and_then(|()| {
-                    let dir = nix::unistd::UnlinkatFlags::RemoveDir;
-                    Ok(nix::unistd::unlinkat(&self.root, below(&real), dir)?)
-                })
+                .and_then(|()| unlink(nix::unistd::UnlinkatFlags::RemoveDir))
         } else {
-            let no_dir = nix::unistd::UnlinkatFlags::NoRemoveDir;
-            nix::unistd::unlinkat(&self.root, below(&real), no_dir).map_err(io::Error::from)
+            unlink(nix::unistd::UnlinkatFlags::NoRemoveDir)
         };
         self.forget_resolved();
         removed.map_err(failed("remove", path))

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::accounts::KeyFile;
+use super::offline::Extent;
 use super::step::Secret;
 use super::{Conflict, Plan, Stage, Step, accounts, mounts, nodes, units, volumes};
 use crate::inventory::target::Target;
@@ -33,6 +34,8 @@ pub struct Known<'a> {
     pub user_config_provided: bool,
     /// The keys that whoever runs the plan has; `None` in a dry run.
     pub keys: Option<&'a BTreeSet<Secret>>,
+    /// How far the config is carried out; `None` on the machine itself.
+    pub extent: Option<Extent>,
 }
 
 /// The result file's content, with the previous one inside it.
@@ -68,11 +71,20 @@ pub fn plan_files(config: &Config, known: &Known<'_>) -> Result<Plan, Vec<Confli
     volumes::plan_volumes(&mut plan, &mut conflicts, config, known.target, known.keys);
     blocked(&plan, &mut conflicts, known.target);
     mounted(&plan, &mut conflicts, known.target);
-    match result(known, written_mounts(&plan, config, known.target)) {
-        Ok(step) => plan.push("", step),
-        Err(conflict) => conflicts.push(conflict),
+    // Whoever runs `ignition-apply` finishes the root himself.
+    let is_finished_here = known.extent != Some(Extent::Bare);
+    if is_finished_here {
+        match result(known, written_mounts(&plan, config, known.target)) {
+            Ok(step) => plan.push("", step),
+            Err(conflict) => conflicts.push(conflict),
+        }
     }
-    if let Some(contexts) = &known.target.selinux_contexts {
+    if let Some(contexts) = known
+        .target
+        .selinux_contexts
+        .as_ref()
+        .filter(|_| is_finished_here)
+    {
         let paths = relabelled(&plan, known.target);
         plan.push(
             "",
@@ -307,6 +319,7 @@ mod tests {
                 now: "2024-01-02T03:04:05Z",
                 user_config_provided: true,
                 keys: None,
+                extent: None,
             },
         )
     }

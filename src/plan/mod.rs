@@ -14,6 +14,7 @@ pub mod kargs;
 pub mod map;
 pub mod mounts;
 pub mod nodes;
+pub mod offline;
 #[cfg(test)]
 pub(crate) mod page;
 pub mod partitions;

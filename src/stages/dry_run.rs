@@ -6,19 +6,16 @@ mod maps;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::sync::Mutex;
 
 use kindling_config_spec::types::{Config, Disk as WantedDisk};
 use kindling_config_spec::units::{Bytes, MIB, SectorSize};
-use kindling_config_spec::{check, diagnostic};
 use serde::Serialize;
 
+use super::given::{self, Given};
 use super::{Environment, disks};
-use crate::fetch::{Fetcher, Pace, TransportSettings};
 use crate::gpt::Found;
 use crate::host::devices::{Devices, System};
-use crate::host::http::HttpClient;
 use crate::host::journal::Journal;
 use crate::host::machine::Machine;
 use crate::host::process;
@@ -34,7 +31,6 @@ use crate::plan::disks::{Known, Place, plan_layout};
 use crate::plan::map::DiskMap;
 use crate::plan::partitions::InUse;
 use crate::plan::{Plan, Stage, Step, files, kargs, mounts, show};
-use crate::render::{First, RenderError, render};
 use crate::report::Failure;
 use guess::{Guess, Lookup};
 use maps::maps;
@@ -121,17 +117,9 @@ pub fn plan(
     inventory: Option<&Recorded>,
     environment: &Environment,
 ) -> Result<DryRun, Failure> {
-    let mut fetcher = Fetcher::new(
-        Arc::new(HttpClient::new()),
-        TransportSettings::first(Duration::from_secs(120), false),
-        Pace::real(),
-    );
-    let failed = |error: &RenderError| Failure::of(Stage::Fetch, error.code(), error, error.next());
-    let checked =
-        check(text).map_err(|rejected| super::fetch::rejection(Stage::Fetch, name, text, &rejected))?;
-    let warnings =
-        (!checked.warnings().is_empty()).then(|| diagnostic::render(name, text, checked.warnings()));
-    let rendered = render(First::given(checked, name, text), &mut fetcher).map_err(|error| failed(&error))?;
+    let Given {
+        rendered, warnings, ..
+    } = given::read(text, name, false)?;
     let config = rendered.config();
     let mut dry_run = DryRun {
         documents: rendered
@@ -139,10 +127,7 @@ pub fn plan(
             .iter()
             .map(|origin| origin.source.clone())
             .collect(),
-        warnings: warnings
-            .into_iter()
-            .chain(rendered.warnings().iter().cloned())
-            .collect(),
+        warnings,
         assumptions: Vec::new(),
         stages: vec![kargs::plan_kargs(config)],
         disks: Vec::new(),
@@ -259,6 +244,7 @@ impl DryRun {
             now: &machine.now,
             user_config_provided: true,
             keys: None,
+            extent: None,
         };
         if !config.storage.luks.is_empty() {
             self.assumptions.push(

@@ -1,16 +1,21 @@
 //! The files stage.
 
-use std::path::Path;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 
 use kindling_config_spec::data_url::DataUrlError;
+use kindling_config_spec::types::Config;
 
-use super::{Context, StageError, announce};
+use super::{Context, Environment, StageError, announce};
 use crate::apply::{Applied, Host, Secrets, apply_with};
 use crate::host::journal::Journal;
+use crate::host::machine::Machine;
 use crate::host::mounts;
+use crate::host::sysroot::Sysroot;
 use crate::inventory::observe;
 use crate::plan::Stage;
 use crate::plan::files::{Known, RESULT_FILE, plan_files};
+use crate::plan::offline::Extent;
 use crate::plan::step::Secret;
 use crate::report::Failure;
 use crate::state::State;
@@ -21,39 +26,24 @@ pub(super) fn run(mut context: Context<'_>) -> Result<Applied, StageError> {
     let secrets = secrets(&context)?;
     let keys = secrets.names();
     let sysroot = context.sysroot()?;
-    let journal = Journal::new(&sysroot, digest);
-    let mut target = observe::target(&config, &sysroot, &context.processes, &journal)
-        .map_err(|error| unreadable(&error))?;
-    let volumes = observe::volumes(&config, &context.processes, &context.devices);
-    target.volumes = Some(volumes.map_err(|error| {
-        let next = "check the device; the kernel log says more".to_owned();
-        Failure::of(Stage::Files, "device-unreadable", &error, next)
-    })?);
-    if target.previous_result.is_some() {
-        tracing::warn!("this target was provisioned before: {RESULT_FILE} is there");
-    }
     let mut made = context.state.notated_directories.clone();
     made.sort();
-    let known = Known {
-        target: &target,
-        root: &context.options.root,
+    let job = Job {
+        config: &config,
+        digest,
         made_by_mount: &made,
-        key_file: context.environment.key_file,
-        boot_id: &context.machine.boot_id,
-        now: &context.machine.now,
         user_config_provided: context.state.user_config_provided(),
-        keys: Some(&keys),
+        keys: &keys,
+        secrets: &secrets,
+        environment: context.environment,
+        machine: &context.machine,
+        extent: None,
     };
-    let plan =
-        plan_files(&config, &known).map_err(|conflicts| Failure::of_conflicts(Stage::Files, &conflicts))?;
-    announce(&plan)?;
     let host = Host {
         sysroot: Some(&sysroot),
-        journal: Some(&journal),
         ..context.host()
     };
-    let applied =
-        apply_with(&plan, &host, &secrets).map_err(|failed| Failure::of_step(Stage::Files, &failed))?;
+    let applied = job.run(&sysroot, &host)?;
     // The homes are handed over; nobody needs to know any more which directories were made for them.
     sysroot
         .remove(Path::new(mounts::NOTED))
@@ -61,6 +51,61 @@ pub(super) fn run(mut context: Context<'_>) -> Result<Applied, StageError> {
     context.state.drop_keys();
     context.save()?;
     Ok(applied)
+}
+
+/// What a root gets, and what is known beside it.
+pub(super) struct Job<'a> {
+    pub(super) config: &'a Config,
+    /// Names the config in the journal.
+    pub(super) digest: String,
+    pub(super) made_by_mount: &'a [PathBuf],
+    pub(super) user_config_provided: bool,
+    pub(super) keys: &'a BTreeSet<Secret>,
+    pub(super) secrets: &'a Secrets,
+    pub(super) environment: &'a Environment,
+    pub(super) machine: &'a Machine,
+    pub(super) extent: Option<Extent>,
+}
+
+impl Job<'_> {
+    /// Looks at the root, plans, says what will be done, and does it.
+    ///
+    /// # Errors
+    /// The record. Nothing was changed if it is of the plan.
+    pub(super) fn run(self, sysroot: &Sysroot, host: &Host<'_>) -> Result<Applied, Failure> {
+        let journal = Journal::new(sysroot, self.digest);
+        let mut target = observe::target(self.config, sysroot, host.processes, &journal)
+            .map_err(|error| unreadable(&error))?;
+        let volumes = observe::volumes(self.config, host.processes, host.devices);
+        target.volumes = Some(volumes.map_err(|error| {
+            let next = "check the device; the kernel log says more".to_owned();
+            Failure::of(Stage::Files, "device-unreadable", &error, next)
+        })?);
+        if target.previous_result.is_some() && self.extent != Some(Extent::Bare) {
+            tracing::warn!("this target was provisioned before: {RESULT_FILE} is there");
+        }
+        let known = Known {
+            target: &target,
+            root: sysroot.path(),
+            made_by_mount: self.made_by_mount,
+            key_file: self.environment.key_file,
+            boot_id: &self.machine.boot_id,
+            now: &self.machine.now,
+            user_config_provided: self.user_config_provided,
+            keys: Some(self.keys),
+            extent: self.extent,
+        };
+        let plan = plan_files(self.config, &known)
+            .map_err(|conflicts| Failure::of_conflicts(Stage::Files, &conflicts))?;
+        announce(&plan)?;
+        let host = Host {
+            sysroot: Some(sysroot),
+            // A root that somebody else finishes gets nothing of ours beside what its config asks for.
+            journal: (self.extent != Some(Extent::Bare)).then_some(&journal),
+            ..*host
+        };
+        apply_with(&plan, &host, self.secrets).map_err(|failed| Failure::of_step(Stage::Files, &failed))
+    }
 }
 
 /// The keys that the disks stage left.
@@ -89,7 +134,7 @@ fn secrets(context: &Context<'_>) -> Result<Secrets, StageError> {
     })
 }
 
-fn unreadable(error: &dyn std::error::Error) -> Failure {
+pub(super) fn unreadable(error: &dyn std::error::Error) -> Failure {
     let next = "check the target's file system; the kernel log says more".to_owned();
     Failure::of(Stage::Files, "target-unreadable", error, next)
 }

@@ -7,7 +7,9 @@ pub mod dry_run;
 mod error;
 mod fetch;
 mod files;
+mod given;
 mod mount;
+pub mod offline;
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};

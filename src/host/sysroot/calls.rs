@@ -94,7 +94,7 @@ pub(super) fn set_access_at(dir: impl AsFd, name: &std::ffi::OsStr, access: Acce
     }
     if let Some(Mode(mode)) = access.mode {
         let bits = Bits::from_bits_truncate(mode);
-        stat::fchmodat(dir.as_fd(), name, bits, stat::FchmodatFlags::FollowSymlink)?;
+        stat::fchmodat(dir.as_fd(), name, bits, stat::FchmodatFlags::NoFollowSymlink)?;
     }
     Ok(())
 }

@@ -17,7 +17,7 @@ use nix::sys::stat::{self, Mode as Bits};
 use nix::unistd::UnlinkatFlags;
 use sha2::{Digest, Sha256};
 
-use super::calls::{below, set_access, set_access_at};
+use super::calls::{set_access, set_access_at};
 use super::{Access, Sysroot, SysrootError, failed};
 use crate::identity::hex;
 use crate::inventory::target::Kind;
@@ -112,8 +112,8 @@ impl Sysroot {
         }
         // A killed run may have staged it further up, when the directory was not there yet.
         for above in dir.ancestors().skip(1) {
-            let leftover = above.join(&name);
-            let _ = nix::unistd::unlinkat(&self.root, below(&leftover), UnlinkatFlags::NoRemoveDir);
+            let above = self.dir(above)?;
+            let _ = nix::unistd::unlinkat(&*above, name.as_os_str(), UnlinkatFlags::NoRemoveDir);
         }
         let at = dir.join(&name);
         let parent = self.dir(dir)?;
@@ -133,8 +133,9 @@ impl Sysroot {
             .and_then(|fd| set_access(&File::from(fd), access))
             .map_err(failed("set owner and mode of", path));
         let done = done.and_then(|()| {
+            let (from, temporary) = self.parent_and_name(&staged.at)?;
             let (dir, name) = self.parent_and_name(path)?;
-            nix::fcntl::renameat(&self.root, below(&staged.at), &*dir, name.as_os_str())
+            nix::fcntl::renameat(&*from, temporary.as_os_str(), &*dir, name.as_os_str())
                 .map_err(failed("replace", path))
         });
         if done.is_err() {
@@ -156,7 +157,9 @@ impl Sysroot {
     /// Removes a staged file that is not wanted after all.
     pub fn discard(&self, staged: Staged) {
         // Nothing depends on it: a later run starts it anew.
-        let _ = nix::unistd::unlinkat(&self.root, below(&staged.at), UnlinkatFlags::NoRemoveDir);
+        if let Ok((dir, name)) = self.parent_and_name(&staged.at) {
+            let _ = nix::unistd::unlinkat(&*dir, name.as_os_str(), UnlinkatFlags::NoRemoveDir);
+        }
     }
 
     /// Puts `bytes` at `path` as one visible step, whatever file or link stood there.

@@ -69,6 +69,7 @@ fn planned(config: &Config, target: &Target, keys: Option<&BTreeSet<Secret>>) ->
         now: "n",
         user_config_provided: true,
         keys,
+        extent: None,
     };
     let mut plan = files::plan_files(config, &known)?;
     plan.steps
