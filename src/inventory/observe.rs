@@ -17,7 +17,7 @@ use crate::host::devices::{DeviceError, Devices, links_to};
 use crate::host::journal::{Journal, JournalError};
 use crate::host::mounts;
 use crate::host::probe::{ProbeError, content};
-use crate::host::process::Processes;
+use crate::host::process::{ProcessError, Processes};
 use crate::host::sysroot::{Sysroot, SysrootError};
 use crate::identity::hex;
 use crate::invocation::{Invocation, Program};
@@ -45,19 +45,29 @@ pub enum ObserveError {
     Lookup(#[from] LookupError),
 }
 
-/// What the header of a LUKS2 volume tells.
+/// What the header of a LUKS2 volume tells, which may be that it is torn: a signature is written before all of it is.
 ///
 /// # Errors
-/// `Program` when cryptsetup is missing or cannot read it.
+/// `Program` when cryptsetup is missing, or ends in another way than by refusing the header.
 pub fn volume(processes: &dyn Processes, node: &Path) -> Result<Facts, ProbeError> {
+    /// "Wrong parameters" and everything unnamed (cryptsetup(8), "RETURN CODES"), a header that is none among them.
+    const REFUSED: i32 = 1;
     let call = Invocation::new(Program::Cryptsetup).args(["luksDump", "--dump-json-metadata"]);
-    let output = processes
-        .run(&call.arg(node))
-        .map_err(|source| ProbeError::Program {
+    match processes.run(&call.arg(node)) {
+        Ok(output) => Ok(volume_facts(&output.stdout)),
+        Err(ProcessError::Exited {
+            status: REFUSED,
+            stderr,
+            ..
+        }) => Ok(Facts {
+            unreadable: Some(stderr.trim().to_owned()),
+            ..Facts::default()
+        }),
+        Err(source) => Err(ProbeError::Program {
             device: node.to_owned(),
             source,
-        })?;
-    Ok(volume_facts(&output.stdout))
+        }),
+    }
 }
 
 /// What runs as an array; `None` for one that is only half assembled.
@@ -116,7 +126,7 @@ fn volume_facts(metadata: &[u8]) -> Facts {
     let read: Metadata = serde_json::from_slice(metadata).unwrap_or_default();
     Facts {
         flags: read.config.flags,
-        handed_over: false,
+        ..Facts::default()
     }
 }
 

@@ -1,7 +1,7 @@
 //! The small stages: kargs, mount and umount.
 
 use std::io::Read;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use kindling_config_spec::types::Config;
 
@@ -10,6 +10,7 @@ use crate::apply::{Applied, Host, apply};
 use crate::host::devices::Devices;
 use crate::host::mounts;
 use crate::host::process::Processes;
+use crate::host::sysroot::{Sysroot, SysrootError};
 use crate::inventory::observe;
 use crate::invocation::Key;
 use crate::plan::disks::volumes::open;
@@ -32,32 +33,49 @@ pub(super) fn kargs(mut context: Context<'_>) -> Result<Applied, StageError> {
 pub(super) fn run(mut context: Context<'_>) -> Result<Applied, StageError> {
     let (config, _) = context.cached()?;
     open_stored(&context, &config)?;
-    context.devices.wait_for(&devices(&config)).map_err(|error| {
+    let mounted = mount(&config, &context.options.root, &context.host())?;
+    for made in mounted.made {
+        if !context.state.notated_directories.contains(&made) {
+            context.state.notated_directories.push(made);
+        }
+    }
+    context.save()?;
+    Ok(mounted.applied)
+}
+
+/// The target with its file systems in place.
+pub(super) struct MountedTarget {
+    pub(super) applied: Applied,
+    /// Directories that were made for them, by this run or by one that was interrupted.
+    pub(super) made: Vec<PathBuf>,
+}
+
+/// Mounts the config's file systems at and below `root`.
+///
+/// # Errors
+/// The record.
+pub(super) fn mount(config: &Config, root: &Path, host: &Host<'_>) -> Result<MountedTarget, Failure> {
+    let failed = |error: SysrootError| unreadable(Stage::Mount, &error);
+    host.devices.wait_for(&devices(config)).map_err(|error| {
         let next = "check that the config's disks or filesystems section makes the device".to_owned();
         Failure::of(Stage::Mount, "device-missing", &error, next)
     })?;
-    let sysroot = context.sysroot()?;
-    let points =
-        mounts::look(&sysroot, &wanted(&config)).map_err(|error| unreadable(Stage::Mount, &error))?;
+    let sysroot = Sysroot::open(root).map_err(failed)?;
+    let points = mounts::look(&sysroot, &wanted(config)).map_err(failed)?;
     let contexts = observe::selinux_contexts(&sysroot).map_err(|error| unreadable(Stage::Mount, &error))?;
-    let plan = plan_mount(&config, &points, contexts.as_deref(), &context.options.root)
+    let plan = plan_mount(config, &points, contexts.as_deref(), root)
         .map_err(|conflicts| Failure::of_conflicts(Stage::Mount, &conflicts))?;
     announce(&plan)?;
     let host = Host {
         sysroot: Some(&sysroot),
-        ..context.host()
+        ..*host
     };
-    let applied = apply(&plan, &host).map_err(|failed| Failure::of_step(Stage::Mount, &failed))?;
+    let mut applied = apply(&plan, &host).map_err(|failed| Failure::of_step(Stage::Mount, &failed))?;
+    let mut made = std::mem::take(&mut applied.made_directories);
     // Opened anew: the root may be one of the file systems that were mounted.
-    let sysroot = context.sysroot()?;
-    let noted = mounts::noted(&sysroot).map_err(|error| unreadable(Stage::Mount, &error))?;
-    for made in applied.made_directories.iter().chain(&noted) {
-        if !context.state.notated_directories.contains(made) {
-            context.state.notated_directories.push(made.clone());
-        }
-    }
-    context.save()?;
-    Ok(applied)
+    let noted = Sysroot::open(root).and_then(|sysroot| mounts::noted(&sysroot));
+    made.extend(noted.map_err(failed)?);
+    Ok(MountedTarget { applied, made })
 }
 
 /// Opens the volumes whose keys are in the target. A boot that was cut off after it had stored them left them so, and the
@@ -101,14 +119,23 @@ fn open_stored(context: &Context<'_>, config: &Config) -> Result<(), Failure> {
 /// Runs the umount stage.
 pub(super) fn umount(mut context: Context<'_>) -> Result<Applied, StageError> {
     let (config, _) = context.cached()?;
-    // Closed again before the first step: the root may be one of the file systems that are unmounted.
-    let points = mounts::look(&context.sysroot()?, &wanted(&config))
-        .map_err(|error| unreadable(Stage::Umount, &error))?;
-    let plan = plan_umount(&config, &points, &context.options.root);
-    announce(&plan)?;
-    let applied = apply(&plan, &context.host()).map_err(|failed| Failure::of_step(Stage::Umount, &failed))?;
+    let applied = unmount(&config, &context.options.root, &context.host())?;
     context.save()?;
     Ok(applied)
+}
+
+/// Unmounts the config's file systems at and below `root`.
+///
+/// # Errors
+/// The record.
+pub(super) fn unmount(config: &Config, root: &Path, host: &Host<'_>) -> Result<Applied, Failure> {
+    // Closed again before the first step: the root may be one of the file systems that are unmounted.
+    let points = Sysroot::open(root)
+        .and_then(|sysroot| mounts::look(&sysroot, &wanted(config)))
+        .map_err(|error| unreadable(Stage::Umount, &error))?;
+    let plan = plan_umount(config, &points, root);
+    announce(&plan)?;
+    apply(&plan, host).map_err(|failed| Failure::of_step(Stage::Umount, &failed))
 }
 
 fn wanted(config: &Config) -> Vec<mounts::Wanted<'_>> {

@@ -74,6 +74,8 @@ pub struct Facts {
     pub flags: BTreeSet<String>,
     /// An earlier run of this boot left a key in the state, and it opens the volume.
     pub handed_over: bool,
+    /// Why its header cannot be read: torn by a run that was cut short, or damaged since.
+    pub unreadable: Option<String>,
 }
 
 impl Planner<'_> {
@@ -145,6 +147,11 @@ impl Planner<'_> {
             } else {
                 Holds::Unfinished
             };
+        }
+        if let Some(why) = &facts.unreadable {
+            return Holds::Differing(format!(
+                "it holds a LUKS volume whose header cannot be read: {why}"
+            ));
         }
         if places::is_new(place, &self.layout) {
             let why = "it will lie where a LUKS volume is, on a partition that this run makes anew: it cannot be opened";

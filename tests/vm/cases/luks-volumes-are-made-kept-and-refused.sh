@@ -130,3 +130,15 @@ afresh
 stage disks
 [ ! -e /dev/mapper/other ]
 cryptsetup isLuks --type luks2 "$three"
+
+echo "# a torn header, as a kill in the middle of luksFormat leaves it: refused, and erased with leave"
+cryptsetup luksClose drawn
+cryptsetup luksClose given
+dd if=/dev/zero of="$three" bs=4096 seek=1 count=7 conv=notrunc status=none
+equals "what blkid calls it" "$(blkid -p -s TYPE -o value "$three")" crypto_LUKS
+wipe=false put
+unchanged volume-differs "it holds a LUKS volume whose header cannot be read"
+wipe=true put
+afresh
+stage disks
+cryptsetup isLuks --type luks2 "$three"

@@ -432,6 +432,29 @@ fn a_crypto_card_must_be_there() {
 }
 
 #[test]
+fn a_volume_with_a_torn_header_goes_only_where_it_is_this_configs_own_or_may() {
+    let torn = || Facts {
+        unreadable: Some("it is none".into()),
+        ..Facts::default()
+    };
+    let mut case = made();
+    case.observed.volumes.insert("secret".into(), torn());
+    let conflicts = case.plan().unwrap_err();
+    assert_eq!(conflicts[0].code, "volume-differs");
+    assert!(
+        conflicts[0].message.ends_with("cannot be read: it is none"),
+        "{conflicts:?}"
+    );
+    case.config.storage.luks[0].wipe_volume = Some(true);
+    assert!(names(&case.plan().unwrap()).contains(&"volume"));
+    // A kill in the middle of luksFormat leaves it, on a partition that carries the mark of this config.
+    let mut case = made();
+    case.observed.volumes.insert("secret".into(), torn());
+    case.disk().found = layered().interrupted().disk().found.clone();
+    assert!(names(&case.plan().unwrap()).contains(&"volume"));
+}
+
+#[test]
 fn other_flags_of_a_kept_volume_are_stored() {
     let mut case = made();
     case.config.storage.luks[0].open_options = vec!["--perf-same_cpu_crypt".into()];

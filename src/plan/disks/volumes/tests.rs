@@ -186,7 +186,7 @@ fn reuse_conditions() {
     };
     let discards = Facts {
         flags: ["allow-discards".to_owned()].into(),
-        handed_over: false,
+        ..Facts::default()
     };
     for (row, want, found, facts, agrees) in [
         (
