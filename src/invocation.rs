@@ -63,10 +63,12 @@ pub enum Program {
     Setfiles,
     /// The distribution's hook that edits the boot loader's kernel arguments.
     KargsHelper,
+    /// Makes an image a block device; for images at a desk only, so that no initramfs needs it.
+    Losetup,
 }
 
 impl Program {
-    /// Every program, in the order of the initramfs module.
+    /// Every program of a boot, in the order of the initramfs module.
     pub const ALL: &[Self] = &[
         Self::Blkid,
         Self::MkfsBtrfs,
@@ -124,6 +126,7 @@ impl Program {
             Self::Systemctl => "systemctl",
             Self::Setfiles => "setfiles",
             Self::KargsHelper => "ignition-kargs-helper",
+            Self::Losetup => "losetup",
         }
     }
 }

@@ -18,6 +18,7 @@ mod units;
 mod user_data;
 
 pub use catalog::{ALL, LintRule, Needs};
+pub use resources::secret_in;
 pub use setting::{Setting, UserData};
 
 use crate::diagnostic::{Diagnostic, Pointer};

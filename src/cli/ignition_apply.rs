@@ -102,6 +102,7 @@ fn applied(arguments: &Arguments) -> Result<(), String> {
         name: &name,
         offline: arguments.offline,
         skips_what_waits: arguments.ignores_unsupported,
+        split: None,
         environment: &environment,
     };
     if !is_container() {

@@ -2,7 +2,6 @@
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 
 use kindling_config_spec::units::SectorSize;
 
@@ -15,6 +14,7 @@ use crate::inventory::mapped::Mapped;
 use crate::inventory::observe;
 use crate::inventory::recorded::{Format, Recorded};
 use crate::report::failure::chain;
+use crate::stages::offline::Image;
 
 /// Prints the facts of the root at `path` as JSON, one path a line, and returns the exit status.
 pub(super) fn root(path: &Path) -> u8 {
@@ -81,8 +81,9 @@ pub(super) fn read_images(images: &[Image], path: OsString) -> Result<Recorded, 
     let record = |one: &Image| {
         let disk = image(&one.file, one.sector)?;
         let mut recorded = observe::record(&processes, &system, disk)?;
-        recorded.disk.node.clone_from(&one.device);
-        recorded.disk.mapped = Mapped::named_by(&one.device);
+        let device = one.device.as_ref().unwrap_or(&one.file);
+        recorded.disk.node.clone_from(device);
+        recorded.disk.mapped = Mapped::named_by(device);
         Ok(recorded)
     };
     let disks: Result<Vec<_>, ProbeError> = images.iter().map(record).collect();
@@ -93,33 +94,31 @@ pub(super) fn read_images(images: &[Image], path: OsString) -> Result<Recorded, 
     })
 }
 
-/// An image, and the disk it stands for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Image {
-    device: PathBuf,
-    file: PathBuf,
-    sector: SectorSize,
+/// Reads `DEVICE=FILE`, with `:SECTOR` behind it, or `FILE` alone for the only disk there is.
+pub(super) fn image_of_a_disk(text: &str) -> Image {
+    let (device, file) = match text.split_once('=') {
+        Some((device, file)) if device.starts_with('/') => (Some(PathBuf::from(device)), file),
+        _ => (None, text),
+    };
+    let sector = file.rsplit_once(':').and_then(|(file, sector)| {
+        let sector = sector.parse().ok().and_then(SectorSize::new)?;
+        Some((file, sector))
+    });
+    let (file, sector) = sector.unwrap_or((file, SectorSize::S512));
+    Image {
+        device,
+        file: file.into(),
+        sector,
+    }
 }
 
-impl FromStr for Image {
-    type Err = String;
-
-    /// Reads `DEVICE=FILE` or `DEVICE=FILE:SECTOR`.
-    fn from_str(text: &str) -> Result<Self, String> {
-        let (device, file) = text
-            .split_once('=')
-            .ok_or("write it like /dev/vda=disk.img or /dev/vda=disk.img:4096")?;
-        let sector = file.rsplit_once(':').and_then(|(file, sector)| {
-            let sector = sector.parse().ok().and_then(SectorSize::new)?;
-            Some((file, sector))
-        });
-        let (file, sector) = sector.unwrap_or((file, SectorSize::S512));
-        Ok(Self {
-            device: device.into(),
-            file: file.into(),
-            sector,
-        })
-    }
+/// Reads `DEVICE=FILE` or `DEVICE=FILE:SECTOR`.
+pub(super) fn image_of(text: &str) -> Result<Image, &'static str> {
+    let image = image_of_a_disk(text);
+    let is_named = image.device.is_some();
+    is_named
+        .then_some(image)
+        .ok_or("write it like /dev/vda=disk.img or /dev/vda=disk.img:4096")
 }
 
 /// The disks of a machine, from a file.
@@ -135,7 +134,7 @@ mod tests {
     fn images_stand_for_disks() {
         let image = |device: &str, file: &str, sector| {
             Ok(Image {
-                device: device.into(),
+                device: Some(device.into()),
                 file: file.into(),
                 sector,
             })
@@ -148,8 +147,9 @@ mod tests {
             ),
             ("/dev/vda=a:b.img", image("/dev/vda", "a:b.img", SectorSize::S512)),
         ] {
-            assert_eq!(text.parse(), expected, "{text}");
+            assert_eq!(image_of(text), expected, "{text}");
         }
-        assert!("a.img".parse::<Image>().is_err());
+        assert!(image_of("a.img").is_err());
+        assert_eq!(image_of_a_disk("a=b.img").file, Path::new("a=b.img"));
     }
 }

@@ -25,7 +25,7 @@ struct Arguments {
 enum Command {
     /// Show what a first boot with this config would do. Changes nothing.
     Plan(plan::Arguments),
-    /// Make what a first boot with this config would make, in a root that does not run.
+    /// Make what a first boot with this config would make, away from it: in a root, or on its disks as images.
     Apply(apply::Arguments),
     /// Print a JSON Schema of the config language, for editors.
     Schema {

@@ -5,10 +5,11 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use super::inspect::{Image, read_images, read_inventory};
+use super::inspect::{image_of, read_images, read_inventory};
 use super::{USAGE, complain, document, environment};
 use crate::inventory::recorded::Recorded;
 use crate::stages::dry_run;
+use crate::stages::offline::Image;
 
 /// Exit status of a plan that changes something, where that is asked for.
 const CHANGES: u8 = 3;
@@ -27,7 +28,7 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "FILE")]
     inventory: Option<PathBuf>,
     /// Images in place of this machine's disks, as /dev/vda=disk.img; :4096 behind it is another sector size than 512.
-    #[arg(long = "image", value_name = "DEVICE=FILE", conflicts_with = "inventory")]
+    #[arg(long = "image", value_name = "DEVICE=FILE", value_parser = image_of, conflicts_with = "inventory")]
     images: Vec<Image>,
     /// End with status 3 where there is something to do; 0 is nothing to do, 1 is a boot that would refuse.
     #[arg(long)]

@@ -8,6 +8,7 @@ pub mod fake;
 pub mod http;
 pub mod journal;
 pub mod log;
+pub mod loops;
 pub mod machine;
 pub mod media;
 pub mod mounts;

@@ -104,6 +104,60 @@ fn is_of(mounted: &Mounted, wanted: &Wanted<'_>) -> bool {
     number.as_ref() == Some(&mounted.number) || real(&mounted.source) == Some(node)
 }
 
+/// From here on this process and what it starts have mounts of their own, which end with them. To be called before there is
+/// a second thread.
+///
+/// # Errors
+/// The kernel's answer: this is root's to do.
+pub fn keep_to_ourselves() -> io::Result<()> {
+    nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNS)?;
+    let private = nix::mount::MsFlags::MS_REC | nix::mount::MsFlags::MS_PRIVATE;
+    Ok(nix::mount::mount(
+        None::<&str>,
+        "/",
+        None::<&str>,
+        private,
+        None::<&str>,
+    )?)
+}
+
+/// An empty directory to mount a root at, gone with this value.
+pub struct Place(PathBuf);
+
+impl Place {
+    /// Makes it.
+    ///
+    /// # Errors
+    /// The kernel's answer.
+    pub fn new() -> io::Result<Self> {
+        Ok(Self(nix::unistd::mkdtemp("/tmp/kindling-root-XXXXXX")?))
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// Unmounts what is mounted there.
+    ///
+    /// # Errors
+    /// The kernel's answer; `EINVAL`, that nothing is, is none.
+    pub fn leave(self) -> io::Result<()> {
+        match nix::mount::umount2(&self.0, MntFlags::UMOUNT_NOFOLLOW) {
+            Ok(()) | Err(Errno::EINVAL) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        // After a failure something may still be mounted there; this process is about to end, and all of it with that.
+        drop(std::fs::remove_dir(&self.0));
+    }
+}
+
 fn read_mountinfo() -> Result<String, SysrootError> {
     let bytes = std::fs::read(MOUNTINFO).map_err(|source| SysrootError {
         doing: "read",

@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 use super::disks::{Content, Disk};
 use super::stack::{RunningArray, User};
 use crate::gpt::Found;
-use crate::plan::place::Partition;
+use crate::plan::partitions::TableChange;
+use crate::plan::place::{self, Partition};
 
 /// What `kindling inspect --disks` prints and `kindling plan --inventory` takes.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -78,6 +79,41 @@ impl Recorded {
     pub fn disk(&self, device: &Path) -> Option<&RecordedDisk> {
         let is_that = |one: &&RecordedDisk| one.disk.node == device || one.disk.aliases.contains(device);
         self.disks.iter().find(is_that)
+    }
+
+    /// Every device of these disks that may be called `path`: a disk by its node or a link to it, a partition by the
+    /// kernel's names and udev's links (60-persistent-storage.rules).
+    #[must_use]
+    pub fn nodes(&self, path: &Path) -> Vec<PathBuf> {
+        if let Some(one) = self.disk(path) {
+            return vec![one.disk.node.clone()];
+        }
+        let (mut disks, mut tables) = (BTreeMap::new(), BTreeMap::new());
+        for one in &self.disks {
+            let Found::Gpt { table, .. } = &one.disk.found else {
+                continue;
+            };
+            let name = one.disk.aliases.first().unwrap_or(&one.disk.node);
+            let name = name.to_string_lossy().into_owned();
+            disks.insert(name.clone(), one.disk.clone());
+            tables.insert(name, TableChange::kept(table.clone()));
+        }
+        let partitions = place::partitions_at(path, &tables, &disks).into_iter();
+        let mut nodes: BTreeSet<PathBuf> = partitions.map(|partition| partition.node).collect();
+        let is_called = |content: &Content| match content {
+            Content::Known(signature) => {
+                let after = |dir: &str| path.strip_prefix(dir).ok().and_then(Path::to_str);
+                after("/dev/disk/by-label").is_some_and(|label| signature.has_label(label))
+                    || after("/dev/disk/by-uuid").is_some_and(|uuid| signature.uuid.as_deref() == Some(uuid))
+            }
+            Content::Blank | Content::Ambiguous(_) => false,
+        };
+        for one in &self.disks {
+            let called = one.contents.iter().filter(|(_, content)| is_called(content));
+            nodes.extend(called.map(|(number, _)| place::partition_name(&one.disk.node, *number)));
+            nodes.extend(is_called(&one.disk.content).then(|| one.disk.node.clone()));
+        }
+        nodes.into_iter().collect()
     }
 
     /// What stands where a partition is or will be; `None` where nobody looked, since there was no partition.

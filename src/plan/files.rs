@@ -36,6 +36,8 @@ pub struct Known<'a> {
     pub keys: Option<&'a BTreeSet<Secret>>,
     /// How far the config is carried out; `None` on the machine itself.
     pub extent: Option<Extent>,
+    /// A first boot is still to come, with the rest of the config.
+    pub is_part: bool,
 }
 
 /// The result file's content, with the previous one inside it.
@@ -72,19 +74,14 @@ pub fn plan_files(config: &Config, known: &Known<'_>) -> Result<Plan, Vec<Confli
     blocked(&plan, &mut conflicts, known.target);
     mounted(&plan, &mut conflicts, known.target);
     // Whoever runs `ignition-apply` finishes the root himself.
-    let is_finished_here = known.extent != Some(Extent::Bare);
-    if is_finished_here {
+    let is_bare = known.extent == Some(Extent::Bare);
+    if !is_bare && !known.is_part {
         match result(known, written_mounts(&plan, config, known.target)) {
             Ok(step) => plan.push("", step),
             Err(conflict) => conflicts.push(conflict),
         }
     }
-    if let Some(contexts) = known
-        .target
-        .selinux_contexts
-        .as_ref()
-        .filter(|_| is_finished_here)
-    {
+    if let Some(contexts) = known.target.selinux_contexts.as_ref().filter(|_| !is_bare) {
         let paths = relabelled(&plan, known.target);
         plan.push(
             "",
@@ -320,6 +317,7 @@ mod tests {
                 user_config_provided: true,
                 keys: None,
                 extent: None,
+                is_part: false,
             },
         )
     }

@@ -20,6 +20,7 @@ pub(crate) mod page;
 pub mod partitions;
 pub mod place;
 pub mod show;
+pub mod split;
 pub mod step;
 pub mod units;
 pub mod volumes;

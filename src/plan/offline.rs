@@ -1,8 +1,14 @@
 //! What of a config can be done where the machine does not run, and what must wait for its first boot.
 
+use std::path::PathBuf;
+
 use kindling_config_spec::types::Config;
 
 use super::Conflict;
+use super::place::partition_name;
+use crate::gpt::{Found, Guid};
+use crate::inventory::disks::Content;
+use crate::inventory::recorded::Recorded;
 
 /// How far a config is carried out away from the machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,7 +23,7 @@ pub enum Extent {
 
 /// A section of the config that one extent or another cannot carry out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Section {
+pub(super) enum Section {
     KernelArguments,
     Disks,
     Raid,
@@ -29,7 +35,7 @@ enum Section {
 
 impl Section {
     /// In the order in which the stages would come to them.
-    const ALL: [Self; 7] = [
+    pub(super) const ALL: [Self; 7] = [
         Self::KernelArguments,
         Self::Disks,
         Self::Raid,
@@ -39,7 +45,7 @@ impl Section {
         Self::Groups,
     ];
 
-    fn pointer(self) -> &'static str {
+    pub(super) fn pointer(self) -> &'static str {
         match self {
             Self::KernelArguments => "/kernelArguments",
             Self::Disks => "/storage/disks",
@@ -63,7 +69,7 @@ impl Section {
         }
     }
 
-    fn is_asked_for(self, config: &Config) -> bool {
+    pub(super) fn is_asked_for(self, config: &Config) -> bool {
         let (storage, passwd) = (&config.storage, &config.passwd);
         match self {
             Self::KernelArguments => {
@@ -80,7 +86,7 @@ impl Section {
     }
 
     /// The table of docs/semantics.md, "Away from the machine".
-    fn is_carried_out(self, extent: Extent) -> bool {
+    pub(super) fn is_carried_out(self, extent: Extent) -> bool {
         match self {
             // The boot loader's entries belong to whoever boots; keys and arrays to the machine that has them.
             Self::KernelArguments | Self::Raid | Self::Luks => false,
@@ -89,7 +95,19 @@ impl Section {
         }
     }
 
-    fn drop_from(self, config: &mut Config) {
+    pub(super) fn copy(self, from: &Config, to: &mut Config) {
+        match self {
+            Self::KernelArguments => to.kernel_arguments = from.kernel_arguments.clone(),
+            Self::Disks => to.storage.disks.clone_from(&from.storage.disks),
+            Self::Raid => to.storage.raid.clone_from(&from.storage.raid),
+            Self::Filesystems => to.storage.filesystems.clone_from(&from.storage.filesystems),
+            Self::Luks => to.storage.luks.clone_from(&from.storage.luks),
+            Self::Users => to.passwd.users.clone_from(&from.passwd.users),
+            Self::Groups => to.passwd.groups.clone_from(&from.passwd.groups),
+        }
+    }
+
+    pub(super) fn drop_from(self, config: &mut Config) {
         let (storage, passwd) = (&mut config.storage, &mut config.passwd);
         match self {
             Self::KernelArguments => config.kernel_arguments = Default::default(),
@@ -126,6 +144,72 @@ pub fn leave_out(config: &mut Config, extent: Extent) {
     for section in Section::ALL {
         if !section.is_carried_out(extent) {
             section.drop_from(config);
+        }
+    }
+}
+
+/// What makes a boot the first (engine.md 2.10): the boot loader looks for it. Of an image that is complete it is gone.
+pub const FIRST_BOOT_STAMP: &str = "/boot/ignition.firstboot";
+
+/// Types of root partitions, as an entry of the table holds them (Discoverable Partitions Specification, "Root Partition";
+/// x86-64, x86, 64- and 32-bit ARM, 64-bit RISC-V, IBM Z, little-endian POWER, LoongArch).
+const ROOT_TYPES: [&str; 8] = [
+    "4F68BCE3-E8CD-4DB1-96E7-FBCAF984B709",
+    "44479540-F297-41B2-9AF7-D131D5F0458A",
+    "B921B045-1DF0-41C3-AF44-4C6F280D3FAE",
+    "69DAD710-2CE4-4E3C-B16C-21A1D49ABED3",
+    "72EC70A6-CF74-40E6-BD49-4BDA08E8F224",
+    "5EEAD9A9-FE09-4A1E-A1D7-520D00531306",
+    "C31C45E6-3F39-412E-80FB-4809C4980599",
+    "77055800-792C-4F94-B39A-98C91B762BB6",
+];
+
+/// Where the root is on disks whose config does not make it: the one root partition by its type, else the one file system
+/// labelled `root`, else the one file system for Linux.
+///
+/// # Errors
+/// None, or more than one.
+pub fn root_node(disks: &Recorded) -> Result<PathBuf, Conflict> {
+    let mut found = Vec::new();
+    for one in &disks.disks {
+        if let Content::Known(signature) = &one.disk.content {
+            found.push((one.disk.node.clone(), None, signature));
+        }
+        for (number, content) in &one.contents {
+            if let (Found::Gpt { table, .. }, Content::Known(signature)) = (&one.disk.found, content) {
+                let kind = table.entries.get(number).map(|entry| entry.type_guid);
+                found.push((partition_name(&one.disk.node, *number), kind, signature));
+            }
+        }
+    }
+    found.retain(|(_, _, signature)| {
+        matches!(
+            signature.kind.as_str(),
+            "ext2" | "ext3" | "ext4" | "xfs" | "btrfs" | "f2fs"
+        )
+    });
+    let is_root_type =
+        |kind: &Option<Guid>| kind.is_some_and(|kind| ROOT_TYPES.contains(&kind.to_string().as_str()));
+    let by_type = found.iter().filter(|(_, kind, _)| is_root_type(kind));
+    let by_label = found
+        .iter()
+        .filter(|(_, _, signature)| signature.has_label("root"));
+    let tries: [Vec<&PathBuf>; 3] = [
+        by_type.map(|(node, ..)| node).collect(),
+        by_label.map(|(node, ..)| node).collect(),
+        found.iter().map(|(node, ..)| node).collect(),
+    ];
+    let first = tries.iter().find(|nodes| !nodes.is_empty());
+    match first.map(Vec::as_slice) {
+        Some([only]) => Ok((*only).clone()),
+        several => {
+            let count = several.map_or(0, <[_]>::len);
+            Err(Conflict::new(
+                "",
+                "root-unknown",
+                format!("{count} of the file systems on the images may be the root"),
+                "give the root partition its type or its file system the label root, or make it with path / in the config",
+            ))
         }
     }
 }

@@ -245,6 +245,7 @@ impl DryRun {
             user_config_provided: true,
             keys: None,
             extent: None,
+            is_part: false,
         };
         if !config.storage.luks.is_empty() {
             self.assumptions.push(

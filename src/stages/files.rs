@@ -38,6 +38,7 @@ pub(super) fn run(mut context: Context<'_>) -> Result<Applied, StageError> {
         environment: context.environment,
         machine: &context.machine,
         extent: None,
+        is_part: false,
     };
     let host = Host {
         sysroot: Some(&sysroot),
@@ -65,6 +66,7 @@ pub(super) struct Job<'a> {
     pub(super) environment: &'a Environment,
     pub(super) machine: &'a Machine,
     pub(super) extent: Option<Extent>,
+    pub(super) is_part: bool,
 }
 
 impl Job<'_> {
@@ -94,6 +96,7 @@ impl Job<'_> {
             user_config_provided: self.user_config_provided,
             keys: Some(self.keys),
             extent: self.extent,
+            is_part: self.is_part,
         };
         let plan = plan_files(self.config, &known)
             .map_err(|conflicts| Failure::of_conflicts(Stage::Files, &conflicts))?;
@@ -104,7 +107,12 @@ impl Job<'_> {
             journal: (self.extent != Some(Extent::Bare)).then_some(&journal),
             ..*host
         };
-        apply_with(&plan, &host, self.secrets).map_err(|failed| Failure::of_step(Stage::Files, &failed))
+        let applied = apply_with(&plan, &host, self.secrets)
+            .map_err(|failed| Failure::of_step(Stage::Files, &failed))?;
+        if self.is_part {
+            journal.end().map_err(|error| unreadable(&error))?;
+        }
+        Ok(applied)
     }
 }
 

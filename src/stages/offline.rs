@@ -1,9 +1,14 @@
-//! A config carried out where the machine does not run: into a root below some directory.
+//! A config carried out where the machine does not run: into a root below some directory, or into its disks as images.
+
+mod images;
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use kindling_config_spec::check;
+use kindling_config_spec::convert::convert_minimal;
 use kindling_config_spec::types::Config;
+use kindling_config_spec::version::NEWEST;
 
 use super::Environment;
 use super::files::{Job, unreadable};
@@ -11,13 +16,20 @@ use super::given::{self, Given};
 use crate::apply::{Applied, Host, Keys, Secrets};
 use crate::fetch::needs_network;
 use crate::host::devices;
-use crate::host::machine::Machine;
+use crate::host::machine::{self, Machine};
 use crate::host::process;
 use crate::host::sysroot::Sysroot;
 use crate::identity::sha256_hex_of;
 use crate::plan::Stage;
 use crate::plan::offline::{Extent, leave_out, waiting};
+use crate::plan::split::{Split, split};
 use crate::report::Failure;
+pub use images::Image;
+
+/// The config that was carried out.
+const BAKED: &str = "baked.ign";
+/// The config for the first boot.
+const WAITING: &str = "first-boot.ign";
 
 /// What is asked for.
 pub struct Request<'a> {
@@ -29,6 +41,8 @@ pub struct Request<'a> {
     pub offline: bool,
     /// Sections that must wait for the first boot are left out without a word.
     pub skips_what_waits: bool,
+    /// Where to write what is carried out and what must wait, as two configs; then nothing is refused for having to wait.
+    pub split: Option<&'a Path>,
     /// What the environment says.
     pub environment: &'a Environment,
 }
@@ -59,6 +73,11 @@ impl Request<'_> {
                 next: "give the content inline, or run it without --offline".to_owned(),
             });
         }
+        if let Some(dir) = self.split {
+            let split = split(&config, extent);
+            write_both(dir, &split)?;
+            return Ok((given, split.baked));
+        }
         let waiting = waiting(&config, extent);
         if waiting.is_empty() {
             Ok((given, config))
@@ -67,41 +86,94 @@ impl Request<'_> {
         }
     }
 
+    /// Only writes the two configs of [`Request::split`].
+    ///
+    /// # Errors
+    /// The record.
+    pub fn only_split(&self) -> Result<(), Failure> {
+        self.read(Extent::Tree).map(drop)
+    }
+
     /// Carries the config out below `root`.
     ///
     /// # Errors
     /// The record. Unless it is of a step, nothing was changed.
     pub fn into_root(&self, root: &Path, extent: Extent) -> Result<Applied, Failure> {
         let (given, config) = self.read(extent)?;
-        let machine = Machine::read();
         let sysroot = Sysroot::open(root).map_err(|error| {
             let next = "check the directory given as --root".to_owned();
             Failure::of(Stage::Files, "root-unreadable", &error, next)
         })?;
         let processes = process::System::new(self.environment.path.clone());
-        let devices = devices::System::new(u128::from_be_bytes(machine.fresh), processes.clone());
+        // No device is made or looked at below a root.
+        let devices = devices::System::new(0, processes.clone());
         let host = Host {
             processes: &processes,
             devices: &devices,
             keys: &Keys::new(),
-            sysroot: Some(&sysroot),
+            sysroot: None,
             fetcher: Some(&given.fetcher),
             journal: None,
         };
-        let job = Job {
-            config: &config,
-            digest: sha256_hex_of(&config),
-            made_by_mount: &[],
-            user_config_provided: true,
-            keys: &BTreeSet::new(),
-            secrets: &Secrets::default(),
-            environment: self.environment,
-            machine: &machine,
-            extent: Some(extent),
-        };
-        let applied = job.run(&sysroot, &host)?;
+        let digest = sha256_hex_of(&config);
+        let applied = self.files(&config, digest, &sysroot, &[], extent, &host)?;
         // What stands behind the last word must not be lost with the power.
         sysroot.sync(Path::new("/")).map_err(|error| unreadable(&error))?;
         Ok(applied)
     }
+
+    fn files(
+        &self,
+        config: &Config,
+        digest: String,
+        sysroot: &Sysroot,
+        made_by_mount: &[PathBuf],
+        extent: Extent,
+        host: &Host<'_>,
+    ) -> Result<Applied, Failure> {
+        let job = Job {
+            config,
+            digest,
+            made_by_mount,
+            user_config_provided: true,
+            keys: &BTreeSet::new(),
+            secrets: &Secrets::default(),
+            environment: self.environment,
+            machine: &Machine::read(),
+            extent: Some(extent),
+            is_part: self.split.is_some(),
+        };
+        job.run(sysroot, host)
+    }
+}
+
+/// Writes the two configs, each in the oldest version that has all it needs, and says why anything waits.
+fn write_both(dir: &Path, split: &Split) -> Result<(), Failure> {
+    let unwritable = |error: &dyn std::error::Error| {
+        let next = "check the directory given as --split".to_owned();
+        Failure::of(Stage::Fetch, "split-unwritable", error, next)
+    };
+    for (pointer, why) in &split.why {
+        tracing::info!("waits for the first boot: {pointer}: {why}");
+    }
+    std::fs::create_dir_all(dir).map_err(|error| unwritable(&error))?;
+    // What waits has secrets in it.
+    for (name, config, mode) in [(BAKED, &split.baked, 0o644), (WAITING, &split.waiting, 0o600)] {
+        let mut newest = config.clone();
+        newest.ignition.version = NEWEST.as_str().to_owned();
+        let text = serde_json::to_string(&newest).expect("a config is plain data");
+        let text = check(&text)
+            .ok()
+            .and_then(|checked| convert_minimal(&checked).ok())
+            .ok_or_else(|| Failure {
+                code: "internal".to_owned(),
+                stage: Stage::Fetch,
+                what: format!("{name} would not be a valid config"),
+                place: None,
+                why: vec!["nothing was changed".to_owned()],
+                next: "this is a defect of kindling: report it with this record".to_owned(),
+            })?;
+        machine::replace(&dir.join(name), text.as_bytes(), mode).map_err(|error| unwritable(&error))?;
+    }
+    Ok(())
 }

@@ -191,7 +191,7 @@ fn a_directory_that_becomes_a_link_meanwhile_leads_nowhere() {
             }
             swaps
         });
-        for round in 0..60 {
+        for round in 0..25 {
             for (_, wish) in wishes().into_iter().take(9) {
                 // Whether it succeeds is a matter of luck.
                 ignition_apply(&machine, &config(&wish), &[]);

@@ -12,6 +12,7 @@ mod sandbox;
 
 mod bare;
 mod escapes;
+mod images;
 mod tree;
 
 use std::ffi::OsString;

@@ -94,3 +94,51 @@ fn what_must_wait_is_named_before_the_first_change() {
     }
     assert_same(&listing(&machine.root()), &before, "refused");
 }
+
+#[test]
+fn what_is_baked_and_what_waits_make_the_same_machine_as_the_whole() {
+    require_root();
+    let mut config = config();
+    config["passwd"]["users"][0]["passwordHash"] = json!("$6$salt$hash");
+    let files = config["storage"]["files"].as_array_mut().unwrap();
+    files.push(
+        json!({ "path": "/etc/hostname", "overwrite": true, "contents": { "source": "data:,worker-1" } }),
+    );
+    files
+        .push(json!({ "path": "/etc/token", "mode": 384, "contents": { "source": "data:,planted-secret" } }));
+    let baked = Sandbox::new();
+    let booted = Sandbox::copy_of(&baked);
+    let dir = baked.at("split");
+    let ran = kindling_apply(&baked, &config.to_string(), &["--split", dir.to_str().unwrap()]);
+    assert_eq!(ran.status, Some(0), "{}", ran.stderr);
+    assert!(!ran.stdout.contains("planted-secret"), "{}", ran.stdout);
+    let root = listing(&baked.root());
+    for absent in ["etc/token", "etc/.ignition-result.json", "var/lib/kindling"] {
+        assert!(!root.contains_key(absent), "{absent}");
+    }
+    assert!(
+        root["etc/hostname"].ends_with("blank\n"),
+        "{}",
+        root["etc/hostname"]
+    );
+    assert!(!root["etc/shadow"].contains("$6$"), "{}", root["etc/shadow"]);
+    let [first, rest] =
+        ["baked.ign", "first-boot.ign"].map(|name| std::fs::read_to_string(dir.join(name)).unwrap());
+    assert!(
+        !first.contains("planted-secret") && !first.contains("$6$"),
+        "{first}"
+    );
+    for (machine, config) in [(&baked, rest), (&booted, config.to_string())] {
+        machine.give(&config);
+        for stage in ["fetch", "kargs", "disks", "mount", "files", "umount"] {
+            machine.done(stage);
+        }
+    }
+    let is_history = |path: &str| path.ends_with('-') || path == "var/lib/kindling/journal";
+    let [twice, once] = [baked.root(), booted.root()].map(|root| {
+        let mut files = without_dates(listing(&root));
+        files.retain(|path, _| !is_history(path));
+        files
+    });
+    assert_same(&twice, &once, "baked and booted against booted");
+}

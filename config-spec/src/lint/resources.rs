@@ -10,6 +10,7 @@ mod secrets;
 mod verified;
 
 use super::{Check, Setting, catalog as lint};
+pub use secrets::secret_in;
 
 pub(super) const CHECKS: &[Check] = &[
     verified::remote_bytes_are_verified,

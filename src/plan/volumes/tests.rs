@@ -70,6 +70,7 @@ fn planned(config: &Config, target: &Target, keys: Option<&BTreeSet<Secret>>) ->
         user_config_provided: true,
         keys,
         extent: None,
+        is_part: false,
     };
     let mut plan = files::plan_files(config, &known)?;
     plan.steps

@@ -220,12 +220,12 @@ fn volumes_of(
 }
 
 /// The running machine.
-pub(super) struct Live<'a> {
-    pub(super) processes: &'a dyn Processes,
-    pub(super) devices: &'a dyn Devices,
-    pub(super) keys: &'a Keys,
+pub(in crate::stages) struct Live<'a> {
+    pub(in crate::stages) processes: &'a dyn Processes,
+    pub(in crate::stages) devices: &'a dyn Devices,
+    pub(in crate::stages) keys: &'a Keys,
     /// Keys that an earlier run of this boot left in the state.
-    pub(super) left: &'a Keys,
+    pub(in crate::stages) left: &'a Keys,
 }
 
 impl Look for Live<'_> {

@@ -5,7 +5,7 @@ use super::{Setting, inline, lint};
 use crate::diagnostic::Pointer;
 use crate::rules::Findings;
 use crate::rules::resources::{Place, all};
-use crate::types::{Config, File};
+use crate::types::{Config, File, Resource};
 use crate::units::Mode;
 
 /// How much of a file is searched, in bytes: key files and kubeconfigs are small.
@@ -27,7 +27,7 @@ pub(super) fn secrets_are_kept(config: &Config, _: &Setting<'_>, findings: &mut 
         if !is_readable(file) || is_shut_away(config, &file.path) {
             continue;
         }
-        let Some(secret) = inline::text(resource, LIMIT).as_deref().and_then(secret_in) else {
+        let Some(secret) = secret_in(resource) else {
             continue;
         };
         let at = Pointer::root().key("storage").key("files").index(index);
@@ -62,8 +62,14 @@ fn is_shut_away(config: &Config, path: &str) -> bool {
     is_below("/root") || shut.any(|directory| is_below(&directory.path))
 }
 
+/// What secret a resource holds, by its form; `None` also of one that does not stand in the config.
+#[must_use]
+pub fn secret_in(resource: &Resource) -> Option<&'static str> {
+    inline::text(resource, LIMIT).as_deref().and_then(secret_in_text)
+}
+
 /// What secret a text holds.
-fn secret_in(text: &str) -> Option<&'static str> {
+fn secret_in_text(text: &str) -> Option<&'static str> {
     let is_key = |block: &Block<'_>| block.is_private_key() && block.is_filled() && !block.is_encrypted();
     if pem::blocks(text).iter().any(is_key) {
         return Some("a private key");
@@ -146,7 +152,7 @@ mod tests {
             ("ada:!:19000:0:99999:7:::", None),
             ("if grep -q -e '-----BEGIN PRIVATE KEY-----' file; then", None),
         ] {
-            assert_eq!(secret_in(text), expected, "{text}");
+            assert_eq!(secret_in_text(text), expected, "{text}");
         }
     }
 

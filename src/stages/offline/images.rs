@@ -1,0 +1,314 @@
+//! The disks of a machine that does not run, each in a file.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use kindling_config_spec::types::Config;
+use kindling_config_spec::units::SectorSize;
+
+use super::Request;
+use crate::apply::{Applied, Host, Keys, apply};
+use crate::host::devices::{DeviceError, Devices, Locks, System};
+use crate::host::loops::Loop;
+use crate::host::machine::Machine;
+use crate::host::mounts;
+use crate::host::probe::ProbeError;
+use crate::host::process::{self, Processes};
+use crate::host::sysroot::Sysroot;
+use crate::identity::{Seed, sha256_hex_of};
+use crate::inventory::disks::{Disk, Probe};
+use crate::inventory::observe;
+use crate::inventory::recorded::{Format, Recorded};
+use crate::inventory::stack::{Mapping, User};
+use crate::invocation::{Invocation, Program};
+use crate::plan::Stage;
+use crate::plan::disks::Known;
+use crate::plan::offline::{Extent, FIRST_BOOT_STAMP, root_node};
+use crate::plan::partitions::KernelView;
+use crate::plan::step::TableWrite;
+use crate::report::Failure;
+use crate::stages::disks::look::Live;
+use crate::stages::{announce, disks, mount};
+
+/// A file that stands for a disk.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Image {
+    /// What the config calls the disk; `None` for the only one it names.
+    pub device: Option<PathBuf>,
+    /// The file.
+    pub file: PathBuf,
+    /// Its logical sectors.
+    pub sector: SectorSize,
+}
+
+impl Request<'_> {
+    /// Carries the config out on the disks in `images`, and below the root that is on one of them.
+    ///
+    /// # Errors
+    /// The record. Nothing was changed if it is of the config, of the images, or of a plan.
+    pub fn into_images(&self, images: &[Image]) -> Result<Applied, Failure> {
+        let (given, config) = self.read(Extent::Image)?;
+        let images = named(images, &config)?;
+        // Whatever ends this process takes its mounts along, and nobody else sees them.
+        mounts::keep_to_ourselves().map_err(|error| attach_failure(&error))?;
+        let machine = Machine::read();
+        let processes = process::System::new(self.environment.path.clone());
+        let attached = attach(&images, &processes)?;
+        let mut devices = Attached {
+            system: System::new(u128::from_be_bytes(machine.fresh), processes.clone()),
+            recorded: Recorded::default(),
+        };
+        devices.look(&attached, &processes)?;
+        let keys = Keys::new();
+        let digest = sha256_hex_of(&config);
+        let mut applied = {
+            let host = host(&processes, &devices, &keys);
+            make_disks(&config, &digest, &machine, &host)?
+        };
+        devices.look(&attached, &processes)?;
+        let config = with_nodes(config, &devices)?;
+        let host = Host {
+            fetcher: Some(&given.fetcher),
+            ..host(&processes, &devices, &keys)
+        };
+        let root = mounts::Place::new().map_err(|error| attach_failure(&error))?;
+        if !config.storage.filesystems.iter().any(is_root) {
+            let node = root_node(&devices.recorded)
+                .map_err(|conflict| Failure::of_conflicts(Stage::Mount, &[conflict]))?;
+            let call = Invocation::new(Program::Mount).arg(node).arg(root.path());
+            processes.run(&call).map_err(|error| attach_failure(&error))?;
+        }
+        let mounted = mount::mount(&config, root.path(), &host)?;
+        let files = self.fill(&config, digest, root.path(), &mounted.made, &host)?;
+        for part in [mounted.applied, files] {
+            applied.tally.changed += part.tally.changed;
+            applied.tally.already_so += part.tally.already_so;
+        }
+        mount::unmount(&config, root.path(), &host)?;
+        root.leave().map_err(|error| attach_failure(&error))?;
+        Ok(applied)
+    }
+
+    fn fill(
+        &self,
+        config: &Config,
+        digest: String,
+        root: &Path,
+        made: &[PathBuf],
+        host: &Host<'_>,
+    ) -> Result<Applied, Failure> {
+        let sysroot = Sysroot::open(root).map_err(|error| super::unreadable(&error))?;
+        let applied = self.files(config, digest, &sysroot, made, Extent::Image, host)?;
+        let finished = sysroot
+            .remove(Path::new(mounts::NOTED))
+            .and_then(|()| match self.split {
+                None => sysroot.remove(Path::new(FIRST_BOOT_STAMP)),
+                Some(_) => Ok(()),
+            })
+            .and_then(|()| sysroot.sync(Path::new("/")));
+        finished.map_err(|error| super::unreadable(&error))?;
+        Ok(applied)
+    }
+}
+
+fn host<'a>(processes: &'a process::System, devices: &'a Attached, keys: &'a Keys) -> Host<'a> {
+    Host {
+        processes,
+        devices,
+        keys,
+        sysroot: None,
+        fetcher: None,
+        journal: None,
+    }
+}
+
+fn is_root(filesystem: &kindling_config_spec::types::Filesystem) -> bool {
+    filesystem.path.as_deref() == Some("/")
+}
+
+/// The images by what the config calls their disks.
+fn named(images: &[Image], config: &Config) -> Result<BTreeMap<PathBuf, Image>, Failure> {
+    let refused = |what: String, next: &str| Failure {
+        code: "image-unknown".to_owned(),
+        stage: Stage::Disks,
+        what,
+        place: None,
+        why: vec!["nothing was changed".to_owned()],
+        next: next.to_owned(),
+    };
+    let mut by_device = BTreeMap::new();
+    for image in images {
+        let file = image.file.display();
+        let device = match (&image.device, config.storage.disks.as_slice()) {
+            (Some(device), _) => device.clone(),
+            (None, [only]) => PathBuf::from(&only.device),
+            // Nobody calls it anything.
+            (None, []) => image.file.clone(),
+            (None, _) => {
+                let what = format!("which disk of the config is {file}?");
+                return Err(refused(what, "say it for each image: --image /dev/vda=FILE"));
+            }
+        };
+        if by_device.insert(device.clone(), image.clone()).is_some() {
+            let what = format!("two images are given for {}", device.display());
+            return Err(refused(what, "give each disk one image"));
+        }
+    }
+    for disk in &config.storage.disks {
+        if !by_device.contains_key(Path::new(&disk.device)) {
+            let what = format!("the config's disk {} has no image", disk.device);
+            return Err(refused(
+                what,
+                "give it one: --image DEVICE=FILE; truncate -s makes an empty one",
+            ));
+        }
+    }
+    Ok(by_device)
+}
+
+fn attach(
+    images: &BTreeMap<PathBuf, Image>,
+    processes: &process::System,
+) -> Result<Vec<(PathBuf, Loop)>, Failure> {
+    let attach = |(device, image): (&PathBuf, &Image)| {
+        let made = Loop::attach(processes, &image.file, image.sector);
+        Ok((device.clone(), made.map_err(|error| attach_failure(&error))?))
+    };
+    images.iter().map(attach).collect()
+}
+
+fn attach_failure(error: &dyn std::error::Error) -> Failure {
+    let next = "check the image; images are written to as root, through loop devices and mounts".to_owned();
+    Failure::of(Stage::Disks, "image-unusable", error, next)
+}
+
+/// The disks stage, on the images.
+fn make_disks(config: &Config, digest: &str, machine: &Machine, host: &Host<'_>) -> Result<Applied, Failure> {
+    let disks: Result<BTreeMap<String, Disk>, Failure> = config
+        .storage
+        .disks
+        .iter()
+        .map(|disk| {
+            let mut found = host
+                .devices
+                .disk(disk.device.as_ref())
+                .map_err(|error| disks::device_failure(&error))?;
+            disks::look_beside(host.processes, host.devices, &mut found)?;
+            Ok((disk.device.clone(), found))
+        })
+        .collect();
+    let known = Known {
+        disks: &disks?,
+        // No machine's own: every machine that boots the image is meant.
+        seed: &Seed::new("", digest),
+        fresh: machine.fresh,
+    };
+    let keys = Keys::new();
+    let live = Live {
+        processes: host.processes,
+        devices: host.devices,
+        keys: &keys,
+        left: &keys,
+    };
+    let (plan, _) = disks::plan_known(config, &known, host.devices, &live)?;
+    announce(&plan)?;
+    apply(&plan, host).map_err(|failed| Failure::of_step(Stage::Disks, &failed))
+}
+
+/// The config with the nodes of file systems in place of what the machine will call them.
+fn with_nodes(mut config: Config, devices: &Attached) -> Result<Config, Failure> {
+    for filesystem in &mut config.storage.filesystems {
+        let node = devices
+            .node(filesystem.device.as_ref())
+            .map_err(|error| disks::device_failure(&error))?;
+        filesystem.device = node.to_string_lossy().into_owned();
+    }
+    Ok(config)
+}
+
+/// The devices that images are: no other is looked at, whatever the config calls them and this machine has.
+struct Attached {
+    system: System,
+    recorded: Recorded,
+}
+
+impl Attached {
+    /// Records what the images hold now.
+    fn look(&mut self, attached: &[(PathBuf, Loop)], processes: &process::System) -> Result<(), Failure> {
+        let record = |(device, made): &(PathBuf, Loop)| {
+            let mut recorded = observe::record(processes, &self.system, self.system.disk(made.node())?)?;
+            recorded.disk.aliases = [device.clone()].into();
+            Ok(recorded)
+        };
+        let disks: Result<Vec<_>, ProbeError> = attached.iter().map(record).collect();
+        self.recorded = Recorded {
+            version: Format,
+            disks: disks.map_err(|error| attach_failure(&error))?,
+            arrays: Vec::new(),
+        };
+        Ok(())
+    }
+}
+
+impl Devices for Attached {
+    fn wait_for(&self, devices: &[PathBuf]) -> Result<(), DeviceError> {
+        let nodes: Result<Vec<PathBuf>, DeviceError> =
+            devices.iter().map(|device| self.node(device)).collect();
+        self.system.wait_for(&nodes?)
+    }
+
+    fn node(&self, device: &Path) -> Result<PathBuf, DeviceError> {
+        let mut nodes = self.recorded.nodes(device);
+        match (nodes.pop(), nodes.is_empty()) {
+            (Some(node), true) => Ok(node),
+            _ => Err(DeviceError::Missing {
+                missing: vec![device.to_owned()],
+                waited: Duration::ZERO,
+            }),
+        }
+    }
+
+    fn disk(&self, device: &Path) -> Result<Disk, DeviceError> {
+        let mut disk = self.system.disk(&self.node(device)?)?;
+        disk.aliases = [device.to_owned()].into();
+        Ok(disk)
+    }
+
+    fn readable(&self, probe: &Probe) -> Result<(), DeviceError> {
+        self.system.readable(probe)
+    }
+
+    fn used_by(&self, node: &Path) -> Result<Option<User>, DeviceError> {
+        self.system.used_by(node)
+    }
+
+    fn is_there(&self, node: &Path) -> bool {
+        self.system.is_there(node)
+    }
+
+    fn lock(&self, nodes: &[PathBuf]) -> Result<Locks, DeviceError> {
+        self.system.lock(nodes)
+    }
+
+    fn arrays_on(&self, node: &Path) -> Result<Vec<PathBuf>, DeviceError> {
+        self.system.arrays_on(node)
+    }
+
+    fn mapping(&self, _name: &str) -> Result<Option<Mapping>, DeviceError> {
+        // This machine's mappings are none of the image's.
+        Ok(None)
+    }
+
+    fn write_table(&self, node: &Path, write: &TableWrite) -> Result<(), DeviceError> {
+        self.system.write_table(node, write)
+    }
+
+    fn hold(&self, node: &Path, view: &KernelView) -> Result<(), DeviceError> {
+        self.system.hold(node, view)
+    }
+
+    fn settle(&self, nodes: &[PathBuf]) -> Result<(), DeviceError> {
+        self.system.settle(nodes)
+    }
+}
