@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::time::Instant;
 
 use super::{Applied, ApplyError, Failed, Host, Outcome, failed, stacks};
 use crate::gpt::Table;
@@ -32,19 +33,23 @@ pub(super) fn apply(plan: &Plan, host: &Host<'_>) -> Result<Applied, Failed> {
     let (before, rest) = plan.steps.split_at(first);
     let (content, after) = rest.split_at(last - first);
     for planned in before {
-        applied.tally.add(step(host, planned)?);
+        let began = Instant::now();
+        applied.add(planned, step(host, planned)?, began);
     }
-    for outcome in by_device(host, content)? {
-        applied.tally.add(outcome);
+    for part in by_device(host, content)? {
+        applied.tally.changed += part.tally.changed;
+        applied.tally.already_so += part.tally.already_so;
+        applied.steps.extend(part.steps);
     }
     for planned in after {
-        applied.tally.add(step(host, planned)?);
+        let began = Instant::now();
+        applied.add(planned, step(host, planned)?, began);
     }
     Ok(applied)
 }
 
 /// The steps of one node stay in order, whatever names the config gave it; devices do not wait for each other.
-fn by_device(host: &Host<'_>, steps: &[Planned]) -> Result<Vec<Outcome>, Failed> {
+fn by_device(host: &Host<'_>, steps: &[Planned]) -> Result<Vec<Applied>, Failed> {
     let mut devices: BTreeMap<&Path, Vec<&Planned>> = BTreeMap::new();
     for planned in steps {
         let device = match &planned.step {
@@ -54,12 +59,16 @@ fn by_device(host: &Host<'_>, steps: &[Planned]) -> Result<Vec<Outcome>, Failed>
         };
         devices.entry(device).or_default().push(planned);
     }
-    let in_order = |steps: Vec<&Planned>| -> Result<Vec<Outcome>, Failed> {
-        steps.into_iter().map(|planned| step(host, planned)).collect()
+    let in_order = |steps: Vec<&Planned>| -> Result<Applied, Failed> {
+        let mut applied = Applied::default();
+        for planned in steps {
+            let began = Instant::now();
+            applied.add(planned, step(host, planned)?, began);
+        }
+        Ok(applied)
     };
     let results = workers::each(devices.into_values().collect(), in_order);
-    let outcomes: Result<Vec<Vec<Outcome>>, Failed> = results.into_iter().collect();
-    outcomes.map(|outcomes| outcomes.into_iter().flatten().collect())
+    results.into_iter().collect()
 }
 
 fn step(host: &Host<'_>, planned: &Planned) -> Result<Outcome, Failed> {
@@ -187,6 +196,7 @@ mod tests {
             sysroot: None,
             fetcher: None,
             journal: None,
+            receipt: None,
         };
         let outcome = wipe(&host, Path::new("/dev/vdb1"));
         (outcome, processes.calls())

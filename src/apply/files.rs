@@ -4,12 +4,14 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
 
 use sha2::{Digest, Sha256};
 
 use super::content::{Sources, fill, is_key};
 use super::{
-    Applied, ApplyError, Failed, Host, Outcome, Secrets, accounts, failed, preset, relabel, skeleton, volumes,
+    Applied, ApplyError, Failed, Host, Outcome, Secrets, accounts, failed, preset, receipt, relabel,
+    skeleton, volumes,
 };
 use crate::fetch::{Limits, download};
 use crate::host::journal::Line;
@@ -21,28 +23,47 @@ use crate::plan::{Plan, Step};
 
 /// Content that is complete and verified, under a temporary name, with its SHA-256.
 type Ready = BTreeMap<usize, (Staged, String)>;
+/// The digest of each file's content, by the number of its step.
+type Digests = BTreeMap<usize, String>;
 
 /// Runs the plan.
 pub(super) fn apply(plan: &Plan, host: &Host<'_>, secrets: &Secrets) -> Result<Applied, Failed> {
     let mut ready = stage_contents(plan, host, secrets)?;
-    if let Err(error) = record(plan, host, &ready) {
-        discard(host, ready);
-        return Err(Failed {
-            pointer: String::new(),
-            step: "/var/lib/kindling/journal: record what is about to be written".to_owned(),
-            error,
-        });
-    }
+    let digests = match record(plan, host, &ready) {
+        Ok(digests) => digests,
+        Err(error) => {
+            discard(host, ready);
+            return Err(Failed {
+                pointer: String::new(),
+                step: "/var/lib/kindling/journal: record what is about to be written".to_owned(),
+                error,
+            });
+        }
+    };
     let mut run = Run {
         host,
         names: accounts::Names::default(),
         made: HashSet::new(),
     };
     let mut applied = Applied::default();
+    let mut nodes = Vec::new();
     for (index, planned) in plan.steps.iter().enumerate() {
         let staged = ready.remove(&index).map(|(staged, _)| staged);
-        match run.step(&planned.step, staged) {
-            Ok(outcome) => applied.tally.add(outcome),
+        let began = Instant::now();
+        let done = match &planned.step {
+            // What stands behind the result is in the receipt.
+            Step::Result { already: false, .. } => receipt::write(host, &applied.steps, &mut nodes)
+                .and_then(|()| run.step(&planned.step, staged)),
+            step => run.step(step, staged),
+        };
+        match done {
+            Ok(outcome) => match receipt::node(planned, outcome, digests.get(&index)) {
+                Some(node) => {
+                    applied.tally.add(outcome);
+                    nodes.push(node);
+                }
+                None => applied.add(planned, outcome, began),
+            },
             Err(error) => {
                 discard(host, ready);
                 return Err(failed(planned, error));
@@ -153,9 +174,10 @@ fn stage_content(
 }
 
 /// Says on the medium what is about to appear.
-fn record(plan: &Plan, host: &Host<'_>, ready: &Ready) -> Result<(), ApplyError> {
+fn record(plan: &Plan, host: &Host<'_>, ready: &Ready) -> Result<Digests, ApplyError> {
+    let mut digests = Digests::new();
     let Some(journal) = host.journal else {
-        return Ok(());
+        return Ok(digests);
     };
     let mut lines = Vec::new();
     for (index, planned) in plan.steps.iter().enumerate() {
@@ -171,6 +193,7 @@ fn record(plan: &Plan, host: &Host<'_>, ready: &Ready) -> Result<(), ApplyError>
                     Some((_, digest)) => digest.clone(),
                     None => inline_digest(&file.content),
                 };
+                digests.insert(index, digest.clone());
                 let new = matches!(file.before, Before::Absent | Before::HalfWritten);
                 lines.push(Line::File {
                     path: file.path.clone(),
@@ -191,7 +214,8 @@ fn record(plan: &Plan, host: &Host<'_>, ready: &Ready) -> Result<(), ApplyError>
             _ => {}
         }
     }
-    Ok(journal.record(&lines)?)
+    journal.record(&lines)?;
+    Ok(digests)
 }
 
 fn inline_digest(content: &[Content]) -> String {
@@ -245,12 +269,11 @@ impl Run<'_> {
             } => {
                 let made = sysroot.make_dirs(path)?;
                 let access = self.access(ownership)?;
+                if *exists && made.is_empty() {
+                    return self.give_access(path, access);
+                }
                 sysroot.set_access(path, access)?;
-                Ok(if *exists && made.is_empty() {
-                    Outcome::AlreadySo
-                } else {
-                    Outcome::Changed
-                })
+                Ok(Outcome::Changed)
             }
             Step::PrivateDirectory { path } => volumes::private_dir(host, path),
             Step::File(file) => self.file(file, staged),
@@ -324,8 +347,7 @@ impl Run<'_> {
         }
         let keeps_all = file.before == Before::Ours || (file.keeps_content && file.content.is_empty());
         if keeps_all {
-            sysroot.set_access(&file.path, access)?;
-            return Ok(Outcome::AlreadySo);
+            return self.give_access(&file.path, access);
         }
         self.parents(&file.path)?;
         match staged {
@@ -339,6 +361,21 @@ impl Run<'_> {
             }
             None => sysroot.put(&file.path, &joined(&file.content), access)?,
         }
+        Ok(Outcome::Changed)
+    }
+
+    /// Gives what stands there its owner and mode.
+    fn give_access(&self, path: &Path, access: Access) -> Result<Outcome, ApplyError> {
+        let sysroot = self.host.sysroot()?;
+        let is_so = sysroot.look(path)?.is_some_and(|node| {
+            access.uid.is_none_or(|uid| uid == node.uid)
+                && access.gid.is_none_or(|gid| gid == node.gid)
+                && access.mode.is_none_or(|mode| mode == node.mode)
+        });
+        if is_so {
+            return Ok(Outcome::AlreadySo);
+        }
+        sysroot.set_access(path, access)?;
         Ok(Outcome::Changed)
     }
 

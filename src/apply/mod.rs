@@ -10,6 +10,7 @@ mod error;
 mod files;
 mod mounts;
 mod preset;
+mod receipt;
 mod relabel;
 mod secrets;
 mod skeleton;
@@ -17,11 +18,13 @@ mod stacks;
 mod volumes;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Instant;
 
 pub use error::{ApplyError, Failed};
 pub use secrets::Secrets;
+use serde::{Deserialize, Serialize};
 
-use crate::fetch::Fetcher;
+use crate::fetch::{Fetcher, Origin};
 use crate::host::devices::Devices;
 use crate::host::journal::Journal;
 use crate::host::process::Processes;
@@ -29,11 +32,13 @@ use crate::host::sysroot::Sysroot;
 use crate::inventory::stack::StackKind;
 use crate::invocation::{Key, Program};
 use crate::plan::show;
-use crate::plan::step::{PresetLine, Stage, TableWrite};
+use crate::plan::step::{Planned, PresetLine, Stage, TableWrite};
 use crate::plan::{Plan, Step};
+use crate::report::receipt::{Heading, StepRecord};
 
 /// What became of one step.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Outcome {
     /// The machine was changed.
     Changed,
@@ -66,6 +71,22 @@ pub struct Applied {
     pub tally: Tally,
     /// Directories that the mount stage made.
     pub made_directories: Vec<std::path::PathBuf>,
+    /// Documents that a fetch stage read.
+    pub documents: Vec<Origin>,
+    /// Every step that is no node of the target's tree.
+    pub steps: Vec<StepRecord>,
+}
+
+impl Applied {
+    fn add(&mut self, planned: &Planned, outcome: Outcome, began: Instant) {
+        self.tally.add(outcome);
+        self.steps.push(StepRecord {
+            what: show::headline(&planned.step),
+            config: planned.pointer.clone(),
+            outcome,
+            milliseconds: u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX),
+        });
+    }
 }
 
 /// Keys of encrypted volumes, by the volumes' names. They are made or fetched before the first write.
@@ -85,6 +106,8 @@ pub struct Host<'a> {
     pub fetcher: Option<&'a Fetcher>,
     /// What was written so far, kept in the target.
     pub journal: Option<&'a Journal<'a>>,
+    /// What the receipt starts with; absent where none is written.
+    pub receipt: Option<&'a Heading>,
 }
 
 impl Host<'_> {
@@ -195,7 +218,7 @@ fn programs(step: &Step) -> BTreeSet<Program> {
     }
 }
 
-fn failed(planned: &crate::plan::step::Planned, error: ApplyError) -> Failed {
+fn failed(planned: &Planned, error: ApplyError) -> Failed {
     Failed {
         pointer: planned.pointer.clone(),
         step: show::headline(&planned.step),
@@ -206,6 +229,7 @@ fn failed(planned: &crate::plan::step::Planned, error: ApplyError) -> Failed {
 fn one_by_one(plan: &Plan, host: &Host<'_>) -> Result<Applied, Failed> {
     let mut applied = Applied::default();
     for planned in &plan.steps {
+        let began = Instant::now();
         let outcome = match &planned.step {
             Step::KernelArguments { call } => disks::run(host, call),
             Step::Mount {
@@ -222,9 +246,7 @@ fn one_by_one(plan: &Plan, host: &Host<'_>) -> Result<Applied, Failed> {
                 what: "a step of another stage",
             }),
         };
-        applied
-            .tally
-            .add(outcome.map_err(|error| failed(planned, error))?);
+        applied.add(planned, outcome.map_err(|error| failed(planned, error))?, began);
     }
     Ok(applied)
 }

@@ -122,6 +122,7 @@ mod tests {
             sysroot: Some(&sysroot),
             fetcher: None,
             journal: None,
+            receipt: None,
         };
         let labels = MountLabels {
             contexts: "/etc/contexts".into(),

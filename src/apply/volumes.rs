@@ -140,6 +140,7 @@ mod tests {
             sysroot: Some(&sysroot),
             fetcher: None,
             journal: None,
+            receipt: None,
         };
         let mode = |path: &str| sysroot.look(Path::new(path)).unwrap().unwrap().mode;
         private_dir(&host, Path::new("/etc/zkey/repository")).unwrap();

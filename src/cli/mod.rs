@@ -17,6 +17,7 @@ mod ignition_validate;
 mod inspect;
 mod own;
 mod plan;
+mod report;
 mod validate;
 
 use std::ffi::OsString;

@@ -9,7 +9,7 @@ use clap::{Parser, Subcommand};
 use kindling_config_spec::Language;
 use kindling_config_spec::version::NEWEST_STABLE;
 
-use super::{USAGE, apply, complain, convert, plan, run_stage, validate};
+use super::{USAGE, apply, complain, convert, plan, report, run_stage, validate};
 use crate::plan::Stage;
 use crate::stages::Options;
 
@@ -47,6 +47,8 @@ enum Command {
         #[arg(long, conflicts_with = "path")]
         disks: bool,
     },
+    /// Show what the first boot of a machine did, from the receipt it left, or why it failed.
+    Report(report::Arguments),
     /// Run one stage, in the initramfs.
     Stage {
         /// fetch-offline, fetch, kargs, disks, mount, files or umount.
@@ -81,6 +83,7 @@ fn run(command: Command) -> u8 {
         Command::Inspect { path: Some(path), .. } => super::inspect::root(&path),
         Command::Inspect { path: None, .. } => super::inspect::disks(),
         Command::Apply(arguments) => apply::run(&arguments),
+        Command::Report(arguments) => report::run(&arguments),
         Command::Plan(arguments) => plan::run(&arguments),
         Command::Schema { version } => schema(&version),
         Command::Validate(arguments) => validate::run(&arguments),

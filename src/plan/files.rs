@@ -16,6 +16,9 @@ use crate::inventory::target::Target;
 /// Where the result of provisioning is written, for programs that ask whether and when it happened.
 pub const RESULT_FILE: &str = "/etc/.ignition-result.json";
 
+/// What was done, by whom and from where it came.
+pub const RECEIPT: &str = "/var/lib/kindling/receipt.json";
+
 /// What the planner may know besides config and target.
 pub struct Known<'a> {
     /// The target.
@@ -257,6 +260,7 @@ fn relabelled(plan: &Plan, target: &Target) -> BTreeSet<PathBuf> {
             }
             Step::Result { .. } => {
                 paths.insert(PathBuf::from(RESULT_FILE));
+                paths.insert(topmost_new(Path::new(RECEIPT), target));
             }
             Step::Account { .. } | Step::AuthorizedKeys { .. } => {
                 let files = ["passwd", "group", "shadow", "gshadow", "subuid", "subgid"];

@@ -2,6 +2,7 @@
 
 pub mod failure;
 pub mod progress;
+pub mod receipt;
 mod unparsable;
 
 pub use failure::Failure;

@@ -136,6 +136,7 @@ impl<'a> Context<'a> {
             sysroot: None,
             fetcher: Some(&self.fetcher),
             journal: None,
+            receipt: None,
         }
     }
 

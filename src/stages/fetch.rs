@@ -68,7 +68,10 @@ pub(super) fn run(mut context: Context<'_>) -> Result<Ended, StageError> {
         return ask_for_network(&mut context, &what);
     }
     context.save()?;
-    Ok(Ended::Done(Applied::default()))
+    Ok(Ended::Done(Applied {
+        documents: rendered.origins().to_vec(),
+        ..Applied::default()
+    }))
 }
 
 fn outcome(context: &mut Context<'_>) -> Result<Outcome, Failure> {

@@ -1,6 +1,7 @@
 //! The files stage.
 
 use std::collections::BTreeSet;
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use kindling_config_spec::data_url::DataUrlError;
@@ -8,6 +9,7 @@ use kindling_config_spec::types::Config;
 
 use super::{Context, Environment, StageError, announce};
 use crate::apply::{Applied, Host, Secrets, apply_with};
+use crate::fetch::Origin;
 use crate::host::journal::Journal;
 use crate::host::machine::Machine;
 use crate::host::mounts;
@@ -18,6 +20,8 @@ use crate::plan::files::{Known, RESULT_FILE, plan_files};
 use crate::plan::offline::Extent;
 use crate::plan::step::Secret;
 use crate::report::Failure;
+use crate::report::progress::{self, StageRecord};
+use crate::report::receipt::{self, Heading};
 use crate::state::State;
 
 /// Runs the stage.
@@ -28,6 +32,8 @@ pub(super) fn run(mut context: Context<'_>) -> Result<Applied, StageError> {
     let sysroot = context.sysroot()?;
     let mut made = context.state.notated_directories.clone();
     made.sort();
+    let list = fs::read_to_string(context.environment.run_dir.join(progress::LIST)).ok();
+    let stages = progress::read(list.as_deref());
     let job = Job {
         config: &config,
         digest,
@@ -37,6 +43,8 @@ pub(super) fn run(mut context: Context<'_>) -> Result<Applied, StageError> {
         secrets: &secrets,
         environment: context.environment,
         machine: &context.machine,
+        documents: stages.iter().flat_map(|stage| stage.documents.clone()).collect(),
+        stages,
         extent: None,
         is_part: false,
     };
@@ -65,6 +73,9 @@ pub(super) struct Job<'a> {
     pub(super) secrets: &'a Secrets,
     pub(super) environment: &'a Environment,
     pub(super) machine: &'a Machine,
+    pub(super) documents: Vec<Origin>,
+    /// What was done before.
+    pub(super) stages: Vec<StageRecord>,
     pub(super) extent: Option<Extent>,
     pub(super) is_part: bool,
 }
@@ -75,6 +86,15 @@ impl Job<'_> {
     /// # Errors
     /// The record. Nothing was changed if it is of the plan.
     pub(super) fn run(self, sysroot: &Sysroot, host: &Host<'_>) -> Result<Applied, Failure> {
+        let heading = Heading {
+            format: receipt::FORMAT,
+            kindling: env!("CARGO_PKG_VERSION").to_owned(),
+            boot_id: self.machine.boot_id.clone(),
+            date: self.machine.now.clone(),
+            config: self.digest.clone(),
+            documents: self.documents,
+            stages: self.stages,
+        };
         let journal = Journal::new(sysroot, self.digest);
         let mut target = observe::target(self.config, sysroot, host.processes, &journal)
             .map_err(|error| unreadable(&error))?;
@@ -105,6 +125,7 @@ impl Job<'_> {
             sysroot: Some(sysroot),
             // A root that somebody else finishes gets nothing of ours beside what its config asks for.
             journal: (self.extent != Some(Extent::Bare)).then_some(&journal),
+            receipt: Some(&heading),
             ..*host
         };
         let applied = apply_with(&plan, &host, self.secrets)

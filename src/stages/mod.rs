@@ -10,6 +10,7 @@ mod files;
 mod given;
 mod mount;
 pub mod offline;
+pub mod receipt;
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -82,27 +83,33 @@ pub fn run(options: &Options, environment: &Environment) -> Result<(), StageErro
     let began = Instant::now();
     let ended = execute(options, environment).map_err(StageError::fit);
     let milliseconds = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
-    let (tally, outcome) = match &ended {
-        Ok(Ended::Done(applied)) => (applied.tally, "ok"),
-        Ok(Ended::NeedsNetwork) => (Tally::default(), "needs-network"),
-        Err(error) => (Tally::default(), error.code()),
+    let (applied, error) = match ended {
+        Ok(Ended::Done(applied)) => (Some(applied), None),
+        Ok(Ended::NeedsNetwork) => (None, None),
+        Err(error) => (None, Some(error)),
     };
-    let record = StageRecord::new(options.stage, milliseconds, tally, outcome);
+    let outcome = match (&applied, &error) {
+        (_, Some(error)) => error.code(),
+        (Some(_), None) => "ok",
+        (None, None) => "needs-network",
+    };
+    let applied = applied.unwrap_or_default();
+    let Tally { changed, already_so } = applied.tally;
+    let record = StageRecord::new(options.stage, milliseconds, applied, outcome);
     note(
         &environment.run_dir,
         record,
-        ended.as_ref().err().and_then(StageError::failure),
+        error.as_ref().and_then(StageError::failure),
     );
-    let Tally { changed, already_so } = tally;
-    if ended.is_ok() {
+    if error.is_none() {
         tracing::info!("{outcome}: {changed} changed, {already_so} already so, {milliseconds} ms");
     }
-    ended.map(drop)
+    error.map_or(Ok(()), Err)
 }
 
 /// Keeps the record of the stage. A report that cannot be written must not stop a boot.
 fn note(run_dir: &Path, record: StageRecord, failure: Option<&Failure>) {
-    let list = run_dir.join("stages.json");
+    let list = run_dir.join(progress::LIST);
     let kept = machine::private_dir(run_dir).and_then(|()| {
         let before = std::fs::read_to_string(&list).ok();
         machine::replace(&list, progress::with(before.as_deref(), record).as_bytes(), 0o600)?;

@@ -14,7 +14,7 @@ use super::Environment;
 use super::files::{Job, unreadable};
 use super::given::{self, Given};
 use crate::apply::{Applied, Host, Keys, Secrets};
-use crate::fetch::needs_network;
+use crate::fetch::{Origin, needs_network};
 use crate::host::devices;
 use crate::host::machine::{self, Machine};
 use crate::host::process;
@@ -24,6 +24,7 @@ use crate::plan::Stage;
 use crate::plan::offline::{Extent, leave_out, waiting};
 use crate::plan::split::{Split, split};
 use crate::report::Failure;
+use crate::report::progress::StageRecord;
 pub use images::Image;
 
 /// The config that was carried out.
@@ -114,9 +115,17 @@ impl Request<'_> {
             sysroot: None,
             fetcher: Some(&given.fetcher),
             journal: None,
+            receipt: None,
         };
         let digest = sha256_hex_of(&config);
-        let applied = self.files(&config, digest, &sysroot, &[], extent, &host)?;
+        let below = Below {
+            sysroot: &sysroot,
+            made_by_mount: &[],
+            documents: given.rendered.origins().to_vec(),
+            stages: Vec::new(),
+            extent,
+        };
+        let applied = self.files(&config, digest, below, &host)?;
         // What stands behind the last word must not be lost with the power.
         sysroot.sync(Path::new("/")).map_err(|error| unreadable(&error))?;
         Ok(applied)
@@ -126,25 +135,34 @@ impl Request<'_> {
         &self,
         config: &Config,
         digest: String,
-        sysroot: &Sysroot,
-        made_by_mount: &[PathBuf],
-        extent: Extent,
+        below: Below<'_>,
         host: &Host<'_>,
     ) -> Result<Applied, Failure> {
         let job = Job {
             config,
             digest,
-            made_by_mount,
+            made_by_mount: below.made_by_mount,
             user_config_provided: true,
             keys: &BTreeSet::new(),
             secrets: &Secrets::default(),
             environment: self.environment,
             machine: &Machine::read(),
-            extent: Some(extent),
+            documents: below.documents,
+            stages: below.stages,
+            extent: Some(below.extent),
             is_part: self.split.is_some(),
         };
-        job.run(sysroot, host)
+        job.run(below.sysroot, host)
     }
+}
+
+/// A root, and what was done before it gets its files.
+struct Below<'a> {
+    sysroot: &'a Sysroot,
+    made_by_mount: &'a [PathBuf],
+    documents: Vec<Origin>,
+    stages: Vec<StageRecord>,
+    extent: Extent,
 }
 
 /// Writes the two configs, each in the oldest version that has all it needs, and says why anything waits.

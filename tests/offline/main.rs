@@ -13,6 +13,7 @@ mod sandbox;
 mod bare;
 mod escapes;
 mod images;
+mod receipt;
 mod tree;
 
 use std::ffi::OsString;

@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use kindling_config_spec::types::Config;
 use kindling_config_spec::units::SectorSize;
 
-use super::Request;
+use super::{Below, Request};
 use crate::apply::{Applied, Host, Keys, apply};
+use crate::fetch::Origin;
 use crate::host::devices::{DeviceError, Devices, Locks, System};
 use crate::host::loops::Loop;
 use crate::host::machine::Machine;
@@ -28,6 +29,7 @@ use crate::plan::offline::{Extent, FIRST_BOOT_STAMP, root_node};
 use crate::plan::partitions::KernelView;
 use crate::plan::step::TableWrite;
 use crate::report::Failure;
+use crate::report::progress::StageRecord;
 use crate::stages::disks::look::Live;
 use crate::stages::{announce, disks, mount};
 
@@ -62,10 +64,13 @@ impl Request<'_> {
         devices.look(&attached, &processes)?;
         let keys = Keys::new();
         let digest = sha256_hex_of(&config);
-        let mut applied = {
+        let began = Instant::now();
+        let made = {
             let host = host(&processes, &devices, &keys);
             make_disks(&config, &digest, &machine, &host)?
         };
+        let mut tally = made.tally;
+        let disks = recorded(Stage::Disks, made, began);
         devices.look(&attached, &processes)?;
         let config = with_nodes(config, &devices)?;
         let host = Host {
@@ -79,15 +84,22 @@ impl Request<'_> {
             let call = Invocation::new(Program::Mount).arg(node).arg(root.path());
             processes.run(&call).map_err(|error| attach_failure(&error))?;
         }
+        let began = Instant::now();
         let mounted = mount::mount(&config, root.path(), &host)?;
-        let files = self.fill(&config, digest, root.path(), &mounted.made, &host)?;
-        for part in [mounted.applied, files] {
-            applied.tally.changed += part.tally.changed;
-            applied.tally.already_so += part.tally.already_so;
+        let mount_tally = mounted.applied.tally;
+        let stages = vec![disks, recorded(Stage::Mount, mounted.applied, began)];
+        let before = (given.rendered.origins().to_vec(), stages);
+        let files = self.fill(&config, digest, root.path(), &mounted.made, before, &host)?;
+        for part in [mount_tally, files.tally] {
+            tally.changed += part.changed;
+            tally.already_so += part.already_so;
         }
         mount::unmount(&config, root.path(), &host)?;
         root.leave().map_err(|error| attach_failure(&error))?;
-        Ok(applied)
+        Ok(Applied {
+            tally,
+            ..Applied::default()
+        })
     }
 
     fn fill(
@@ -96,10 +108,19 @@ impl Request<'_> {
         digest: String,
         root: &Path,
         made: &[PathBuf],
+        before: (Vec<Origin>, Vec<StageRecord>),
         host: &Host<'_>,
     ) -> Result<Applied, Failure> {
         let sysroot = Sysroot::open(root).map_err(|error| super::unreadable(&error))?;
-        let applied = self.files(config, digest, &sysroot, made, Extent::Image, host)?;
+        let (documents, stages) = before;
+        let below = Below {
+            sysroot: &sysroot,
+            made_by_mount: made,
+            documents,
+            stages,
+            extent: Extent::Image,
+        };
+        let applied = self.files(config, digest, below, host)?;
         let finished = sysroot
             .remove(Path::new(mounts::NOTED))
             .and_then(|()| match self.split {
@@ -112,6 +133,11 @@ impl Request<'_> {
     }
 }
 
+fn recorded(stage: Stage, applied: Applied, began: Instant) -> StageRecord {
+    let milliseconds = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+    StageRecord::new(stage, milliseconds, applied, "ok")
+}
+
 fn host<'a>(processes: &'a process::System, devices: &'a Attached, keys: &'a Keys) -> Host<'a> {
     Host {
         processes,
@@ -120,6 +146,7 @@ fn host<'a>(processes: &'a process::System, devices: &'a Attached, keys: &'a Key
         sysroot: None,
         fetcher: None,
         journal: None,
+        receipt: None,
     }
 }
 

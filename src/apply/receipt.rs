@@ -1,0 +1,109 @@
+//! The receipt in the target (docs/receipt.md).
+
+use std::path::Path;
+
+use kindling_config_spec::units::Mode;
+
+use super::content::is_key;
+use super::{ApplyError, Host, Outcome};
+use crate::host::sysroot::Access;
+use crate::identity::hex;
+use crate::inventory::target::{Kind, Node};
+use crate::plan::Step;
+use crate::plan::files::RECEIPT;
+use crate::plan::show;
+use crate::plan::step::{Content, Planned};
+use crate::report::receipt::{NodeRecord, NodeState, Owned, Receipt, StepRecord};
+
+/// The record of a step that leaves a node of the tree; `None` for any other.
+pub(super) fn node(planned: &Planned, outcome: Outcome, digest: Option<&String>) -> Option<NodeRecord> {
+    let (path, from, sha256) = match &planned.step {
+        Step::File(file) => {
+            let from = file.content.iter().filter_map(|part| match part {
+                Content::Remote(resource) => Some(show::source(resource)),
+                Content::Inline(_) | Content::Secret(_) | Content::Crypttab(_) => None,
+            });
+            // Of a key nobody learns more; what the config leaves to others is theirs to change.
+            let is_ours = !is_key(file) && !file.content.is_empty();
+            let sha256 = is_ours.then(|| digest.cloned().unwrap_or_default());
+            (&file.path, from.collect(), sha256)
+        }
+        Step::Directory { path, .. } | Step::Symlink { path, .. } | Step::HardLink { path, .. } => {
+            (path, Vec::new(), None)
+        }
+        _ => return None,
+    };
+    // Owners and modes are looked at once, at the end: a later step may change them.
+    let owned = Owned {
+        uid: 0,
+        gid: 0,
+        mode: Mode(0),
+    };
+    Some(NodeRecord {
+        path: path.clone(),
+        config: planned.pointer.clone(),
+        outcome,
+        from,
+        node: NodeState::File { sha256, owned },
+    })
+}
+
+/// Writes it, on the medium before anybody sees a result.
+pub(super) fn write(
+    host: &Host<'_>,
+    steps: &[StepRecord],
+    nodes: &mut Vec<NodeRecord>,
+) -> Result<(), ApplyError> {
+    let Some(heading) = host.receipt else {
+        return Ok(());
+    };
+    let sysroot = host.sysroot()?;
+    let mut nodes = std::mem::take(nodes);
+    for node in &mut nodes {
+        let found = sysroot.look(&node.path)?;
+        node.node = state(found, &node.node);
+        // An earlier run wrote it.
+        if let NodeState::File {
+            sha256: Some(sha256), ..
+        } = &mut node.node
+            && sha256.is_empty()
+            && let Some(found) = sysroot.digest(&node.path)?
+        {
+            *sha256 = hex(&found);
+        }
+    }
+    let receipt = Receipt {
+        heading: heading.clone(),
+        steps: steps.to_vec(),
+        nodes,
+    };
+    let text = serde_json::to_vec(&receipt).expect("a receipt is plain data");
+    let path = Path::new(RECEIPT);
+    sysroot.make_dirs(path.parent().unwrap_or(path))?;
+    let access = Access {
+        mode: Some(Mode(0o600)),
+        ..Access::default()
+    };
+    Ok(sysroot.put_durably(path, &text, access)?)
+}
+
+fn state(found: Option<Node>, written: &NodeState) -> NodeState {
+    let Some(node) = found else {
+        return NodeState::Absent;
+    };
+    let owned = Owned {
+        uid: node.uid,
+        gid: node.gid,
+        mode: node.mode,
+    };
+    match (node.kind, written) {
+        (Kind::File, NodeState::File { sha256, .. }) => NodeState::File {
+            sha256: sha256.clone(),
+            owned,
+        },
+        (Kind::File, _) => NodeState::File { sha256: None, owned },
+        (Kind::Directory, _) => NodeState::Directory { owned },
+        (Kind::Symlink { target }, _) => NodeState::Link { target },
+        (Kind::Other, _) => NodeState::Absent,
+    }
+}

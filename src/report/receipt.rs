@@ -1,0 +1,204 @@
+//! The receipt: what a first boot did, kept in the machine. Never a secret, and of a key not even a digest.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use super::progress::StageRecord;
+use crate::apply::Outcome;
+use crate::fetch::Origin;
+use kindling_config_spec::units::Mode;
+
+/// The form of the file. Readers refuse a larger number.
+pub const FORMAT: u32 = 1;
+
+/// What is known before the files stage writes.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Heading {
+    /// [`FORMAT`].
+    pub format: u32,
+    /// The version of kindling.
+    pub kindling: String,
+    /// The boot, as in the result file.
+    pub boot_id: String,
+    /// When, RFC 3339.
+    pub date: String,
+    /// SHA-256 of the merged config, in hex.
+    pub config: String,
+    /// The documents that it consists of.
+    pub documents: Vec<Origin>,
+    /// The stages before this one.
+    pub stages: Vec<StageRecord>,
+}
+
+/// One step that is no node of the tree.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StepRecord {
+    /// The step, as the plan shows it.
+    pub what: String,
+    /// Where in the merged config, RFC 6901.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub config: String,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// How long it took.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub milliseconds: u64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's form")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
+}
+
+/// A file, directory or link that the config asks for, as it stood when the receipt was written.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct NodeRecord {
+    /// Where.
+    pub path: PathBuf,
+    /// Where in the merged config, RFC 6901.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub config: String,
+    /// How its step ended.
+    pub outcome: Outcome,
+    /// Addresses its content came from, without credentials; none for what the config itself holds.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub from: Vec<String>,
+    /// What stands there.
+    #[serde(flatten)]
+    pub node: NodeState,
+}
+
+/// What stands at a path.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", tag = "kind")]
+pub enum NodeState {
+    /// A file.
+    File {
+        /// SHA-256 of its content, in hex; none of a key.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        sha256: Option<String>,
+        /// Its owner, group and mode.
+        #[serde(flatten)]
+        owned: Owned,
+    },
+    /// A directory.
+    Directory {
+        /// Its owner, group and mode.
+        #[serde(flatten)]
+        owned: Owned,
+    },
+    /// A symbolic link.
+    Link {
+        /// As it is written.
+        target: PathBuf,
+    },
+    /// Nothing, or something that is none of these.
+    Absent,
+}
+
+/// Owner, group and mode.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Owned {
+    /// User.
+    pub uid: u32,
+    /// Group.
+    pub gid: u32,
+    /// Permission bits.
+    pub mode: Mode,
+}
+
+/// The whole.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Receipt {
+    /// What was known before.
+    #[serde(flatten)]
+    pub heading: Heading,
+    /// Steps of the files stage that are no nodes.
+    pub steps: Vec<StepRecord>,
+    /// Files, directories and links.
+    pub nodes: Vec<NodeRecord>,
+}
+
+impl fmt::Display for Receipt {
+    /// As a person reads it: what, from where, stage by stage, and a line for each path.
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Heading {
+            kindling,
+            boot_id,
+            date,
+            config,
+            documents,
+            stages,
+            ..
+        } = &self.heading;
+        writeln!(
+            out,
+            "provisioned {date} in boot {boot_id}, by kindling {kindling}"
+        )?;
+        writeln!(out, "config: sha256 {config}")?;
+        for document in documents {
+            let kind = if document.referenced { ", referred to" } else { "" };
+            let digest = document.sha256.as_deref().unwrap_or("no document");
+            writeln!(out, "  {} ({}{kind}): {digest}", document.source, document.kind)?;
+        }
+        for stage in stages {
+            let StageRecord {
+                stage,
+                milliseconds,
+                outcome,
+                ..
+            } = stage;
+            writeln!(out, "stage {stage}: {outcome}, {milliseconds} ms")?;
+        }
+        let all = stages.iter().flat_map(|stage| &stage.steps).chain(&self.steps);
+        for step in all {
+            writeln!(out, "  {}", step.what)?;
+        }
+        writeln!(out, "paths:")?;
+        for node in &self.nodes {
+            write!(out, "  {} {}", mark(node.outcome), node.path.display())?;
+            match &node.node {
+                NodeState::File { sha256, owned } => {
+                    write!(out, " ({owned})")?;
+                    if let Some(sha256) = sha256 {
+                        write!(out, " sha256 {sha256}")?;
+                    }
+                }
+                NodeState::Directory { owned } => write!(out, " (directory, {owned})")?,
+                NodeState::Link { target } => write!(out, " -> {}", target.display())?,
+                NodeState::Absent => {}
+            }
+            for from in &node.from {
+                write!(out, " from {from}")?;
+            }
+            writeln!(out)?;
+        }
+        let changed = self.nodes.iter().filter(|node| node.outcome == Outcome::Changed);
+        write!(
+            out,
+            "{} paths, {} of them written",
+            self.nodes.len(),
+            changed.count()
+        )
+    }
+}
+
+/// As in a plan.
+fn mark(outcome: Outcome) -> char {
+    match outcome {
+        Outcome::Changed => '+',
+        Outcome::AlreadySo => '=',
+    }
+}
+
+impl fmt::Display for Owned {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{} {}:{}", self.mode, self.uid, self.gid)
+    }
+}
