@@ -46,7 +46,9 @@ fn assert_nothing_attached(machine: &Sandbox) {
 fn inside(machine: &Sandbox, image: &Path, offset: u64, command: &str) -> String {
     let at = machine.at("mnt");
     fs::create_dir_all(&at).unwrap();
-    let script = format!("mount -o ro,loop,offset={offset} \"$0\" \"$1\" && (cd \"$1\" && {command}) && umount \"$1\"");
+    let script = format!(
+        "mount -o ro,loop,offset={offset} \"$0\" \"$1\" && (cd \"$1\" && {command}) && umount \"$1\""
+    );
     let ran = Command::new("unshare")
         .args(["--mount", "sh", "-c", &script])
         .arg(image)

@@ -254,7 +254,11 @@ impl Look for Live<'_> {
     }
 
     fn mapping(&self, name: &str, node: &Path) -> Result<Option<(Mapping, bool)>, Failure> {
-        mapping(self.devices, name, node)
+        let found = mapping(self.devices, name, node)?;
+        if found.is_none() {
+            self.free(name);
+        }
+        Ok(found)
     }
 
     fn volume(&self, want: &Luks, node: &Path) -> Result<Facts, Failure> {
@@ -307,6 +311,27 @@ impl Look for Live<'_> {
     }
 }
 
+impl Live<'_> {
+    /// Removes a mapping of that name that has no table. A program that is killed while it makes one leaves it; the kernel
+    /// shows it nowhere, no data is behind it, and it keeps the name taken.
+    fn free(&self, name: &str) {
+        let asked = Invocation::new(Program::Dmsetup)
+            .args(["info", "--columns", "--noheadings", "--options", "tables_loaded"])
+            .arg(name);
+        // Where there is none, dmsetup ends with a status of its own; where it is missing, whoever needs it says so.
+        let empty = self
+            .processes
+            .run(&asked)
+            .is_ok_and(|said| said.stdout.trim_ascii() == b"None");
+        let removed = Invocation::new(Program::Dmsetup)
+            .args(["remove", "--retry"])
+            .arg(name);
+        if empty && let Err(error) = self.processes.run(&removed) {
+            tracing::warn!("the empty mapping {name} cannot be removed: {error}");
+        }
+    }
+}
+
 /// The mapping of that name, and whether it stands on `node`, which may be a link.
 pub(in crate::stages) fn mapping(
     devices: &dyn Devices,
@@ -335,4 +360,29 @@ pub(in crate::stages) fn array_on(
         let next = format!("check the array {}", node.display());
         Failure::of(Stage::Disks, "device-unreadable", &error, next)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::host::fake::{Disks, Scripted};
+
+    #[test]
+    fn only_a_mapping_without_a_table_is_in_nobodys_way() {
+        let asked = "dmsetup info --columns --noheadings --options tables_loaded data";
+        for (answer, removed) in [((0, "None\n"), true), ((0, "Live\n"), false), ((1, ""), false)] {
+            let programs = Scripted::answering(&[answer, (0, "")]);
+            let live = Live {
+                processes: &programs,
+                devices: &Disks::default(),
+                keys: &Keys::new(),
+                left: &Keys::new(),
+            };
+            assert!(live.mapping("data", Path::new("/dev/vdb")).unwrap().is_none());
+            let calls: Vec<String> = programs.calls();
+            let expected = ["dmsetup remove --retry data"].iter().filter(|_| removed);
+            let expected: Vec<&str> = [asked].into_iter().chain(expected.copied()).collect();
+            assert_eq!(calls, expected, "{answer:?}");
+        }
+    }
 }

@@ -123,6 +123,14 @@ fails stage disks
 says "[volume-name-taken]"
 dmsetup remove drawn
 
+echo "# a mapping of that name without a table, as a kill in the middle of luksOpen leaves it"
+dmsetup create drawn --notable
+afresh
+stage disks
+[ -e /dev/mapper/drawn ]
+cryptsetup luksClose drawn
+cryptsetup luksClose given
+
 echo "# erased with leave, though something stands on it"
 cryptsetup luksFormat --batch-mode --type luks1 --pbkdf-force-iterations 1000 --key-file "$WORK/drawn.key" "$three"
 cryptsetup luksOpen --key-file "$WORK/drawn.key" "$three" other
