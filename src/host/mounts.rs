@@ -130,7 +130,8 @@ impl Place {
     /// # Errors
     /// The kernel's answer.
     pub fn new() -> io::Result<Self> {
-        Ok(Self(nix::unistd::mkdtemp("/tmp/kindling-root-XXXXXX")?))
+        let template = format!("/tmp/kindling-root-{}", "X".repeat(6));
+        Ok(Self(nix::unistd::mkdtemp(template.as_str())?))
     }
 
     /// Where it is.

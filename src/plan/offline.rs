@@ -213,3 +213,126 @@ pub fn root_node(disks: &Recorded) -> Result<PathBuf, Conflict> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeMap;
+
+    use kindling_config_spec::units::{Bytes, SectorSize};
+
+    use crate::gpt::{CopyState, Entry, Health, Label, MbrState, Table};
+    use crate::inventory::disks::{Disk, Signature};
+    use crate::inventory::recorded::RecordedDisk;
+    use crate::plan::partitions::InUse;
+
+    #[test]
+    fn the_page_says_what_waits_as_the_code_does() {
+        let extents = [Extent::Bare, Extent::Tree, Extent::Image];
+        let rows: Vec<Vec<&str>> = Section::ALL
+            .iter()
+            .map(|section| {
+                let word = |extent| {
+                    if section.is_carried_out(extent) {
+                        "done"
+                    } else {
+                        "waits"
+                    }
+                };
+                std::iter::once(section.name()).chain(extents.map(word)).collect()
+            })
+            .collect();
+        assert_eq!(crate::plan::page::table("## Away from the machine"), rows);
+    }
+
+    fn holding(kind: &str, label: Option<&str>) -> Content {
+        Content::Known(Signature {
+            kind: kind.into(),
+            label: label.map(str::to_owned),
+            ..Signature::default()
+        })
+    }
+
+    /// A disk with partitions of these types and contents.
+    fn disk(partitions: &[(&str, Content)]) -> Recorded {
+        let (size, sector) = (Bytes(1 << 30), SectorSize::S512);
+        let mut table = Table::new(Guid::from_random([9; 16]), size, sector).unwrap();
+        let mut contents = BTreeMap::new();
+        for (number, (kind, content)) in (1_u32..).zip(partitions) {
+            let first = 2048 * u64::from(number);
+            let entry = Entry {
+                type_guid: kind.parse().unwrap(),
+                guid: Guid::from_random([1; 16]),
+                first: kindling_config_spec::units::Lba(first),
+                last: kindling_config_spec::units::Lba(first + 2047),
+                attributes: 0,
+                label: Label::default(),
+                extra: Vec::new(),
+            };
+            table.entries.insert(number, entry);
+            contents.insert(number, content.clone());
+        }
+        let health = Health {
+            primary: CopyState::Good,
+            backup: CopyState::Good,
+            mbr: MbrState::Protective,
+        };
+        let disk = Disk {
+            node: "/dev/loop0".into(),
+            aliases: Default::default(),
+            mapped: None,
+            sector,
+            size,
+            found: Found::Gpt { table, health },
+            in_use: InUse::default(),
+            content: Content::Blank,
+            assumed: false,
+        };
+        Recorded {
+            disks: vec![RecordedDisk { disk, contents }],
+            ..Recorded::default()
+        }
+    }
+
+    #[test]
+    fn the_root_is_found_by_type_then_by_label_then_where_there_is_one() {
+        let plain = "0FC63DAF-8483-4772-8E79-3D69D8477DE4";
+        let [typed, ..] = ROOT_TYPES;
+        let esp = ("C12A7328-F81F-11D2-BA4B-00A0C93EC93B", holding("vfat", None));
+        for (partitions, expected) in [
+            (
+                vec![esp.clone(), (plain, holding("ext4", None))],
+                Ok("/dev/loop0p2"),
+            ),
+            (
+                vec![
+                    (plain, holding("xfs", None)),
+                    (plain, holding("ext4", Some("root"))),
+                ],
+                Ok("/dev/loop0p2"),
+            ),
+            (
+                vec![
+                    (typed, holding("xfs", None)),
+                    (plain, holding("ext4", Some("root"))),
+                ],
+                Ok("/dev/loop0p1"),
+            ),
+            (
+                vec![(plain, holding("xfs", None)), (plain, holding("ext4", None))],
+                Err("2 of"),
+            ),
+            (
+                vec![(typed, holding("xfs", None)), (typed, holding("ext4", None))],
+                Err("2 of"),
+            ),
+            (vec![esp], Err("0 of")),
+        ] {
+            match (root_node(&disk(&partitions)), expected) {
+                (Ok(node), Ok(expected)) => assert_eq!(node, PathBuf::from(expected)),
+                (Err(conflict), Err(start)) => assert!(conflict.message.starts_with(start), "{conflict:?}"),
+                (found, expected) => panic!("{found:?}, not {expected:?}"),
+            }
+        }
+    }
+}
