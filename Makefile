@@ -17,9 +17,9 @@ AS_ROOT := $(if $(SUDO),sudo env "PATH=$$PATH" "HOME=$$HOME")
 all: build
 
 # A static binary: the initramfs need not bring a C library for it. What else is asked of the linker makes it smaller
-# (docs/decisions/0008-no-unwind-tables.md).
+# (docs/decisions/0008-no-unwind-tables.md, 0013-size.md); `muldefs` lets src/host/unwind.rs stand in for the C library.
 LINK := -C link-arg=-Wl,-z,pack-relative-relocs -C link-arg=-Wl,--no-eh-frame-hdr \
-  -C link-arg=-Wl,-T,link/no-unwind-tables.ld
+  -C link-arg=-Wl,-T,link/no-unwind-tables.ld -C link-arg=-Wl,-z,muldefs
 
 build: cc
 	RUSTFLAGS="-C target-feature=+crt-static $(LINK)" cargo build --release --locked --target $(TARGET) --bin kindling

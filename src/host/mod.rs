@@ -15,4 +15,5 @@ pub mod probe;
 pub mod process;
 pub mod sysroot;
 pub mod uevent;
+mod unwind;
 pub mod usage;
