@@ -20,6 +20,10 @@ all: build
 # (docs/decisions/0008-no-unwind-tables.md, 0013-size.md); `muldefs` lets src/host/unwind.rs stand in for the C library.
 LINK := -C link-arg=-Wl,-z,pack-relative-relocs -C link-arg=-Wl,--no-eh-frame-hdr \
   -C link-arg=-Wl,-T,link/no-unwind-tables.ld -C link-arg=-Wl,-z,muldefs
+# Functions with the same code become one, where Rust brings its own linker: the other one cannot.
+ifneq ($(wildcard $(shell rustc --print sysroot)/lib/rustlib/$(TARGET)/bin/rust-lld),)
+LINK += -C link-arg=-Wl,--icf=all
+endif
 
 build: cc
 	RUSTFLAGS="-C target-feature=+crt-static $(LINK)" cargo build --release --locked --target $(TARGET) --bin kindling
