@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use kindling_config_spec::data_url::DataUrlError;
+use kindling_config_spec::order;
 
 use super::{Context, StageError, announce};
 use crate::apply::{Applied, Host, Secrets, apply_with};
@@ -33,7 +34,7 @@ pub(super) fn run(mut context: Context<'_>) -> Result<Applied, StageError> {
         tracing::warn!("this target was provisioned before: {RESULT_FILE} is there");
     }
     let mut made = context.state.notated_directories.clone();
-    made.sort();
+    order::sort(&mut made);
     let known = Known {
         target: &target,
         root: &context.options.root,
