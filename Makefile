@@ -25,8 +25,13 @@ ifneq ($(wildcard $(shell rustc --print sysroot)/lib/rustlib/$(TARGET)/bin/rust-
 LINK += -C link-arg=-Wl,--icf=all
 endif
 
+# Messages of a panic name a crate's file without the directory of this machine's crates.
+SHORT := for dir in "$${CARGO_HOME:-$$HOME/.cargo}"/registry/src/*/; do printf ' --remap-path-prefix=%s=' "$$dir"; done
+
 build: cc
-	RUSTFLAGS="-C target-feature=+crt-static $(LINK)" cargo build --release --locked --target $(TARGET) --bin kindling
+	cargo fetch --locked --target $(TARGET)
+	RUSTFLAGS="-C target-feature=+crt-static $(LINK)$$($(SHORT))" \
+	  cargo build --release --locked --target $(TARGET) --bin kindling
 
 # Boot a blank machine and watch it become a node. CONFIG=file boots with another config.
 demo: build

@@ -214,6 +214,12 @@ fn unsafe_stands_in_one_module() {
         &["unsafe {", "unsafe fn", "unsafe impl"],
         "unsafe code",
     );
+    assert_absent(
+        &all,
+        &["src/host/unwind.rs"],
+        &["unsafe("],
+        "symbols under names of our choice",
+    );
 }
 
 #[test]
