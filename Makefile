@@ -17,12 +17,21 @@ AS_ROOT := $(if $(SUDO),sudo env "PATH=$$PATH" "HOME=$$HOME")
 all: build
 
 # A static binary: the initramfs need not bring a C library for it. What else is asked of the linker makes it smaller
-# (docs/decisions/0008-no-unwind-tables.md).
+# (docs/decisions/0008-no-unwind-tables.md, 0013-size.md); `muldefs` lets src/host/unwind.rs stand in for the C library.
 LINK := -C link-arg=-Wl,-z,pack-relative-relocs -C link-arg=-Wl,--no-eh-frame-hdr \
-  -C link-arg=-Wl,-T,link/no-unwind-tables.ld
+  -C link-arg=-Wl,-T,link/no-unwind-tables.ld -C link-arg=-Wl,-z,muldefs
+# Functions with the same code become one, where Rust brings its own linker: the other one cannot.
+ifneq ($(wildcard $(shell rustc --print sysroot)/lib/rustlib/$(TARGET)/bin/rust-lld),)
+LINK += -C link-arg=-Wl,--icf=all
+endif
+
+# Messages of a panic name a crate's file without the directory of this machine's crates.
+SHORT := for dir in "$${CARGO_HOME:-$$HOME/.cargo}"/registry/src/*/; do printf ' --remap-path-prefix=%s=' "$$dir"; done
 
 build: cc
-	RUSTFLAGS="-C target-feature=+crt-static $(LINK)" cargo build --release --locked --target $(TARGET) --bin kindling
+	cargo fetch --locked --target $(TARGET)
+	RUSTFLAGS="-C target-feature=+crt-static $(LINK)$$($(SHORT))" \
+	  cargo build --release --locked --target $(TARGET) --bin kindling
 
 # Boot a blank machine and watch it become a node. CONFIG=file boots with another config.
 demo: build

@@ -3,6 +3,8 @@
 //! A run that was cut short and starts again derives the same values, so it knows its own half-made
 //! work by looking at the disk. Another machine, another config or a table made anew gives other ones.
 
+use std::io;
+
 use hmac::{Hmac, Mac};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -17,8 +19,13 @@ pub fn sha256_hex(bytes: &[u8]) -> String {
 #[must_use]
 pub fn sha256_hex_of(value: &impl Serialize) -> String {
     let mut sum = Sha256::new();
-    serde_json::to_writer(&mut sum, value).expect("plain data serialises, and hashing cannot fail");
+    write_json(&mut sum, value).expect("plain data serialises, and hashing cannot fail");
     hex(&sum.finalize())
+}
+
+/// Writes a value's JSON. One kind of writer for all, since a config's own code is compiled for each.
+pub(crate) fn write_json(to: &mut dyn io::Write, value: &impl Serialize) -> serde_json::Result<()> {
+    serde_json::to_writer(to, value)
 }
 
 /// Lower-case hex.

@@ -19,6 +19,7 @@ pub mod lint;
 #[cfg(test)]
 mod manual;
 mod merge;
+pub mod order;
 pub mod provenance;
 pub mod reference_report;
 pub mod rules;

@@ -7,7 +7,7 @@ use kindling_config_spec::units::Mode;
 use super::content::is_key;
 use super::{ApplyError, Host, Outcome};
 use crate::host::sysroot::Access;
-use crate::identity::hex;
+use crate::identity::{hex, write_json};
 use crate::inventory::target::{Kind, Node};
 use crate::plan::Step;
 use crate::plan::files::RECEIPT;
@@ -77,7 +77,8 @@ pub(super) fn write(
         steps: steps.to_vec(),
         nodes,
     };
-    let text = serde_json::to_vec(&receipt).expect("a receipt is plain data");
+    let mut text = Vec::new();
+    write_json(&mut text, &receipt).expect("a receipt is plain data");
     let path = Path::new(RECEIPT);
     sysroot.make_dirs(path.parent().unwrap_or(path))?;
     let access = Access {

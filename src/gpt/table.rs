@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use kindling_config_spec::order;
 use kindling_config_spec::units::{Bytes, Lba, SectorSize, Sectors};
 use serde::{Deserialize, Serialize};
 
@@ -191,7 +192,7 @@ impl Table {
             }
             by_place.push((number, entry));
         }
-        by_place.sort_by_key(|(_, entry)| entry.first);
+        order::by_key(&mut by_place, |(_, entry)| entry.first);
         for pair in by_place.windows(2) {
             if let [(before, one), (after, other)] = pair
                 && one.overlaps(other)

@@ -1,5 +1,6 @@
 //! Facts about the running machine, and the private files of a boot below `/run`.
 
+use kindling_config_spec::order;
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
@@ -73,7 +74,7 @@ fn queues_below(dir: &Path) -> Vec<String> {
         .map(|entry| entry.file_name().to_string_lossy().into_owned())
         .filter(|name| is_queue(name))
         .collect();
-    queues.sort();
+    order::sort(&mut queues);
     queues
 }
 

@@ -16,5 +16,6 @@ pub mod probe;
 pub mod process;
 pub mod sysroot;
 pub mod uevent;
+mod unwind;
 pub mod usage;
 pub mod workers;

@@ -8,6 +8,7 @@ use std::io::{self, Read, Seek, SeekFrom};
 use std::path::Path;
 
 use kindling_config_spec::facts::Kind;
+use kindling_config_spec::order;
 use tar::EntryType;
 
 use super::listing::{Entry, Listing, is_unknown};
@@ -212,7 +213,7 @@ pub(super) fn texts(path: &Path, wanted: &[String], listing: &Listing) -> Result
         })
         .collect();
     // Two names of one file have one content, and the archive is read forward only.
-    places.sort_unstable();
+    order::sort(&mut places);
     let mut archive = open(path)?;
     let meter = archive.meter();
     let mut texts = Texts::new();

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use kindling_config_spec::facts::{Account, Facts, Kind, OsRelease};
+use kindling_config_spec::order;
 
 /// Databases of users, the one that counts first. Systems that keep `/usr` apart have the distribution's own accounts
 /// in `/usr/lib` (nss-altfiles).
@@ -34,7 +35,7 @@ pub(super) fn wanted(facts: &Facts) -> Vec<String> {
         .filter(|node| matches!(node.kind, Kind::File | Kind::Program))
         .map(|node| node.path)
         .collect();
-    wanted.sort_unstable();
+    order::sort(&mut wanted);
     wanted.dedup();
     wanted
 }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use super::{Plan, Step};
 use crate::gpt::Table;
+use kindling_config_spec::order;
 
 /// Every fault of the plan, in words; empty for a sound one.
 #[must_use]
@@ -71,7 +72,7 @@ fn overlaps(table: &Table) -> Vec<String> {
         .iter()
         .map(|(number, entry)| (entry.first, entry.last, number))
         .collect();
-    spans.sort_unstable();
+    order::sort(&mut spans);
     let pairs = spans.iter().zip(spans.iter().skip(1));
     let overlapping = pairs.filter(|((_, last, _), (first, _, _))| last >= first);
     let outside = spans

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{self, Write};
 
+use kindling_config_spec::order;
 use kindling_config_spec::units::{Bytes, SectorSize};
 use serde::Serialize;
 
@@ -126,7 +127,7 @@ pub fn map(
             }
         }
     }
-    partitions.sort_by_key(|part| (part.fate != Fate::Destroyed, part.start));
+    order::by_key(&mut partitions, |part| (part.fate != Fate::Destroyed, part.start));
     DiskMap {
         device: device.to_owned(),
         size,

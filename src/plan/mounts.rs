@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use kindling_config_spec::order;
 use kindling_config_spec::types::{Config, Filesystem};
 
 use super::step::MountLabels;
@@ -42,7 +43,7 @@ pub fn candidates(config: &Config) -> Vec<(usize, &Filesystem, &Path)> {
             Some((index, filesystem, Path::new(path)))
         })
         .collect();
-    wanted.sort_by_key(|(_, _, path)| path.components().count());
+    order::by_key(&mut wanted, |(_, _, path)| path.components().count());
     wanted
 }
 

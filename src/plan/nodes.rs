@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use kindling_config_spec::data_url;
+use kindling_config_spec::order;
 use kindling_config_spec::types::{Config, Directory, File, Link, Owner, Resource};
 use kindling_config_spec::units::Mode;
 
@@ -81,7 +82,7 @@ pub fn plan_nodes(plan: &mut Plan, conflicts: &mut Vec<Conflict>, config: &Confi
         })
         .collect();
     collisions(&sorted, conflicts);
-    sorted.sort_by(|(a, _, first), (b, _, second)| {
+    order::by(&mut sorted, |(a, _, first), (b, _, second)| {
         let links = first.is_hard_link().cmp(&second.is_hard_link());
         // Entries of one directory stand together: it is opened once. Hard links keep the config's order.
         let grouped = || {

@@ -17,7 +17,7 @@ use crate::host::http::HttpClient;
 use crate::host::machine::{self, Machine};
 use crate::host::process;
 use crate::host::sysroot::Sysroot;
-use crate::identity::{Seed, sha256_hex_of};
+use crate::identity::{Seed, sha256_hex_of, write_json};
 use crate::plan::Stage;
 use crate::report::{Failure, Unparsable};
 use crate::state::State;
@@ -147,12 +147,13 @@ impl<'a> Context<'a> {
     pub fn save(&mut self) -> Result<(), Failure> {
         self.state.record([&self.base.origin]);
         let path = &self.options.state_file;
-        let mut text = serde_json::to_vec(&self.state).unwrap_or_default();
+        let mut text = Vec::new();
+        let said = write_json(&mut text, &self.state);
         text.push(b'\n');
-        let written = path
-            .parent()
-            .filter(|dir| !dir.as_os_str().is_empty())
-            .map_or(Ok(()), machine::private_dir)
+        let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty());
+        let written = said
+            .map_err(io::Error::from)
+            .and_then(|()| dir.map_or(Ok(()), machine::private_dir))
             .and_then(|()| machine::replace(path, &text, 0o600));
         written.map_err(|error| {
             let next = "check that /run is writable and has space left".to_owned();

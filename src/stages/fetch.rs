@@ -11,6 +11,7 @@ use super::{Context, Ended, StageError};
 use crate::apply::Applied;
 use crate::fetch::{Acquired, Fetched, HostAccess, Places, acquire, needs_network};
 use crate::host::{log, machine};
+use crate::identity::write_json;
 use crate::plan::Stage;
 use crate::render::{First, RenderError, Rendered, render};
 use crate::report::Failure;
@@ -140,7 +141,8 @@ pub(super) fn rejection(stage: Stage, name: &str, text: &str, rejected: &Rejecte
 
 fn cache(context: &Context<'_>, rendered: &Rendered) -> Result<(), Failure> {
     let path = &context.options.config_cache;
-    let text = serde_json::to_vec(rendered.config()).unwrap_or_default();
+    let mut text = Vec::new();
+    write_json(&mut text, rendered.config()).map_err(|error| unwritable(context, path, &error.into()))?;
     let mode = fs::metadata(path).map_or(CACHE_MODE, |present| present.permissions().mode() & 0o777);
     machine::replace(path, &text, mode).map_err(|error| unwritable(context, path, &error))
 }

@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use kindling_config_spec::data_url::DataUrlError;
+use kindling_config_spec::order;
 use kindling_config_spec::types::Config;
 
 use super::{Context, Environment, StageError, announce};
@@ -31,7 +32,7 @@ pub(super) fn run(mut context: Context<'_>) -> Result<Applied, StageError> {
     let keys = secrets.names();
     let sysroot = context.sysroot()?;
     let mut made = context.state.notated_directories.clone();
-    made.sort();
+    order::sort(&mut made);
     let list = fs::read_to_string(context.environment.run_dir.join(progress::LIST)).ok();
     let stages = progress::read(list.as_deref());
     let job = Job {

@@ -13,6 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use kindling_config_spec::diagnostic::{Diagnostic, Pointer, RuleId, Severity};
 use kindling_config_spec::lint::catalog::REFERENCE_UNRESOLVED;
 use kindling_config_spec::lint::{self, LintRule, Setting};
+use kindling_config_spec::order;
 use kindling_config_spec::rules::catalog::KEY_UNKNOWN;
 use kindling_config_spec::types::Config;
 use kindling_config_spec::{Rejected, check, check_merged, document, examine};
@@ -78,9 +79,9 @@ impl<'a> Judged<'a> {
                 }
             }
             // Findings of one place stay in the order they were made.
-            document
-                .findings
-                .sort_by_key(|finding| finding.span.as_ref().map(|span| span.start));
+            order::by_key(&mut document.findings, |finding| {
+                finding.span.as_ref().map(|span| span.start)
+            });
             document.findings.truncate(room);
             room -= document.findings.len();
         }

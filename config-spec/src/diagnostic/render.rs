@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::ops::Range;
 
 use super::{Diagnostic, redact};
+use crate::order;
 use crate::rules::catalog as rule;
 
 /// How much of a source line is shown.
@@ -146,7 +147,7 @@ impl<'a> Source<'a> {
         let lines = Lines::new(text);
         let spans = findings.iter().filter_map(|finding| finding.span.as_ref());
         let mut windows: Vec<usize> = spans.map(|span| window_start(&lines, span.start)).collect();
-        windows.sort_unstable();
+        order::sort(&mut windows);
         Self {
             secrets: redact::secrets(text, &windows, MAX_COLUMNS),
             lines,

@@ -14,6 +14,7 @@ use super::folds_to;
 use super::scan::{Cursor, SyntaxError, decode, lone_surrogates};
 use crate::diagnostic::{Diagnostic, Pointer, Severity};
 use crate::fields::{Field, KINDLING, Limit, ROOT, Shape, Table};
+use crate::order;
 use crate::rules::Findings;
 use crate::rules::catalog as rule;
 use crate::suggest::{self, quoted};
@@ -106,8 +107,9 @@ fn walk(text: &str, version: Version, shape: &Shape) -> Result<Conformity, Synta
     };
     walk.value(shape, &Limit::Nothing)?;
     // A name that is ignored after all comes before the same one set right.
-    walk.edits
-        .sort_by_key(|edit| (edit.range.start, matches!(edit.with, Replacement::Name(_))));
+    order::by_key(&mut walk.edits, |edit| {
+        (edit.range.start, matches!(edit.with, Replacement::Name(_)))
+    });
     Ok(Conformity {
         findings: walk.findings.into_inner(),
         entries: walk.entries,

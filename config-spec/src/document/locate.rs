@@ -6,6 +6,7 @@ use std::ops::Range;
 use super::folds_to;
 use super::scan::{Cursor, SyntaxError, decode};
 use crate::diagnostic::Pointer;
+use crate::order;
 
 /// Where a pointer's member or element stands in the text, in bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -163,7 +164,7 @@ impl Walk<'_> {
             value: start..self.cursor.at(),
         };
         if self.absent == Absent::Ancestor {
-            visited.sort_unstable();
+            order::sort(&mut visited);
             let missing = node
                 .below
                 .iter()

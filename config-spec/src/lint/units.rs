@@ -8,6 +8,7 @@ mod programs;
 
 use super::{Check, Setting, catalog as lint};
 use crate::diagnostic::Pointer;
+use crate::order;
 use crate::types::{Config, Unit};
 
 pub(super) const CHECKS: &[Check] = &[
@@ -27,7 +28,7 @@ fn texts<'a>(at: &Pointer, unit: &'a Unit) -> impl Iterator<Item = (Pointer, &'a
     let own = (at.clone().key("contents"), &unit.contents);
     let at = at.clone().key("dropins");
     let mut dropins: Vec<_> = unit.dropins.iter().enumerate().collect();
-    dropins.sort_by_key(|(_, dropin)| &dropin.name);
+    order::by(&mut dropins, |(_, one), (_, other)| one.name.cmp(&other.name));
     let dropins = dropins
         .into_iter()
         .map(move |(index, dropin)| (at.clone().index(index).key("contents"), &dropin.contents));

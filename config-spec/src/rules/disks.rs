@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{Check, Findings, catalog as rule, paths};
 use crate::diagnostic::Pointer;
+use crate::order;
 use crate::suggest::quoted;
 use crate::types::{Config, Disk, Partition};
 use crate::version::Version;
@@ -150,7 +151,7 @@ fn ranges_do_not_overlap(config: &Config, _: Version, findings: &mut Findings) {
 /// The first of `ranges`, in their order, that overlaps any other; in less than quadratic time.
 fn first_overlapping(ranges: &[(usize, (i128, i128))]) -> Option<(usize, (i128, i128))> {
     let mut sorted = ranges.to_vec();
-    sorted.sort_by_key(|&(_, range)| range);
+    order::by_key(&mut sorted, |&(_, range)| range);
     let mut overlapping = None;
     let mut reach: Option<i128> = None;
     for (position, &(index, (start, end))) in sorted.iter().enumerate() {

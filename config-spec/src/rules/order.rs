@@ -1,12 +1,15 @@
 //! The reference lists findings in the order in which it walks a config; so do we.
 
 use crate::diagnostic::{Diagnostic, Pointer};
+use crate::order;
 
 /// Sorts by place: objects before their members, members by name, elements by index. Findings at one place keep
 /// their order.
-pub(crate) fn sorted(mut findings: Vec<Diagnostic>) -> Vec<Diagnostic> {
-    findings.sort_by_cached_key(|finding| place(&finding.at));
-    findings
+pub(crate) fn sorted(findings: Vec<Diagnostic>) -> Vec<Diagnostic> {
+    let placed = findings.into_iter().map(|finding| (place(&finding.at), finding));
+    let mut placed: Vec<_> = placed.collect();
+    order::by(&mut placed, |(one, _), (other, _)| one.cmp(other));
+    placed.into_iter().map(|(_, finding)| finding).collect()
 }
 
 /// One step of a place, comparable: rank, index, name.

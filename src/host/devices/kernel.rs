@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use kindling_config_spec::order;
 use kindling_config_spec::units::Bytes;
 
 use super::mapper::Mapper;
@@ -175,7 +176,7 @@ pub fn whole_disks() -> Result<Vec<PathBuf>, DeviceError> {
             disks.push(Path::new("/dev").join(name));
         }
     }
-    disks.sort();
+    order::sort(&mut disks);
     Ok(disks)
 }
 
@@ -192,7 +193,7 @@ pub fn arrays() -> Result<Vec<PathBuf>, DeviceError> {
             arrays.push(Path::new("/dev").join(child.file_name()));
         }
     }
-    arrays.sort();
+    order::sort(&mut arrays);
     Ok(arrays)
 }
 

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use kindling_config_spec::order;
 use kindling_config_spec::units::Bytes;
 
 use super::DeviceError;
@@ -295,7 +296,7 @@ impl<'a> Mapper<'a> {
             .filter(|(one, _)| *one == number)
             .map(|(_, there)| there)
             .collect();
-        found.sort_by_key(|there| there.uuid != uuid);
+        order::by_key(&mut found, |there| there.uuid != uuid);
         Ok(found)
     }
 
@@ -320,7 +321,7 @@ impl<'a> Mapper<'a> {
                 });
             }
         }
-        found.sort_by(|a, b| a.node.cmp(&b.node));
+        order::by(&mut found, |a, b| a.node.cmp(&b.node));
         Ok(found)
     }
 

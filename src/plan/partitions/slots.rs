@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use kindling_config_spec::order;
 use kindling_config_spec::units::{Lba, SectorSize, Sectors};
 
 use crate::gpt::{Entry, Guid, Table};
@@ -73,7 +74,7 @@ fn decide_aligned(
     if !conflicts.is_empty() {
         return Err(conflicts);
     }
-    outcomes.sort_by_key(|outcome| outcome.index);
+    order::by_key(&mut outcomes, |outcome| outcome.index);
     Ok(outcomes)
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use kindling_config_spec::order;
 use kindling_config_spec::types::Partition;
 use kindling_config_spec::units::{Mib, SectorSize, Sectors};
 
@@ -56,7 +57,7 @@ pub(super) fn parse_all(request: &Request<'_>) -> (Vec<Want>, Vec<Conflict>) {
         }
         wants.push(want);
     }
-    wants.sort_by_key(|want| want.number == 0);
+    order::by_key(&mut wants, |want| want.number == 0);
     (wants, conflicts)
 }
 
