@@ -134,6 +134,8 @@ impl Job<'_> {
         if self.is_part {
             journal.end().map_err(|error| unreadable(&error))?;
         }
+        // The name of the result, and the labels behind it: a stage that reports success is not undone by a power cut.
+        sysroot.sync(Path::new("/")).map_err(|error| unreadable(&error))?;
         Ok(applied)
     }
 }

@@ -125,10 +125,7 @@ impl Request<'_> {
             stages: Vec::new(),
             extent,
         };
-        let applied = self.files(&config, digest, below, &host)?;
-        // What stands behind the last word must not be lost with the power.
-        sysroot.sync(Path::new("/")).map_err(|error| unreadable(&error))?;
-        Ok(applied)
+        self.files(&config, digest, below, &host)
     }
 
     fn files(

@@ -1,0 +1,97 @@
+//! An image that was provisioned at the desk: the same tree as a first boot leaves, and nothing left to do for one.
+#![allow(
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "a test that tells how far it is, and its preparation"
+)]
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use kindling_vm::scenario::{self, End, Node};
+use kindling_vm::{image, workspace};
+
+const CONFIG: &str = "fixtures/configs/valid/webserver.ign";
+
+fn node(name: &str) -> Node {
+    let built = scenario::set_up(&workspace::engine(), &mut |text| println!("{text}")).unwrap();
+    let pipe = Path::new(env!("CARGO_BIN_EXE_kindling-vm"));
+    let config = workspace::root().join(CONFIG);
+    Node::new(name, &built, &config, pipe, scenario::worker_offer()).unwrap()
+}
+
+/// The tree of a root disk as an archive: content, owners, modes, extended attributes. Left out are the moments of writing,
+/// the result and what is kept of the run, which tell of them too, and the account files as they were before the last change.
+fn tree(disk: &Path) -> PathBuf {
+    let archive = disk.with_extension("tar");
+    let script = "mount -o loop \"$0\" /mnt && tar --create --file \"$1\" --directory /mnt --sort=name --format=pax \
+                  --pax-option=delete=atime,delete=ctime --mtime=@0 --numeric-owner --xattrs --xattrs-include='*' --acls \
+                  --exclude=./etc/.ignition-result.json --exclude=./var/lib/kindling --exclude='./etc/*-' . && umount /mnt";
+    let ran = Command::new("unshare")
+        .args(["--mount", "sh", "-c", script])
+        .args([disk, &archive])
+        .output()
+        .unwrap();
+    assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
+    archive
+}
+
+#[test]
+fn an_image_made_at_the_desk_is_what_a_first_boot_makes_and_boots_as_it_is() {
+    let mut booted = node("webserver-booted");
+    let cut = booted
+        .boot_until_power_cut("kindling-stage: files finished", Duration::ZERO)
+        .unwrap();
+    assert!(matches!(cut.end, End::Cut) && cut.was_first, "{}", cut.tail(40));
+    let mut made = node("webserver-made");
+    let ran = Command::new(workspace::engine())
+        .arg("apply")
+        .arg(workspace::root().join(CONFIG))
+        .arg(format!("--image={}", made.root_disk().display()))
+        .output()
+        .unwrap();
+    assert!(
+        ran.status.success(),
+        "{}{}",
+        String::from_utf8_lossy(&ran.stdout),
+        String::from_utf8_lossy(&ran.stderr)
+    );
+    assert!(!image::has_firstboot_stamp(made.root_disk()).unwrap());
+    // Of the tree that was booted the stamp is still there: a later unit takes it away.
+    let stamp = "mount -o loop \"$0\" /mnt && rm /mnt/boot/ignition.firstboot && umount /mnt";
+    let removed = Command::new("unshare")
+        .args(["--mount", "sh", "-c", stamp])
+        .arg(booted.root_disk())
+        .status();
+    assert!(removed.unwrap().success());
+    let [of_boot, of_desk] = [booted.root_disk(), made.root_disk()].map(tree);
+    let same = Command::new("cmp").args([&of_boot, &of_desk]).status().unwrap();
+    if !same.success() {
+        let script = "for archive; do tar --list --verbose --file \"$archive\" >\"$archive.txt\"; done; diff \"$1.txt\" \"$2.txt\"";
+        let listed = Command::new("sh")
+            .args(["-c", script, "sh"])
+            .args([&of_boot, &of_desk])
+            .output()
+            .unwrap();
+        panic!("the trees differ:\n{}", String::from_utf8_lossy(&listed.stdout));
+    }
+    let boot = made
+        .boot(&mut |line| println!("{:7.2} {}", line.at.as_secs_f32(), line.text))
+        .unwrap();
+    assert!(!boot.was_first);
+    let report = boot.report();
+    assert_eq!(report.lines("hostname"), ["web-1"]);
+    assert_eq!(report.lines("served"), ["<h1>hello</h1>"]);
+    assert_eq!(
+        report.lines("operator"),
+        ["uid=2000(operator) gid=999(www) groups=999(www)"]
+    );
+    assert_eq!(report.lines("failed"), [""; 0], "failed units");
+    let journal = report.lines("journal");
+    let stages: Vec<_> = journal
+        .iter()
+        .filter(|line| line.contains("ignition-files.service"))
+        .collect();
+    assert!(stages.is_empty(), "{stages:?}");
+}
