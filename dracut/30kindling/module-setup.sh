@@ -27,14 +27,23 @@ installkernel() {
         tpm_tis tpm_crb
 }
 
+# The hook for kernel arguments is the engine by another name. One of the distribution's goes before it: put into this folder,
+# or installed by a module whose number is lower.
+inst_hook() {
+    if [ -e "$moddir/$1" ]; then
+        inst_script "$moddir/$1" "/usr/sbin/$1"
+    elif [ ! -e "$initdir/usr/sbin/$1" ] && [ ! -e "$initdir/usr/bin/$1" ]; then
+        ln_r /usr/bin/kindling "/usr/sbin/$1"
+    fi
+}
+
 install() {
     # kindling-programs: begin. The list the engine keeps in src/invocation.rs; a test compares the two.
     inst_multiple \
         blkid mkfs.ext4 mkfs.xfs mkfs.fat mkswap wipefs mount modprobe \
         useradd usermod userdel groupadd groupmod groupdel chroot systemctl
     inst_multiple -o setfiles mkfs.btrfs mdadm cryptsetup clevis dmsetup zkey zkey-cryptsetup
-    # A stub that refuses. A distribution that can edit its kernel arguments installs its own over it.
-    inst_script "$moddir/ignition-kargs-helper" /usr/sbin/ignition-kargs-helper
+    inst_hook ignition-kargs-helper
     # kindling-programs: end
 
     # What clevis calls to bind a volume, and the rules by which udev links arrays and mappings and starts arrays.

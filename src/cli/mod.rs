@@ -15,6 +15,7 @@ mod ignition;
 mod ignition_apply;
 mod ignition_validate;
 mod inspect;
+mod kargs;
 mod own;
 mod plan;
 mod report;
@@ -51,6 +52,7 @@ pub fn main() -> u8 {
         "ignition" => ignition::main(&arguments),
         "ignition-apply" => ignition_apply::main(&arguments),
         "ignition-validate" => ignition_validate::main(&arguments),
+        "ignition-kargs-helper" => kargs::main(&arguments),
         name if NOT_BUILT.contains(&name) => {
             complain(&format!(
                 "{name} is not in this version of kindling; see CHANGELOG.md"
@@ -106,6 +108,11 @@ fn report(error: &StageError, stage: Stage) {
     };
     tracing::error!("{text}");
     complain(&text);
+    console(&text);
+}
+
+/// Shows a text on the console, in the initramfs: the journal of a boot that ends there is gone.
+fn console(text: &str) {
     if Path::new("/etc/initrd-release").exists()
         && let Ok(mut console) = OpenOptions::new().write(true).open("/dev/console")
     {

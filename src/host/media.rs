@@ -169,7 +169,7 @@ impl MediaPaths {
 }
 
 /// Waits until `path` exists.
-fn await_path(path: &Path, wait: Duration) -> Result<(), AccessError> {
+pub(super) fn await_path(path: &Path, wait: Duration) -> Result<(), AccessError> {
     if path.exists() {
         return Ok(());
     }

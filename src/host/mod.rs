@@ -3,6 +3,7 @@
 pub mod accounts;
 pub mod archive;
 pub mod block;
+pub mod boot;
 pub mod devices;
 pub mod fake;
 pub mod http;

@@ -29,7 +29,10 @@ pub fn of(disk: &Path, mapped: Option<&Mapped>) -> io::Result<InUse> {
 }
 
 /// Number and node of every partition, those that are mappings first.
-fn partitions(disk: &Path, mapped: Option<&Mapped>) -> io::Result<Vec<(u32, PathBuf)>> {
+///
+/// # Errors
+/// When sysfs cannot be read.
+pub fn partitions(disk: &Path, mapped: Option<&Mapped>) -> io::Result<Vec<(u32, PathBuf)>> {
     let mappings = mapped.iter().flat_map(|disk| &disk.partitions);
     let mut found: Vec<_> = mappings
         .map(|(number, there)| (*number, there.node.clone()))

@@ -25,6 +25,7 @@ use crate::plan::accounts::named_accounts;
 use crate::plan::crypttab::CRYPTTAB;
 use crate::plan::disks::volumes::Facts;
 use crate::plan::files::RESULT_FILE;
+use crate::plan::kargs::LATER_KERNELS;
 use crate::plan::{nodes, units, volumes as planned};
 
 /// A result file is a few hundred bytes for each provisioning, and the other files of the system that are read are not much
@@ -177,7 +178,7 @@ pub fn target(
         .iter()
         .filter(|link| link.hard == Some(true))
         .map(nodes::hard_target);
-    let own = [PathBuf::from(RESULT_FILE)];
+    let own = [RESULT_FILE, LATER_KERNELS].map(PathBuf::from);
     let paths: BTreeSet<PathBuf> = node_paths
         .iter()
         .cloned()
@@ -207,13 +208,15 @@ pub fn target(
         }
     }
     target.previous_result = sysroot.read_text(Path::new(RESULT_FILE), RESULT_LIMIT)?;
-    if target
-        .nodes
-        .get(Path::new(CRYPTTAB))
-        .is_some_and(|node| node.kind == Kind::File)
-    {
-        target.crypttab = sysroot.read_text(Path::new(CRYPTTAB), RESULT_LIMIT)?;
-    }
+    let text_of = |path: &str| {
+        let node = target.nodes.get(Path::new(path));
+        match node.filter(|node| node.kind == Kind::File) {
+            Some(_) => sysroot.read_text(Path::new(path), RESULT_LIMIT),
+            None => Ok(None),
+        }
+    };
+    let (crypttab, kernel_cmdline) = (text_of(CRYPTTAB)?, text_of(LATER_KERNELS)?);
+    (target.crypttab, target.kernel_cmdline) = (crypttab, kernel_cmdline);
     target.mount_points = mounts::within(sysroot.path())?;
     recognise(&mut target, sysroot, journal)?;
     known_accounts(&mut target, config, sysroot, processes)?;

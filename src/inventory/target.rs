@@ -134,6 +134,8 @@ pub struct Target {
     pub previous_result: Option<String>,
     /// `/etc/crypttab`, as it stands.
     pub crypttab: Option<String>,
+    /// `/etc/kernel/cmdline`, as it stands.
+    pub kernel_cmdline: Option<String>,
     /// Encrypted volumes that are there, by name. `None` in a dry run: nobody looked, since they are not made yet.
     pub volumes: Option<BTreeMap<String, Volume>>,
     /// The SELinux file contexts of the target's policy, when it has one.

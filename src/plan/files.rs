@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 use super::accounts::KeyFile;
 use super::offline::Extent;
 use super::step::Secret;
-use super::{Conflict, Plan, Stage, Step, accounts, mounts, nodes, units, volumes};
+use super::{Conflict, Plan, Stage, Step, accounts, kargs, mounts, nodes, units, volumes};
 use crate::inventory::target::Target;
 
 /// Where the result of provisioning is written, for programs that ask whether and when it happened.
@@ -73,6 +73,7 @@ pub fn plan_files(config: &Config, known: &Known<'_>) -> Result<Plan, Vec<Confli
     accounts::check_names(&mut conflicts, config, known.target);
     nodes::plan_nodes(&mut plan, &mut conflicts, config, known.target);
     units::plan_units(&mut plan, config, known.target);
+    kargs::plan_later_kernels(&mut plan, config, known.target);
     volumes::plan_volumes(&mut plan, &mut conflicts, config, known.target, known.keys);
     blocked(&plan, &mut conflicts, known.target);
     mounted(&plan, &mut conflicts, known.target);

@@ -8,6 +8,7 @@ pub mod check;
 pub mod conflict;
 pub mod crypttab;
 pub mod disks;
+pub mod entries;
 pub mod files;
 pub mod filesystems;
 pub mod kargs;

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use kindling_config_spec::types::Resource;
 use kindling_config_spec::units::{Bytes, SectorSize};
 
+use super::kargs::LATER_KERNELS;
 use super::partitions::{SlotOutcome, SlotStep};
 use super::step::{Before, Content, Erased, FileStep, Id, Ownership, PresetLine, Secret, Unlock};
 use super::{Plan, Step, crypttab, units};
@@ -349,6 +350,12 @@ fn describe_file(file: &FileStep) -> String {
         (Before::Ours, _) => '=',
         (Before::Absent, _) => '+',
         (Before::HalfWritten | Before::Skeleton, _) | (Before::Present, true) => '~',
+        // Words come and go in it.
+        (Before::Present, false)
+            if file.path == Path::new(LATER_KERNELS) && file.ownership.mode.is_none() =>
+        {
+            '~'
+        }
         (Before::Present, false) => '!',
     };
     let mut text = format!("{mark} {}{}", file.path.display(), access(&file.ownership));

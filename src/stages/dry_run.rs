@@ -132,6 +132,12 @@ pub fn plan(
         stages: vec![kargs::plan_kargs(config)],
         disks: Vec::new(),
     };
+    if dry_run.stages.iter().any(|plan| !plan.steps.is_empty()) {
+        dry_run.assumptions.push(
+            "boot entries lack the kernel arguments: stage kargs changes them, and the machine boots once more"
+                .into(),
+        );
+    }
     let digest = sha256_hex_of(config);
     let machine = Machine::read();
     let processes = process::System::new(environment.path.clone());

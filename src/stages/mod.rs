@@ -1,6 +1,7 @@
 //! One stage: observe → plan → apply. Each runs in a process of its own; what passes between them is the cached
 //! config and the state file.
 
+pub mod boot_entries;
 mod context;
 mod disks;
 pub mod dry_run;

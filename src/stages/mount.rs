@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 use kindling_config_spec::types::Config;
 
 use super::{Context, StageError, announce};
-use crate::apply::{Applied, Host, apply};
+use crate::apply::{Applied, ApplyError, Failed, Host, apply};
 use crate::host::devices::Devices;
 use crate::host::mounts;
-use crate::host::process::Processes;
+use crate::host::process::{ProcessError, Processes};
 use crate::host::sysroot::{Sysroot, SysrootError};
 use crate::inventory::observe;
 use crate::invocation::Key;
@@ -24,9 +24,18 @@ pub(super) fn kargs(mut context: Context<'_>) -> Result<Applied, StageError> {
     let (config, _) = context.cached()?;
     let plan = kernel_arguments::plan_kargs(&config);
     announce(&plan)?;
-    let applied = apply(&plan, &context.host()).map_err(|failed| Failure::of_step(Stage::Kargs, &failed))?;
+    let applied = apply(&plan, &context.host())
+        .map_err(|failed| told(&failed).unwrap_or_else(|| Failure::of_step(Stage::Kargs, &failed)))?;
     context.save()?;
     Ok(applied)
+}
+
+/// The record that our own hook ends with; another one has words of its own.
+fn told(failed: &Failed) -> Option<Failure> {
+    match &failed.error {
+        ApplyError::Run(ProcessError::Exited { stderr, .. }) => serde_json::from_str(stderr.trim()).ok(),
+        _ => None,
+    }
 }
 
 /// Runs the mount stage.

@@ -156,3 +156,49 @@ END
     stage disks
     equals "sectors written by the same stage again" "$(writes "$disk")" "$before"
 }
+
+# with_boot DISK TYPE FORMAT: a disk with a root and a file system for boot entries, and a kernel that was started from it.
+# `helped COMMAND…` runs what calls the hook. The machine that is told to boot again says so in $WORK/boots, and ends the hook.
+with_boot() {
+    boot_disk=$1 boot_type=$2 boot_format=$3
+    printf 'label: gpt\nsize=64M, type=%s, name=boot-part\nsize=64M, name=root-part\n' "$boot_type" |
+        sfdisk --quiet --wipe always "$boot_disk"
+    udevadm settle
+    new_boot_file_system
+    echo "BOOT_IMAGE=/vmlinuz root=PARTLABEL=root-part ro quiet" >"$WORK/cmdline"
+    mkdir -p "$WORK/bin" "$WORK/look"
+    ln -sfn "$HERE/bin/kindling" "$WORK/bin/ignition-kargs-helper"
+    printf '#!/bin/sh\necho "$@" >>%s/boots\nkill $PPID\n' "$WORK" >"$WORK/bin/systemctl"
+    chmod 755 "$WORK/bin/systemctl"
+    : >"$WORK/boots"
+}
+
+new_boot_file_system() {
+    case $boot_format in
+    vfat) mkfs.fat -n BOOT-FS /dev/disk/by-partlabel/boot-part >/dev/null ;;
+    ext4) mkfs.ext4 -q -F -O ^has_journal -L boot /dev/disk/by-partlabel/boot-part ;;
+    esac
+    udevadm trigger --settle "$(readlink -f /dev/disk/by-partlabel/boot-part)"
+}
+
+helped() {
+    PATH=$WORK/bin:$PATH IGNITION_KERNEL_CMDLINE_PATH=$WORK/cmdline "$@"
+}
+
+# in_boot COMMAND…: a command in the file system with the boot entries.
+in_boot() {
+    mount /dev/disk/by-partlabel/boot-part "$WORK/look"
+    (cd "$WORK/look" && "$@") || { umount "$WORK/look"; return 1; }
+    umount "$WORK/look"
+}
+
+# entry NAME OPTIONS: writes a boot entry.
+entry() {
+    mkdir -p loader/entries
+    printf 'title Debian\nversion 6.1\nlinux /vmlinuz\ninitrd /initrd\noptions %s\n' "$2" >"loader/entries/$1.conf"
+}
+
+# options NAME: the arguments of a boot entry.
+options() {
+    sed -n 's/^options //p' "loader/entries/$1.conf"
+}

@@ -173,6 +173,32 @@ pub fn has_firstboot_stamp(disk: &Path) -> Result<bool, ImageError> {
 /// # Errors
 /// [`ImageError::Look`].
 pub fn exists(disk: &Path, path: &str) -> Result<bool, ImageError> {
+    // It exits with 0 either way.
+    Ok(look(disk, &format!("stat {path}"))?.contains("Inode:"))
+}
+
+/// The text of a file on a disk that no guest uses at the moment, behind a line of debugfs's own.
+///
+/// # Errors
+/// [`ImageError::Look`].
+pub fn read(disk: &Path, path: &str) -> Result<String, ImageError> {
+    look(disk, &format!("cat {path}"))
+}
+
+/// Makes an ext4 file system with what is in `tree` on the disk.
+///
+/// # Errors
+/// [`ImageError::Root`].
+pub fn fill(disk: &Path, label: &str, tree: &Path) -> Result<(), ImageError> {
+    let mut command = Command::new(run::get("mke2fs").map_err(ImageError::Root)?);
+    command
+        .args(["-q", "-t", "ext4", "-F", "-L", label, "-d"])
+        .arg(tree)
+        .arg(disk);
+    run::to_end("mke2fs", &mut command, &disk.with_extension("log")).map_err(ImageError::Root)
+}
+
+fn look(disk: &Path, request: &str) -> Result<String, ImageError> {
     let failed = |source| ImageError::Look {
         disk: disk.to_path_buf(),
         source,
@@ -180,11 +206,9 @@ pub fn exists(disk: &Path, path: &str) -> Result<bool, ImageError> {
     let debugfs = run::get("debugfs").map_err(failed)?;
     let log = disk.with_extension("look.log");
     let mut command = Command::new(debugfs);
-    command.arg("-R").arg(format!("stat {path}")).arg(disk);
+    command.args(["-R", request]).arg(disk);
     run::to_end("debugfs", &mut command, &log).map_err(failed)?;
-    // It exits with 0 either way.
-    let said = fs::read_to_string(&log).map_err(file_error(&log))?;
-    Ok(said.contains("Inode:"))
+    fs::read_to_string(&log).map_err(file_error(&log))
 }
 
 /// Removes images of recipes that nobody has used for a day. Younger ones may be another checkout state's, to which

@@ -102,6 +102,7 @@ pub fn assemble(dracut: &Path, module: &Path, engine: &Path, out: &Path) -> Resu
         &fs::read(engine).map_err(file_error(engine))?,
     );
     archive.symlink("usr/bin/ignition", "kindling");
+    archive.symlink("usr/sbin/ignition-kargs-helper", "../bin/kindling");
     add_module(&mut archive, module)?;
     add_harness(&mut archive);
     let mut from = File::open(dracut).map_err(file_error(dracut))?;
@@ -137,7 +138,7 @@ fn add_module(archive: &mut Archive, module: &Path) -> Result<(), InitramfsError
 fn place(name: &str) -> Option<&'static str> {
     match name {
         "ignition-generator" => Some("usr/lib/systemd/system-generators"),
-        "ignition-kargs-helper" | "kindling-resolv-conf" => Some("usr/sbin"),
+        "kindling-resolv-conf" => Some("usr/sbin"),
         _ => match name.rsplit_once('.')?.1 {
             "service" | "target" => Some(UNITS),
             "network" => Some("usr/lib/systemd/network"),
@@ -213,7 +214,6 @@ mod tests {
         );
         for name in [
             "ignition-generator",
-            "ignition-kargs-helper",
             "kindling-resolv-conf",
             "99-kindling.network",
             "58-kindling-stacks.rules",

@@ -209,6 +209,8 @@ pub struct Node {
     folder: RunFolder,
     log: PathBuf,
     machine: Machine,
+    /// The disk with the boot entry that it starts by, if it has one.
+    boot_disk: Option<PathBuf>,
     /// The cluster it belongs to.
     pub cluster: Cluster,
 }
@@ -263,8 +265,42 @@ impl Node {
             folder,
             log,
             machine,
+            boot_disk: None,
             cluster,
         })
+    }
+
+    /// Gives the machine a file system with one boot entry. From now on it starts with the arguments that stand there: the
+    /// harness loads the kernel in the boot loader's place, and so reads the entry in its place.
+    ///
+    /// # Errors
+    /// [`ScenarioError`].
+    pub fn add_boot_entry(&mut self, options: &str) -> Result<(), ScenarioError> {
+        let path = self.folder.path().join("boot.img");
+        let tree = self.folder.path().join("boot");
+        let entries = tree.join("loader/entries");
+        fs::create_dir_all(&entries).map_err(file_error(&entries))?;
+        let entry = entries.join("debian.conf");
+        let text = format!("title Debian\nlinux /vmlinuz\ninitrd /initrd\noptions {options}\n");
+        fs::write(&entry, text).map_err(file_error(&entry))?;
+        let disk = Disk::blank(path.clone(), "boot", 32, 512).map_err(file_error(&path))?;
+        image::fill(&path, "boot", &tree)?;
+        self.machine.disks.push(disk);
+        self.boot_disk = Some(path);
+        Ok(())
+    }
+
+    /// The arguments in the boot entry, to be looked at while the machine is off; nothing without one.
+    ///
+    /// # Errors
+    /// [`ScenarioError`].
+    pub fn boot_options(&self) -> Result<String, ScenarioError> {
+        let Some(disk) = &self.boot_disk else {
+            return Ok(String::new());
+        };
+        let text = image::read(disk, "/loader/entries/debian.conf")?;
+        let options = text.lines().find_map(|line| line.strip_prefix("options "));
+        Ok(options.unwrap_or_default().to_owned())
     }
 
     /// Where the consoles of this machine's boots are kept after the run.
@@ -334,6 +370,7 @@ impl Node {
         if was_first {
             self.machine.arguments.push("ignition.firstboot".to_owned());
         }
+        self.machine.arguments.push(self.boot_options()?);
         let started = Instant::now();
         let mut guest = Guest::start(&self.machine, &self.log)?;
         let mut reader = Reader::default();

@@ -270,3 +270,28 @@ fn a_volume_on_an_array_survives_power_cuts_and_is_opened_by_the_next_boots() {
     assert!(!second.was_first);
     assert_has_the_vault(second.report());
 }
+
+#[test]
+fn new_kernel_arguments_take_one_more_boot_before_anything_else() {
+    let mut node = node("kargs", "kargs.ign", scenario::worker_offer());
+    node.add_boot_entry("kindling.old=1 kindling.kept=1").unwrap();
+    let first = boot(&mut node);
+    assert!(matches!(first.end, End::Stopped), "{:?}", first.end);
+    let console = first.tail(usize::MAX);
+    assert!(console.contains("the machine boots again"), "{console}");
+    for absent in [
+        "FAILED",
+        "kindling-stage: kargs finished",
+        "kindling-stage: disks started",
+    ] {
+        assert!(!console.contains(absent), "{absent}:\n{console}");
+    }
+    assert_eq!(node.boot_options().unwrap(), "kindling.kept=1 kindling.new=1");
+    let second = boot(&mut node);
+    assert!(second.was_first, "nothing was provisioned before");
+    assert_eq!(second.report().lines("hostname"), ["with-arguments"]);
+    let stages = second.report().stages().unwrap();
+    let outcomes: Vec<&str> = stages.iter().map(|stage| stage.outcome.as_str()).collect();
+    assert_eq!(outcomes, ["ok"; 6], "{stages:?}");
+    assert_eq!(node.boot_options().unwrap(), "kindling.kept=1 kindling.new=1");
+}
