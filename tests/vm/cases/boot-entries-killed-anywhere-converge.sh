@@ -12,8 +12,7 @@ hook() {
 old() {
     rm -rf /run/kindling
     : >"$WORK/boots"
-    in_boot entry a "$before"
-    in_boot entry b+2-1 "$before"
+    in_boot eval 'entry a "$before"; entry b+2-1 "$before"'
 }
 
 # whole: every entry is the old one or the new one.
@@ -30,17 +29,14 @@ whole() {
 }
 
 final() {
-    md5sum loader/entries/*.conf
+    ls -A loader/entries
+    md5sum loader/entries/*
 }
 
 tried=0
-for kind in "$DISK_512 $xbootldr vfat" "$DISK_4096 $linux ext4"; do
-    with_boot $kind
-    old
-    { hook >"$WORK/said" 2>&1 && exit 1; } 2>/dev/null
-    equals "boots" "$(cat "$WORK/boots")" "reboot --force"
-    expected=$(in_boot final)
-    for call in unshare mount mkdir openat write fchmod fsync rename syncfs umount2 rmdir; do
+# sweep CALL…: killed at the first of each, at the second, and so on until it comes to its end.
+sweep() {
+    for call in "$@"; do
         n=1
         while true; do
             old
@@ -52,15 +48,25 @@ for kind in "$DISK_512 $xbootldr vfat" "$DISK_4096 $linux ext4"; do
             when="$boot_format, killed at $call number $n"
             equals "boots after $when" "$(cat "$WORK/boots")" "reboot --force"
             equals "entries after $when" "$(in_boot final)" "$expected"
-            equals "other files after $when" "$(in_boot ls -A loader/entries | tr '\n' ' ')" "a.conf b+2-1.conf "
-            fails findmnt /run/kindling/boot-0 >/dev/null
+            equals "mounts after $when" "$(findmnt /run/kindling/boot-0)" ""
             tried=$((tried + 1))
             n=$((n + 1))
-            # Files are opened for reading as well, and most of those calls are alike.
-            [ $call != openat ] || n=$((n + 6))
         done
     done
-    blank "$boot_disk"
-done
+}
+
+# begin DISK TYPE FORMAT: a file system, and what a run that is left alone makes of it.
+begin() {
+    with_boot "$@"
+    old
+    { hook >"$WORK/said" 2>&1 && exit 1; } 2>/dev/null
+    equals "boots" "$(cat "$WORK/boots")" "reboot --force"
+    expected=$(in_boot final)
+}
+
+begin "$DISK_512" $xbootldr vfat
+sweep unshare mount mkdir write fchmod fsync rename syncfs umount2 rmdir
+begin "$DISK_4096" $linux ext4
+sweep write rename
 echo "kindling-case: $tried kill points of boot entries converged in $SECONDS s" >/dev/console
-[ $tried -ge 30 ]
+[ $tried -ge 20 ]
