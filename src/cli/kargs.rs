@@ -1,7 +1,6 @@
 //! The command line of the hook for kernel arguments (engine.md 4.3), for images whose distribution brings none.
 
 use std::ffi::OsString;
-use std::io::IsTerminal;
 
 use super::{USAGE, complain, console, environment};
 use crate::host::log::Log;
@@ -33,13 +32,9 @@ pub(super) fn main(arguments: &[OsString]) -> u8 {
     }
 }
 
-/// For a person as text, for the stage as the record that it hands on.
+/// The stage that called reads the record.
 fn fail(failure: &Failure) -> u8 {
-    if std::io::stderr().is_terminal() {
-        complain(&failure.to_string());
-    } else {
-        complain(&serde_json::to_string(failure).unwrap_or_default());
-    }
+    complain(&failure.to_string());
     1
 }
 

@@ -49,6 +49,10 @@ pub fn chain(error: &dyn Error) -> Vec<String> {
     links
 }
 
+fn heading(stage: Stage) -> String {
+    format!("kindling: first boot FAILED in stage {stage} [")
+}
+
 fn in_merged(pointer: &str) -> Option<String> {
     (!pointer.is_empty()).then(|| format!("merged config, {pointer}"))
 }
@@ -158,6 +162,39 @@ impl Failure {
         text
     }
 
+    /// The record that a program of ours printed last, so that a stage which called it ends with the same cause; `None` where
+    /// it printed none.
+    #[must_use]
+    pub fn printed(text: &str, stage: Stage) -> Option<Self> {
+        let (_, record) = text.split_once(&heading(stage))?;
+        let (code, record) = record.split_once("]\n")?;
+        let mut parts: Vec<(&str, Vec<&str>)> = Vec::new();
+        for line in record.lines() {
+            let (name, part) = line.strip_prefix("  ")?.split_at_checked(7)?;
+            match (name.trim_end(), parts.last_mut()) {
+                ("", Some((_, last))) => last.push(part),
+                (name, _) => parts.push((name, vec![part])),
+            }
+        }
+        let mut part = |name: &str| {
+            let at = parts.iter().position(|(known, _)| *known == name)?;
+            Some(parts.swap_remove(at).1)
+        };
+        let joined = |lines: Vec<&str>| lines.join("\n");
+        Some(Self {
+            code: code.to_owned(),
+            stage,
+            what: part("what:").map(joined)?,
+            place: part("where:").map(joined),
+            why: part("why:")
+                .unwrap_or_default()
+                .into_iter()
+                .map(str::to_owned)
+                .collect(),
+            next: part("next:").map(joined)?,
+        })
+    }
+
     /// What stands below the heading, each line with its name or the room for it.
     fn lines(&self) -> Vec<String> {
         let parts = [
@@ -179,11 +216,7 @@ impl Failure {
 
 impl fmt::Display for Failure {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            out,
-            "kindling: first boot FAILED in stage {} [{}]",
-            self.stage, self.code
-        )?;
+        write!(out, "{}{}]", heading(self.stage), self.code)?;
         self.lines().iter().try_for_each(|line| write!(out, "\n  {line}"))
     }
 }
@@ -224,6 +257,24 @@ mod tests {
              next:  set wipeFilesystem to true if the data may go"
         );
         assert!(text.lines().count() < 12);
+    }
+
+    #[test]
+    fn what_was_printed_is_the_same_record() {
+        for (place, why) in [(Some("merged config, /x"), vec!["one", "two"]), (None, vec![])] {
+            let failure = Failure {
+                code: "boot-unwritable".into(),
+                stage: Stage::Kargs,
+                what: "cannot\n  do: it".into(),
+                place: place.map(str::to_owned),
+                why: why.into_iter().map(str::to_owned).collect(),
+                next: "look".into(),
+            };
+            let text = format!("warning\n{failure}\n");
+            assert_eq!(Failure::printed(&text, Stage::Kargs), Some(failure));
+            assert_eq!(Failure::printed(&text, Stage::Disks), None);
+        }
+        assert_eq!(Failure::printed("zipl is not here", Stage::Kargs), None);
     }
 
     #[test]

@@ -33,7 +33,7 @@ pub(super) fn kargs(mut context: Context<'_>) -> Result<Applied, StageError> {
 /// The record that our own hook ends with; another one has words of its own.
 fn told(failed: &Failed) -> Option<Failure> {
     match &failed.error {
-        ApplyError::Run(ProcessError::Exited { stderr, .. }) => serde_json::from_str(stderr.trim()).ok(),
+        ApplyError::Run(ProcessError::Exited { stderr, .. }) => Failure::printed(stderr, Stage::Kargs),
         _ => None,
     }
 }
