@@ -6,9 +6,12 @@ fn wanted(exist: &[&str], not: &[&str]) -> Wanted {
     Wanted::new(&owned(exist), &owned(not)).unwrap()
 }
 
+/// Name, what shall be there, what shall not, an entry before and after.
+type Row<'a> = (&'a str, &'a [&'a str], &'a [&'a str], &'a str, &'a str);
+
 #[test]
 fn arguments_of_an_entry() {
-    let rows: &[(&str, &[&str], &[&str], &str, &str)] = &[
+    let rows: &[Row<'_>] = &[
         ("missing", &["a=1"], &[], "options root=x", "options root=x a=1"),
         (
             "another value",
