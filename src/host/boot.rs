@@ -405,15 +405,13 @@ fn disks_of(node: &Path, disks: &mut BTreeSet<PathBuf>) -> io::Result<()> {
 }
 
 /// Files of `dir` below `root` whose name has that end, sorted. Boot loaders pass over hidden ones.
-fn files(root: &Path, dir: &str, end: &str) -> Vec<PathBuf> {
+fn files(root: &Path, dir: &str, end: &str) -> BTreeSet<PathBuf> {
     let found = fs::read_dir(root.join(dir)).into_iter().flatten().flatten();
     let is_one = |entry: &fs::DirEntry| {
         let name = entry.file_name().to_string_lossy().to_lowercase();
         name.ends_with(end) && !name.starts_with('.') && entry.file_type().is_ok_and(|kind| kind.is_file())
     };
-    let mut files: Vec<PathBuf> = found.filter(is_one).map(|entry| entry.path()).collect();
-    files.sort();
-    files
+    found.filter(is_one).map(|entry| entry.path()).collect()
 }
 
 fn read(file: &Path) -> io::Result<String> {
