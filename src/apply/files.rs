@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 
 use super::content::{Sources, fill, is_key};
 use super::{
-    Applied, ApplyError, Failed, Host, Outcome, Secrets, accounts, failed, preset, receipt, relabel,
+    Applied, ApplyError, Failed, Host, Outcome, Secrets, accounts, disks, failed, preset, receipt, relabel,
     skeleton, volumes,
 };
 use crate::fetch::{Limits, download};
@@ -300,6 +300,7 @@ impl Run<'_> {
                 Ok(Outcome::Changed)
             }
             Step::Preset { lines } => preset::write(host, lines),
+            Step::ApplyPresets { call } => disks::run(host, call),
             Step::Result {
                 text,
                 already,

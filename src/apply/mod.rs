@@ -164,6 +164,7 @@ fn erasing() -> [Program; 2] {
 fn programs(step: &Step) -> BTreeSet<Program> {
     match step {
         Step::KernelArguments { call }
+        | Step::ApplyPresets { call }
         | Step::MakeFilesystem { call, .. }
         | Step::FinishVolume { call, .. }
         | Step::KeepVolume {

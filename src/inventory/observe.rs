@@ -220,6 +220,8 @@ pub fn target(
     target.mount_points = mounts::within(sysroot.path())?;
     recognise(&mut target, sysroot, journal)?;
     known_accounts(&mut target, config, sysroot, processes)?;
+    let id = sysroot.read_text(Path::new("/etc/machine-id"), RESULT_LIMIT)?;
+    target.awaits_presets = id.is_none_or(|id| id.trim() == "uninitialized");
     target.selinux_contexts = selinux_contexts(sysroot)?;
     if target.selinux_contexts.is_some() {
         existing_parents(&mut target, config, sysroot)?;

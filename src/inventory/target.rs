@@ -138,6 +138,9 @@ pub struct Target {
     pub kernel_cmdline: Option<String>,
     /// Encrypted volumes that are there, by name. `None` in a dry run: nobody looked, since they are not made yet.
     pub volumes: Option<BTreeMap<String, Volume>>,
+    /// systemd will take the next boot for the first, and apply presets then: no machine id, or `uninitialized`
+    /// (machine-id(5), "First Boot Semantics").
+    pub awaits_presets: bool,
     /// The SELinux file contexts of the target's policy, when it has one.
     pub selinux_contexts: Option<PathBuf>,
 }

@@ -41,6 +41,8 @@ pub struct Known<'a> {
     pub extent: Option<Extent>,
     /// A first boot is still to come, with the rest of the config.
     pub is_part: bool,
+    /// Presets can be applied here: the machine's own systemd may find its root read-only when it would, and never again.
+    pub applies_presets: bool,
 }
 
 /// The result file's content, with the previous one inside it.
@@ -74,6 +76,9 @@ pub fn plan_files(config: &Config, known: &Known<'_>) -> Result<Plan, Vec<Confli
     nodes::plan_nodes(&mut plan, &mut conflicts, config, known.target);
     units::plan_units(&mut plan, config, known.target);
     kargs::plan_later_kernels(&mut plan, config, known.target);
+    if known.applies_presets && known.target.awaits_presets {
+        plan.push("", units::apply_presets(known.root));
+    }
     volumes::plan_volumes(&mut plan, &mut conflicts, config, known.target, known.keys);
     blocked(&plan, &mut conflicts, known.target);
     mounted(&plan, &mut conflicts, known.target);
@@ -323,6 +328,7 @@ mod tests {
                 keys: None,
                 extent: None,
                 is_part: false,
+                applies_presets: false,
             },
         )
     }

@@ -271,6 +271,7 @@ fn describe(step: &Step) -> Vec<String> {
                 }
             })
             .collect(),
+        Step::ApplyPresets { call } => vec![format!("> {call}")],
         Step::Result { already, .. } => {
             vec![format!(
                 "{} {}",

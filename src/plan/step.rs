@@ -403,6 +403,11 @@ pub enum Step {
         /// The lines, in their order.
         lines: Vec<PresetLine>,
     },
+    /// Enables units as the presets say: what systemd does when it takes a boot for the first.
+    ApplyPresets {
+        /// The call.
+        call: Invocation,
+    },
     /// Writes the result file, the last of what the stage writes.
     Result {
         /// Its content: JSON, with a line end.

@@ -9,6 +9,7 @@ use kindling_config_spec::units::Mode;
 use super::step::{Before, Content, FileStep, Id, Ownership, PresetLine};
 use super::{Plan, Step};
 use crate::inventory::target::{Kind, Node, Target};
+use crate::invocation::{Invocation, Program};
 
 /// Where unit files go in the target.
 const UNIT_DIR: &str = "/etc/systemd/system";
@@ -143,6 +144,15 @@ fn preset_lines(units: &[Unit]) -> Vec<PresetLine> {
         lines.insert(format!("{template}-enabled"), line);
     }
     lines.into_values().collect()
+}
+
+/// Enables units as all presets of the target say, and disables none: what systemd itself does on a first boot
+/// (`manager_preset_all`, src/core/manager.c).
+pub(super) fn apply_presets(root: &Path) -> Step {
+    let call = Invocation::new(Program::Systemctl).arg("--root").arg(root);
+    Step::ApplyPresets {
+        call: call.args(["preset-all", "--preset-mode=enable-only"]),
+    }
 }
 
 #[cfg(test)]

@@ -252,6 +252,7 @@ impl DryRun {
             keys: None,
             extent: None,
             is_part: false,
+            applies_presets: false,
         };
         if !config.storage.luks.is_empty() {
             self.assumptions.push(

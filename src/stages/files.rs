@@ -16,6 +16,7 @@ use crate::host::machine::Machine;
 use crate::host::mounts;
 use crate::host::sysroot::Sysroot;
 use crate::inventory::observe;
+use crate::invocation::Program;
 use crate::plan::Stage;
 use crate::plan::files::{Known, RESULT_FILE, plan_files};
 use crate::plan::offline::Extent;
@@ -87,6 +88,7 @@ impl Job<'_> {
     /// # Errors
     /// The record. Nothing was changed if it is of the plan.
     pub(super) fn run(self, sysroot: &Sysroot, host: &Host<'_>) -> Result<Applied, Failure> {
+        let applies_presets = self.applies_presets(host);
         let heading = Heading {
             format: receipt::FORMAT,
             kindling: env!("CARGO_PKG_VERSION").to_owned(),
@@ -118,6 +120,7 @@ impl Job<'_> {
             keys: Some(self.keys),
             extent: self.extent,
             is_part: self.is_part,
+            applies_presets,
         };
         let plan = plan_files(self.config, &known)
             .map_err(|conflicts| Failure::of_conflicts(Stage::Files, &conflicts))?;
@@ -137,6 +140,20 @@ impl Job<'_> {
         // The name of the result, and the labels behind it: a stage that reports success is not undone by a power cut.
         sysroot.sync(Path::new("/")).map_err(|error| unreadable(&error))?;
         Ok(applied)
+    }
+}
+
+impl Job<'_> {
+    /// Away from the machine, and for good, the units are enabled at once where systemctl is there to do it.
+    fn applies_presets(&self, host: &Host<'_>) -> bool {
+        let is_whole = matches!(self.extent, Some(Extent::Tree | Extent::Image)) && !self.is_part;
+        let can = host.processes.is_installed(Program::Systemctl);
+        if is_whole && !can {
+            tracing::warn!(
+                "systemctl is not here: units get enabled when the machine first boots, if its root is writable then"
+            );
+        }
+        is_whole && can
     }
 }
 

@@ -71,6 +71,7 @@ fn planned(config: &Config, target: &Target, keys: Option<&BTreeSet<Secret>>) ->
         keys,
         extent: None,
         is_part: false,
+        applies_presets: false,
     };
     let mut plan = files::plan_files(config, &known)?;
     plan.steps
@@ -503,7 +504,8 @@ fn the_mark_goes_last_and_new_paths_are_labelled() {
     let Step::Relabel { paths, .. } = &labelled.step else {
         panic!("{labelled:?}");
     };
-    let expected = ["/etc/.ignition-result.json", "/etc/crypttab", "/etc/luks"].map(PathBuf::from);
+    // Of the receipt, the first directory that is not there.
+    let expected = ["/etc/.ignition-result.json", "/etc/crypttab", "/etc/luks", "/var"].map(PathBuf::from);
     assert_eq!(*paths, expected.into());
     // Without the result file, which `planned` leaves out, nothing may be finished.
     let faults = crate::plan::check::faults(&plan);
