@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use super::disks::{Content, Disk};
 use super::stack::{RunningArray, User};
-use crate::gpt::Found;
-use crate::plan::place::Partition;
+use crate::gpt::{Entry, Found};
+use crate::plan::place::{Partition, by_disk_link, by_entry, partition_name, udev_escaped};
 
 /// What `kindling inspect --disks` prints and `kindling plan --inventory` takes.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -80,16 +80,18 @@ impl Recorded {
         self.disks.iter().find(is_that)
     }
 
-    /// What stands where a partition is or will be; `None` where nobody looked, since there was no partition.
+    /// What stands where a partition is or will be, whatever number it has now; `None` where nobody looked, since no
+    /// partition started there.
     #[must_use]
     pub fn content(&self, partition: &Partition) -> Option<&Content> {
         let recorded = self.disk(partition.disk.as_ref())?;
         let Found::Gpt { table, .. } = &recorded.disk.found else {
             return None;
         };
-        let entry = table.entries.get(&partition.number)?;
-        let stays = entry.first.to_bytes(table.sector_size) == partition.start;
-        recorded.contents.get(&partition.number).filter(|_| stays)
+        let starts_there = |entry: &Entry| entry.first.to_bytes(table.sector_size) == partition.start;
+        let mut entries = table.entries.iter();
+        let (number, _) = entries.find(|(_, entry)| starts_there(entry))?;
+        recorded.contents.get(number)
     }
 
     /// The array that the device at `node` is a member of.
@@ -99,17 +101,45 @@ impl Recorded {
         self.arrays.iter().find(has).map(|one| &one.array)
     }
 
-    /// What a whole disk or an array holds.
-    #[must_use]
-    pub fn content_of(&self, node: &Path) -> Option<&Content> {
-        let is_that = |one: &&RecordedArray| one.array.node == node || one.aliases.contains(node);
-        let array = self.arrays.iter().find(is_that).map(|one| &one.content);
-        array.or_else(|| self.disk(node).map(|recorded| &recorded.disk.content))
+    /// The array that a config calls `device`.
+    fn array(&self, device: &Path) -> Option<&RecordedArray> {
+        let is_that = |one: &&RecordedArray| one.array.node == device || one.aliases.contains(device);
+        self.arrays.iter().find(is_that)
     }
 
-    /// Who uses the disk at `node`.
+    /// The partition that `device` names: by its node or by a link that udev gives it.
+    fn partition(&self, device: &Path) -> Option<(&RecordedDisk, u32)> {
+        let of_disk = |one: &'_ RecordedDisk| one.named(device);
+        self.disks.iter().find_map(|one| Some((one, of_disk(one)?)))
+    }
+
+    /// The node of a disk, a partition or an array.
+    #[must_use]
+    pub fn node(&self, device: &Path) -> Option<PathBuf> {
+        let whole = self.disk(device).map(|one| one.disk.node.clone());
+        let array = || self.array(device).map(|one| one.array.node.clone());
+        let partition = || self.partition(device).map(|(one, number)| one.node(number));
+        whole.or_else(array).or_else(partition)
+    }
+
+    /// What a whole disk, a partition or an array holds.
+    #[must_use]
+    pub fn content_of(&self, node: &Path) -> Option<&Content> {
+        let whole = || self.disk(node).map(|one| &one.disk.content);
+        let partition = || {
+            self.partition(node)
+                .and_then(|(one, number)| one.contents.get(&number))
+        };
+        let array = self.array(node).map(|one| &one.content);
+        array.or_else(whole).or_else(partition)
+    }
+
+    /// Who uses the disk or the partition at `node`.
     #[must_use]
     pub fn user(&self, node: &Path) -> Option<User> {
+        if let Some((one, number)) = self.partition(node) {
+            return one.disk.in_use.partitions.get(&number).cloned();
+        }
         let in_use = &self.disk(node)?.disk.in_use;
         in_use
             .disk
@@ -118,13 +148,57 @@ impl Recorded {
     }
 }
 
+impl RecordedDisk {
+    /// The number of the partition that `device` names (60-persistent-storage.rules).
+    fn named(&self, device: &Path) -> Option<u32> {
+        let Found::Gpt { table, .. } = &self.disk.found else {
+            return None;
+        };
+        let mut numbers = table.entries.keys().copied();
+        numbers.find(|number| {
+            device == self.node(*number)
+                || by_disk_link(device, &self.disk, *number)
+                || by_entry(device, table, *number)
+                || self
+                    .contents
+                    .get(number)
+                    .is_some_and(|content| by_content(device, content))
+        })
+    }
+
+    /// The node of a partition.
+    fn node(&self, number: u32) -> PathBuf {
+        let mapped = self
+            .disk
+            .mapped
+            .as_ref()
+            .and_then(|mapped| mapped.partitions.get(&number));
+        mapped.map_or_else(
+            || partition_name(&self.disk.node, number),
+            |there| there.node.clone(),
+        )
+    }
+}
+
+/// A link to the label or the UUID of what a partition holds.
+fn by_content(device: &Path, content: &Content) -> bool {
+    let Content::Known(found) = content else {
+        return false;
+    };
+    let is = |dir: &str, name: &Option<String>| {
+        let name = name.as_deref().filter(|name| !name.is_empty());
+        name.is_some_and(|name| device == Path::new("/dev/disk").join(dir).join(udev_escaped(name)))
+    };
+    is("by-label", &found.label) || is("by-uuid", &found.uuid)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn only_partitions_that_stay_have_a_recorded_content() {
-        use crate::gpt::{CopyState, Entry, Guid, Health, Label, MbrState, Table};
+    fn what_is_recorded_lies_where_it_lay() {
+        use crate::gpt::{CopyState, Guid, Health, Label, MbrState, Table};
         use crate::inventory::disks::Signature;
         use kindling_config_spec::units::{Bytes, Lba, MIB, SectorSize};
 
@@ -146,6 +220,8 @@ mod tests {
         };
         let xfs = Content::Known(Signature {
             kind: "xfs".into(),
+            label: Some("my data".into()),
+            uuid: Some("5a0e".into()),
             ..Signature::default()
         });
         let disk = Disk {
@@ -179,11 +255,22 @@ mod tests {
             (at("/dev/vdb", 1, MIB), Some(&xfs)),
             (at("/dev/disk/by-id/b", 1, MIB), Some(&xfs)),
             (at("/dev/vdb", 1, 2 * MIB), None),
-            (at("/dev/vdb", 2, MIB), None),
+            (at("/dev/vdb", 2, MIB), Some(&xfs)),
             (at("/dev/vdc", 1, MIB), None),
         ] {
             assert_eq!(recorded.content(&partition), expected, "{partition:?}");
         }
+        for (path, node) in [
+            ("/dev/vdb", "/dev/vdb"),
+            ("/dev/vdb1", "/dev/vdb1"),
+            ("/dev/disk/by-id/b-part1", "/dev/vdb1"),
+            ("/dev/disk/by-label/my\\x20data", "/dev/vdb1"),
+            ("/dev/disk/by-uuid/5a0e", "/dev/vdb1"),
+        ] {
+            assert_eq!(recorded.node(path.as_ref()), Some(node.into()), "{path}");
+        }
+        assert_eq!(recorded.node("/dev/vdb2".as_ref()), None);
+        assert_eq!(recorded.content_of("/dev/vdb1".as_ref()), Some(&xfs));
         let text = serde_json::to_string(&recorded).unwrap();
         assert_eq!(serde_json::from_str::<Recorded>(&text).unwrap(), recorded);
     }

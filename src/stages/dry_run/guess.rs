@@ -101,7 +101,7 @@ impl Devices for Lookup<'_> {
 
     fn node(&self, device: &Path) -> Result<PathBuf, DeviceError> {
         let node = match self.inventory {
-            Some(inventory) => inventory.disk(device).map(|recorded| recorded.disk.node.clone()),
+            Some(inventory) => inventory.node(device),
             None => self.system.node(device).ok(),
         };
         Ok(node.unwrap_or_else(|| {
