@@ -21,6 +21,7 @@ pub use claims::settle_places;
 use marks::Marks;
 pub use places::{Place, array_node, volume_node};
 use stacks::TakenDown;
+pub use tables::instead_of_table;
 
 use super::partitions::{self, TableChange};
 use super::place;

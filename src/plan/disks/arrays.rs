@@ -295,7 +295,7 @@ fn create(want: &Raid, uuid: Option<&str>, members: &[PathBuf]) -> Invocation {
         .args(["--level", want.level.as_deref().unwrap_or_default()])
         .args(["--raid-devices", &devices.to_string()])
         .option("--spare-devices", (spares > 0).then(|| spares.to_string()))
-        .option("--uuid", uuid)
+        .derived("--uuid", uuid, "UUID")
         .args(&want.options)
         .args(members)
 }

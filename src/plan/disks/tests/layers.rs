@@ -280,7 +280,7 @@ fn members_that_may_go_are_erased_with_what_stands_on_them() {
         "{text}"
     );
     assert!(
-        text.contains("! /dev/vdb1: erase what made it part of that"),
+        text.contains("! /dev/vdb1: erase its signatures, so that this does not come back"),
         "{text}"
     );
     // Something that is mounted is not taken down.
