@@ -60,6 +60,13 @@ impl Look for Guess<'_> {
         }
     }
 
+    fn named(&self, node: &Path) -> Result<Option<PathBuf>, Failure> {
+        match self.inventory {
+            Some(inventory) => Ok(inventory.node(node)),
+            None => look::named(&self.devices.system, node),
+        }
+    }
+
     fn assemble(&self, _node: &Path, _members: &[PathBuf]) {}
 
     fn mapping(&self, name: &str, node: &Path) -> Result<Option<(Mapping, bool)>, Failure> {
