@@ -154,6 +154,13 @@ pub enum Arg {
     Key,
     /// The size of a file in bits, once an earlier call has made it.
     BitsOf(PathBuf),
+    /// An identifier that the config leaves open.
+    Derived {
+        /// What this boot derives.
+        value: OsString,
+        /// What stands for it where that cannot be known yet.
+        word: &'static str,
+    },
 }
 
 impl Arg {
@@ -161,7 +168,7 @@ impl Arg {
     #[must_use]
     pub fn expose(&self) -> &OsStr {
         match self {
-            Self::Plain(arg) | Self::Secret(arg) => arg,
+            Self::Plain(arg) | Self::Secret(arg) | Self::Derived { value: arg, .. } => arg,
             Self::Key => OsStr::new("KEY"),
             Self::BitsOf(file) => file.as_os_str(),
         }
@@ -201,7 +208,7 @@ impl fmt::Debug for Arg {
 impl fmt::Display for Arg {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Plain(arg) => {
+            Self::Plain(arg) | Self::Derived { value: arg, .. } => {
                 let text = arg.to_string_lossy();
                 let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,+@%".contains(c);
                 if !text.is_empty() && text.chars().all(plain) {
@@ -256,6 +263,26 @@ impl Invocation {
     pub fn bits_of(mut self, file: &Path) -> Self {
         self.args.push(Arg::BitsOf(file.to_owned()));
         self
+    }
+
+    /// Appends an identifier that the config leaves open, where there is one; `word` stands for it in a plan that is made
+    /// before the boot ([`Self::leave_open`]).
+    #[must_use]
+    pub fn derived(mut self, name: &str, value: Option<impl Into<OsString>>, word: &'static str) -> Self {
+        if let Some(value) = value.map(Into::into) {
+            self.args.push(Arg::Plain(name.into()));
+            self.args.push(Arg::Derived { value, word });
+        }
+        self
+    }
+
+    /// Puts words in the place of identifiers that only the boot itself derives.
+    pub fn leave_open(&mut self) {
+        for arg in &mut self.args {
+            if let Arg::Derived { word, .. } = arg {
+                *arg = Arg::Plain((*word).into());
+            }
+        }
     }
 
     /// Appends an argument that must never be printed.
@@ -321,7 +348,7 @@ impl Invocation {
     pub fn secrets(&self) -> impl Iterator<Item = &[u8]> {
         self.args.iter().filter_map(|arg| match arg {
             Arg::Secret(secret) if !secret.is_empty() => Some(secret.as_encoded_bytes()),
-            Arg::Secret(_) | Arg::Plain(_) | Arg::Key | Arg::BitsOf(_) => None,
+            Arg::Secret(_) | Arg::Plain(_) | Arg::Key | Arg::BitsOf(_) | Arg::Derived { .. } => None,
         })
     }
 }

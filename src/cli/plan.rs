@@ -30,7 +30,7 @@ pub(super) struct Arguments {
     /// Images in place of this machine's disks, as /dev/vda=disk.img; :4096 behind it is another sector size than 512.
     #[arg(long = "image", value_name = "DEVICE=FILE", value_parser = image_of, conflicts_with = "inventory")]
     images: Vec<Image>,
-    /// End with status 3 where there is something to do; 0 is nothing to do, 1 is a boot that would refuse.
+    /// End with status 3 where there is something to change; 0 is nothing, 1 is a boot that would refuse.
     #[arg(long)]
     exit_code: bool,
 }

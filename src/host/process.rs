@@ -212,7 +212,7 @@ fn resolved(arg: &Arg, key: Option<&File>) -> io::Result<OsString> {
             let bits = std::fs::metadata(path)?.len().saturating_mul(8);
             Ok(bits.to_string().into())
         }
-        (Arg::Plain(_) | Arg::Secret(_), _) => Ok(arg.expose().to_owned()),
+        (Arg::Plain(_) | Arg::Secret(_) | Arg::Derived { .. }, _) => Ok(arg.expose().to_owned()),
     }
 }
 

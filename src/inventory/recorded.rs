@@ -7,9 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use super::disks::{Content, Disk};
 use super::stack::{RunningArray, User};
-use crate::gpt::Found;
-use crate::plan::partitions::TableChange;
-use crate::plan::place::{self, Partition};
+use crate::gpt::{Entry, Found};
+use crate::plan::place::{Partition, by_disk_link, by_entry, partition_name, udev_escaped};
 
 /// What `kindling inspect --disks` prints and `kindling plan --inventory` takes.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -81,51 +80,18 @@ impl Recorded {
         self.disks.iter().find(is_that)
     }
 
-    /// Every device of these disks that may be called `path`: a disk by its node or a link to it, a partition by the
-    /// kernel's names and udev's links (60-persistent-storage.rules).
-    #[must_use]
-    pub fn nodes(&self, path: &Path) -> Vec<PathBuf> {
-        if let Some(one) = self.disk(path) {
-            return vec![one.disk.node.clone()];
-        }
-        let (mut disks, mut tables) = (BTreeMap::new(), BTreeMap::new());
-        for one in &self.disks {
-            let Found::Gpt { table, .. } = &one.disk.found else {
-                continue;
-            };
-            let name = one.disk.aliases.first().unwrap_or(&one.disk.node);
-            let name = name.to_string_lossy().into_owned();
-            disks.insert(name.clone(), one.disk.clone());
-            tables.insert(name, TableChange::kept(table.clone()));
-        }
-        let partitions = place::partitions_at(path, &tables, &disks).into_iter();
-        let mut nodes: BTreeSet<PathBuf> = partitions.map(|partition| partition.node).collect();
-        let is_called = |content: &Content| match content {
-            Content::Known(signature) => {
-                let after = |dir: &str| path.strip_prefix(dir).ok().and_then(Path::to_str);
-                after("/dev/disk/by-label").is_some_and(|label| signature.has_label(label))
-                    || after("/dev/disk/by-uuid").is_some_and(|uuid| signature.uuid.as_deref() == Some(uuid))
-            }
-            Content::Blank | Content::Ambiguous(_) => false,
-        };
-        for one in &self.disks {
-            let called = one.contents.iter().filter(|(_, content)| is_called(content));
-            nodes.extend(called.map(|(number, _)| place::partition_name(&one.disk.node, *number)));
-            nodes.extend(is_called(&one.disk.content).then(|| one.disk.node.clone()));
-        }
-        nodes.into_iter().collect()
-    }
-
-    /// What stands where a partition is or will be; `None` where nobody looked, since there was no partition.
+    /// What stands where a partition is or will be, whatever number it has now; `None` where nobody looked, since no
+    /// partition started there.
     #[must_use]
     pub fn content(&self, partition: &Partition) -> Option<&Content> {
         let recorded = self.disk(partition.disk.as_ref())?;
         let Found::Gpt { table, .. } = &recorded.disk.found else {
             return None;
         };
-        let entry = table.entries.get(&partition.number)?;
-        let stays = entry.first.to_bytes(table.sector_size) == partition.start;
-        recorded.contents.get(&partition.number).filter(|_| stays)
+        let starts_there = |entry: &Entry| entry.first.to_bytes(table.sector_size) == partition.start;
+        let mut entries = table.entries.iter();
+        let (number, _) = entries.find(|(_, entry)| starts_there(entry))?;
+        recorded.contents.get(number)
     }
 
     /// The array that the device at `node` is a member of.
@@ -135,17 +101,59 @@ impl Recorded {
         self.arrays.iter().find(has).map(|one| &one.array)
     }
 
-    /// What a whole disk or an array holds.
-    #[must_use]
-    pub fn content_of(&self, node: &Path) -> Option<&Content> {
-        let is_that = |one: &&RecordedArray| one.array.node == node || one.aliases.contains(node);
-        let array = self.arrays.iter().find(is_that).map(|one| &one.content);
-        array.or_else(|| self.disk(node).map(|recorded| &recorded.disk.content))
+    /// The array that a config calls `device`.
+    fn array(&self, device: &Path) -> Option<&RecordedArray> {
+        let is_that = |one: &&RecordedArray| one.array.node == device || one.aliases.contains(device);
+        self.arrays.iter().find(is_that)
     }
 
-    /// Who uses the disk at `node`.
+    /// The partition that `device` names: by its node or by a link that udev gives it.
+    fn partition(&self, device: &Path) -> Option<(&RecordedDisk, u32)> {
+        let of_disk = |one: &'_ RecordedDisk| one.named(device);
+        self.disks.iter().find_map(|one| Some((one, of_disk(one)?)))
+    }
+
+    /// The node of a disk, a partition or an array.
+    #[must_use]
+    pub fn node(&self, device: &Path) -> Option<PathBuf> {
+        let whole = self.disk(device).map(|one| one.disk.node.clone());
+        let array = || self.array(device).map(|one| one.array.node.clone());
+        let partition = || self.partition(device).map(|(one, number)| one.node(number));
+        whole.or_else(array).or_else(partition)
+    }
+
+    /// Every disk and partition that may be called `device`, by what it holds too.
+    #[must_use]
+    pub fn nodes(&self, device: &Path) -> Vec<PathBuf> {
+        if let Some(one) = self.disk(device) {
+            return vec![one.disk.node.clone()];
+        }
+        let mut nodes = Vec::new();
+        for one in &self.disks {
+            nodes.extend(by_content(device, &one.disk.content).then(|| one.disk.node.clone()));
+            nodes.extend(one.all_named(device).map(|number| one.node(number)));
+        }
+        nodes
+    }
+
+    /// What a whole disk, a partition or an array holds.
+    #[must_use]
+    pub fn content_of(&self, node: &Path) -> Option<&Content> {
+        let whole = || self.disk(node).map(|one| &one.disk.content);
+        let partition = || {
+            self.partition(node)
+                .and_then(|(one, number)| one.contents.get(&number))
+        };
+        let array = self.array(node).map(|one| &one.content);
+        array.or_else(whole).or_else(partition)
+    }
+
+    /// Who uses the disk or the partition at `node`.
     #[must_use]
     pub fn user(&self, node: &Path) -> Option<User> {
+        if let Some((one, number)) = self.partition(node) {
+            return one.disk.in_use.partitions.get(&number).cloned();
+        }
         let in_use = &self.disk(node)?.disk.in_use;
         in_use
             .disk
@@ -154,13 +162,71 @@ impl Recorded {
     }
 }
 
+impl RecordedDisk {
+    /// The number of the partition that `device` names (60-persistent-storage.rules).
+    fn named(&self, device: &Path) -> Option<u32> {
+        self.all_named(device).next()
+    }
+
+    fn all_named<'a>(&'a self, device: &'a Path) -> impl Iterator<Item = u32> + 'a {
+        let table = match &self.disk.found {
+            Found::Gpt { table, .. } => Some(table),
+            Found::Blank | Found::Mbr | Found::Damaged(_) => None,
+        };
+        // A node by which the machine to come calls the disk.
+        let kernels = |name: &&PathBuf| !name.starts_with("/dev/disk");
+        let entries = table
+            .into_iter()
+            .flat_map(|table| table.entries.keys().map(move |number| (table, *number)));
+        let named = entries.filter(move |(table, number)| {
+            let names = self.disk.aliases.iter().filter(kernels);
+            device == self.node(*number)
+                || names
+                    .into_iter()
+                    .any(|name| partition_name(name, *number) == device)
+                || by_disk_link(device, &self.disk, *number)
+                || by_entry(device, table, *number)
+                || self
+                    .contents
+                    .get(number)
+                    .is_some_and(|content| by_content(device, content))
+        });
+        named.map(|(_, number)| number)
+    }
+
+    /// The node of a partition.
+    fn node(&self, number: u32) -> PathBuf {
+        let mapped = self
+            .disk
+            .mapped
+            .as_ref()
+            .and_then(|mapped| mapped.partitions.get(&number));
+        mapped.map_or_else(
+            || partition_name(&self.disk.node, number),
+            |there| there.node.clone(),
+        )
+    }
+}
+
+/// A link to the label or the UUID of what a partition holds.
+fn by_content(device: &Path, content: &Content) -> bool {
+    let Content::Known(found) = content else {
+        return false;
+    };
+    let is = |dir: &str, name: &Option<String>| {
+        let name = name.as_deref().filter(|name| !name.is_empty());
+        name.is_some_and(|name| device == Path::new("/dev/disk").join(dir).join(udev_escaped(name)))
+    };
+    is("by-label", &found.label) || is("by-uuid", &found.uuid)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn only_partitions_that_stay_have_a_recorded_content() {
-        use crate::gpt::{CopyState, Entry, Guid, Health, Label, MbrState, Table};
+    fn what_is_recorded_lies_where_it_lay() {
+        use crate::gpt::{CopyState, Guid, Health, Label, MbrState, Table};
         use crate::inventory::disks::Signature;
         use kindling_config_spec::units::{Bytes, Lba, MIB, SectorSize};
 
@@ -182,6 +248,8 @@ mod tests {
         };
         let xfs = Content::Known(Signature {
             kind: "xfs".into(),
+            label: Some("my data".into()),
+            uuid: Some("5a0e".into()),
             ..Signature::default()
         });
         let disk = Disk {
@@ -215,11 +283,22 @@ mod tests {
             (at("/dev/vdb", 1, MIB), Some(&xfs)),
             (at("/dev/disk/by-id/b", 1, MIB), Some(&xfs)),
             (at("/dev/vdb", 1, 2 * MIB), None),
-            (at("/dev/vdb", 2, MIB), None),
+            (at("/dev/vdb", 2, MIB), Some(&xfs)),
             (at("/dev/vdc", 1, MIB), None),
         ] {
             assert_eq!(recorded.content(&partition), expected, "{partition:?}");
         }
+        for (path, node) in [
+            ("/dev/vdb", "/dev/vdb"),
+            ("/dev/vdb1", "/dev/vdb1"),
+            ("/dev/disk/by-id/b-part1", "/dev/vdb1"),
+            ("/dev/disk/by-label/my\\x20data", "/dev/vdb1"),
+            ("/dev/disk/by-uuid/5a0e", "/dev/vdb1"),
+        ] {
+            assert_eq!(recorded.node(path.as_ref()), Some(node.into()), "{path}");
+        }
+        assert_eq!(recorded.node("/dev/vdb2".as_ref()), None);
+        assert_eq!(recorded.content_of("/dev/vdb1".as_ref()), Some(&xfs));
         let text = serde_json::to_string(&recorded).unwrap();
         assert_eq!(serde_json::from_str::<Recorded>(&text).unwrap(), recorded);
     }

@@ -21,6 +21,7 @@ pub use claims::settle_places;
 use marks::Marks;
 pub use places::{Place, array_node, volume_node};
 use stacks::TakenDown;
+pub use tables::instead_of_table;
 
 use super::partitions::{self, TableChange};
 use super::place;
@@ -38,6 +39,8 @@ pub struct Layout {
     /// By the device's path in the config: members of arrays, devices of volumes and of file systems. File systems
     /// without a format are left out.
     pub places: BTreeMap<String, Place>,
+    /// Nodes of the disks that lose whatever is on them and get no table.
+    pub wiped: BTreeSet<PathBuf>,
 }
 
 /// What was found in those places.
@@ -47,6 +50,8 @@ pub struct Observed {
     pub held: BTreeMap<String, Held>,
     /// By the array's name: the running one that the members belong to.
     pub arrays: BTreeMap<String, RunningArray>,
+    /// By the array's name: the node that its own leads to now.
+    pub named: BTreeMap<String, PathBuf>,
     /// By the volume's name: the mapping that has this name now, unless it is the volume itself.
     pub mappings: BTreeMap<String, Mapping>,
     /// By the volume's name: what its header tells.
@@ -98,6 +103,9 @@ pub fn plan_layout(config: &Config, known: &Known<'_>) -> Result<Layout, Vec<Con
             Ok(mut change) => {
                 conflicts.extend(hidden_data(&request.pointer, &disk.device, found, &change));
                 change.mappings = place::mapping_names(config, found, &change);
+                if change.wiped && change.table.is_none() {
+                    layout.wiped.insert(found.node.clone());
+                }
                 layout.tables.insert(disk.device.clone(), change);
             }
             Err(found) => conflicts.extend(found),
@@ -177,14 +185,16 @@ impl<'a> Planner<'a> {
     fn held(&self, device: &str) -> Held {
         let held = self.observed.held.get(device).cloned().unwrap_or_default();
         let place = self.layout.places.get(device);
-        if place.is_some_and(|place| self.goes_with_stack(place)) {
+        let is_erased = matches!(place, Some(Place::Device(node)) if self.taken_down.erases(node));
+        if is_erased || place.is_some_and(|place| self.goes_with_stack(place, &held.content)) {
             return Held::default();
         }
         held
     }
 
-    /// Whether a partition that this run makes begins or ends where a member is erased before: its signature is there.
-    fn goes_with_stack(&self, place: &Place) -> bool {
+    /// Whether what was found where this run makes a partition is the signature of a member that is erased before: that
+    /// begins there, or it ends there and is a member of an array, which may have its signature at its end.
+    fn goes_with_stack(&self, place: &Place, found: &Content) -> bool {
         let Place::Partition(new) = place else {
             return false;
         };
@@ -200,12 +210,22 @@ impl<'a> Planner<'a> {
             return false;
         };
         let end = new.start.0.saturating_add(new.size.0);
-        table.entries.iter().any(|(number, old)| {
+        let old = table.entries.iter().map(|(number, old)| {
             let start = old.first.to_bytes(table.sector_size).0;
             let old_end = start.saturating_add(old.size().to_bytes(table.sector_size).0);
             let node = place::partition_name(&disk.node, *number);
-            (start == new.start.0 || old_end == end) && self.taken_down.erases(&node)
-        })
+            (
+                start == new.start.0,
+                old_end == end,
+                self.taken_down.erases(&node),
+            )
+        });
+        let old: Vec<_> = old.collect();
+        let at_end = arrays::is_member(found) && old.iter().any(|(_, ends, erased)| *ends && *erased);
+        match old.iter().find(|(begins, ..)| *begins) {
+            Some((.., erased)) => *erased,
+            None => at_end,
+        }
     }
 
     /// What a device holds once the layers below are in place: nothing where they are made, and `None` where they are
@@ -233,7 +253,8 @@ impl<'a> Planner<'a> {
 
     /// Who uses the place now.
     fn user(&self, place: &Place, held: &Held) -> Option<User> {
-        // Of a partition that this run makes, the users are those of the one that goes: the table's matter.
+        // Of a partition that this run makes, the users are those of the one that goes: the table's matter. So are those of
+        // a disk that loses its table.
         if places::is_new(place, &self.layout) {
             return None;
         }
@@ -242,23 +263,28 @@ impl<'a> Planner<'a> {
 
     /// Whether the partition carries our mark on the disk as it is now.
     fn is_unfinished(&self, place: &Place) -> bool {
+        self.entry_now(place)
+            .is_some_and(|(number, entry, disk)| Marks::new(self.known.seed, disk).is_on(number, entry))
+    }
+
+    /// Whether the partition has room for our mark and does not carry it.
+    fn has_no_mark(&self, place: &Place) -> bool {
+        self.entry_now(place)
+            .is_some_and(|(_, entry, _)| Marks::is_off(entry))
+    }
+
+    /// The partition of that number and start as it is on the disk now, with the GUID of the disk.
+    fn entry_now(&self, place: &Place) -> Option<(u32, &Entry, Guid)> {
         let Place::Partition(partition) = place else {
-            return false;
+            return None;
         };
-        let Some(Disk {
-            found: Found::Gpt { table, .. },
-            ..
-        }) = self.known.disks.get(&partition.disk)
-        else {
-            return false;
+        let Found::Gpt { table, .. } = &self.known.disks.get(&partition.disk)?.found else {
+            return None;
         };
         // The same number at another place would be another partition.
-        let start = |entry: &Entry| entry.first.to_bytes(table.sector_size);
-        let marks = Marks::new(self.known.seed, table.disk_guid);
-        table
-            .entries
-            .get(&partition.number)
-            .is_some_and(|entry| marks.is_on(partition.number, entry) && start(entry) == partition.start)
+        let entry = table.entries.get(&partition.number)?;
+        let stays = entry.first.to_bytes(table.sector_size) == partition.start;
+        stays.then_some((partition.number, entry, table.disk_guid))
     }
 
     /// Has the partition carry our mark until everything is done.
@@ -273,6 +299,8 @@ impl<'a> Planner<'a> {
 
     /// Everything in its order: what is in the way goes, tables are written, the layers are made, marks come off.
     fn finish(mut self) -> Result<Plan, Vec<Conflict>> {
+        let more: Vec<Conflict> = [self.needed_and_taken_down(), self.names_taken()].concat();
+        self.conflicts.extend(more);
         if !self.conflicts.is_empty() {
             return Err(self.conflicts);
         }
@@ -298,6 +326,7 @@ impl<'a> Planner<'a> {
     fn plan_tables(&mut self) -> (Plan, Plan) {
         let mut plan = Plan::empty(Stage::Disks);
         let mut finish = Plan::empty(Stage::Disks);
+        let mut finish_last = Vec::new();
         for (index, disk) in self.config.storage.disks.iter().enumerate() {
             let Some(found) = self.known.disks.get(&disk.device) else {
                 continue;
@@ -321,8 +350,15 @@ impl<'a> Planner<'a> {
             let (write, last) = work.steps();
             plan.steps.push(write);
             self.changed.extend(last.is_some().then(|| found.node.clone()));
-            finish.steps.extend(last);
+            // A rerun wipes a table that may be wiped once more: what an array has on other disks must be known for our own
+            // until the mark is off there.
+            if disk.wipe_table == Some(true) {
+                finish.steps.extend(last);
+            } else {
+                finish_last.extend(last);
+            }
         }
+        finish.steps.extend(finish_last);
         (plan, finish)
     }
 }

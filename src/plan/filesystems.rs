@@ -123,21 +123,25 @@ pub fn mkfs(want: &Filesystem, format: Format, node: &Path, derived: &str) -> Op
         .as_deref()
         .filter(|uuid| !uuid.is_empty())
         .map(str::to_lowercase);
-    let uuid = given
-        .or_else(|| (!sets_uuid(&want.options, format)).then(|| derived.to_owned()))
-        .map(|uuid| {
-            match format {
-                Format::Xfs => format!("uuid={uuid}"),
-                // A FAT volume has 32 bits.
-                Format::Vfat => uuid.replace('-', "").chars().take(8).collect(),
-                _ => uuid,
-            }
-        });
+    let as_option = |uuid: String| match format {
+        Format::Xfs => format!("uuid={uuid}"),
+        // A FAT volume has 32 bits.
+        Format::Vfat => uuid.replace('-', "").chars().take(8).collect(),
+        _ => uuid,
+    };
+    let is_open = given.is_none() && !sets_uuid(&want.options, format);
+    let derived = is_open.then(|| as_option(derived.to_owned()));
+    let word = match format {
+        Format::Xfs => "uuid=UUID",
+        Format::Vfat => "ID",
+        _ => "UUID",
+    };
     let label = want.label.as_deref().filter(|label| !label.is_empty());
     let call = Invocation::new(program)
         .args(&want.options)
         .args(force)
-        .option(uuid_option, uuid)
+        .option(uuid_option, given.map(as_option))
+        .derived(uuid_option, derived, word)
         .option(label_option, label)
         .arg(node.as_os_str());
     Some(call)

@@ -5,10 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{self, Write};
 
 use kindling_config_spec::order;
-use kindling_config_spec::units::{Bytes, SectorSize};
+use kindling_config_spec::units::{Bytes, MIB, SectorSize};
 use serde::Serialize;
 
 use crate::gpt::{Entry, Table};
+use crate::inventory::disks::Content;
 
 /// How many characters the bar of a disk has.
 const BAR: u64 = 64;
@@ -23,6 +24,9 @@ pub struct DiskMap {
     pub size: Bytes,
     /// Its logical sector size.
     pub sector: SectorSize,
+    /// What it holds now in place of a GUID partition table, in words; `None` where that is nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub holds: Option<String>,
     /// Its partitions, those that go before those that come, by their place on the disk.
     pub partitions: Vec<PartitionMap>,
 }
@@ -47,6 +51,9 @@ pub struct PartitionMap {
     pub kind: String,
     /// What the config asks for on it: a file system, an encrypted volume, a member of an array.
     pub filesystem: Option<Filesystem>,
+    /// What is on one that goes, where that is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub holds: Option<String>,
     /// What becomes of it.
     pub fate: Fate,
 }
@@ -106,6 +113,7 @@ pub fn map(
             .get(&number)
             .filter(|_| fate != Fate::Destroyed)
             .cloned(),
+        holds: None,
         fate,
     };
     let mut partitions: Vec<PartitionMap> = gone_at_once
@@ -132,6 +140,7 @@ pub fn map(
         device: device.to_owned(),
         size,
         sector,
+        holds: None,
         partitions,
     }
 }
@@ -146,6 +155,28 @@ fn printable(label: &str) -> String {
         }
     };
     label.chars().map(plain).collect()
+}
+
+/// A place on a disk, exactly, as configs count: in MiB where it is a multiple.
+#[must_use]
+pub fn offset(at: Bytes) -> String {
+    const GIB: u64 = MIB << 10;
+    match at {
+        Bytes(at) if at.is_multiple_of(MIB) && !at.is_multiple_of(GIB) => format!("{} MiB", at / MIB),
+        at => at.to_string(),
+    }
+}
+
+/// A content with its label, as a person knows it; `None` of nothing.
+fn in_words(content: &Content) -> Option<String> {
+    match content {
+        Content::Blank => None,
+        Content::Known(found) => Some(match &found.label {
+            Some(label) => format!("{} {label:?}", found.kind),
+            None => found.kind.clone(),
+        }),
+        Content::Ambiguous(kinds) => Some(kinds.join(" and ")),
+    }
 }
 
 /// A partition that is replaced gets another GUID, or another place.
@@ -186,8 +217,21 @@ impl DiskMap {
         self
     }
 
-    /// The disk as a strip: each partition has its number's last digit in proportion to its size, but at least once; dots
-    /// are free.
+    /// With what is known of what the disk and its partitions hold now, by number.
+    #[must_use]
+    pub fn with_contents(mut self, whole: Option<String>, partitions: &BTreeMap<u32, Content>) -> Self {
+        self.holds = whole.map(|what| printable(&what));
+        for part in &mut self.partitions {
+            let content = partitions
+                .get(&part.number)
+                .filter(|_| part.fate == Fate::Destroyed);
+            part.holds = content.and_then(in_words).map(|what| printable(&what));
+        }
+        self
+    }
+
+    /// The disk as a strip: each partition has its number's last digit in proportion to its size, and the smallest ones
+    /// where there is room; dots are free.
     fn bar(&self, is_there: impl Fn(&PartitionMap) -> Option<Bytes>) -> String {
         let mut cells = vec!['·'; usize::try_from(BAR).unwrap_or_default()];
         for part in &self.partitions {
@@ -225,7 +269,14 @@ impl fmt::Display for DiskMap {
             Fate::Kept | Fate::Destroyed => Some(part.size),
         });
         let after = self.bar(|part| (part.fate != Fate::Destroyed).then_some(part.size));
-        write!(out, "\n  before  |{before}|\n  after   |{after}|")?;
+        match &self.holds {
+            Some(what) => write!(out, "\n  before  {what}")?,
+            None => write!(out, "\n  before  |{before}|")?,
+        }
+        write!(out, "\n  after   |{after}|")?;
+        if self.partitions.is_empty() {
+            return Ok(());
+        }
         let rows: Vec<[String; 7]> = self.partitions.iter().map(row).collect();
         let head = ["", "number", "label", "start", "size", "type", "becomes"].map(str::to_owned);
         let widths: Vec<usize> = (0..7)
@@ -251,9 +302,14 @@ fn row(part: &PartitionMap) -> [String; 7] {
     let (mark, fate) = match part.fate {
         Fate::Kept => ('=', "kept".to_owned()),
         Fate::Created => ('+', "created".to_owned()),
+        Fate::Resized { from } if from > part.size => ('!', format!("cut off, was {from}")),
         Fate::Resized { from } => ('~', format!("resized from {from}")),
         Fate::Destroyed => ('!', "destroyed".to_owned()),
     };
+    let held = part
+        .holds
+        .as_ref()
+        .map_or_else(String::new, |what| format!(" with its {what}"));
     let on_it = match &part.filesystem {
         None => String::new(),
         Some(Filesystem {
@@ -277,16 +333,16 @@ fn row(part: &PartitionMap) -> [String; 7] {
         } else {
             part.label.clone()
         },
-        part.start.to_string(),
+        offset(part.start),
         part.size.to_string(),
         part.kind.clone(),
-        fate + &name + &on_it,
+        fate + &held + &name + &on_it,
     ]
 }
 
 #[cfg(test)]
 mod tests {
-    use kindling_config_spec::units::{Lba, MIB};
+    use kindling_config_spec::units::Lba;
 
     use super::*;
     use crate::gpt::{Guid, Label};

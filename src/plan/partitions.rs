@@ -81,20 +81,6 @@ pub struct TableChange {
 }
 
 impl TableChange {
-    /// A table that stays as it is.
-    #[must_use]
-    pub fn kept(table: Table) -> Self {
-        Self {
-            wiped: false,
-            erase: Vec::new(),
-            write: false,
-            table: Some(table),
-            kernel: Vec::new(),
-            slots: Vec::new(),
-            mappings: None,
-        }
-    }
-
     /// Whether the disk stays as it is.
     #[must_use]
     pub fn is_noop(&self) -> bool {

@@ -12,6 +12,7 @@ use kindling_config_spec::units::Bytes;
 use kindling_config_spec::types::Config;
 
 use super::partitions::{SlotStep, TableChange};
+use crate::gpt::Table;
 use crate::inventory::disks::{Disk, Probe};
 use crate::inventory::mapped::{DELIMITERS, mapping_name};
 
@@ -184,26 +185,38 @@ fn names(path: &Path, device: &str, disk: &Disk, change: &TableChange, number: u
         }
         _ => path == partition_name(&disk.node, number) || path == partition_name(Path::new(device), number),
     };
-    by_name || by_disk_link(path, device, disk, number) || by_entry(path, change, number)
+    by_name
+        || by_disk_link(path, disk, number)
+        || by_config_link(path, device, number)
+        || change
+            .table
+            .as_ref()
+            .is_some_and(|table| by_entry(path, table, number))
 }
 
 /// `LINK-partN`, where `LINK` leads to the disk. Names and UUIDs of device mapper are no such links: those of a partition
 /// are its own.
-fn by_disk_link(path: &Path, device: &str, disk: &Disk, number: u32) -> bool {
-    let stem = path
-        .to_str()
-        .and_then(|path| path.strip_suffix(&format!("-part{number}")));
-    let is_own =
-        |stem: &str| mapping_name(Path::new(stem)).is_some() || stem.starts_with("/dev/disk/by-id/dm-uuid-");
-    let is_disk = |stem: &str| disk.aliases.contains(Path::new(stem));
-    stem.is_some_and(|stem| {
-        !is_own(stem) && (is_disk(stem) || (device == stem && device.starts_with("/dev/disk/")))
-    })
+#[must_use]
+pub fn by_disk_link(path: &Path, disk: &Disk, number: u32) -> bool {
+    stem(path, number).is_some_and(|stem| disk.aliases.contains(Path::new(stem)))
+}
+
+/// The same, where the config names the disk by that link.
+fn by_config_link(path: &Path, device: &str, number: u32) -> bool {
+    device.starts_with("/dev/disk/") && stem(path, number) == Some(device)
+}
+
+/// The link to the disk in one to a partition.
+fn stem(path: &Path, number: u32) -> Option<&str> {
+    let stem = path.to_str()?.strip_suffix(&format!("-part{number}"))?;
+    let is_own = mapping_name(Path::new(stem)).is_some() || stem.starts_with("/dev/disk/by-id/dm-uuid-");
+    (!is_own).then_some(stem)
 }
 
 /// A link to the label or the GUID of the partition.
-fn by_entry(path: &Path, change: &TableChange, number: u32) -> bool {
-    let Some(entry) = change.table.as_ref().and_then(|table| table.entries.get(&number)) else {
+#[must_use]
+pub fn by_entry(path: &Path, table: &Table, number: u32) -> bool {
+    let Some(entry) = table.entries.get(&number) else {
         return false;
     };
     let label = entry.label.to_string();
@@ -213,7 +226,8 @@ fn by_entry(path: &Path, change: &TableChange, number: u32) -> bool {
 
 /// A label as udev writes it into a link: whatever is not plain becomes `\x` and two hex digits
 /// (libudev's `udev_util_encode_string`).
-fn udev_escaped(label: &str) -> String {
+#[must_use]
+pub fn udev_escaped(label: &str) -> String {
     label.chars().fold(String::new(), |mut text, letter| {
         if letter.is_ascii_alphanumeric() || "#+-.:=@_".contains(letter) || !letter.is_ascii() {
             text.push(letter);

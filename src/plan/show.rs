@@ -22,7 +22,7 @@ use crate::inventory::stack::{StackKind, Stacked};
 pub struct Count {
     /// Steps that change something.
     pub changes: usize,
-    /// Lines that start with `!`.
+    /// Lines that are marked `!`.
     pub destroys: usize,
 }
 
@@ -50,16 +50,30 @@ pub fn lines(plan: &Plan) -> Vec<String> {
         .collect()
 }
 
-/// Counts changes and possible data loss from the same lines a person reads.
+/// Counts changes and possible data loss from the same lines a person reads. What every boot does whatever the machine
+/// looks like is no change: it mounts, unmounts what it mounted, and writes its result file.
 #[must_use]
 pub fn count(plan: &Plan) -> Count {
     let mut count = Count::default();
     for planned in &plan.steps {
         let lines = describe(&planned.step);
-        count.destroys += lines.iter().filter(|line| line.starts_with('!')).count();
-        count.changes += usize::from(!lines.iter().all(|line| line.starts_with(['=', ' '])));
+        let destroys = lines.iter().filter(|line| line.trim_start().starts_with('!'));
+        count.destroys += destroys.count();
+        let is_usual = matches!(
+            planned.step,
+            Step::Mount { .. } | Step::Unmount { .. } | Step::Result { .. }
+        );
+        let is_so = lines.iter().all(|line| line.starts_with(['=', ' ']));
+        count.changes += usize::from(!is_usual && !is_so);
     }
     count
+}
+
+/// A number with the noun it counts.
+#[must_use]
+pub fn counted(number: usize, noun: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{number} {noun}{plural}")
 }
 
 /// A resource for a log: scheme, host and path, never user-info or query; of inline data only that it is such.
@@ -107,27 +121,29 @@ fn describe(step: &Step) -> Vec<String> {
             write,
             slots,
             before,
+            lost,
+            sector,
             ..
         } => {
-            // A table that only gains and keeps partitions loses nothing.
-            let loses = write.wiped
-                || !before.starts_with("GPT")
-                || slots
-                    .iter()
-                    .any(|slot| matches!(slot.step, SlotStep::Delete | SlotStep::Replace));
-            let mark = if before == "blank" || !loses { '~' } else { '!' };
-            let sector = write
-                .table
-                .as_ref()
-                .map_or(SectorSize::S512, |table| table.sector_size);
-            let heading = format!(
-                "{mark} {}: write the partition table (now: {before})",
-                device.display()
-            );
+            // What becomes of the partitions of a GPT, each says for itself.
+            let mark = if before == "blank" || before.starts_with("GPT") {
+                '~'
+            } else {
+                '!'
+            };
+            let what = match write.table {
+                Some(_) => "write the partition table",
+                None => "erase the partition table",
+            };
+            let heading = format!("{mark} {}: {what} (now: {before})", device.display());
+            let lost = lost
+                .iter()
+                .map(|(number, entry)| format!("  ! {number}: delete {}", in_words(entry, *sector)));
             [heading]
                 .into_iter()
+                .chain(lost)
                 .chain(slots.iter().map(|slot| {
-                    let line = describe_slot(slot, sector);
+                    let line = describe_slot(slot, *sector);
                     let mapping = write
                         .view
                         .mappings
@@ -142,9 +158,11 @@ fn describe(step: &Step) -> Vec<String> {
         }
         Step::KeepTable { device, slots, .. } => {
             let count = slots.iter().filter(|slot| slot.step == SlotStep::Keep).count();
+            let are = if count == 1 { "is" } else { "are" };
             vec![format!(
-                "= {}: {count} partitions are as configured",
-                device.display()
+                "= {}: {} {are} as configured",
+                device.display(),
+                counted(count, "partition")
             )]
         }
         Step::TakeDown { stack, erase } => describe_take_down(stack, erase),
@@ -201,7 +219,10 @@ fn describe(step: &Step) -> Vec<String> {
             )]
         }
         Step::SettleDevices { nodes } => {
-            vec![format!("  wait for udev to finish with {} devices", nodes.len())]
+            vec![format!(
+                "  wait for udev to finish with {}",
+                counted(nodes.len(), "device")
+            )]
         }
         Step::Mount {
             path, mounted: true, ..
@@ -227,7 +248,8 @@ fn describe(step: &Step) -> Vec<String> {
             )]
         }
         Step::AuthorizedKeys { user, file, keys } => {
-            vec![format!("+ ~{user}/{}: {} SSH keys", file.display(), keys.len())]
+            let keys = counted(keys.len(), "SSH key");
+            vec![format!("+ ~{user}/{}: {keys}", file.display())]
         }
         Step::Remove { path, found } => vec![format!("! {}: remove {found}", path.display())],
         Step::Directory {
@@ -279,7 +301,7 @@ fn describe(step: &Step) -> Vec<String> {
                 super::files::RESULT_FILE
             )]
         }
-        Step::Relabel { paths, .. } => vec![format!("~ label {} paths for SELinux", paths.len())],
+        Step::Relabel { paths, .. } => vec![format!("~ label {} for SELinux", counted(paths.len(), "path"))],
         Step::FinishVolume { device, call, .. } => {
             vec![format!(
                 "~ {}: mark the volume as finished: {call}",
@@ -294,9 +316,12 @@ fn describe_take_down(stack: &[Stacked], erase: &BTreeSet<PathBuf>) -> Vec<Strin
         StackKind::Array => format!("- {}: stop the array", stacked.node.display()),
         StackKind::Mapping => format!("- {}: remove the mapping", stacked.name),
     });
-    let erased = erase
-        .iter()
-        .map(|node| format!("! {}: erase what made it part of that", node.display()));
+    let erased = erase.iter().map(|node| {
+        format!(
+            "! {}: erase its signatures, so that this does not come back",
+            node.display()
+        )
+    });
     stopped.chain(erased).collect()
 }
 
@@ -310,28 +335,30 @@ fn describe_erased(device: &Path, erase: &Erased) -> String {
     }
 }
 
+fn in_words(entry: &Entry, sector: SectorSize) -> String {
+    format!(
+        "{} at {}, {}",
+        name(&entry.label.to_string()),
+        super::map::offset(entry.first.to_bytes(sector)),
+        entry.size().to_bytes(sector)
+    )
+}
+
 fn describe_slot(slot: &SlotOutcome, sector: SectorSize) -> String {
-    let entry = |entry: &Entry| {
-        let size = entry
-            .last
-            .0
-            .saturating_sub(entry.first.0)
-            .saturating_add(1)
-            .saturating_mul(sector.bytes());
-        format!(
-            "{} at {}, {}",
-            name(&entry.label.to_string()),
-            entry.first.to_bytes(sector),
-            Bytes(size)
-        )
+    let entry = |entry: &Option<Entry>| {
+        entry
+            .as_ref()
+            .map_or_else(String::new, |entry| in_words(entry, sector))
     };
-    let after = slot.after.as_ref().map_or_else(String::new, entry);
-    let before = slot.before.as_ref().map_or_else(String::new, entry);
+    let (before, after) = (entry(&slot.before), entry(&slot.after));
+    let size = |entry: &Option<Entry>| entry.as_ref().map(Entry::size);
+    let shrinks = size(&slot.after) < size(&slot.before);
     let number = slot.number;
     match slot.step {
         SlotStep::Nothing => format!("  = {number}: absent, as configured"),
         SlotStep::Keep => format!("  = {number}: {after}"),
         SlotStep::Create => format!("  + {number}: {after}"),
+        SlotStep::Resize if shrinks => format!("  ! {number}: {after} (cut off: {before})"),
         SlotStep::Resize => format!("  ~ {number}: {after} (was: {before})"),
         SlotStep::Replace => format!("  ! {number}: {after} (replaces: {before})"),
         SlotStep::Delete => format!("  ! {number}: delete {before}"),
@@ -340,7 +367,7 @@ fn describe_slot(slot: &SlotOutcome, sector: SectorSize) -> String {
 
 fn name(label: &str) -> String {
     if label.is_empty() {
-        "no label".to_owned()
+        "(no label)".to_owned()
     } else {
         format!("{label:?}")
     }

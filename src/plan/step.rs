@@ -2,12 +2,12 @@
 
 mod devices;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::PathBuf;
 
 use kindling_config_spec::types::Resource;
-use kindling_config_spec::units::Mode;
+use kindling_config_spec::units::{Mode, SectorSize};
 use serde::{Deserialize, Serialize};
 
 use super::crypttab;
@@ -203,6 +203,10 @@ pub enum Step {
         slots: Vec<SlotOutcome>,
         /// What stood on the disk before, in words.
         before: String,
+        /// The partitions that go with a table which is wiped, by number.
+        lost: BTreeMap<u32, gpt::Entry>,
+        /// The disk's logical sector size.
+        sector: SectorSize,
     },
     /// A disk whose partitions already are as the config asks.
     KeepTable {

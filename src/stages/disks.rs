@@ -173,3 +173,6 @@ pub(super) fn device_failure(error: &DeviceError) -> Failure {
     };
     Failure::of(Stage::Disks, code, error, next.to_owned())
 }
+
+#[cfg(test)]
+mod tests;

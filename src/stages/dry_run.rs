@@ -88,19 +88,16 @@ impl fmt::Display for DryRun {
                 }
             }
         }
-        match self.count() {
-            show::Count { changes: 0, .. } => write!(out, "nothing to do"),
-            show::Count {
-                changes: 1,
-                destroys: 0,
-            } => write!(out, "1 change; no data is destroyed"),
-            show::Count { changes, destroys: 0 } => write!(out, "{changes} changes; no data is destroyed"),
-            show::Count { changes, destroys } => {
-                write!(
-                    out,
-                    "{changes} changes; {destroys} lines marked ! can destroy data"
-                )
-            }
+        let count = self.count();
+        match (
+            count.changes,
+            show::counted(count.changes, "change"),
+            count.destroys,
+        ) {
+            (0, ..) => write!(out, "nothing to change"),
+            (_, changes, 0) => write!(out, "{changes}; no data is destroyed"),
+            (_, changes, 1) => write!(out, "{changes}; 1 step marked ! destroys data"),
+            (_, changes, destroys) => write!(out, "{changes}; {destroys} steps marked ! destroy data"),
         }
     }
 }
@@ -160,6 +157,11 @@ impl DryRun {
             inventory,
             absent: Mutex::default(),
         };
+        let here = if inventory.is_some() {
+            "in the inventory"
+        } else {
+            "readable here"
+        };
         let mut disks = BTreeMap::new();
         for wanted in &config.storage.disks {
             let disk = match devices.disk(wanted.device.as_ref()) {
@@ -171,11 +173,6 @@ impl DryRun {
                 }
                 Err(_) => {
                     let disk = assumed(wanted);
-                    let here = if inventory.is_some() {
-                        "in the inventory"
-                    } else {
-                        "readable here"
-                    };
                     self.assumptions.push(format!(
                         "{} is not {here}: a blank disk of {}",
                         wanted.device, disk.size
@@ -185,11 +182,14 @@ impl DryRun {
             };
             disks.insert(wanted.device.clone(), disk);
         }
-        let seed = Seed::new(&machine.id, digest);
+        // Another machine derives other identifiers, and even this one: a new table gets random ones. So that two plans
+        // can be compared, they are the same each time here, and the printed ones stay open.
+        let id = if inventory.is_some() { "" } else { &machine.id };
+        let seed = Seed::new(id, digest);
         let known = Known {
             disks: &disks,
             seed: &seed,
-            fresh: machine.fresh,
+            fresh: [0; 16],
         };
         let look = Guess {
             processes,
@@ -197,18 +197,21 @@ impl DryRun {
             inventory,
             disks: &disks,
         };
-        let (plan, observed) = disks::plan_known(config, &known, &devices, &look)?;
+        let (mut plan, observed) = disks::plan_known(config, &known, &devices, &look)?;
+        plan.steps
+            .iter_mut()
+            .for_each(|planned| planned.step.leave_open());
         self.assumptions.extend(observed.unseen.iter().map(|device| {
-            format!("{device} is in a volume that is closed: it holds what the config asks for")
+            format!("{device} is in a volume that is closed: its key opens it, and it holds what the config asks for")
         }));
         self.assumptions.extend(unrecorded(config, &known, inventory));
         let absent = devices.absent.into_inner().unwrap_or_default();
         self.assumptions.extend(
             absent
                 .iter()
-                .map(|at| format!("{} is not here: blank", at.display())),
+                .map(|at| format!("{} is not {here}: blank", at.display())),
         );
-        self.disks = maps(config, &known, &plan);
+        self.disks = maps(config, &known, &plan, inventory);
         self.stages.push(plan);
         Ok(())
     }
@@ -256,8 +259,7 @@ impl DryRun {
         };
         if !config.storage.luks.is_empty() {
             self.assumptions.push(
-                "encrypted volumes are made: their keys, and UUIDs that the config leaves open, are not known before"
-                    .into(),
+                "keys of encrypted volumes, and UUIDs that the config leaves open, are known in the boot only".into(),
             );
         }
         let plan = files::plan_files(config, &known)
@@ -349,14 +351,24 @@ fn unrecorded(config: &Config, known: &Known<'_>, inventory: Option<&Recorded>) 
         _ => None,
     });
     let new = partitions.filter(|partition| inventory.content(partition).is_none());
-    new.map(|partition| {
-        let number = partition.number;
-        format!(
-            "where partition {number} of {} will be, nothing is recorded: blank",
-            partition.disk
-        )
-    })
-    .collect()
+    let mut by_disk: BTreeMap<&str, BTreeSet<u32>> = BTreeMap::new();
+    for partition in new {
+        by_disk
+            .entry(&partition.disk)
+            .or_default()
+            .insert(partition.number);
+    }
+    let line = |(disk, numbers): (&str, BTreeSet<u32>)| {
+        let noun = if numbers.len() == 1 {
+            "partition"
+        } else {
+            "partitions"
+        };
+        let numbers: Vec<String> = numbers.iter().map(u32::to_string).collect();
+        let numbers = numbers.join(", ");
+        format!("nothing is recorded of where {noun} {numbers} of {disk} will be: blank")
+    };
+    by_disk.into_iter().map(line).collect()
 }
 
 #[cfg(test)]
@@ -396,7 +408,7 @@ mod tests {
             .unwrap();
         let text = dry_run.to_string();
         for line in [
-            "assumed: encrypted volumes are made: their keys, and UUIDs that the config leaves open, are not known before",
+            "assumed: keys of encrypted volumes, and UUIDs that the config leaves open, are known in the boot only",
             "  + /etc/luks/data (0600 0:0): the key of the volume data",
             "  + /etc/crypttab (0600): a line for the volume data with the UUID that it will have",
         ] {

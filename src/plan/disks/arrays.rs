@@ -75,12 +75,12 @@ impl Planner<'_> {
             let decision = decide(holds, may_wipe);
             self.arrays.insert(want.name.clone(), decision);
             match decision {
-                Decision::Keep => self.plan.push(
-                    &pointer,
-                    Step::KeepArray {
-                        device: array_node(&want.name),
-                    },
-                ),
+                Decision::Keep => {
+                    let conflicts = self.resized_members(want, &pointer, &members);
+                    self.conflicts.extend(conflicts);
+                    let device = array_node(&want.name);
+                    self.plan.push(&pointer, Step::KeepArray { device });
+                }
                 Decision::Make | Decision::EraseAndMake => self.make_array(want, &pointer, &members),
                 Decision::Refuse => {
                     let conflicts = self.refuse_array(want, &pointer, &members);
@@ -112,7 +112,13 @@ impl Planner<'_> {
         let new = members
             .iter()
             .any(|member| places::is_new(&member.place, &self.layout));
-        let running = self.observed.arrays.get(&want.name).filter(|_| !new && !marked);
+        // Marks come off disk by disk, and the first one only once everything is complete.
+        let is_complete = !marked || members.iter().any(|member| self.has_no_mark(&member.place));
+        let running = self
+            .observed
+            .arrays
+            .get(&want.name)
+            .filter(|_| !new && is_complete);
         let nodes = members.iter().map(|member| member.place.node()).collect();
         if running.is_some_and(|running| differences(want, running, &nodes).is_empty()) {
             Holds::Configured
@@ -164,6 +170,25 @@ impl Planner<'_> {
         );
     }
 
+    /// Members of an array that is kept stay as they are: what makes a partition a member may lie at its end. Of an array
+    /// that was not started when the table was planned, nobody told that it uses them.
+    fn resized_members(&self, want: &Raid, pointer: &str, members: &[Found]) -> Vec<Conflict> {
+        let resized = members
+            .iter()
+            .filter(|member| places::is_resized(&member.place, &self.layout));
+        resized
+            .map(|member| {
+                let (device, name) = (&member.device, &want.name);
+                Conflict::new(
+                    pointer,
+                    "partition-in-use",
+                    format!("cannot change the size of {device}: it is a member of the array {name}"),
+                    "describe the partition as it is",
+                )
+            })
+            .collect()
+    }
+
     fn refuse_array(&self, want: &Raid, pointer: &str, members: &[Found]) -> Vec<Conflict> {
         let nodes: BTreeSet<PathBuf> = members.iter().map(|member| member.place.node()).collect();
         let name = &want.name;
@@ -173,11 +198,13 @@ impl Planner<'_> {
             let there: BTreeSet<PathBuf> = running.active.union(&running.spares).cloned().collect();
             nodes.is_subset(&there) || there.is_subset(&nodes)
         }) {
-            let differences = differences(want, running, &nodes).join(", ");
-            let what = format!(
-                "{name}: {} is there, and differs: {differences}",
-                running.node.display()
-            );
+            let node = running.node.display();
+            let differences = differences(want, running, &nodes);
+            let what = if differences.is_empty() {
+                format!("{name}: {node} may be incomplete: a run that made it was cut short")
+            } else {
+                format!("{name}: {node} is there, and differs: {}", differences.join(", "))
+            };
             return vec![Conflict::new(pointer, "array-differs", what, next)];
         }
         let foreign = members
@@ -186,7 +213,7 @@ impl Planner<'_> {
         foreign
             .map(|member| {
                 let why = match &member.content {
-                    Content::Known(known) if known.kind == MEMBER => {
+                    content if is_member(content) => {
                         "is a member of an array that does not run as configured".to_owned()
                     }
                     content => format!("holds {}", in_words(content)),
@@ -206,6 +233,11 @@ impl Planner<'_> {
 
 /// blkid's name for what a member carries.
 const MEMBER: &str = "linux_raid_member";
+
+/// Whether a place holds what makes it a member of an array.
+pub(super) fn is_member(content: &Content) -> bool {
+    matches!(content, Content::Known(known) if known.kind == MEMBER)
+}
 
 fn to_step(member: &Found) -> Member {
     Member {
@@ -295,7 +327,7 @@ fn create(want: &Raid, uuid: Option<&str>, members: &[PathBuf]) -> Invocation {
         .args(["--level", want.level.as_deref().unwrap_or_default()])
         .args(["--raid-devices", &devices.to_string()])
         .option("--spare-devices", (spares > 0).then(|| spares.to_string()))
-        .option("--uuid", uuid)
+        .derived("--uuid", uuid, "UUID")
         .args(&want.options)
         .args(members)
 }

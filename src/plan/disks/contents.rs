@@ -29,7 +29,8 @@ impl Planner<'_> {
             };
             let pointer = format!("/storage/filesystems/{index}");
             let unfinished = self.is_unfinished(&place);
-            let decision = filesystems::decide(&held.content, want, format, unfinished);
+            let may_go = unfinished || places::is_wiped(&place, &self.layout);
+            let decision = filesystems::decide(&held.content, want, format, may_go);
             if let Decision::Refuse(why) = &decision {
                 self.conflicts.push(refusal(&pointer, want, why));
                 continue;

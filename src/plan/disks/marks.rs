@@ -35,6 +35,12 @@ impl<'a> Marks<'a> {
         entry.attributes & BITS == self.of(number)
     }
 
+    /// Whether the bits are those of a partition whose mark was taken off, or never put on; with other ones there is no
+    /// room for a mark.
+    pub(super) fn is_off(entry: &Entry) -> bool {
+        entry.attributes & BITS == 0
+    }
+
     /// Those of `numbers` that carry it.
     pub(super) fn among(&self, table: &Table, numbers: &BTreeSet<u32>) -> BTreeSet<u32> {
         let carries = |number: &&u32| {

@@ -221,6 +221,9 @@ fn table_guid(disk: &str, layout: &Layout) -> Option<Guid> {
 /// Whether the config lets us erase whatever lies where the place will be: the whole table goes, or the partition's entry
 /// may, and this run makes the partition.
 pub(super) fn may_wipe(place: &Place, config: &Config, layout: &Layout) -> bool {
+    if is_wiped(place, layout) {
+        return true;
+    }
     let Place::Partition(partition) = place else {
         return false;
     };
@@ -247,8 +250,16 @@ pub(super) fn may_wipe(place: &Place, config: &Config, layout: &Layout) -> bool 
     disk.wipe_table == Some(true) || layout.tables.get(&partition.disk).is_some_and(entry_may_go)
 }
 
-/// Whether this run makes the partition, so that nothing of it can be there as it shall be.
+/// Whether the place is a disk that loses whatever is on it. What is left behind the ends that are zeroed may be erased too.
+pub(super) fn is_wiped(place: &Place, layout: &Layout) -> bool {
+    matches!(place, Place::Device(node) if layout.wiped.contains(node))
+}
+
+/// Whether this run makes the partition or wipes the disk, so that nothing of it can be there as it shall be.
 pub(super) fn is_new(place: &Place, layout: &Layout) -> bool {
+    if is_wiped(place, layout) {
+        return true;
+    }
     let Place::Partition(partition) = place else {
         return false;
     };
@@ -257,4 +268,18 @@ pub(super) fn is_new(place: &Place, layout: &Layout) -> bool {
         change.wiped || slots.any(|slot| matches!(slot.step, SlotStep::Create | SlotStep::Replace))
     };
     layout.tables.get(&partition.disk).is_some_and(made)
+}
+
+/// Whether the partition stays, with another size.
+pub(super) fn is_resized(place: &Place, layout: &Layout) -> bool {
+    let Place::Partition(partition) = place else {
+        return false;
+    };
+    let slots = layout
+        .tables
+        .get(&partition.disk)
+        .into_iter()
+        .flat_map(|change| &change.slots);
+    let mut slots = slots.filter(|slot| slot.number == partition.number);
+    slots.any(|slot| slot.step == SlotStep::Resize)
 }

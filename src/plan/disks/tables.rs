@@ -1,6 +1,6 @@
 //! The steps of one partition table: the first write, and the last one that takes the marks off.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use super::marks::Marks;
@@ -10,7 +10,11 @@ use crate::inventory::disks::Disk;
 use crate::plan::Step;
 use crate::plan::partitions::{KernelView, Shown, SlotStep, TableChange};
 use crate::plan::place;
+use crate::plan::show::counted;
 use crate::plan::step::{Planned, TableWrite};
+
+/// blkid's name for an MBR partition table.
+const MBR_SIGNATURE: &str = "dos partition table";
 
 /// One disk of the config, and what is to become of its table.
 pub(super) struct Work<'a> {
@@ -90,6 +94,10 @@ impl Work<'_> {
             );
         }
         let slots = self.change.slots;
+        let lost = match &self.disk.found {
+            Found::Gpt { table, .. } if self.change.wiped => table.entries.clone(),
+            _ => BTreeMap::new(),
+        };
         let unchanged = !self.change.write && self.change.erase.is_empty();
         let first = if unchanged && begun.is_subset(&left_over) {
             Step::KeepTable {
@@ -112,6 +120,8 @@ impl Work<'_> {
                 write,
                 slots,
                 before: in_words_now(self.disk),
+                lost,
+                sector: self.disk.sector,
             }
         };
         let numbers: BTreeSet<u32> = begun.union(&left_over).copied().collect();
@@ -127,15 +137,28 @@ impl Work<'_> {
     }
 }
 
+/// What a disk without a GUID partition table holds, in words; `None` where that is nothing.
+#[must_use]
+pub fn instead_of_table(disk: &Disk) -> Option<String> {
+    let is_other = match &disk.found {
+        Found::Gpt { .. } => false,
+        Found::Blank => disk.beside_table().is_some(),
+        Found::Mbr | Found::Damaged(_) => true,
+    };
+    is_other.then(|| in_words_now(disk))
+}
+
 fn in_words_now(disk: &Disk) -> String {
     let table = match &disk.found {
         Found::Blank => "blank".to_owned(),
-        Found::Gpt { table, .. } => format!("GPT with {} partitions", table.entries.len()),
+        Found::Gpt { table, .. } => format!("GPT with {}", counted(table.entries.len(), "partition")),
         Found::Mbr => "an MBR partition table".to_owned(),
         Found::Damaged(_) => "a damaged GPT".to_owned(),
     };
     match (disk.beside_table(), &disk.found) {
-        (Some(data), Found::Blank) => data,
+        // The signature that blkid gives an MBR, or the file system whose boot sector looks like one.
+        (Some(data), Found::Mbr) if data == MBR_SIGNATURE => table,
+        (Some(data), Found::Blank | Found::Mbr) => data,
         (Some(data), _) => format!("{data}, and {table}"),
         (None, _) => table,
     }

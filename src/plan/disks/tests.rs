@@ -9,6 +9,7 @@ use crate::plan::show;
 
 mod layers;
 mod mapped;
+mod stacks;
 mod start;
 
 const DISK: &str = "/dev/vdb";

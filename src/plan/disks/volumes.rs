@@ -92,7 +92,8 @@ impl Planner<'_> {
                 continue;
             };
             let holds = self.volume_holds(want, &pointer, &place, &held.content);
-            let decision = decide(holds, want.wipe_volume == Some(true));
+            let may_wipe = want.wipe_volume == Some(true) || places::is_wiped(&place, &self.layout);
+            let decision = decide(holds, may_wipe);
             self.volumes.insert(want.name.clone(), decision.clone());
             match &decision {
                 Decision::Keep(unlock) => self.plan.push(

@@ -4,7 +4,9 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
+use super::Step;
 use crate::gpt;
+use crate::invocation::Invocation;
 use crate::plan::partitions::{KernelChange, KernelView};
 
 /// File system formats.
@@ -70,4 +72,17 @@ pub struct TableWrite {
     pub kernel: Vec<KernelChange>,
     /// What it shows then.
     pub view: KernelView,
+}
+
+impl Step {
+    /// Puts words in the place of identifiers that only the boot itself derives: a plan that is made elsewhere or earlier
+    /// has others, and each time new ones.
+    pub fn leave_open(&mut self) {
+        let calls: &mut [Invocation] = match self {
+            Self::FormatVolume { calls, .. } => calls,
+            Self::CreateArray { call, .. } | Self::MakeFilesystem { call, .. } => std::slice::from_mut(call),
+            _ => &mut [],
+        };
+        calls.iter_mut().for_each(Invocation::leave_open);
+    }
 }

@@ -43,6 +43,12 @@ pub(in crate::stages) trait Look: Sync {
     /// When it does not answer.
     fn array_on(&self, node: &Path) -> Result<Option<RunningArray>, Failure>;
 
+    /// The device that has the node of an array of the config.
+    ///
+    /// # Errors
+    /// When it cannot be told which that is.
+    fn named(&self, node: &Path) -> Result<Option<PathBuf>, Failure>;
+
     /// Has an array run that consists of these members.
     fn assemble(&self, node: &Path, members: &[PathBuf]);
 
@@ -84,6 +90,11 @@ pub(super) fn observe(
     })?;
     running_arrays(config, layout, look, &mut observed)?;
     let arrays = assembled(config, known, layout, look, &mut observed)?;
+    for want in &config.storage.raid {
+        if let Some(node) = look.named(&array_node(&want.name))? {
+            observed.named.insert(want.name.clone(), node);
+        }
+    }
     let is_kept = |name: &str| arrays.get(name) == Some(&arrays::Decision::Keep);
     hold(
         layout,
@@ -241,6 +252,10 @@ impl Look for Live<'_> {
         array_on(self.processes, self.devices, node)
     }
 
+    fn named(&self, node: &Path) -> Result<Option<PathBuf>, Failure> {
+        named(self.devices, node)
+    }
+
     fn assemble(&self, node: &Path, members: &[PathBuf]) {
         // Without `--run` and `--force`, so that only a whole array is started.
         let call = Invocation::new(Program::Mdadm)
@@ -344,6 +359,17 @@ pub(in crate::stages) fn mapping(
         let is_on_it = mapping.below.contains(&real);
         (mapping, is_on_it)
     }))
+}
+
+/// The device that has a node or is led to by it.
+pub(in crate::stages) fn named(devices: &dyn Devices, node: &Path) -> Result<Option<PathBuf>, Failure> {
+    if !devices.is_there(node) {
+        return Ok(None);
+    }
+    devices
+        .node(node)
+        .map(Some)
+        .map_err(|error| device_failure(&error))
 }
 
 /// The array that a device is a member of.

@@ -60,6 +60,13 @@ impl Look for Guess<'_> {
         }
     }
 
+    fn named(&self, node: &Path) -> Result<Option<PathBuf>, Failure> {
+        match self.inventory {
+            Some(inventory) => Ok(inventory.node(node)),
+            None => look::named(&self.devices.system, node),
+        }
+    }
+
     fn assemble(&self, _node: &Path, _members: &[PathBuf]) {}
 
     fn mapping(&self, name: &str, node: &Path) -> Result<Option<(Mapping, bool)>, Failure> {
@@ -101,7 +108,7 @@ impl Devices for Lookup<'_> {
 
     fn node(&self, device: &Path) -> Result<PathBuf, DeviceError> {
         let node = match self.inventory {
-            Some(inventory) => inventory.disk(device).map(|recorded| recorded.disk.node.clone()),
+            Some(inventory) => inventory.node(device),
             None => self.system.node(device).ok(),
         };
         Ok(node.unwrap_or_else(|| {

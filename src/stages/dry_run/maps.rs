@@ -6,13 +6,19 @@ use std::path::Path;
 use kindling_config_spec::types::Config;
 
 use crate::gpt::Found;
-use crate::plan::disks::{Known, Place, plan_layout};
+use crate::inventory::recorded::Recorded;
+use crate::plan::disks::{Known, Place, instead_of_table, plan_layout};
 use crate::plan::map::{DiskMap, Filesystem, map};
 use crate::plan::step::Erased;
 use crate::plan::{Plan, Step, filesystems};
 
 /// The disks of the config with what `plan` makes of them.
-pub(super) fn maps(config: &Config, known: &Known<'_>, plan: &Plan) -> Vec<DiskMap> {
+pub(super) fn maps(
+    config: &Config,
+    known: &Known<'_>,
+    plan: &Plan,
+    inventory: Option<&Recorded>,
+) -> Vec<DiskMap> {
     let Ok(layout) = plan_layout(config, known) else {
         return Vec::new();
     };
@@ -39,9 +45,15 @@ pub(super) fn maps(config: &Config, known: &Known<'_>, plan: &Plan) -> Vec<DiskM
         let tables = (before, change.table.as_ref());
         let size = (disk.size, disk.sector);
         let drawn = map(&wanted.device, size, tables, &on_it, change.wiped);
+        let recorded = inventory.and_then(|inventory| inventory.disk(wanted.device.as_ref()));
+        let empty = BTreeMap::new();
+        let contents = recorded.map_or(&empty, |recorded| &recorded.contents);
+        let drawn = drawn.with_contents(instead_of_table(disk).filter(|_| !change.is_noop()), contents);
         Some(drawn.with_mappings(change.mappings.as_ref()))
     });
-    drawn.filter(|disk| !disk.partitions.is_empty()).collect()
+    drawn
+        .filter(|disk| !disk.partitions.is_empty() || disk.holds.is_some())
+        .collect()
 }
 
 /// What the plan does with what the config puts on `device`: a member of an array, a volume, a file system.

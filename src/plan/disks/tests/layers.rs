@@ -3,12 +3,12 @@
 use kindling_config_spec::types::{Luks, Raid, Resource};
 
 use super::*;
-use crate::inventory::stack::{Mapping, RunningArray, StackKind, Stacked, User};
+use crate::inventory::stack::{Mapping, RunningArray};
 use crate::plan::disks::volumes::Facts;
 
 const MEMBERS: [&str; 2] = ["/dev/disk/by-partlabel/a", "/dev/vdb2"];
 
-fn pair() -> Raid {
+pub(super) fn pair() -> Raid {
     Raid {
         name: "data".into(),
         level: Some("raid1".into()),
@@ -17,7 +17,7 @@ fn pair() -> Raid {
     }
 }
 
-fn volume(name: &str, device: &str) -> Luks {
+pub(super) fn volume(name: &str, device: &str) -> Luks {
     Luks {
         name: name.into(),
         device: Some(device.into()),
@@ -30,7 +30,7 @@ fn volume(name: &str, device: &str) -> Luks {
 }
 
 /// An array of two partitions, a volume on it, a file system in that.
-fn layered() -> Case {
+pub(super) fn layered() -> Case {
     let mut case = Case::new(
         vec![partition(1, "a"), partition(2, "b")],
         vec![ext4("/dev/mapper/secret")],
@@ -40,7 +40,7 @@ fn layered() -> Case {
     case
 }
 
-fn running() -> RunningArray {
+pub(super) fn running() -> RunningArray {
     RunningArray {
         node: "/dev/md127".into(),
         level: "raid1".into(),
@@ -53,7 +53,7 @@ fn running() -> RunningArray {
 }
 
 /// The same machine once all of it is made.
-fn made() -> Case {
+pub(super) fn made() -> Case {
     let mut case = layered().interrupted();
     let finished = case
         .plan()
@@ -86,7 +86,7 @@ fn made() -> Case {
     case
 }
 
-fn names(plan: &Plan) -> Vec<&'static str> {
+pub(super) fn names(plan: &Plan) -> Vec<&'static str> {
     let name = |step: &Step| match step {
         Step::TakeDown { .. } => "take-down",
         Step::WriteTable { .. } => "table",
@@ -204,88 +204,43 @@ fn an_array_that_differs_is_refused_with_the_difference() {
     assert_eq!(case.codes(), ["array-differs", "array-differs"]);
 }
 
-/// An array that nobody uses, with a volume on it that nobody uses.
-fn idle() -> User {
-    let stacked = |node: &str, kind, name: &str| Stacked {
-        node: node.into(),
-        kind,
-        name: name.into(),
+#[test]
+fn an_array_is_complete_once_one_member_has_lost_its_mark() {
+    let marks = |case: &mut Case, change: fn(&mut u64)| {
+        let Found::Gpt { table, .. } = &mut case.disk().found else {
+            panic!()
+        };
+        change(&mut table.entries.get_mut(&1).unwrap().attributes);
     };
-    User {
-        by: "held by md127".into(),
-        stack: vec![
-            stacked("/dev/dm-0", StackKind::Mapping, "secret"),
-            stacked("/dev/md127", StackKind::Array, "md127"),
-        ],
-    }
-}
-
-#[test]
-fn a_file_system_may_take_the_place_of_a_member_that_goes() {
     let mut case = made();
-    case.config.storage.raid.clear();
-    case.config.storage.luks.clear();
-    case.config.storage.disks[0].partitions = vec![partition(1, "new")];
-    let entry = &mut case.config.storage.disks[0].partitions[0];
-    (entry.wipe_partition_entry, entry.start_mib) = (Some(true), Some(1));
-    case.config.storage.filesystems = vec![ext4("/dev/vdb1")];
-    case.contents
-        .insert("/dev/vdb1".into(), held(known("linux_raid_member")));
-    // Not of an array that runs: whatever it was, nobody said that it may go.
-    assert_eq!(case.codes(), ["filesystem-differs"]);
-    case.disk().in_use.partitions = [(1, idle()), (2, idle())].into();
-    let plan = case.plan().unwrap();
-    assert_eq!(
-        names(&plan),
-        ["take-down", "table", "mkfs", "finish-table", "settle"]
-    );
-    // On a partition that stays, leave for the file system is leave for what stands in its way.
-    let mut case = made();
-    case.config.storage.raid.clear();
-    case.config.storage.luks.clear();
-    case.config.storage.filesystems = vec![ext4("/dev/vdb2")];
-    case.contents
-        .insert("/dev/vdb2".into(), held(known("linux_raid_member")));
-    case.disk().in_use.partitions = [(1, idle()), (2, idle())].into();
-    assert_eq!(case.codes(), ["filesystem-differs"]);
-    case.config.storage.filesystems[0].wipe_filesystem = Some(true);
-    assert_eq!(
-        names(&case.plan().unwrap()),
-        ["take-down", "keep-table", "wipe", "mkfs", "settle"]
-    );
-}
-
-#[test]
-fn members_that_may_go_are_erased_with_what_stands_on_them() {
-    let mut case = made();
-    case.config.storage.disks[0].wipe_table = Some(true);
-    case.disk().in_use.partitions = [(1, idle()), (2, idle())].into();
+    case.disk().found = layered().interrupted().disk().found.clone();
+    assert!(names(&case.plan().unwrap()).contains(&"array"));
+    marks(&mut case, |attributes| *attributes = 0);
     let plan = case.plan().unwrap();
     assert_eq!(
         names(&plan),
         [
-            "take-down",
-            "table",
-            "array",
-            "volume",
-            "mkfs",
-            "finish-volume",
+            "keep-table",
+            "keep-array",
+            "keep-volume",
+            "keep-mkfs",
             "finish-table",
             "settle"
         ]
     );
-    let text = show::show(&plan);
-    assert!(
-        text.contains("- secret: remove the mapping\n  - /dev/md127: stop the array\n"),
-        "{text}"
-    );
-    assert!(
-        text.contains("! /dev/vdb1: erase what made it part of that"),
-        "{text}"
-    );
-    // Something that is mounted is not taken down.
-    case.disk().in_use.partitions = [(2, "held by md127".into())].into();
-    assert_eq!(case.codes(), ["table-in-use"]);
+    assert_eq!(finished(&plan), [BTreeSet::from([2])]);
+    // Bits of somebody else are no sign.
+    marks(&mut case, |attributes| *attributes = 1 << 56);
+    let conflicts = case.plan().unwrap_err();
+    assert!(conflicts[0].message.ends_with("a run that made it was cut short"));
+}
+
+#[test]
+fn a_member_of_an_array_that_is_kept_keeps_its_size() {
+    let mut case = made();
+    let member = &mut case.config.storage.disks[0].partitions[1];
+    (member.size_mib, member.resize) = (Some(32), Some(true));
+    assert_eq!(case.codes(), ["partition-in-use"]);
 }
 
 #[test]

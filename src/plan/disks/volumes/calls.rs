@@ -70,8 +70,9 @@ fn format(want: &Luks, node: &Path, own_uuid: &str, mark: Option<&str>, card: Op
         .args(["luksFormat", "--type", "luks2", "--key-file"])
         .key()
         .option("--label", given(&want.label))
-        .option("--uuid", given(&want.uuid).or(own_uuid))
-        .option("--subsystem", mark)
+        .option("--uuid", given(&want.uuid))
+        .derived("--uuid", own_uuid, "UUID")
+        .derived("--subsystem", mark, "kindling:MARK")
         .args(&want.options)
         .arg(node.as_os_str());
     match card {
