@@ -260,7 +260,7 @@ fn a_directory_that_cannot_be_read_is_named() {
     let ran = inspect(dir.path());
     assert_eq!(ran.status, Some(1));
     let expected = format!(
-        "cannot inspect {}\n  why:   cannot look at /{step}",
+        "cannot inspect {}\n  why:   cannot list /{step}",
         dir.path().display()
     );
     assert!(ran.stderr.contains(&expected), "{}", ran.stderr);
