@@ -16,6 +16,7 @@ use crate::gpt;
 use crate::inventory::stack::Stacked;
 use crate::inventory::target::AccountWork;
 use crate::invocation::Invocation;
+use crate::shadow::Edit;
 
 pub use devices::{Erased, Format, Member, TableWrite, Unlock};
 
@@ -169,6 +170,10 @@ fn only_length<S: serde::Serializer>(bytes: &[u8], to: S) -> Result<S::Ok, S::Er
 
 fn only_source<S: serde::Serializer>(resource: &Resource, to: S) -> Result<S::Ok, S::Error> {
     to.serialize_str(&super::show::source(resource))
+}
+
+fn as_call<S: serde::Serializer>(edit: &Edit, to: S) -> Result<S::Ok, S::Error> {
+    edit.call(None).serialize(to)
 }
 
 impl fmt::Debug for Content {
@@ -338,6 +343,18 @@ pub enum Step {
         /// What the call does: half done until it ends.
         work: AccountWork,
         /// The home directory that is not there any more afterwards: deleted, or moved away.
+        leaves: Option<PathBuf>,
+    },
+    /// Does by itself what an account program would, where the initramfs has no such program.
+    EditAccount {
+        /// What is done. It prints as the program's call, and its password never.
+        #[serde(serialize_with = "as_call")]
+        edit: Box<Edit>,
+        /// It would find nothing to do.
+        already: bool,
+        /// What the edit does: half done until it ends.
+        work: AccountWork,
+        /// As for a program.
         leaves: Option<PathBuf>,
     },
     /// Removes the locks and unfinished files that killed account programs left in the target.
