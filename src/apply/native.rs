@@ -211,11 +211,11 @@ impl Files<'_> {
         let sysroot = self.sysroot;
         let beside = |path: &Path, name: &str| path.parent().unwrap_or(path).join(name);
         let (copied, left) = (beside(new, COPIED), beside(old, LEFT));
-        sysroot.make_dirs(new.parent().unwrap_or(new))?;
         if let Some(node) = sysroot.look(old)? {
             if node.kind != Kind::Directory || sysroot.look(new)?.is_some() {
                 let path = new.display().to_string();
-                return Err(refusal(Why::HomeThere { path }));
+                let obstacle = "something is there, or the present one is no directory";
+                return Err(refusal(Why::HomeStays { path, obstacle }));
             }
             if sysroot.rename_to(old, new)? {
                 return Ok(());

@@ -1,7 +1,7 @@
 //! What the planner must know of the target's accounts: those the config names, and what stands in the way of new ones.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use kindling_config_spec::types::Config;
 
@@ -93,6 +93,7 @@ fn homes(target: &mut Target, config: &Config, sysroot: &Sysroot) -> Result<(), 
         if user.no_create_home != Some(true) && sysroot.look(&home)?.is_none() {
             target.new_homes.insert(user.name.clone(), home.clone());
         }
+        homes.extend(home.parent().map(Path::to_owned));
         homes.insert(home);
     }
     for home in homes {

@@ -552,4 +552,135 @@ mod tests {
             "{again:?}"
         );
     }
+
+    #[test]
+    fn where_a_program_is_missing_its_work_is_done_natively() {
+        let mut config = Config::default();
+        config.passwd.groups.push(Group {
+            name: "crew".into(),
+            ..Group::default()
+        });
+        config.passwd.users.push(User {
+            name: "ada".into(),
+            password_hash: Some("$6$hush".into()),
+            ..User::default()
+        });
+        let target = Target {
+            missing_programs: [Program::Useradd].into(),
+            ..Target::default()
+        };
+        let mut plan = Plan::empty(crate::plan::Stage::Files);
+        plan_accounts(&mut plan, &config, &target, Path::new("/r"), &[], KeyFile::Whole);
+        assert_eq!(
+            crate::plan::show::lines(&plan),
+            [
+                "> groupadd --root /r crew",
+                "> natively: useradd --create-home --password … ada"
+            ]
+        );
+        let json = serde_json::to_string(&plan).unwrap();
+        assert!(
+            json.contains("\"step\":\"edit-account\"") && !json.contains("hush"),
+            "{json}"
+        );
+        assert!(!format!("{plan:?}").contains("hush"));
+    }
+
+    #[test]
+    fn a_half_made_user_of_a_group_of_their_name_leaves_it_before_they_are_deleted() {
+        let user = User {
+            name: "docker".into(),
+            primary_group: Some("docker".into()),
+            ..User::default()
+        };
+        let mut target = Target {
+            groups: [("docker".to_owned(), 990)].into(),
+            ..Target::default()
+        };
+        let account = crate::inventory::target::Account {
+            uid: 1000,
+            gid: 990,
+            home: "/home/docker".into(),
+        };
+        target.users.insert("docker".into(), account);
+        target.unfinished.insert(AccountWork::NewUser {
+            name: "docker".into(),
+            home: None,
+            own_group: false,
+        });
+        let undone = calls(&steps(undo(&user, &target), Path::new("/")));
+        assert_eq!(
+            undone,
+            ["usermod --root / --gid 0 docker", "userdel --root / docker"]
+        );
+    }
+
+    #[test]
+    fn the_page_says_which_programs_run() {
+        let root = Path::new("/");
+        for row in crate::plan::page::table("## Groups and users") {
+            let &[kind, wanted, exists, what] = row.as_slice() else {
+                panic!("{row:?}")
+            };
+            let should_exist = Some(wanted == "true");
+            let is_half = exists.starts_with("half made");
+            let work = if kind == "group" {
+                let (name, gid) = ("g".into(), Some(7));
+                let found = match exists {
+                    "no" => Found::Absent,
+                    "yes" => Found::Whole,
+                    _ => Found::HalfMade,
+                };
+                let group = Group {
+                    name,
+                    gid,
+                    should_exist,
+                    ..Group::default()
+                };
+                plan_group(&group, found)
+            } else {
+                let (name, uid) = ("u".to_owned(), Some(7));
+                let mut target = Target::default();
+                let home = Some(PathBuf::from("/home/u"));
+                if is_half {
+                    let account = crate::inventory::target::Account {
+                        uid: 7,
+                        gid: 7,
+                        home: "/home/u".into(),
+                    };
+                    target.users.insert(name.clone(), account);
+                    target.unfinished.insert(AccountWork::NewUser {
+                        name: name.clone(),
+                        home: home.clone(),
+                        own_group: true,
+                    });
+                }
+                let user = User {
+                    name,
+                    uid,
+                    should_exist,
+                    ..User::default()
+                };
+                let mut work = undo(&user, &target);
+                work.extend(plan_user(
+                    &user,
+                    home.filter(|_| exists == "yes"),
+                    Makes::default(),
+                ));
+                work
+            };
+            let planned = calls(&steps(work, root));
+            let mut planned: Vec<&str> = planned.iter().filter_map(|call| call.split(' ').next()).collect();
+            planned.retain(|program| *program != "Remove");
+            let said = what
+                .split('`')
+                .skip(1)
+                .step_by(2)
+                .filter_map(|code| code.split(' ').next());
+            let said: Vec<&str> = said
+                .filter(|word| word.starts_with(['u', 'g']) && *word != "gid")
+                .collect();
+            assert_eq!(planned, said, "{row:?}");
+        }
+    }
 }

@@ -172,10 +172,6 @@ fn only_source<S: serde::Serializer>(resource: &Resource, to: S) -> Result<S::Ok
     to.serialize_str(&super::show::source(resource))
 }
 
-fn as_call<S: serde::Serializer>(edit: &Edit, to: S) -> Result<S::Ok, S::Error> {
-    edit.call(None).serialize(to)
-}
-
 impl fmt::Debug for Content {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -348,7 +344,6 @@ pub enum Step {
     /// Does by itself what an account program would, where the initramfs has no such program.
     EditAccount {
         /// What is done. It prints as the program's call, and its password never.
-        #[serde(serialize_with = "as_call")]
         edit: Box<Edit>,
         /// It would find nothing to do.
         already: bool,

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::path::Path;
 
+use serde::{Serialize, Serializer};
+
 use super::Databases;
 use super::refusal::{Refusal, Why};
 use super::table::Database;
@@ -142,6 +144,13 @@ impl fmt::Display for Edit {
 impl fmt::Debug for Edit {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, out)
+    }
+}
+
+impl Serialize for Edit {
+    /// As the call prints.
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        self.call(None).serialize(to)
     }
 }
 

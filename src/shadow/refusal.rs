@@ -36,7 +36,7 @@ pub enum Why {
         id: i64,
     },
     /// Another account has the number.
-    #[error("the {kind} {id} is in use: {}", by.as_ref().map_or("the target's name service has it", String::as_str))]
+    #[error("the {kind} {id} is in use: {} has it", by.as_deref().unwrap_or("the target's name service"))]
     Taken {
         /// `uid` or `gid`.
         kind: &'static str,
@@ -93,11 +93,13 @@ pub enum Why {
         /// What it says.
         value: String,
     },
-    /// A home that would be moved onto something.
-    #[error("the home cannot be moved to {path}: something is there")]
-    HomeThere {
+    /// A home that cannot be moved.
+    #[error("the home cannot be moved to {path}: {obstacle}")]
+    HomeStays {
         /// The new home.
         path: String,
+        /// What is in the way.
+        obstacle: &'static str,
     },
     /// A home that would be deleted and is not the user's directory.
     #[error("the home {path} cannot be deleted with the user: it is not a directory of theirs")]
@@ -127,7 +129,7 @@ impl Why {
             Self::Busy { .. } => "account-group-busy",
             Self::NotLocal { .. } | Self::Twice { .. } => "account-not-editable",
             Self::NoneLeft { .. } | Self::Expire { .. } => "account-settings",
-            Self::HomeThere { .. } | Self::HomeForeign { .. } => "account-home",
+            Self::HomeStays { .. } | Self::HomeForeign { .. } => "account-home",
         }
     }
 
@@ -149,7 +151,7 @@ impl Why {
             Self::NoneLeft { .. } | Self::Expire { .. } => {
                 "correct the file in the image, or give a number in the config"
             }
-            Self::HomeThere { .. } => "give another homeDir, or leave it out",
+            Self::HomeStays { .. } => "give another homeDir, or leave it out",
             Self::HomeForeign { .. } => {
                 "leave the account alone, or correct the owner of its home in the image"
             }

@@ -261,6 +261,16 @@ impl Table {
         self.set(row, at, &members.join(&b','));
     }
 
+    /// Writes the list in a field as the programs write it: without empty names.
+    pub(super) fn tidy_list(&mut self, row: usize, at: usize) {
+        let list = self.field(row, at).to_vec();
+        let members: Vec<&[u8]> = list
+            .split(|byte| *byte == b',')
+            .filter(|name| !name.is_empty())
+            .collect();
+        self.set(row, at, &members.join(&b','));
+    }
+
     /// The ranges of a database of ranges, each with its first and its last number.
     pub(super) fn ranges(&self) -> impl Iterator<Item = (u64, u64)> {
         self.entries().filter_map(|(_, fields)| {

@@ -101,7 +101,7 @@ impl Work<'_> {
         let row = self.row(Database::Group)?;
         let (name, has_gshadow) = (&self.edit.name, self.has_shadow(Database::Gshadow));
         let group = self.on.made(Database::Group);
-        group.touch();
+        group.tidy_list(row, 3);
         let old = group.id(row, 2);
         if let Some(gid) = wanted.filter(|gid| *gid != old) {
             group.set(row, 2, gid.to_string().as_bytes());
@@ -123,7 +123,11 @@ impl Work<'_> {
         if has_gshadow {
             let gshadow = self.on.made(Database::Gshadow);
             match gshadow.row(name)? {
-                Some(row) => gshadow.set(row, 1, password.as_bytes()),
+                Some(row) => {
+                    gshadow.set(row, 1, password.as_bytes());
+                    gshadow.tidy_list(row, 2);
+                    gshadow.tidy_list(row, 3);
+                }
                 None if shown == ELSEWHERE => gshadow.put(name, format!("{name}:{password}::{members}"))?,
                 None => {}
             }

@@ -15,7 +15,6 @@ mod sandbox;
 
 mod draw;
 mod keys;
-mod killed;
 mod refused;
 mod roots;
 mod same;
@@ -31,7 +30,7 @@ use crate::sandbox::{Listing, Sandbox, listing};
 /// A machine with this root, which has fetched a config with these users and groups. Without `programs` there are no
 /// account programs for it.
 fn machine(root: &dyn Fn(&Path), passwd: &Value, programs: bool) -> Sandbox {
-    let mut machine = Sandbox::new();
+    let mut machine = Sandbox::in_memory();
     root(&machine.root());
     if !programs {
         fs::create_dir(machine.at("bin")).unwrap();

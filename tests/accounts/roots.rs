@@ -41,13 +41,28 @@ pub(crate) fn debian(root: &Path) {
     let gshadow = "root:*::\ndaemon:*::\nadm:*:core:core,guest\nmail:*::\nshadow:*::\nusers:*::\nsudo:*::core\nnogroup:*::\n\
                    sshd:!::\ncore:!::\nteam:!:guest:core,guest\n";
     put(root, "etc/gshadow", gshadow, 0o640);
-    put(root, "etc/subuid", "guest:231072:65536\ncore:100000:65536\n", 0o644);
-    put(root, "etc/subgid", "core:100000:65536\nguest:165536:65536\n", 0o644);
+    put(
+        root,
+        "etc/subuid",
+        "guest:231072:65536\ncore:100000:65536\n",
+        0o644,
+    );
+    put(
+        root,
+        "etc/subgid",
+        "core:100000:65536\nguest:165536:65536\n",
+        0o644,
+    );
     let login = "# A comment\nMAIL_DIR\t/var/mail\nUMASK\t\t022\nHOME_MODE 0700\nPASS_MAX_DAYS 99999\nPASS_MIN_DAYS 0\n\
                  PASS_WARN_AGE 7\nUID_MIN  1000\nUID_MAX 60000\nGID_MIN 1000\nGID_MAX 60000\nSUB_UID_MIN 100000\n\
                  SUB_UID_MAX 600100000\nSUB_UID_COUNT 65536\nUSERGROUPS_ENAB yes\nENCRYPT_METHOD YESCRYPT\n";
     put(root, "etc/login.defs", login, 0o644);
-    put(root, "etc/default/useradd", "# A comment\nSHELL=/bin/sh\nGROUP=100\nINACTIVE=14\nCREATE_MAIL_SPOOL=yes\n", 0o644);
+    put(
+        root,
+        "etc/default/useradd",
+        "# A comment\nSHELL=/bin/sh\nGROUP=100\nINACTIVE=14\nCREATE_MAIL_SPOOL=yes\n",
+        0o644,
+    );
     put(root, "etc/skel/.bashrc", "# for new users\n", 0o644);
     // No directory: without /proc below the root, shadow 4.13 makes it, cannot set its mode, and stops copying in silence.
     put(root, "etc/skel/run", "#!/bin/sh\n", 0o755);
@@ -73,9 +88,15 @@ pub(crate) fn bare(root: &Path) {
         fs::remove_file(root.join(name)).unwrap();
     }
     fs::remove_dir(root.join("etc/skel")).unwrap();
-    let passwd = "root:x:0:0:root:/root:/sbin/nologin\nnonroot:x:65532:65532:nonroot:/home/nonroot:/sbin/nologin\n";
+    let passwd =
+        "root:x:0:0:root:/root:/sbin/nologin\nnonroot:x:65532:65532:nonroot:/home/nonroot:/sbin/nologin\n";
     put(root, "etc/passwd", passwd, 0o644);
-    put(root, "etc/group", "root:x:0:\nnonroot:x:65532:\ntty:x:5:\n", 0o644);
+    put(
+        root,
+        "etc/group",
+        "root:x:0:\nnonroot:x:65532:\ntty:x:5:\n",
+        0o644,
+    );
 }
 
 /// Ranges that are used up from one side, or nearly.
@@ -83,16 +104,31 @@ pub(crate) fn crowded(root: &Path) {
     let passwd = "root:x:0:0::/root:/bin/sh\ntop:x:1009:1009::/home/top:\nfirst:x:1000:1000::/home/first:/bin/sh\n\
                   low:x:200:200::/:/bin/sh\nhigh:x:209:209::/:/bin/sh\n";
     put(root, "etc/passwd", passwd, 0o600);
-    put(root, "etc/group", "root:x:0:\ntop:x:1009:\nfirst:x:1000:\nlow:x:200:\nsecond:x:1002:\n", 0o664);
+    put(
+        root,
+        "etc/group",
+        "root:x:0:\ntop:x:1009:\nfirst:x:1000:\nlow:x:200:\nsecond:x:1002:\n",
+        0o664,
+    );
     put(root, "etc/shadow", "root:*:1::::::\n", 0o600);
     put(root, "etc/gshadow", "root:::\n", 0);
     let login = "UID_MIN 1000\nUID_MAX 1009\nGID_MIN 1000\nGID_MAX 1009\nSYS_UID_MIN 200\nSYS_UID_MAX 209\nSYS_GID_MIN 200\n\
                  SYS_GID_MAX 209\nUSERGROUPS_ENAB yes\nSUB_UID_MIN 1000\nSUB_UID_MAX 1999\nSUB_UID_COUNT 100\n\
                  SUB_GID_MIN 5000\nSUB_GID_COUNT 0\nMAIL_FILE mail\n";
     put(root, "etc/login.defs", login, 0o644);
-    put(root, "etc/default/useradd", "CREATE_MAIL_SPOOL=yes\nSHELL=\nHOME=/srv/people\nSKEL=/srv/skel\nEXPIRE=30000\n", 0o644);
+    put(
+        root,
+        "etc/default/useradd",
+        "CREATE_MAIL_SPOOL=yes\nSHELL=\nHOME=/srv/people\nSKEL=/srv/skel\nEXPIRE=30000\n",
+        0o644,
+    );
     put(root, "srv/skel/.hello", "hello\n", 0o640);
-    put(root, "etc/subuid", "first:1000:100\ntop:1150:50\n1000:1250:10\n", 0o644);
+    put(
+        root,
+        "etc/subuid",
+        "first:1000:100\ntop:1150:50\n1000:1250:10\n",
+        0o644,
+    );
     put(root, "etc/subgid", "", 0o644);
 }
 
@@ -101,10 +137,30 @@ pub(crate) fn odd(root: &Path) {
     let passwd = b"root:x:0:0:root:/root:/bin/sh\n# nobody reads this\nbroken:x:12\nj\xf6rg:x:1500:1500:J\xf6rg:/home/j:/bin/sh\n\
                   open:$1$hash:1600:1600::/home/open:/bin/sh\n\n+::::::";
     fs::write(root.join("etc/passwd"), passwd).unwrap();
-    put(root, "etc/group", "root:x:0:\nopen:!:1600:\nbroken:x\nj:x:1500:root,j\u{f6}rg\n+:::", 0o644);
-    put(root, "etc/shadow", "root:*:19000:0:99999:7:::\nbroken\nopen:!:18000::::::\n+:", 0o640);
+    put(
+        root,
+        "etc/group",
+        "root:x:0:\nopen:!:1600:\nbroken:x\nj:x:1500:root,j\u{f6}rg\n+:::",
+        0o644,
+    );
+    put(
+        root,
+        "etc/shadow",
+        "root:*:19000:0:99999:7:::\nbroken\nopen:!:18000::::::\n+:",
+        0o640,
+    );
     put(root, "etc/gshadow", "root:*::\nopen:::\n-x:", 0o640);
-    put(root, "etc/login.defs", "UID_MIN \"1000\"\nUID_MAX 0xea60\nUMASK 077\nUSERGROUPS_ENAB no\nGID_MIN=7\n", 0o644);
+    put(
+        root,
+        "etc/login.defs",
+        "UID_MIN \"1000\"\nUID_MAX 0xea60\nUMASK 077\nUSERGROUPS_ENAB no\nGID_MIN=7\n",
+        0o644,
+    );
     put(root, "etc/default/useradd", "GROUP=root\n", 0o644);
-    put(root, "etc/subuid", "# none\nopen:4294000000:65536\nroot:100000:1000\n", 0o644);
+    put(
+        root,
+        "etc/subuid",
+        "# none\nopen:4294000000:65536\nroot:100000:1000\n",
+        0o644,
+    );
 }

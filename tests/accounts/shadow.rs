@@ -24,7 +24,12 @@ pub(crate) fn apply(root: &Path, passwd: &Value) -> Result<(), String> {
         if !is_there && group["system"] == true {
             arguments.push("--system".into());
         }
-        call(if is_there { "groupmod" } else { "groupadd" }, root, &arguments, &name)?;
+        call(
+            if is_there { "groupmod" } else { "groupadd" },
+            root,
+            &arguments,
+            &name,
+        )?;
     }
     for user in list("users") {
         let is_there = has(root, "passwd", &user);
@@ -47,7 +52,11 @@ pub(crate) fn apply(root: &Path, passwd: &Value) -> Result<(), String> {
             option(&mut arguments, "--password", password);
         } else {
             option(&mut arguments, "--home-dir", set("homeDir"));
-            let home = if user["noCreateHome"] == true { "--no-create-home" } else { "--create-home" };
+            let home = if user["noCreateHome"] == true {
+                "--no-create-home"
+            } else {
+                "--create-home"
+            };
             arguments.push(home.into());
             for (member, flag) in [
                 ("noUserGroup", "--no-user-group"),
@@ -56,16 +65,29 @@ pub(crate) fn apply(root: &Path, passwd: &Value) -> Result<(), String> {
             ] {
                 arguments.extend((user[member] == true).then(|| flag.to_owned()));
             }
-            option(&mut arguments, "--password", Some(password.unwrap_or_else(|| "*".into())));
+            option(
+                &mut arguments,
+                "--password",
+                Some(password.unwrap_or_else(|| "*".into())),
+            );
         }
         option(&mut arguments, "--uid", number(&user, "uid"));
         option(&mut arguments, "--comment", set("gecos"));
         option(&mut arguments, "--gid", set("primaryGroup"));
         let groups = user["groups"].as_array().cloned().unwrap_or_default();
         let groups: Vec<&str> = groups.iter().map(|group| group.as_str().unwrap()).collect();
-        option(&mut arguments, "--groups", (!groups.is_empty()).then(|| groups.join(",")));
+        option(
+            &mut arguments,
+            "--groups",
+            (!groups.is_empty()).then(|| groups.join(",")),
+        );
         option(&mut arguments, "--shell", set("shell"));
-        call(if is_there { "usermod" } else { "useradd" }, root, &arguments, &name)?;
+        call(
+            if is_there { "usermod" } else { "useradd" },
+            root,
+            &arguments,
+            &name,
+        )?;
     }
     Ok(())
 }
@@ -73,7 +95,8 @@ pub(crate) fn apply(root: &Path, passwd: &Value) -> Result<(), String> {
 fn has(root: &Path, database: &str, account: &Value) -> bool {
     let text = fs::read(root.join("etc").join(database)).unwrap();
     let text = String::from_utf8_lossy(&text).into_owned();
-    text.lines().any(|line| line.split(':').next() == account["name"].as_str())
+    text.lines()
+        .any(|line| line.split(':').next() == account["name"].as_str())
 }
 
 fn text(account: &Value, member: &str) -> Option<String> {

@@ -111,7 +111,10 @@ pub fn check_edits(
             at => format!("{pointer}/{at}"),
         };
         if conflicts.iter().all(|told| told.pointer != at) {
-            let message = format!("{}: {why}", edit.name);
+            let message = match &why {
+                Why::Name { .. } => why.to_string(),
+                _ => format!("{}: {why}", edit.name),
+            };
             conflicts.push(Conflict::new(at, why.code(), message, why.next()));
         }
     }
@@ -128,18 +131,16 @@ fn is_sure(why: &Why, config: &Config, target: &Target) -> bool {
             by: Some(by),
             ..
         } => {
-            target.users.contains_key(by)
-                || passwd
-                    .users
-                    .iter()
-                    .any(|user| user.name == *by && user.uid.is_some())
+            let mut users = passwd.users.iter();
+            let made = users.find(|user| user.name == *by && !target.users.contains_key(by));
+            made.is_none_or(|user| user.uid.is_some())
         }
         Why::Taken { by: Some(by), .. } => {
-            target.groups.contains_key(by)
-                || passwd
-                    .groups
-                    .iter()
-                    .any(|group| group.name == *by && group.gid.is_some())
+            let mut groups = passwd.groups.iter();
+            let is_new = !target.groups.contains_key(by);
+            let made = groups.find(|group| group.name == *by && is_new);
+            let is_with_user = is_new && passwd.users.iter().any(|user| user.name == *by);
+            made.map_or(!is_with_user, |group| group.gid.is_some())
         }
         Why::Taken { by: None, .. }
         | Why::Field { .. }
@@ -161,13 +162,27 @@ fn home(edit: &Edit, target: &Target, is_native: bool) -> Option<Why> {
                 .as_deref()
                 .filter(|new| Path::new(new) != account.home)?;
             let name = edit.name.clone();
-            // A run that was killed may have moved it already.
-            let is_moved = is_native
-                && found(&account.home).is_none()
-                && target.unfinished.contains(&AccountWork::Change { name });
-            found(Path::new(new)).filter(|_| !is_moved)?;
+            let is_begun = target.unfinished.contains(&AccountWork::Change { name });
+            let obstacle = if found(Path::new(new)).is_some() {
+                // A run that was killed may have moved it already.
+                let is_moved = is_native && is_begun && found(&account.home).is_none();
+                let real = target.resolved.get(Path::new(new))?;
+                let is_mounted = target.mount_points.contains(real);
+                let there = if is_mounted {
+                    "a file system is mounted there"
+                } else {
+                    "something is there"
+                };
+                Some(there).filter(|_| !is_moved)
+            } else {
+                let above = Path::new(new).parent()?;
+                let is_made = |home: &std::path::PathBuf| home.starts_with(above) || above.starts_with(home);
+                let is_there = found(above).is_some() || target.new_homes.values().any(is_made);
+                let moves = found(&account.home).is_some() && !is_there;
+                moves.then_some("the directory above it is not there")
+            };
             let path = new.to_owned();
-            Some(Why::HomeThere { path })
+            obstacle.map(|obstacle| Why::HomeStays { path, obstacle })
         }
         Action::DeleteUser if edit.remove_home && is_native => {
             let home = found(&account.home)?;
