@@ -254,7 +254,9 @@ impl Run<'_> {
                 edit, already, work, ..
             } => {
                 self.names.forget();
-                accounts::run(host, *already, work, || native::edit(host, edit))
+                let ran = accounts::run(host, *already, work, || native::edit(host, edit));
+                sysroot.forget_resolved();
+                ran
             }
             Step::ClearAccountLocks => {
                 crate::host::accounts::clear_locks(sysroot)?;

@@ -79,7 +79,7 @@ pub fn plan_accounts(
             if let Work::Edit(edit, ..) = &one
                 && !edit.is_empty()
             {
-                edits.push((pointer.to_owned(), edit.clone()));
+                edits.push((pointer.to_owned(), Edit::clone(edit)));
             }
             plan.push(pointer, one.step(target, root));
         }
@@ -134,7 +134,7 @@ pub fn plan_accounts(
 #[derive(Debug)]
 enum Work {
     /// It is made, changed or deleted; with the home directory that is not there any more afterwards.
-    Edit(Edit, AccountWork, Option<PathBuf>),
+    Edit(Box<Edit>, AccountWork, Option<PathBuf>),
     /// A half-made home is removed.
     RemoveHome(PathBuf),
 }
@@ -143,7 +143,7 @@ impl Work {
     /// A change or deletion: done once more, from the start, by a run that begins again.
     fn change(edit: Edit, leaves: Option<PathBuf>) -> Self {
         let name = edit.name.clone();
-        Self::Edit(edit, AccountWork::Change { name }, leaves)
+        Self::Edit(Box::new(edit), AccountWork::Change { name }, leaves)
     }
 
     /// The step: by the program, or natively where there is none.
@@ -157,7 +157,6 @@ impl Work {
         };
         let already = edit.is_empty();
         if target.missing_programs.contains(&edit.action.program()) {
-            let edit = Box::new(edit);
             return Step::EditAccount {
                 edit,
                 already,
@@ -205,7 +204,7 @@ fn plan_group(group: &Group, found: Found) -> Vec<Work> {
             ..edit(Action::NewGroup)
         };
         let name = group.name.clone();
-        Work::Edit(edit, AccountWork::NewGroup { name }, None)
+        Work::Edit(Box::new(edit), AccountWork::NewGroup { name }, None)
     };
     match (group.should_exist.unwrap_or(true), found) {
         (false, Found::Absent) => Vec::new(),
@@ -298,7 +297,7 @@ fn plan_user(user: &User, home: Option<PathBuf>, makes: Makes) -> Vec<Work> {
                 home: makes.home,
                 own_group: makes.group,
             };
-            vec![Work::Edit(create(user), work, None)]
+            vec![Work::Edit(Box::new(create(user)), work, None)]
         }
         (true, Some(home)) => {
             let edit = fields(user, Action::ChangeUser);

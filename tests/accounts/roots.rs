@@ -4,8 +4,10 @@ use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown, symlink};
 use std::path::Path;
 
-/// By name.
-pub(crate) const ALL: [(&str, fn(&Path)); 5] = [
+/// What makes a root of a plain one, with its name.
+pub(crate) type Root = (&'static str, fn(&Path));
+
+pub(crate) const ALL: [Root; 5] = [
     ("plain", plain),
     ("debian", debian),
     ("bare", bare),

@@ -12,7 +12,7 @@ use crate::{machine, roots, shadow, tree};
 
 /// Runs `passwd` on a root three times: by the programs themselves, by the stage with them, by the stage without. Whether
 /// it was done.
-pub(crate) fn compare(root: (&str, fn(&Path)), passwd: &Value) -> bool {
+pub(crate) fn compare(root: roots::Root, passwd: &Value) -> bool {
     let (name, root) = root;
     let when = format!("{name}: {passwd}");
     let by_hand = Sandbox::in_memory();
