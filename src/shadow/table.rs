@@ -1,5 +1,7 @@
 //! One database: lines, of which only those that are changed are written anew.
 
+use kindling_config_spec::order;
+
 use super::refusal::Why;
 
 /// A database. The order is that in which a new account is written.
@@ -299,7 +301,7 @@ impl Table {
             });
             (range.is_none(), range)
         };
-        self.lines.sort_by_cached_key(key);
+        order::by_key(&mut self.lines, key);
         self.changed = true;
     }
 }
