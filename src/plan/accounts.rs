@@ -10,7 +10,8 @@ use kindling_config_spec::types::{Config, Group, User};
 
 use super::{Plan, Step, nodes};
 use crate::inventory::target::{AccountWork, Target};
-use crate::shadow::{Action, Edit};
+use crate::invocation::Arg;
+use crate::shadow::{Action, Edit, LINE_LIMIT};
 pub use checks::{check_edits, check_names};
 
 /// Where the keys of a user go, below the home directory.
@@ -74,14 +75,14 @@ pub fn plan_accounts(
     keys: KeyFile,
 ) -> Vec<(String, Edit)> {
     let mut edits = Vec::new();
-    let mut push = |plan: &mut Plan, pointer: &str, work: Vec<Work>| {
+    let mut push = |plan: &mut Plan, pointer: &str, hash: Option<&str>, work: Vec<Work>| {
         for one in work {
-            if let Work::Edit(edit, ..) = &one
+            plan.push(pointer, one.step(target, root, hash));
+            if let Work::Edit(edit, ..) = one
                 && !edit.is_empty()
             {
-                edits.push((pointer.to_owned(), Edit::clone(edit)));
+                edits.push((pointer.to_owned(), *edit));
             }
-            plan.push(pointer, one.step(target, root));
         }
     };
     if !target.unfinished.is_empty() {
@@ -94,15 +95,18 @@ pub fn plan_accounts(
             true => Found::Whole,
             false => Found::Absent,
         };
-        push(plan, &format!("/passwd/groups/{index}"), plan_group(group, state));
+        let (pointer, hash) = (format!("/passwd/groups/{index}"), group.password_hash.as_deref());
+        push(plan, &pointer, hash, plan_group(group, state));
     }
     for (index, user) in config.passwd.users.iter().enumerate() {
         let pointer = format!("/passwd/users/{index}");
-        push(plan, &pointer, undo(user, target));
+        push(plan, &pointer, None, undo(user, target));
         let exists = target.users.contains_key(&user.name) && half_made(user, target).is_none();
         let makes = half_made(user, target).unwrap_or_else(|| Makes::new(user, config, target));
         let home = target.users.get(&user.name).map(|found| found.home.clone());
-        push(plan, &pointer, plan_user(user, home.filter(|_| exists), makes));
+        let hash = user.password_hash.as_deref();
+        let work = plan_user(user, home.filter(|_| exists), makes);
+        push(plan, &pointer, hash, work);
         if user.should_exist == Some(false) {
             continue;
         }
@@ -146,17 +150,22 @@ impl Work {
         Self::Edit(Box::new(edit), AccountWork::Change { name }, leaves)
     }
 
-    /// The step: by the program, or natively where there is none.
-    fn step(self, target: &Target, root: &Path) -> Step {
+    /// The step: by the program, or natively where there is none. `hash` takes the place of its stand-in.
+    fn step(&self, target: &Target, root: &Path, hash: Option<&str>) -> Step {
         let (edit, work, leaves) = match self {
-            Self::Edit(edit, work, leaves) => (edit, work, leaves),
+            Self::Edit(edit, work, leaves) => (edit, work.clone(), leaves.clone()),
             Self::RemoveHome(path) => {
-                let found = "a half-made home".to_owned();
+                let (path, found) = (path.clone(), "a half-made home".to_owned());
                 return Step::Remove { path, found };
             }
         };
         let already = edit.is_empty();
+        let hash = hash.filter(|hash| !hash.is_empty() && edit.password.is_some());
         if target.missing_programs.contains(&edit.action.program()) {
+            let mut edit = edit.clone();
+            if let Some(hash) = hash {
+                edit.password = Some(hash.to_owned());
+            }
             return Step::EditAccount {
                 edit,
                 already,
@@ -164,7 +173,12 @@ impl Work {
                 leaves,
             };
         }
-        let call = edit.call(Some(root));
+        let mut call = edit.call(Some(root));
+        for arg in &mut call.args {
+            if let (Arg::Secret(arg), Some(hash)) = (arg, hash) {
+                *arg = hash.into();
+            }
+        }
         Step::Account {
             call,
             already,
@@ -191,10 +205,30 @@ fn of(action: Action, name: &str) -> Edit {
     }
 }
 
+/// What stands for a hash, which may be long: as good or bad for the databases as the hash itself.
+fn stand_in(hash: &str) -> String {
+    let is_bad = |c: char| c == ':' || c.is_ascii_control();
+    let text = if hash.contains(is_bad) { ":" } else { "*" };
+    text.to_owned()
+}
+
+/// A text for the databases. One that no line can hold is none, and is refused as such.
+fn short(text: &str) -> String {
+    let text = if text.len() > LINE_LIMIT { ":" } else { text };
+    text.to_owned()
+}
+
 fn plan_group(group: &Group, found: Found) -> Vec<Work> {
+    let hash = group.password_hash.as_deref();
     let edit = |action| Edit {
         id: group.gid,
-        password: group.password_hash.clone(),
+        password: hash.map(|hash| {
+            if hash.is_empty() {
+                String::new()
+            } else {
+                stand_in(hash)
+            }
+        }),
         ..of(action, &group.name)
     };
     let delete = || Work::change(of(Action::DeleteGroup, &group.name), None);
@@ -320,12 +354,10 @@ fn create(user: &User) -> Edit {
 }
 
 fn fields(user: &User, action: Action) -> Edit {
-    let set = |value: &Option<String>| value.clone().filter(|value| !value.is_empty());
-    let password = user.password_hash.as_deref();
-    let password = password.map(|hash| if hash.is_empty() { "*" } else { hash });
+    let set = |value: &Option<String>| value.as_deref().filter(|value| !value.is_empty()).map(short);
     Edit {
         id: user.uid,
-        password: password.map(str::to_owned),
+        password: user.password_hash.as_deref().map(stand_in),
         home: set(&user.home_dir),
         comment: set(&user.gecos),
         primary: set(&user.primary_group),
@@ -354,7 +386,9 @@ mod tests {
 
     fn steps(work: Vec<Work>, root: &Path) -> Vec<Step> {
         let target = Target::default();
-        work.into_iter().map(|one| one.step(&target, root)).collect()
+        work.iter()
+            .map(|one| one.step(&target, root, Some("$6$x")))
+            .collect()
     }
 
     #[test]

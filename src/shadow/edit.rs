@@ -13,6 +13,8 @@ use crate::invocation::{Invocation, Program};
 
 /// The longest name that shadow 4.13 takes, in bytes: that of a record of utmp(5). Later releases take longer ones.
 pub const NAME_LIMIT: usize = 32;
+/// The longest line of `passwd` that shadow reads and writes, in bytes.
+pub const LINE_LIMIT: usize = 32_768;
 
 /// Which program's work it is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

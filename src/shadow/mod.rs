@@ -15,7 +15,7 @@ mod users;
 mod work;
 
 pub use defaults::Defaults;
-pub use edit::{Action, Edit, Effect, NAME_LIMIT, Names, Owner};
+pub use edit::{Action, Edit, Effect, LINE_LIMIT, NAME_LIMIT, Names, Owner};
 pub use refusal::{Refusal, Why};
 pub use table::{Database, Table};
 

@@ -23,7 +23,7 @@ pub enum Why {
     },
     /// A text that would break the line.
     #[error(
-        "{what} cannot stand in the databases: it has a colon or a control character, or no `/` in front"
+        "{what} cannot stand in the databases: it has a colon or a control character, no `/` in front, or is too long"
     )]
     Field {
         /// Which one.
