@@ -11,8 +11,7 @@ use sha2::{Digest, Sha256};
 use super::content::{Sources, fill, is_key};
 use super::{
     Applied, ApplyError, Failed, Host, Outcome, Secrets, accounts, disks, failed, native, preset, receipt,
-    relabel,
-    skeleton, volumes,
+    relabel, skeleton, volumes,
 };
 use crate::fetch::{Limits, download};
 use crate::host::journal::Line;
