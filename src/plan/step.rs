@@ -1,6 +1,7 @@
 //! What a plan is made of.
 
 mod devices;
+mod nodes;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -19,6 +20,7 @@ use crate::invocation::Invocation;
 use crate::shadow::Edit;
 
 pub use devices::{Erased, Format, Member, TableWrite, Unlock};
+pub use nodes::{Before, FileStep};
 
 /// The stages of a first boot, in their order. The names are those of the command line and the units.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -473,35 +475,4 @@ pub enum PresetLine {
     /// `disable UNIT`, and only if the unit is enabled in the target: then that is undone as well
     /// (engine.md 4.6.7). Whether it is can depend on the unit file this very plan writes.
     DisableIfEnabled(String),
-}
-
-/// A file, its content, and what stands there now.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct FileStep {
-    /// The path as configured.
-    pub path: PathBuf,
-    /// Owner and mode.
-    pub ownership: Ownership,
-    /// The content, in order: first what replaces, then what is appended.
-    pub content: Vec<Content>,
-    /// The present content stays, and `content` goes behind it.
-    pub keeps_content: bool,
-    /// What stands there now.
-    pub before: Before,
-}
-
-/// What a file step finds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Before {
-    /// Nothing.
-    Absent,
-    /// A file.
-    Present,
-    /// The very file, put there by an earlier run that was interrupted.
-    Ours,
-    /// A file that an interrupted run put where nothing was, and that did not reach the medium whole.
-    HalfWritten,
-    /// Whatever creating a user puts into the new home: known when the step runs.
-    Skeleton,
 }
