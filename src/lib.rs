@@ -17,6 +17,7 @@ pub mod invocation;
 pub mod plan;
 pub mod render;
 pub mod report;
+pub mod shadow;
 pub mod stages;
 pub mod state;
 pub mod validate;

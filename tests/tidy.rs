@@ -99,6 +99,7 @@ fn the_pure_layers_do_no_io() {
         &["std::fs", "std::net", "std::process", "std::env"],
         "gpt works on any Read + Seek",
     );
+    assert_absent(&sources("src/shadow"), &[], IO, "shadow edits text");
     assert_absent(&sources("config-spec/src"), &[], IO, "config-spec judges text");
     assert_absent(
         &sources("platforms/src"),
@@ -123,6 +124,12 @@ fn the_pure_layers_do_not_know_the_host_and_do_not_log() {
         &[],
         &["crate::host", "crate::plan", "tracing::"],
         "gpt knows tables only",
+    );
+    assert_absent(
+        &sources("src/shadow"),
+        &[],
+        &["crate::host", "crate::plan", "crate::inventory", "tracing::"],
+        "shadow knows lines only",
     );
     assert_absent(
         &sources("config-spec/src"),

@@ -40,8 +40,9 @@ inst_hook() {
 install() {
     # kindling-programs: begin. The list the engine keeps in src/invocation.rs; a test compares the two.
     inst_multiple \
-        blkid mkfs.ext4 mkfs.xfs mkfs.fat mkswap wipefs mount modprobe \
-        useradd usermod userdel groupadd groupmod groupdel chroot systemctl
+        blkid mkfs.ext4 mkfs.xfs mkfs.fat mkswap wipefs mount modprobe chroot systemctl
+    # Without these, accounts are edited natively.
+    inst_multiple -o useradd usermod userdel groupadd groupmod groupdel
     inst_multiple -o setfiles mkfs.btrfs mdadm cryptsetup clevis dmsetup zkey zkey-cryptsetup
     inst_hook ignition-kargs-helper
     # kindling-programs: end

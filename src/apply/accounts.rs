@@ -11,7 +11,6 @@ use crate::host::journal::Line;
 use crate::host::process::ProcessError;
 use crate::host::sysroot::Access;
 use crate::inventory::target::{Account, AccountWork};
-use crate::invocation::Invocation;
 use crate::plan::step::Id;
 
 /// A key file of this size is no key file.
@@ -78,25 +77,27 @@ impl Names {
     }
 }
 
-/// Runs one account program. What it does counts as half done until it ends.
+/// Runs one account program, or does its work. What it does counts as half done until it ends.
 pub(super) fn run(
     host: &Host<'_>,
-    call: &Invocation,
     already: bool,
     work: &AccountWork,
+    act: impl FnOnce() -> Result<(), ApplyError>,
 ) -> Result<Outcome, ApplyError> {
     if already {
         return Ok(Outcome::AlreadySo);
     }
     let record = |line: Line| host.journal.map_or(Ok(()), |journal| journal.record(&[line]));
     record(Line::Begun(work.clone()))?;
-    match host.processes.run(call) {
-        Ok(_) => {}
-        Err(error @ ProcessError::Exited { .. }) if made_nothing(host, work) => {
+    if let Err(error) = act() {
+        let ended = matches!(
+            error,
+            ApplyError::Run(ProcessError::Exited { .. }) | ApplyError::Account(_)
+        );
+        if ended && made_nothing(host, work) {
             record(Line::NotBegun(work.clone()))?;
-            return Err(error.into());
         }
-        Err(error) => return Err(error.into()),
+        return Err(error);
     }
     if let AccountWork::NewUser { home: Some(home), .. } = work {
         // The programs sync their databases, not the home, and nobody comes back to a user who is done.

@@ -11,6 +11,7 @@ use crate::host::mounts::UnmountError;
 use crate::host::process::ProcessError;
 use crate::host::sysroot::SysrootError;
 use crate::invocation::Program;
+use crate::shadow::Refusal;
 
 /// A step that failed, with its place in the rendered config.
 #[derive(Debug, thiserror::Error)]
@@ -50,6 +51,9 @@ pub enum ApplyError {
     /// A name could not be looked up in the target.
     #[error(transparent)]
     Lookup(#[from] LookupError),
+    /// An account cannot be as the config asks for.
+    #[error(transparent)]
+    Account(#[from] Refusal),
     /// The target has no such user or group.
     #[error("the target has no {kind} {name:?}")]
     UnknownName {
@@ -126,6 +130,7 @@ impl ApplyError {
             Self::SignatureStays { .. } => "signature-stays",
             Self::Sysroot(_) | Self::Write { .. } | Self::Journal(_) => "target-write-failed",
             Self::Lookup(_) => "account-lookup-failed",
+            Self::Account(refusal) => refusal.why.code(),
             Self::UnknownName { .. } => "account-unknown",
             Self::NoHome { .. } => "home-missing",
             Self::Content { source, .. } => source.code(),
@@ -169,6 +174,7 @@ impl ApplyError {
             Self::Lookup(_) => {
                 "check /etc/passwd, /etc/group and /etc/nsswitch.conf of the target".to_owned()
             }
+            Self::Account(refusal) => refusal.why.next().to_owned(),
             Self::UnknownName { kind, .. } => {
                 format!("create the {kind} in the config's passwd section, or use a number")
             }

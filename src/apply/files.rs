@@ -10,8 +10,8 @@ use sha2::{Digest, Sha256};
 
 use super::content::{Sources, fill, is_key};
 use super::{
-    Applied, ApplyError, Failed, Host, Outcome, Secrets, accounts, disks, failed, preset, receipt, relabel,
-    skeleton, volumes,
+    Applied, ApplyError, Failed, Host, Outcome, Secrets, accounts, disks, failed, native, preset, receipt,
+    relabel, skeleton, volumes,
 };
 use crate::fetch::{Limits, download};
 use crate::host::journal::Line;
@@ -85,7 +85,7 @@ fn is_staged(file: &FileStep) -> bool {
 fn gone(plan: &Plan) -> Vec<PathBuf> {
     let paths = plan.steps.iter().filter_map(|planned| match &planned.step {
         Step::Remove { path, .. } => Some(path),
-        Step::Account { leaves, .. } => leaves.as_ref(),
+        Step::Account { leaves, .. } | Step::EditAccount { leaves, .. } => leaves.as_ref(),
         _ => None,
     });
     paths.cloned().collect()
@@ -244,8 +244,16 @@ impl Run<'_> {
                 call, already, work, ..
             } => {
                 self.names.forget();
-                let ran = accounts::run(host, call, *already, work);
+                let ran = accounts::run(host, *already, work, || Ok(host.processes.run(call).map(drop)?));
                 // Homes come, move and go.
+                sysroot.forget_resolved();
+                ran
+            }
+            Step::EditAccount {
+                edit, already, work, ..
+            } => {
+                self.names.forget();
+                let ran = accounts::run(host, *already, work, || native::edit(host, edit));
                 sysroot.forget_resolved();
                 ran
             }

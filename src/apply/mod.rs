@@ -9,6 +9,7 @@ mod disks;
 mod error;
 mod files;
 mod mounts;
+mod native;
 mod preset;
 mod receipt;
 mod relabel;

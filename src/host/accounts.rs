@@ -1,12 +1,17 @@
-//! Names in the target: its own files first, then its own name service through `chroot ROOT getent`.
+//! Names in the target: its own files first, then its own name service through `chroot ROOT getent`. And the files
+//! themselves, under the locks that the programs of shadow(8) take.
 
-use std::io::Read;
+use std::fs::File;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
+use kindling_config_spec::units::{Bytes, Mode};
+
 use super::process::{ProcessError, Processes};
-use super::sysroot::{Sysroot, SysrootError};
-use crate::inventory::target::Account;
+use super::sysroot::{Access, Sysroot, SysrootError};
+use crate::inventory::target::{Account, Kind};
 use crate::invocation::{Invocation, Program};
+use crate::shadow::{Database, Databases, Defaults};
 
 /// Status of getent(1) for "not found".
 const NOT_FOUND: i32 = 2;
@@ -27,21 +32,9 @@ pub enum LookupError {
     },
 }
 
-/// The two databases.
-#[derive(Clone, Copy)]
-enum Database {
-    Passwd,
-    Group,
-}
-
-impl Database {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Passwd => "passwd",
-            Self::Group => "group",
-        }
-    }
-}
+/// Which field of a line a look-up goes by.
+const BY_NAME: usize = 0;
+const BY_NUMBER: usize = 2;
 
 /// A user of the target.
 ///
@@ -52,7 +45,7 @@ pub fn user(
     processes: &dyn Processes,
     name: &str,
 ) -> Result<Option<Account>, LookupError> {
-    let Some(line) = line(sysroot, processes, Database::Passwd, name)? else {
+    let Some(line) = line(sysroot, processes, Database::Passwd, BY_NAME, name)? else {
         return Ok(None);
     };
     let mut fields = line.split(':').skip(2);
@@ -69,14 +62,29 @@ pub fn user(
 /// # Errors
 /// When the target cannot be asked.
 pub fn group(sysroot: &Sysroot, processes: &dyn Processes, name: &str) -> Result<Option<u32>, LookupError> {
-    let line = line(sysroot, processes, Database::Group, name)?;
+    let line = line(sysroot, processes, Database::Group, BY_NAME, name)?;
     Ok(line.and_then(|line| line.split(':').nth(2).and_then(|field| field.parse().ok())))
+}
+
+/// Whether somebody in `database`, users or groups, has the number.
+///
+/// # Errors
+/// When the target cannot be asked.
+pub fn has_number(
+    sysroot: &Sysroot,
+    processes: &dyn Processes,
+    database: Database,
+    id: u32,
+) -> Result<bool, LookupError> {
+    let found = line(sysroot, processes, database, BY_NUMBER, &id.to_string())?;
+    Ok(found.is_some())
 }
 
 fn line(
     sysroot: &Sysroot,
     processes: &dyn Processes,
     database: Database,
+    by: usize,
     name: &str,
 ) -> Result<Option<String>, LookupError> {
     let file = Path::new("/etc").join(database.name());
@@ -84,7 +92,7 @@ fn line(
         let mut text = Vec::new();
         // A database that cannot be read to its end has no such name for us; getent is asked next.
         drop(file.read_to_end(&mut text));
-        if let Some(found) = find(&String::from_utf8_lossy(&text), name) {
+        if let Some(found) = find(&String::from_utf8_lossy(&text), by, name) {
             return Ok(Some(found.to_owned()));
         }
     }
@@ -102,7 +110,7 @@ fn line(
         source,
     })?;
     match output.status {
-        0 => Ok(find(&String::from_utf8_lossy(&output.stdout), name).map(str::to_owned)),
+        0 => Ok(find(&String::from_utf8_lossy(&output.stdout), by, name).map(str::to_owned)),
         NOT_FOUND => Ok(None),
         status => {
             let source = ProcessError::Exited {
@@ -118,8 +126,127 @@ fn line(
     }
 }
 
-/// The files that the account programs keep, in `/etc`.
-const DATABASES: &[&str] = &["passwd", "shadow", "group", "gshadow", "subuid", "subgid"];
+/// A database of this size is none.
+const LIMIT: Bytes = Bytes(64 << 20);
+
+/// Whether passwords are read with the databases, or only that there is a place for them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Passwords {
+    /// They are read.
+    Read,
+    /// They are left where they are.
+    LeftOut,
+}
+
+/// The account databases of the target, and its settings for new accounts.
+///
+/// # Errors
+/// One that is there and cannot be read.
+pub fn databases(sysroot: &Sysroot, passwords: Passwords) -> Result<Databases, SysrootError> {
+    let text =
+        |path: &str| Ok::<_, SysrootError>(sysroot.read_text(Path::new(path), LIMIT)?.unwrap_or_default());
+    let defaults = Defaults::parse(&text("/etc/login.defs")?, &text("/etc/default/useradd")?);
+    let mut databases = Databases::new(defaults);
+    for which in Database::ALL {
+        let path = file(which, "");
+        let is_secret = matches!(which, Database::Shadow | Database::Gshadow);
+        let text = match passwords {
+            Passwords::LeftOut if is_secret => sysroot.look(&path)?.map(|_| Vec::new()),
+            _ => sysroot.read_bytes(&path, LIMIT)?,
+        };
+        databases.put(which, text.as_deref());
+    }
+    Ok(databases)
+}
+
+/// The file of a database, or one that belongs to it.
+fn file(which: Database, end: &str) -> PathBuf {
+    Path::new("/etc").join(format!("{}{end}", which.name()))
+}
+
+/// The right to change the databases, until it is dropped.
+pub struct Locked<'a> {
+    sysroot: &'a Sysroot,
+    _alone: File,
+}
+
+/// Takes the lock of lckpwdf(3), waiting for it, and then the lock file of each database, as shadow's programs do. One
+/// that is there has nobody behind it: whoever has one holds the first lock as long.
+///
+/// # Errors
+/// The kernel's answer.
+pub fn lock(sysroot: &Sysroot) -> Result<Locked<'_>, SysrootError> {
+    let alone = sysroot.lock(Path::new("/etc/.pwd.lock"))?;
+    let locked = Locked {
+        sysroot,
+        _alone: alone,
+    };
+    let access = Access {
+        mode: Some(Mode(0o600)),
+        ..Access::default()
+    };
+    for which in Database::ALL {
+        let process = format!("{}\0", std::process::id());
+        sysroot.put(&file(which, ".lock"), process.as_bytes(), access)?;
+    }
+    Ok(locked)
+}
+
+impl Drop for Locked<'_> {
+    fn drop(&mut self) {
+        for which in Database::ALL {
+            // One that stays is taken over by the next run.
+            drop(self.sysroot.remove(&file(which, ".lock")));
+        }
+    }
+}
+
+impl Locked<'_> {
+    /// Replaces the files of the databases that were changed, in this order, each on the medium before the next. What a
+    /// file held before is kept beside it, under the name that shadow's programs keep it by.
+    ///
+    /// # Errors
+    /// The kernel's answer, or a database that is no file.
+    pub fn write(&self, databases: &Databases, order: [Database; 6]) -> Result<(), SysrootError> {
+        for which in order {
+            let Some(text) = databases.get(which).and_then(crate::shadow::Table::rewritten) else {
+                continue;
+            };
+            let path = file(which, "");
+            let access = match self.sysroot.look(&path)? {
+                Some(node) if node.kind == Kind::File => {
+                    let access = Access {
+                        uid: Some(node.uid),
+                        gid: Some(node.gid),
+                        mode: Some(Mode(node.mode.0 & 0o664)),
+                    };
+                    let old = self.sysroot.read_bytes(&path, LIMIT)?.unwrap_or_default();
+                    self.sysroot.put_durably(&file(which, "-"), &old, access)?;
+                    access
+                }
+                Some(node) => {
+                    return Err(SysrootError {
+                        doing: "replace",
+                        source: io::Error::other(format!("it is {}", node.kind.name())),
+                        path,
+                    });
+                }
+                None => Access {
+                    uid: Some(0),
+                    gid: databases
+                        .get(Database::Group)
+                        .and_then(|group| group.id_of("shadow")),
+                    mode: Some(match which {
+                        Database::Shadow | Database::Gshadow => Mode(0o440),
+                        _ => Mode(0o644),
+                    }),
+                },
+            };
+            self.sysroot.put_durably(&path, &text, access)?;
+        }
+        Ok(())
+    }
+}
 
 /// Removes what killed account programs left in the target's `/etc`: locks, which name a process that another one
 /// may be by now, and files that were not renamed yet. No program that is alive has any, since all of them hold
@@ -132,7 +259,8 @@ pub fn clear_locks(sysroot: &Sysroot) -> Result<(), SysrootError> {
     let _alone = sysroot.lock(&etc.join(".pwd.lock"))?;
     for name in sysroot.names(etc)? {
         let leftover = name.to_str().is_some_and(|name| {
-            let rest = DATABASES.iter().find_map(|database| name.strip_prefix(database));
+            let mut all = Database::ALL.iter();
+            let rest = all.find_map(|database| name.strip_prefix(database.name()));
             rest.is_some_and(is_leftover)
         });
         if leftover {
@@ -149,8 +277,10 @@ fn is_leftover(rest: &str) -> bool {
     is_process || rest == ".lock" || rest == "+"
 }
 
-fn find<'a>(database: &'a str, name: &str) -> Option<&'a str> {
-    database.lines().find(|line| line.split(':').next() == Some(name))
+fn find<'a>(database: &'a str, by: usize, name: &str) -> Option<&'a str> {
+    database
+        .lines()
+        .find(|line| line.split(':').nth(by) == Some(name))
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@
 
 mod calls;
 mod staged;
+mod tree;
 
 use std::collections::HashMap;
 use std::ffi::OsString;

@@ -1,5 +1,6 @@
 //! The observed host as data. A plan is made from these values and from nothing else.
 
+mod accounts;
 pub mod disks;
 pub mod mapped;
 pub mod mounts;

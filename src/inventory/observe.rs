@@ -7,12 +7,13 @@ use kindling_config_spec::types::Config;
 use kindling_config_spec::units::Bytes;
 use serde::Deserialize;
 
+use super::accounts;
 use super::disks::{Content, Disk, Probe};
 use super::recorded::{RecordedArray, RecordedDisk};
 use super::stack::RunningArray;
 use super::target::{Kind, Target, Volume};
 use crate::gpt::Found;
-use crate::host::accounts::{self, LookupError};
+use crate::host::accounts::LookupError;
 use crate::host::devices::{DeviceError, Devices, links_to};
 use crate::host::journal::{Journal, JournalError};
 use crate::host::mounts;
@@ -21,7 +22,6 @@ use crate::host::process::{ProcessError, Processes};
 use crate::host::sysroot::{Sysroot, SysrootError};
 use crate::identity::hex;
 use crate::invocation::{Invocation, Program};
-use crate::plan::accounts::named_accounts;
 use crate::plan::crypttab::CRYPTTAB;
 use crate::plan::disks::volumes::Facts;
 use crate::plan::files::RESULT_FILE;
@@ -219,7 +219,7 @@ pub fn target(
     (target.crypttab, target.kernel_cmdline) = (crypttab, kernel_cmdline);
     target.mount_points = mounts::within(sysroot.path())?;
     recognise(&mut target, sysroot, journal)?;
-    known_accounts(&mut target, config, sysroot, processes)?;
+    accounts::observe(&mut target, config, sysroot, processes)?;
     let id = sysroot.read_text(Path::new("/etc/machine-id"), RESULT_LIMIT)?;
     target.awaits_presets = id.is_none_or(|id| id.trim() == "uninitialized");
     target.selinux_contexts = selinux_contexts(sysroot)?;
@@ -323,56 +323,6 @@ fn is_over(target: &Target) -> bool {
         |text: &String| serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(text).is_ok();
     target.complete.contains(result)
         || (target.half_written.contains(result) && target.previous_result.as_ref().is_some_and(is_object))
-}
-
-fn known_accounts(
-    target: &mut Target,
-    config: &Config,
-    sysroot: &Sysroot,
-    processes: &dyn Processes,
-) -> Result<(), ObserveError> {
-    let named = named_accounts(config);
-    for user in named.users {
-        if let Some(account) = accounts::user(sysroot, processes, user)? {
-            target.users.insert(user.to_owned(), account);
-        }
-    }
-    for group in named.groups {
-        if let Some(gid) = accounts::group(sysroot, processes, group)? {
-            target.groups.insert(group.to_owned(), gid);
-        }
-    }
-    for home in target.users.values().map(|account| account.home.clone()) {
-        let real = sysroot.resolve(&home)?;
-        target.resolved.insert(home, real);
-    }
-    target.accounts_known = true;
-    let base = home_base(sysroot)?;
-    for user in config
-        .passwd
-        .users
-        .iter()
-        .filter(|user| user.no_create_home != Some(true))
-    {
-        let home = user.home_dir.as_deref().filter(|home| !home.is_empty());
-        let home = home.map_or_else(|| base.join(&user.name), PathBuf::from);
-        if sysroot.look(&home)?.is_none() {
-            let real = sysroot.resolve(&home)?;
-            target.resolved.insert(home.clone(), real);
-            target.new_homes.insert(user.name.clone(), home);
-        }
-    }
-    Ok(())
-}
-
-/// Where the target's useradd(8) makes homes: `HOME` of `/etc/default/useradd`.
-fn home_base(sysroot: &Sysroot) -> Result<PathBuf, ObserveError> {
-    let text = sysroot.read_text(Path::new("/etc/default/useradd"), RESULT_LIMIT)?;
-    let lines = text.as_deref().unwrap_or_default();
-    let set = lines.lines().rev().find_map(|line| line.strip_prefix("HOME="));
-    Ok(PathBuf::from(
-        set.map_or("/home", |home| home.trim_matches(['"', '\'', ' '])),
-    ))
 }
 
 /// The file contexts of the target's policy; `None` on a target without SELinux.

@@ -7,6 +7,8 @@ use kindling_config_spec::units::Mode;
 use serde::{Deserialize, Serialize};
 
 use super::disks::Content;
+use crate::invocation::Program;
+use crate::shadow::Databases;
 
 /// What an object in the target's tree is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -124,6 +126,18 @@ pub struct Target {
     pub unfinished: BTreeSet<AccountWork>,
     /// By user that is to be created: the home that this makes, where nothing stands.
     pub new_homes: BTreeMap<String, PathBuf>,
+    /// The account databases without passwords, and the settings for new accounts.
+    #[serde(skip)]
+    pub databases: Databases,
+    /// Numbers of the config that some user has whom only the target's name service knows.
+    pub foreign_uids: BTreeSet<u32>,
+    /// Numbers of the config that some group has which only the target's name service knows.
+    pub foreign_gids: BTreeSet<u32>,
+    /// What stands where homes are or shall be.
+    pub homes: BTreeMap<PathBuf, Node>,
+    /// Account programs that the initramfs lacks.
+    #[serde(skip)]
+    pub missing_programs: BTreeSet<Program>,
     /// The target's accounts were read, so that a name which is not in `users` or `groups` does not exist.
     pub accounts_known: bool,
     /// Where something is mounted at or below the root, each with the links of its path replaced.

@@ -1,13 +1,18 @@
-//! Groups and users (engine.md 4.6.1, 4.6.2): which program is called with which arguments.
+//! Groups and users (engine.md 4.6.1, 4.6.2): which program is called with which arguments, or what is done natively
+//! where the initramfs has no such program.
+
+mod checks;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use kindling_config_spec::types::{Config, Group, Owner, User};
+use kindling_config_spec::types::{Config, Group, User};
 
-use super::{Conflict, Plan, Step, nodes};
+use super::{Plan, Step, nodes};
 use crate::inventory::target::{AccountWork, Target};
-use crate::invocation::{Invocation, Program};
+use crate::invocation::Arg;
+use crate::shadow::{Action, Edit, LINE_LIMIT};
+pub use checks::{check_edits, check_names};
 
 /// Where the keys of a user go, below the home directory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,59 +64,8 @@ pub fn named_accounts(config: &Config) -> Named<'_> {
     named
 }
 
-/// Every name that no step before its use can resolve.
-pub fn check_names(conflicts: &mut Vec<Conflict>, config: &Config, target: &Target) {
-    if !target.accounts_known {
-        return;
-    }
-    let user_exists = |name: &str| match config.passwd.users.iter().find(|user| user.name == name) {
-        Some(user) => user.should_exist != Some(false),
-        None => target.users.contains_key(name),
-    };
-    let group_exists = |name: &str| match config.passwd.groups.iter().find(|group| group.name == name) {
-        Some(group) => group.should_exist != Some(false),
-        // A user's own group is created with the user.
-        None => target.groups.contains_key(name) || config.passwd.users.iter().any(|user| user.name == name),
-    };
-    let mut check = |kind: &str, pointer: String, name: Option<&str>, exists: &dyn Fn(&str) -> bool| {
-        let Some(name) = name.filter(|name| !name.is_empty() && !exists(name)) else {
-            return;
-        };
-        conflicts.push(Conflict::new(
-            pointer,
-            "account-unknown",
-            format!("the target has no {kind} {name:?}, and the config creates none"),
-            format!("create the {kind} in the config's passwd section, or use a number"),
-        ));
-    };
-    for (pointer, user, group) in nodes::owners(config) {
-        let named = |owner: &Owner| owner.id.is_none().then(|| owner.name.clone()).flatten();
-        check(
-            "user",
-            format!("{pointer}/user/name"),
-            named(user).as_deref(),
-            &user_exists,
-        );
-        check(
-            "group",
-            format!("{pointer}/group/name"),
-            named(group).as_deref(),
-            &group_exists,
-        );
-    }
-    let by_name = |name: &str| group_exists(name) || name.bytes().all(|byte| byte.is_ascii_digit());
-    for (index, user) in config.passwd.users.iter().enumerate() {
-        let pointer = format!("/passwd/users/{index}");
-        let wanted = user.should_exist != Some(false);
-        let primary = user.primary_group.as_deref().filter(|_| wanted);
-        check("group", format!("{pointer}/primaryGroup"), primary, &by_name);
-        for (nth, group) in user.groups.iter().enumerate().filter(|_| wanted) {
-            check("group", format!("{pointer}/groups/{nth}"), Some(group), &by_name);
-        }
-    }
-}
-
-/// Adds the steps for all groups, then all users, each in the config's order.
+/// Adds the steps for all groups, then all users, each in the config's order. What they do to the accounts is returned
+/// with its place in the config.
 pub fn plan_accounts(
     plan: &mut Plan,
     config: &Config,
@@ -119,7 +73,18 @@ pub fn plan_accounts(
     root: &Path,
     made_by_mount: &[std::path::PathBuf],
     keys: KeyFile,
-) {
+) -> Vec<(String, Edit)> {
+    let mut edits = Vec::new();
+    let mut push = |plan: &mut Plan, pointer: &str, hash: Option<&str>, work: Vec<Work>| {
+        for one in work {
+            plan.push(pointer, one.step(target, root, hash));
+            if let Work::Edit(edit, ..) = one
+                && !edit.is_empty()
+            {
+                edits.push((pointer.to_owned(), *edit));
+            }
+        }
+    };
     if !target.unfinished.is_empty() {
         plan.push("/passwd", Step::ClearAccountLocks);
     }
@@ -130,21 +95,18 @@ pub fn plan_accounts(
             true => Found::Whole,
             false => Found::Absent,
         };
-        for step in plan_group(group, state, root) {
-            plan.push(format!("/passwd/groups/{index}"), step);
-        }
+        let (pointer, hash) = (format!("/passwd/groups/{index}"), group.password_hash.as_deref());
+        push(plan, &pointer, hash, plan_group(group, state));
     }
     for (index, user) in config.passwd.users.iter().enumerate() {
         let pointer = format!("/passwd/users/{index}");
-        for step in undo(user, target, root) {
-            plan.push(&pointer, step);
-        }
+        push(plan, &pointer, None, undo(user, target));
         let exists = target.users.contains_key(&user.name) && half_made(user, target).is_none();
         let makes = half_made(user, target).unwrap_or_else(|| Makes::new(user, config, target));
         let home = target.users.get(&user.name).map(|found| found.home.clone());
-        for step in plan_user(user, home.filter(|_| exists), makes, root) {
-            plan.push(&pointer, step);
-        }
+        let hash = user.password_hash.as_deref();
+        let work = plan_user(user, home.filter(|_| exists), makes);
+        push(plan, &pointer, hash, work);
         if user.should_exist == Some(false) {
             continue;
         }
@@ -169,10 +131,61 @@ pub fn plan_accounts(
             );
         }
     }
+    edits
 }
 
-fn below(program: Program, root: &Path) -> Invocation {
-    Invocation::new(program).option("--root", Some(root.as_os_str()))
+/// What is done for an account.
+#[derive(Debug)]
+enum Work {
+    /// It is made, changed or deleted; with the home directory that is not there any more afterwards.
+    Edit(Box<Edit>, AccountWork, Option<PathBuf>),
+    /// A half-made home is removed.
+    RemoveHome(PathBuf),
+}
+
+impl Work {
+    /// A change or deletion: done once more, from the start, by a run that begins again.
+    fn change(edit: Edit, leaves: Option<PathBuf>) -> Self {
+        let name = edit.name.clone();
+        Self::Edit(Box::new(edit), AccountWork::Change { name }, leaves)
+    }
+
+    /// The step: by the program, or natively where there is none. `hash` takes the place of its stand-in.
+    fn step(&self, target: &Target, root: &Path, hash: Option<&str>) -> Step {
+        let (edit, work, leaves) = match self {
+            Self::Edit(edit, work, leaves) => (edit, work.clone(), leaves.clone()),
+            Self::RemoveHome(path) => {
+                let (path, found) = (path.clone(), "a half-made home".to_owned());
+                return Step::Remove { path, found };
+            }
+        };
+        let already = edit.is_empty();
+        let hash = hash.filter(|hash| !hash.is_empty() && edit.password.is_some());
+        if target.missing_programs.contains(&edit.action.program()) {
+            let mut edit = edit.clone();
+            if let Some(hash) = hash {
+                edit.password = Some(hash.to_owned());
+            }
+            return Step::EditAccount {
+                edit,
+                already,
+                work,
+                leaves,
+            };
+        }
+        let mut call = edit.call(Some(root));
+        for arg in &mut call.args {
+            if let (Arg::Secret(arg), Some(hash)) = (arg, hash) {
+                *arg = hash.into();
+            }
+        }
+        Step::Account {
+            call,
+            already,
+            work,
+            leaves,
+        }
+    }
 }
 
 /// What the target has of an account.
@@ -184,41 +197,48 @@ enum Found {
     Whole,
 }
 
-fn changing(call: Invocation, name: &str, already: bool) -> Step {
-    Step::Account {
-        call: call.arg(name),
-        already,
-        work: AccountWork::Change {
-            name: name.to_owned(),
-        },
-        leaves: None,
+fn of(action: Action, name: &str) -> Edit {
+    Edit {
+        action,
+        name: name.to_owned(),
+        ..Edit::default()
     }
 }
 
-/// A change that deletes or moves the home.
-fn leaving(call: Invocation, name: &str, home: PathBuf) -> Step {
-    let mut step = changing(call, name, false);
-    if let Step::Account { leaves, .. } = &mut step {
-        *leaves = Some(home);
-    }
-    step
+/// What stands for a hash, which may be long: as good or bad for the databases as the hash itself.
+fn stand_in(hash: &str) -> String {
+    let is_bad = |c: char| c == ':' || c.is_ascii_control();
+    let text = if hash.contains(is_bad) { ":" } else { "*" };
+    text.to_owned()
 }
 
-fn plan_group(group: &Group, found: Found, root: &Path) -> Vec<Step> {
-    let gid = group.gid.map(|gid| gid.to_string());
+/// A text for the databases. One that no line can hold is none, and is refused as such.
+fn short(text: &str) -> String {
+    let text = if text.len() > LINE_LIMIT { ":" } else { text };
+    text.to_owned()
+}
+
+fn plan_group(group: &Group, found: Found) -> Vec<Work> {
     let hash = group.password_hash.as_deref();
-    let delete = || changing(below(Program::Groupdel, root), &group.name, false);
-    let create = || Step::Account {
-        call: below(Program::Groupadd, root)
-            .option("--gid", gid.clone())
-            .secret_option("--password", hash)
-            .flag("--system", group.system == Some(true))
-            .arg(&group.name),
-        already: false,
-        work: AccountWork::NewGroup {
-            name: group.name.clone(),
-        },
-        leaves: None,
+    let edit = |action| Edit {
+        id: group.gid,
+        password: hash.map(|hash| {
+            if hash.is_empty() {
+                String::new()
+            } else {
+                stand_in(hash)
+            }
+        }),
+        ..of(action, &group.name)
+    };
+    let delete = || Work::change(of(Action::DeleteGroup, &group.name), None);
+    let create = || {
+        let edit = Edit {
+            system: group.system == Some(true),
+            ..edit(Action::NewGroup)
+        };
+        let name = group.name.clone();
+        Work::Edit(Box::new(edit), AccountWork::NewGroup { name }, None)
     };
     match (group.should_exist.unwrap_or(true), found) {
         (false, Found::Absent) => Vec::new(),
@@ -226,13 +246,7 @@ fn plan_group(group: &Group, found: Found, root: &Path) -> Vec<Step> {
         (true, Found::Absent) => vec![create()],
         // It is in one of the two databases: once more, from the start.
         (true, Found::HalfMade) => vec![delete(), create()],
-        (true, Found::Whole) => {
-            let already = gid.is_none() && hash.is_none();
-            let call = below(Program::Groupmod, root)
-                .option("--gid", gid.clone())
-                .secret_option("--password", hash);
-            vec![changing(call, &group.name, already)]
-        }
+        (true, Found::Whole) => vec![Work::change(edit(Action::ChangeGroup), None)],
     }
 }
 
@@ -271,107 +285,92 @@ fn half_made(user: &User, target: &Target) -> Option<Makes> {
 }
 
 /// Takes away what a killed program left of a user, who is then created from the start.
-fn undo(user: &User, target: &Target, root: &Path) -> Vec<Step> {
+fn undo(user: &User, target: &Target) -> Vec<Work> {
     let Some(made) = half_made(user, target) else {
         return Vec::new();
     };
-    let mut steps = Vec::new();
+    let mut work = Vec::new();
+    let has_group = target.groups.contains_key(&user.name);
     if target.users.contains_key(&user.name) {
-        steps.push(changing(below(Program::Userdel, root), &user.name, false));
-    } else if made.group && target.groups.contains_key(&user.name) {
+        if !made.group && has_group && user.primary_group.as_ref() == Some(&user.name) {
+            // The group was there before; with its last user, who has its name, userdel would take it away.
+            let primary = Some("0".to_owned());
+            let edit = of(Action::ChangeUser, &user.name);
+            work.push(Work::change(Edit { primary, ..edit }, None));
+        }
+        let edit = of(Action::DeleteUser, &user.name);
+        let no_user_group = !made.group;
+        work.push(Work::change(
+            Edit {
+                no_user_group,
+                ..edit
+            },
+            None,
+        ));
+    } else if made.group && has_group {
         // Killed while it was undone: the user is gone, and the group would be in the way of a new one.
-        steps.push(changing(below(Program::Groupdel, root), &user.name, false));
+        work.push(Work::change(of(Action::DeleteGroup, &user.name), None));
     }
-    if let Some(path) = made.home {
-        let found = "a half-made home".to_owned();
-        steps.push(Step::Remove { path, found });
-    }
-    steps
+    work.extend(made.home.map(Work::RemoveHome));
+    work
 }
 
 /// `home` is the present one of a user who exists.
-fn plan_user(user: &User, home: Option<PathBuf>, makes: Makes, root: &Path) -> Vec<Step> {
+fn plan_user(user: &User, home: Option<PathBuf>, makes: Makes) -> Vec<Work> {
     match (user.should_exist.unwrap_or(true), home) {
         (false, None) => Vec::new(),
         (false, Some(home)) => {
-            let call = below(Program::Userdel, root).arg("--remove");
-            vec![leaving(call, &user.name, home)]
+            let remove_home = true;
+            let edit = of(Action::DeleteUser, &user.name);
+            vec![Work::change(Edit { remove_home, ..edit }, Some(home))]
         }
-        (true, None) => vec![create(user, makes, root)],
+        (true, None) => {
+            let name = user.name.clone();
+            let work = AccountWork::NewUser {
+                name,
+                home: makes.home,
+                own_group: makes.group,
+            };
+            vec![Work::Edit(Box::new(create(user)), work, None)]
+        }
         (true, Some(home)) => {
-            let call = change(user, root);
-            let new = user.home_dir.as_deref().filter(|new| !new.is_empty());
-            if new.is_some_and(|new| Path::new(new) != home) {
-                return vec![leaving(call, &user.name, home)];
-            }
-            let already = call.args.len() == 2;
-            vec![changing(call, &user.name, already)]
+            let edit = fields(user, Action::ChangeUser);
+            let moves = edit.home.as_ref().is_some_and(|new| Path::new(new) != home);
+            vec![Work::change(edit, moves.then_some(home))]
         }
     }
 }
 
-fn create(user: &User, makes: Makes, root: &Path) -> Step {
-    let home = if user.no_create_home == Some(true) {
-        "--no-create-home"
-    } else {
-        "--create-home"
-    };
-    let password = user
-        .password_hash
-        .as_deref()
-        .filter(|hash| !hash.is_empty())
-        .unwrap_or("*");
-    let call = below(Program::Useradd, root)
-        .option(
-            "--home-dir",
-            user.home_dir.as_deref().filter(|home| !home.is_empty()),
-        )
-        .arg(home)
-        .flag("--no-user-group", user.no_user_group == Some(true))
-        .flag("--system", user.system == Some(true))
-        .flag("--no-log-init", user.no_log_init == Some(true))
-        .secret_option("--password", Some(password));
-    let call = common(call, user).arg(&user.name);
-    Step::Account {
-        call,
-        already: false,
-        work: AccountWork::NewUser {
-            name: user.name.clone(),
-            home: makes.home,
-            own_group: makes.group,
-        },
-        leaves: None,
+fn create(user: &User) -> Edit {
+    let edit = fields(user, Action::NewUser);
+    Edit {
+        create_home: user.no_create_home != Some(true),
+        no_user_group: user.no_user_group == Some(true),
+        system: user.system == Some(true),
+        no_log_init: user.no_log_init == Some(true),
+        password: edit.password.or_else(|| Some("*".to_owned())),
+        ..edit
     }
 }
 
-fn change(user: &User, root: &Path) -> Invocation {
-    let home = user.home_dir.as_deref().filter(|home| !home.is_empty());
-    let password = user
-        .password_hash
-        .as_deref()
-        .map(|hash| if hash.is_empty() { "*" } else { hash });
-    let call = below(Program::Usermod, root)
-        .option("--home", home)
-        .flag("--move-home", home.is_some())
-        .secret_option("--password", password);
-    common(call, user)
-}
-
-fn common(call: Invocation, user: &User) -> Invocation {
-    let set = |value: &Option<String>| value.clone().filter(|value| !value.is_empty());
-    call.option("--uid", user.uid.map(|uid| uid.to_string()))
-        .option("--comment", set(&user.gecos))
-        .option("--gid", set(&user.primary_group))
-        .option(
-            "--groups",
-            (!user.groups.is_empty()).then(|| user.groups.join(",")),
-        )
-        .option("--shell", set(&user.shell))
+fn fields(user: &User, action: Action) -> Edit {
+    let set = |value: &Option<String>| value.as_deref().filter(|value| !value.is_empty()).map(short);
+    Edit {
+        id: user.uid,
+        password: user.password_hash.as_deref().map(stand_in),
+        home: set(&user.home_dir),
+        comment: set(&user.gecos),
+        primary: set(&user.primary_group),
+        groups: user.groups.clone(),
+        shell: set(&user.shell),
+        ..of(action, &user.name)
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::invocation::Program;
 
     fn calls(steps: &[Step]) -> Vec<String> {
         steps
@@ -382,6 +381,13 @@ mod tests {
                 }
                 other => format!("{other:?}"),
             })
+            .collect()
+    }
+
+    fn steps(work: Vec<Work>, root: &Path) -> Vec<Step> {
+        let target = Target::default();
+        work.iter()
+            .map(|one| one.step(&target, root, Some("$6$x")))
             .collect()
     }
 
@@ -449,8 +455,8 @@ mod tests {
             ),
         ] {
             let home = exists.then(|| PathBuf::from("/home/ada"));
-            let steps = plan_user(user, home, Makes::default(), root);
-            assert_eq!(calls(&steps), expected, "{row}");
+            let work = plan_user(user, home, Makes::default());
+            assert_eq!(calls(&steps(work, root)), expected, "{row}");
         }
     }
 
@@ -501,7 +507,7 @@ mod tests {
                 vec!["groupdel --root / g"],
             ),
         ] {
-            assert_eq!(calls(&plan_group(&group, found, root)), expected, "{row}");
+            assert_eq!(calls(&steps(plan_group(&group, found), root)), expected, "{row}");
         }
     }
 
@@ -581,45 +587,133 @@ mod tests {
     }
 
     #[test]
-    fn names_that_nobody_has_are_found_before_the_first_write() {
-        let config: Config = serde_json::from_value(serde_json::json!({
-            "ignition": { "version": "3.4.0" },
-            "passwd": {
-                "users": [
-                    { "name": "ada", "groups": ["wheel", "nobodys", "100"] },
-                    { "name": "gone", "shouldExist": false, "groups": ["nobodys"] },
-                ],
-                "groups": [{ "name": "team" }],
-            },
-            "storage": {
-                "files": [
-                    { "path": "/a", "user": { "name": "ada" }, "group": { "name": "ada" } },
-                    { "path": "/b", "user": { "name": "gone" }, "group": { "name": "team" } },
-                    { "path": "/c", "user": { "id": 7 }, "group": { "name": "absent" } },
-                ],
-            },
-        }))
-        .unwrap();
-        let mut target = Target {
-            accounts_known: true,
-            groups: [("wheel".to_owned(), 10)].into(),
+    fn where_a_program_is_missing_its_work_is_done_natively() {
+        let mut config = Config::default();
+        config.passwd.groups.push(Group {
+            name: "crew".into(),
+            ..Group::default()
+        });
+        config.passwd.users.push(User {
+            name: "ada".into(),
+            password_hash: Some("$6$hush".into()),
+            ..User::default()
+        });
+        let target = Target {
+            missing_programs: [Program::Useradd].into(),
             ..Target::default()
         };
-        let found = |target: &Target| {
-            let mut conflicts = Vec::new();
-            check_names(&mut conflicts, &config, target);
-            let pointers = conflicts.into_iter().map(|conflict| conflict.pointer);
-            pointers.collect::<Vec<_>>()
-        };
+        let mut plan = Plan::empty(crate::plan::Stage::Files);
+        plan_accounts(&mut plan, &config, &target, Path::new("/r"), &[], KeyFile::Whole);
         assert_eq!(
-            found(&target),
+            crate::plan::show::lines(&plan),
             [
-                "/storage/files/1/user/name",
-                "/storage/files/2/group/name",
-                "/passwd/users/0/groups/1",
+                "> groupadd --root /r crew",
+                "> natively: useradd --create-home --password … ada"
             ]
         );
-        target.accounts_known = false;
-        assert_eq!(found(&target), Vec::<String>::new());
+        let json = serde_json::to_string(&plan).unwrap();
+        assert!(
+            json.contains("\"step\":\"edit-account\"") && !json.contains("hush"),
+            "{json}"
+        );
+        assert!(!format!("{plan:?}").contains("hush"));
+    }
+
+    #[test]
+    fn a_half_made_user_of_a_group_of_their_name_leaves_it_before_they_are_deleted() {
+        let user = User {
+            name: "docker".into(),
+            primary_group: Some("docker".into()),
+            ..User::default()
+        };
+        let mut target = Target {
+            groups: [("docker".to_owned(), 990)].into(),
+            ..Target::default()
+        };
+        let account = crate::inventory::target::Account {
+            uid: 1000,
+            gid: 990,
+            home: "/home/docker".into(),
+        };
+        target.users.insert("docker".into(), account);
+        target.unfinished.insert(AccountWork::NewUser {
+            name: "docker".into(),
+            home: None,
+            own_group: false,
+        });
+        let undone = calls(&steps(undo(&user, &target), Path::new("/")));
+        assert_eq!(
+            undone,
+            ["usermod --root / --gid 0 docker", "userdel --root / docker"]
+        );
+    }
+
+    #[test]
+    fn the_page_says_which_programs_run() {
+        let root = Path::new("/");
+        for row in crate::plan::page::table("## Groups and users") {
+            let &[kind, wanted, exists, what] = row.as_slice() else {
+                panic!("{row:?}")
+            };
+            let should_exist = Some(wanted == "true");
+            let is_half = exists.starts_with("half made");
+            let work = if kind == "group" {
+                let (name, gid) = ("g".into(), Some(7));
+                let found = match exists {
+                    "no" => Found::Absent,
+                    "yes" => Found::Whole,
+                    _ => Found::HalfMade,
+                };
+                let group = Group {
+                    name,
+                    gid,
+                    should_exist,
+                    ..Group::default()
+                };
+                plan_group(&group, found)
+            } else {
+                let (name, uid) = ("u".to_owned(), Some(7));
+                let mut target = Target::default();
+                let home = Some(PathBuf::from("/home/u"));
+                if is_half {
+                    let account = crate::inventory::target::Account {
+                        uid: 7,
+                        gid: 7,
+                        home: "/home/u".into(),
+                    };
+                    target.users.insert(name.clone(), account);
+                    target.unfinished.insert(AccountWork::NewUser {
+                        name: name.clone(),
+                        home: home.clone(),
+                        own_group: true,
+                    });
+                }
+                let user = User {
+                    name,
+                    uid,
+                    should_exist,
+                    ..User::default()
+                };
+                let mut work = undo(&user, &target);
+                work.extend(plan_user(
+                    &user,
+                    home.filter(|_| exists == "yes"),
+                    Makes::default(),
+                ));
+                work
+            };
+            let planned = calls(&steps(work, root));
+            let mut planned: Vec<&str> = planned.iter().filter_map(|call| call.split(' ').next()).collect();
+            planned.retain(|program| *program != "Remove");
+            let said = what
+                .split('`')
+                .skip(1)
+                .step_by(2)
+                .filter_map(|code| code.split(' ').next());
+            let said: Vec<&str> = said
+                .filter(|word| word.starts_with(['u', 'g']) && *word != "gid")
+                .collect();
+            assert_eq!(planned, said, "{row:?}");
+        }
     }
 }

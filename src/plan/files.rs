@@ -64,7 +64,7 @@ struct Report<'a> {
 pub fn plan_files(config: &Config, known: &Known<'_>) -> Result<Plan, Vec<Conflict>> {
     let mut plan = Plan::empty(Stage::Files);
     let mut conflicts = Vec::new();
-    accounts::plan_accounts(
+    let edits = accounts::plan_accounts(
         &mut plan,
         config,
         known.target,
@@ -73,6 +73,7 @@ pub fn plan_files(config: &Config, known: &Known<'_>) -> Result<Plan, Vec<Confli
         known.key_file,
     );
     accounts::check_names(&mut conflicts, config, known.target);
+    accounts::check_edits(&mut conflicts, &edits, config, known.target);
     nodes::plan_nodes(&mut plan, &mut conflicts, config, known.target);
     units::plan_units(&mut plan, config, known.target);
     kargs::plan_later_kernels(&mut plan, config, known.target);
@@ -159,6 +160,9 @@ fn mounted(plan: &Plan, conflicts: &mut Vec<Conflict>, target: &Target) {
         let path = match &planned.step {
             Step::Remove { path, .. } => path,
             Step::Account {
+                leaves: Some(home), ..
+            }
+            | Step::EditAccount {
                 leaves: Some(home), ..
             } => home,
             _ => continue,
@@ -268,7 +272,7 @@ fn relabelled(plan: &Plan, target: &Target) -> BTreeSet<PathBuf> {
                 paths.insert(PathBuf::from(RESULT_FILE));
                 paths.insert(topmost_new(Path::new(RECEIPT), target));
             }
-            Step::Account { .. } | Step::AuthorizedKeys { .. } => {
+            Step::Account { .. } | Step::EditAccount { .. } | Step::AuthorizedKeys { .. } => {
                 let files = ["passwd", "group", "shadow", "gshadow", "subuid", "subgid"];
                 paths.insert(PathBuf::from("/etc/.pwd.lock"));
                 paths.extend(files.iter().flat_map(|name| {

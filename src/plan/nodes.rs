@@ -152,8 +152,15 @@ impl<'a> View<'a> {
                 Step::Remove { path, .. } => drop(removed.insert(real(path))),
                 Step::Account {
                     leaves: Some(home), ..
+                }
+                | Step::EditAccount {
+                    leaves: Some(home), ..
                 } => drop(removed.insert(real(home))),
                 Step::Account {
+                    work: AccountWork::NewUser { home: Some(home), .. },
+                    ..
+                }
+                | Step::EditAccount {
                     work: AccountWork::NewUser { home: Some(home), .. },
                     ..
                 } => drop(new_homes.insert(real(home))),

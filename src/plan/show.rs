@@ -238,6 +238,9 @@ fn describe(step: &Step) -> Vec<String> {
             false => format!("> unmount {}", path.display()),
         }],
         Step::Account { call, already, .. } => vec![format!("{} {call}", if *already { '=' } else { '>' })],
+        Step::EditAccount { edit, already, .. } => {
+            vec![format!("{} natively: {edit}", if *already { '=' } else { '>' })]
+        }
         Step::ClearAccountLocks => {
             vec!["! /etc: remove the locks that account programs left when they were killed".to_owned()]
         }

@@ -1,6 +1,7 @@
 //! What a plan is made of.
 
 mod devices;
+mod nodes;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -16,8 +17,10 @@ use crate::gpt;
 use crate::inventory::stack::Stacked;
 use crate::inventory::target::AccountWork;
 use crate::invocation::Invocation;
+use crate::shadow::Edit;
 
 pub use devices::{Erased, Format, Member, TableWrite, Unlock};
+pub use nodes::{Before, FileStep};
 
 /// The stages of a first boot, in their order. The names are those of the command line and the units.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -340,6 +343,17 @@ pub enum Step {
         /// The home directory that is not there any more afterwards: deleted, or moved away.
         leaves: Option<PathBuf>,
     },
+    /// Does by itself what an account program would, where the initramfs has no such program.
+    EditAccount {
+        /// What is done. It prints as the program's call, and its password never.
+        edit: Box<Edit>,
+        /// It would find nothing to do.
+        already: bool,
+        /// What the edit does: half done until it ends.
+        work: AccountWork,
+        /// As for a program.
+        leaves: Option<PathBuf>,
+    },
     /// Removes the locks and unfinished files that killed account programs left in the target.
     ClearAccountLocks,
     /// Gives the directories that the mount stage made below a home to the user whose home it is, mode 0700.
@@ -461,35 +475,4 @@ pub enum PresetLine {
     /// `disable UNIT`, and only if the unit is enabled in the target: then that is undone as well
     /// (engine.md 4.6.7). Whether it is can depend on the unit file this very plan writes.
     DisableIfEnabled(String),
-}
-
-/// A file, its content, and what stands there now.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct FileStep {
-    /// The path as configured.
-    pub path: PathBuf,
-    /// Owner and mode.
-    pub ownership: Ownership,
-    /// The content, in order: first what replaces, then what is appended.
-    pub content: Vec<Content>,
-    /// The present content stays, and `content` goes behind it.
-    pub keeps_content: bool,
-    /// What stands there now.
-    pub before: Before,
-}
-
-/// What a file step finds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Before {
-    /// Nothing.
-    Absent,
-    /// A file.
-    Present,
-    /// The very file, put there by an earlier run that was interrupted.
-    Ours,
-    /// A file that an interrupted run put where nothing was, and that did not reach the medium whole.
-    HalfWritten,
-    /// Whatever creating a user puts into the new home: known when the step runs.
-    Skeleton,
 }

@@ -299,13 +299,18 @@ fn read_target(
     };
     let sysroot = Sysroot::open(root).map_err(|error| unreadable(&error))?;
     let journal = Journal::new(&sysroot, digest.to_owned());
-    observe::target(config, &sysroot, processes, &journal).map_err(|error| unreadable(&error))
+    let found = observe::target(config, &sysroot, processes, &journal);
+    let mut target = found.map_err(|error| unreadable(&error))?;
+    // Those of this machine say nothing of the initramfs.
+    target.missing_programs.clear();
+    Ok(target)
 }
 
 /// What stands below a mount point is not seen once something is mounted there.
 fn after_mounts(mut target: Target, mounted: &[PathBuf]) -> Target {
     let hidden = |path: &PathBuf| mounted.iter().any(|at| path.starts_with(at) && path != at);
     target.nodes.retain(|path, _| !hidden(path));
+    target.homes.retain(|path, _| !hidden(path));
     target.complete.retain(|path| !hidden(path));
     target.half_written.retain(|path| !hidden(path));
     target.own_keys.retain(|path| !hidden(path));

@@ -59,9 +59,21 @@ fn a_log_on_a_full_disk_does_not_stop_the_stage() {
     assert!(machine.root().join("etc/.ignition-result.json").exists());
 }
 
+/// Puts a useradd in front that quotes its arguments and refuses.
+fn refusing_useradd(machine: &mut Sandbox) {
+    let bin = machine.at("bin");
+    fs::create_dir(&bin).unwrap();
+    let script = "#!/bin/sh\necho \"useradd: invalid field in: $*\" >&2; exit 3\n";
+    fs::write(bin.join("useradd"), script).unwrap();
+    let executable = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    fs::set_permissions(bin.join("useradd"), executable).unwrap();
+    machine.path = format!("{}:/usr/sbin:/usr/bin:/sbin:/bin", bin.display()).into();
+}
+
 #[test]
 fn a_group_of_the_image_survives_a_refused_user() {
-    let machine = machine(|_| ());
+    let mut machine = machine(|config| config["passwd"]["users"][0]["primaryGroup"] = json!("ada"));
+    refusing_useradd(&mut machine);
     let group = machine.root().join("etc/group");
     let before = fs::read_to_string(&group).unwrap() + "ada:x:77:\n";
     fs::write(&group, &before).unwrap();
@@ -78,13 +90,7 @@ fn a_group_of_the_image_survives_a_refused_user() {
 #[test]
 fn a_hash_that_a_program_quotes_is_not_shown() {
     let mut machine = machine(|_| ());
-    let bin = machine.at("bin");
-    fs::create_dir(&bin).unwrap();
-    let script = "#!/bin/sh\necho \"useradd: invalid field in: $*\" >&2; exit 3\n";
-    fs::write(bin.join("useradd"), script).unwrap();
-    let executable = std::os::unix::fs::PermissionsExt::from_mode(0o755);
-    fs::set_permissions(bin.join("useradd"), executable).unwrap();
-    machine.path = format!("{}:/usr/sbin:/usr/bin:/sbin:/bin", bin.display()).into();
+    refusing_useradd(&mut machine);
     let ran = machine.stage("files");
     assert_eq!(ran.status, Some(1));
     assert!(ran.stderr.contains("--password … ada"), "{}", ran.stderr);
@@ -128,12 +134,12 @@ fn a_directory_with_a_file_system_in_it_is_not_removed() {
 
 #[test]
 fn a_file_that_replaces_a_directory_does_not_block_the_next_run() {
-    let machine = machine(|config| {
+    let mut machine = machine(|config| {
         let files = config["storage"]["files"].as_array_mut().unwrap();
         let contents = json!({ "source": "data:,planted-content" });
         files.push(json!({ "path": "/srv", "overwrite": true, "contents": contents }));
-        config["passwd"]["users"][0]["shell"] = json!("/bin/sh\u{1}");
     });
+    refusing_useradd(&mut machine);
     fs::create_dir(machine.root().join("srv")).unwrap();
     for _ in 0..2 {
         let ran = machine.stage("files");

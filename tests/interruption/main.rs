@@ -17,6 +17,7 @@ mod sandbox;
 #[allow(dead_code, reason = "shared by tests that use different parts")]
 mod server;
 
+mod accounts;
 mod fetch;
 mod files;
 mod kill;

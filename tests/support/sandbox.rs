@@ -29,7 +29,16 @@ pub(crate) struct Sandbox {
 impl Sandbox {
     /// A machine with a small root of its own and no config.
     pub(crate) fn new() -> Self {
-        let machine = Self::bare();
+        Self::below(&std::env::temp_dir())
+    }
+
+    /// The same in memory, where a sync takes no time.
+    pub(crate) fn in_memory() -> Self {
+        Self::below(Path::new("/dev/shm"))
+    }
+
+    fn below(parent: &Path) -> Self {
+        let machine = Self::bare(parent);
         fs::create_dir(machine.at("run")).unwrap();
         fs::write(machine.at("cmdline"), "ignition.firstboot\n").unwrap();
         blank_root(&machine.root());
@@ -38,7 +47,7 @@ impl Sandbox {
 
     /// A copy of a machine as it stands.
     pub(crate) fn copy_of(other: &Self) -> Self {
-        let mut machine = Self::bare();
+        let mut machine = Self::bare(other.dir.path().parent().unwrap());
         machine.path.clone_from(&other.path);
         let parts = ["root", "run", "cmdline", "config.ign"].map(|name| other.at(name));
         let copied = Command::new("cp")
@@ -50,8 +59,9 @@ impl Sandbox {
         machine
     }
 
-    fn bare() -> Self {
-        let dir = tempfile::Builder::new().prefix("kindling-").tempdir().unwrap();
+    fn bare(parent: &Path) -> Self {
+        let mut builder = tempfile::Builder::new();
+        let dir = builder.prefix("kindling-").tempdir_in(parent).unwrap();
         symlink(env!("CARGO_BIN_EXE_kindling"), dir.path().join("ignition")).unwrap();
         let path = "/usr/sbin:/usr/bin:/sbin:/bin".into();
         Self { dir, path }
