@@ -69,12 +69,16 @@ pub struct Access {
     pub mode: Option<Mode>,
 }
 
+/// A directory, or why it cannot be opened.
+type Opened = Result<Arc<OwnedFd>, Errno>;
+
 /// The target's root directory.
 pub struct Sysroot {
     path: PathBuf,
     root: OwnedFd,
     resolved: Mutex<HashMap<PathBuf, PathBuf>>,
-    last_dir: Mutex<Option<(PathBuf, Arc<OwnedFd>)>>,
+    /// The last directory that was opened, or that is not there.
+    last_dir: Mutex<Option<(PathBuf, Opened)>>,
 }
 
 impl Sysroot {
@@ -172,17 +176,23 @@ impl Sysroot {
             .last_dir
             .lock()
             .unwrap_or_else(std::sync::PoisonError::into_inner);
-        if let Some((known, fd)) = last.as_ref()
-            && known == path
-        {
-            return Ok(Arc::clone(fd));
-        }
-        let fd = self
-            .open_in_root(path, OFlag::O_PATH | OFlag::O_DIRECTORY, Bits::empty())
-            .map_err(failed("open the directory", path))?;
-        let fd = Arc::new(fd);
-        *last = Some((path.to_owned(), Arc::clone(&fd)));
-        Ok(fd)
+        let opened = match last.as_ref() {
+            Some((known, opened)) if known == path => opened.clone(),
+            _ => {
+                let flags = OFlag::O_PATH | OFlag::O_DIRECTORY;
+                let opened = self.open_in_root(path, flags, Bits::empty()).map(Arc::new);
+                *last = Some((path.to_owned(), opened.clone()));
+                opened
+            }
+        };
+        opened.map_err(failed("open the directory", path))
+    }
+
+    /// A directory was made: one that was not there may be there now.
+    fn forget_missing(&self) {
+        let last = self.last_dir.lock();
+        let mut last = last.unwrap_or_else(std::sync::PoisonError::into_inner);
+        last.take_if(|(_, opened)| opened.is_err());
     }
 
     fn parent_and_name(&self, path: &Path) -> Result<(Arc<OwnedFd>, OsString), SysrootError> {
@@ -288,7 +298,7 @@ impl Sysroot {
         for dir in &missing {
             let (above, name) = self.parent_and_name(dir)?;
             match stat::mkdirat(&*above, name.as_os_str(), Bits::from_bits_truncate(0o755)) {
-                Ok(()) | Err(Errno::EEXIST) => {}
+                Ok(()) | Err(Errno::EEXIST) => self.forget_missing(),
                 Err(error) => return Err(failed("make the directory", dir)(error)),
             }
         }

@@ -358,9 +358,17 @@ fn existing_parents(target: &mut Target, config: &Config, sysroot: &Sysroot) -> 
         .chain(units::paths(config))
         .chain(planned::paths(config))
         .collect();
-    for parent in paths.iter().flat_map(|path| path.ancestors().skip(1)) {
-        if !target.existing_parents.contains(parent) && sysroot.look(parent)?.is_some() {
-            target.existing_parents.insert(parent.to_owned());
+    let mut looked_at = BTreeSet::new();
+    for path in &paths {
+        // What is above one that was looked at was looked at with it.
+        let new = path
+            .ancestors()
+            .skip(1)
+            .take_while(|above| looked_at.insert(above.to_path_buf()));
+        for parent in new.collect::<Vec<_>>() {
+            if sysroot.look(parent)?.is_some() {
+                target.existing_parents.insert(parent.to_owned());
+            }
         }
     }
     Ok(())

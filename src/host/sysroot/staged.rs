@@ -263,6 +263,7 @@ impl Sysroot {
             };
             new.and_then(|()| nix::fcntl::renameat(&*dir, temporary.as_os_str(), &*dir, name.as_os_str()))
                 .map_err(failed("make the directory", &made))?;
+            self.forget_missing();
         }
         Ok(())
     }

@@ -1,5 +1,6 @@
 //! An image that was provisioned at the desk: the same tree as a first boot leaves, and nothing left to do for one.
 #![allow(
+    clippy::disallowed_methods,
     clippy::print_stdout,
     clippy::unwrap_used,
     reason = "a test that tells how far it is, and its preparation"
