@@ -11,7 +11,7 @@ use crate::types::{Config, File};
 use crate::version::NEWEST;
 
 /// The file whose contents are the section.
-const ENTRY: &str = "/etc/kindling/config.json";
+pub const ENTRY: &str = "/etc/kindling/config.json";
 
 /// Lays the section of `config` over the one its file entry holds, if it has that entry, and returns what is wrong
 /// with the entry. All findings point at its source. The entry itself stays: it is a file like any other.

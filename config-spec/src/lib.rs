@@ -33,5 +33,6 @@ pub mod version;
 mod versions;
 
 pub use check::{Checked, Examined, Rejected, check, check_merged, examine};
+pub use extension::ENTRY as EXTENSION_FILE;
 pub use merge::merge;
 pub use schema::{Language, schema};

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use kindling_config_spec::EXTENSION_FILE;
 use kindling_config_spec::lint::secret_in;
 use kindling_config_spec::types::{Config, File, Group, IgnitionConfig, Owner, User};
 
@@ -17,6 +18,8 @@ const IDENTITY: [&str; 4] = [
 ];
 /// Where every such file starts.
 const HOST_KEYS: &str = "/etc/ssh/ssh_host_";
+/// Why the extension waits, in its own section or in a file.
+const NODE: &str = "it makes one machine a node";
 /// Rights of the group and of everybody else.
 const OTHERS: i64 = 0o077;
 
@@ -71,7 +74,7 @@ impl Split {
         let extension = std::mem::take(&mut self.baked.kindling);
         if extension != Default::default() {
             self.waiting.kindling = extension;
-            self.waits("/kindling", "it makes one machine a node");
+            self.waits("/kindling", NODE);
         }
     }
 
@@ -195,6 +198,9 @@ fn file_waits(file: &File) -> Option<String> {
     if IDENTITY.contains(&file.path.as_str()) || file.path.starts_with(HOST_KEYS) {
         return Some("it tells this machine from others".to_owned());
     }
+    if file.path == EXTENSION_FILE {
+        return Some(NODE.to_owned());
+    }
     let parts = || std::iter::once(&file.contents).chain(&file.append);
     if file.mode.is_some_and(|mode| mode & OTHERS == 0) && parts().any(|part| part.source.is_some()) {
         return Some("only its owner may read it".to_owned());
@@ -267,6 +273,20 @@ mod tests {
         assert_eq!(split.baked.systemd.units.len(), 1);
         assert_eq!(split.waiting.systemd.units.len(), 0);
         assert_eq!(split.waiting.ignition, split.baked.ignition);
+    }
+
+    #[test]
+    fn the_extension_waits_in_either_form() {
+        let (split, why) = of(
+            r#"{"ignition": {"version": "3.4.0"}, "storage": {"files": [{"path": "/etc/kindling/config.json",
+                "contents": {"source": "data:,%7B%22version%22:%221.0.0%22,%22node%22:%7B%22name%22:%22n%22%7D%7D"}}]}}"#,
+            Extent::Tree,
+        );
+        assert_eq!(
+            why,
+            [format!("/kindling: {NODE}"), format!("/storage/files/0: {NODE}")]
+        );
+        assert_eq!((split.baked.kindling, split.baked.storage), Default::default());
     }
 
     #[test]
