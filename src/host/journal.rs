@@ -108,22 +108,6 @@ impl<'a> Journal<'a> {
     }
 }
 
-impl Journal<'_> {
-    /// Takes it away, where no run can go on with what it says.
-    ///
-    /// # Errors
-    /// When the target cannot be written.
-    pub fn end(&self) -> Result<(), JournalError> {
-        let path = Path::new(JOURNAL);
-        self.sysroot.remove(path)?;
-        let dir = path.parent().unwrap_or(path);
-        if self.sysroot.names(dir)?.is_empty() {
-            self.sysroot.remove(dir)?;
-        }
-        Ok(())
-    }
-}
-
 fn parse(text: &[u8], config_digest: &str) -> Entries {
     let mut entries = Entries::default();
     let mut is_ours = false;

@@ -19,6 +19,12 @@ pub enum LoopError {
         /// The kernel's answer.
         source: std::io::Error,
     },
+    /// It is a device or a directory.
+    #[error("{} is no regular file", .0.display())]
+    NoFile(PathBuf),
+    /// Somebody else has it as a loop device.
+    #[error("{} is a loop device already", .0.display())]
+    Taken(PathBuf),
     /// losetup did not do it.
     #[error("cannot make {} a block device", file.display())]
     Attach {
@@ -40,22 +46,32 @@ impl Loop {
     /// Makes `file` a block device with logical sectors of that size.
     ///
     /// # Errors
-    /// `File`, or `Attach` when losetup is missing, no loop device is free, or the kernel refuses.
+    /// `File`, `NoFile`, `Taken`, or `Attach` when losetup is missing, no loop device is free, or the kernel refuses.
     pub fn attach(processes: &dyn Processes, file: &Path, sector: SectorSize) -> Result<Self, LoopError> {
         let unreadable = |source| LoopError::File {
             file: file.to_owned(),
             source,
         };
-        File::open(file).map_err(unreadable)?;
+        let found = File::open(file)
+            .and_then(|file| file.metadata())
+            .map_err(unreadable)?;
+        // Of a device, who uses it could not be seen through the loop.
+        if !found.is_file() {
+            return Err(LoopError::NoFile(file.to_owned()));
+        }
         let run = |call: &Invocation| {
             processes.run(call).map_err(|source| LoopError::Attach {
                 file: file.to_owned(),
                 source,
             })
         };
+        let call = Invocation::new(Program::Losetup).arg("--associated").arg(file);
+        if !run(&call)?.stdout.is_empty() {
+            return Err(LoopError::Taken(file.to_owned()));
+        }
         // With --partscan, so that its partitions are gone when it is.
         let call = Invocation::new(Program::Losetup)
-            .args(["--find", "--show", "--nooverlap", "--partscan", "--sector-size"])
+            .args(["--find", "--show", "--partscan", "--sector-size"])
             .arg(sector.bytes().to_string())
             .arg(file);
         let said = run(&call)?.stdout;

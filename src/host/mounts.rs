@@ -154,7 +154,8 @@ impl Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        // After a failure something may still be mounted there; this process is about to end, and all of it with that.
+        // After a failure something may still be mounted there. What cannot be taken off goes with this process.
+        let _ = nix::mount::umount2(&self.0, MntFlags::MNT_DETACH);
         drop(std::fs::remove_dir(&self.0));
     }
 }

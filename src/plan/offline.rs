@@ -1,5 +1,6 @@
 //! What of a config can be done where the machine does not run, and what must wait for its first boot.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use kindling_config_spec::types::Config;
@@ -165,11 +166,11 @@ const ROOT_TYPES: [&str; 8] = [
 ];
 
 /// Where the root is on disks whose config does not make it: the one root partition by its type, else the one file system
-/// labelled `root`, else the one file system for Linux.
+/// labelled `root`, else the one file system for Linux; never one of `others`, which the config mounts elsewhere.
 ///
 /// # Errors
 /// None, or more than one.
-pub fn root_node(disks: &Recorded) -> Result<PathBuf, Conflict> {
+pub fn root_node(disks: &Recorded, others: &BTreeSet<PathBuf>) -> Result<PathBuf, Conflict> {
     let mut found = Vec::new();
     for one in &disks.disks {
         if let Content::Known(signature) = &one.disk.content {
@@ -182,11 +183,12 @@ pub fn root_node(disks: &Recorded) -> Result<PathBuf, Conflict> {
             }
         }
     }
-    found.retain(|(_, _, signature)| {
-        matches!(
-            signature.kind.as_str(),
-            "ext2" | "ext3" | "ext4" | "xfs" | "btrfs" | "f2fs"
-        )
+    found.retain(|(node, _, signature)| {
+        !others.contains(node)
+            && matches!(
+                signature.kind.as_str(),
+                "ext2" | "ext3" | "ext4" | "xfs" | "btrfs" | "f2fs"
+            )
     });
     let is_root_type =
         |kind: &Option<Guid>| kind.is_some_and(|kind| ROOT_TYPES.contains(&kind.to_string().as_str()));
@@ -328,7 +330,7 @@ mod tests {
             ),
             (vec![esp], Err("0 of")),
         ] {
-            match (root_node(&disk(&partitions)), expected) {
+            match (root_node(&disk(&partitions), &BTreeSet::new()), expected) {
                 (Ok(node), Ok(expected)) => assert_eq!(node, PathBuf::from(expected)),
                 (Err(conflict), Err(start)) => assert!(conflict.message.starts_with(start), "{conflict:?}"),
                 (found, expected) => panic!("{found:?}, not {expected:?}"),

@@ -134,9 +134,6 @@ impl Job<'_> {
         };
         let applied = apply_with(&plan, &host, self.secrets)
             .map_err(|failed| Failure::of_step(Stage::Files, &failed))?;
-        if self.is_part {
-            journal.end().map_err(|error| unreadable(&error))?;
-        }
         // The name of the result, and the labels behind it: a stage that reports success is not undone by a power cut.
         sysroot.sync(Path::new("/")).map_err(|error| unreadable(&error))?;
         Ok(applied)

@@ -15,6 +15,7 @@ use super::files::{Job, unreadable};
 use super::given::{self, Given};
 use crate::apply::{Applied, Host, Keys, Secrets};
 use crate::fetch::{Origin, needs_network};
+use crate::host::accounts;
 use crate::host::devices;
 use crate::host::machine::{self, Machine};
 use crate::host::process;
@@ -22,7 +23,7 @@ use crate::host::sysroot::Sysroot;
 use crate::identity::sha256_hex_of;
 use crate::plan::Stage;
 use crate::plan::offline::{Extent, leave_out, waiting};
-use crate::plan::split::{Split, split};
+use crate::plan::split::{Seen, Split, Unseen, split};
 use crate::report::Failure;
 use crate::report::progress::StageRecord;
 pub use images::Image;
@@ -53,7 +54,7 @@ impl Request<'_> {
     ///
     /// # Errors
     /// The record: of the config, of a reference, of the network that is needed, or of what must wait.
-    fn read(&self, extent: Extent) -> Result<(Given, Config), Failure> {
+    fn read(&self, extent: Extent, seen: &dyn Seen) -> Result<(Given, Config), Failure> {
         let given = given::read(self.text, self.name, self.offline)?;
         for warning in &given.warnings {
             tracing::warn!("{warning}");
@@ -61,6 +62,11 @@ impl Request<'_> {
         let mut config = given.rendered.config().clone();
         if self.skips_what_waits {
             leave_out(&mut config, extent);
+        }
+        if let Some(dir) = self.split {
+            let split = split(&config, extent, seen);
+            write_both(dir, &split)?;
+            config = split.baked;
         }
         if self.offline
             && let Some(need) = needs_network(&config).first()
@@ -73,11 +79,6 @@ impl Request<'_> {
                 why: vec!["it may not be used: --offline".to_owned()],
                 next: "give the content inline, or run it without --offline".to_owned(),
             });
-        }
-        if let Some(dir) = self.split {
-            let split = split(&config, extent);
-            write_both(dir, &split)?;
-            return Ok((given, split.baked));
         }
         let waiting = waiting(&config, extent);
         if waiting.is_empty() {
@@ -92,7 +93,7 @@ impl Request<'_> {
     /// # Errors
     /// The record.
     pub fn only_split(&self) -> Result<(), Failure> {
-        self.read(Extent::Tree).map(drop)
+        self.read(Extent::Tree, &Unseen).map(drop)
     }
 
     /// Carries the config out below `root`.
@@ -100,12 +101,19 @@ impl Request<'_> {
     /// # Errors
     /// The record. Unless it is of a step, nothing was changed.
     pub fn into_root(&self, root: &Path, extent: Extent) -> Result<Applied, Failure> {
-        let (given, config) = self.read(extent)?;
-        let sysroot = Sysroot::open(root).map_err(|error| {
+        let unreadable = |error: &dyn std::error::Error| {
             let next = "check the directory given as --root".to_owned();
-            Failure::of(Stage::Files, "root-unreadable", &error, next)
-        })?;
+            Failure::of(Stage::Files, "root-unreadable", error, next)
+        };
+        // Account programs take no other.
+        let root = std::path::absolute(root).map_err(|error| unreadable(&error))?;
+        let sysroot = Sysroot::open(&root).map_err(|error| unreadable(&error))?;
         let processes = process::System::new(self.environment.path.clone());
+        let seen = SeenRoot {
+            sysroot: &sysroot,
+            processes: &processes,
+        };
+        let (given, config) = self.read(extent, &seen)?;
         // No device is made or looked at below a root.
         let devices = devices::System::new(0, processes.clone());
         let host = Host {
@@ -153,6 +161,24 @@ impl Request<'_> {
     }
 }
 
+/// The root below a directory, as far as [`split`] must know it.
+struct SeenRoot<'a> {
+    sysroot: &'a Sysroot,
+    processes: &'a process::System,
+}
+
+impl Seen for SeenRoot<'_> {
+    fn real(&self, path: &Path) -> PathBuf {
+        // What cannot be resolved cannot be written either: the stage will say so.
+        self.sysroot.resolve(path).unwrap_or_else(|_| path.to_owned())
+    }
+
+    fn home(&self, user: &str) -> Option<PathBuf> {
+        let known = accounts::user(self.sysroot, self.processes, user).ok().flatten();
+        known.map(|account| account.home)
+    }
+}
+
 /// A root, and what was done before it gets its files.
 struct Below<'a> {
     sysroot: &'a Sysroot,
@@ -172,8 +198,8 @@ fn write_both(dir: &Path, split: &Split) -> Result<(), Failure> {
         tracing::info!("waits for the first boot: {pointer}: {why}");
     }
     std::fs::create_dir_all(dir).map_err(|error| unwritable(&error))?;
-    // What waits has secrets in it.
-    for (name, config, mode) in [(BAKED, &split.baked, 0o644), (WAITING, &split.waiting, 0o600)] {
+    // What waits has secrets in it, and both say how to fetch, which may take credentials.
+    for (name, config) in [(BAKED, &split.baked), (WAITING, &split.waiting)] {
         let mut newest = config.clone();
         newest.ignition.version = NEWEST.as_str().to_owned();
         let text = serde_json::to_string(&newest).expect("a config is plain data");
@@ -188,7 +214,7 @@ fn write_both(dir: &Path, split: &Split) -> Result<(), Failure> {
                 why: vec!["nothing was changed".to_owned()],
                 next: "this is a defect of kindling: report it with this record".to_owned(),
             })?;
-        machine::replace(&dir.join(name), text.as_bytes(), mode).map_err(|error| unwritable(&error))?;
+        machine::replace(&dir.join(name), text.as_bytes(), 0o600).map_err(|error| unwritable(&error))?;
     }
     Ok(())
 }

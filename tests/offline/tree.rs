@@ -117,7 +117,7 @@ fn what_is_baked_and_what_waits_make_the_same_machine_as_the_whole() {
     assert_eq!(ran.status, Some(0), "{}", ran.stderr);
     assert!(!ran.stdout.contains("planted-secret"), "{}", ran.stdout);
     let root = listing(&baked.root());
-    for absent in ["etc/token", "etc/.ignition-result.json", "var/lib/kindling"] {
+    for absent in ["etc/token", "etc/.ignition-result.json", RECEIPT] {
         assert!(!root.contains_key(absent), "{absent}");
     }
     assert!(

@@ -1,6 +1,7 @@
 //! The disks of a machine that does not run, each in a file.
 
 use std::collections::BTreeMap;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -27,6 +28,7 @@ use crate::plan::Stage;
 use crate::plan::disks::Known;
 use crate::plan::offline::{Extent, FIRST_BOOT_STAMP, root_node};
 use crate::plan::partitions::KernelView;
+use crate::plan::split::Unseen;
 use crate::plan::step::TableWrite;
 use crate::report::Failure;
 use crate::report::progress::StageRecord;
@@ -50,7 +52,7 @@ impl Request<'_> {
     /// # Errors
     /// The record. Nothing was changed if it is of the config, of the images, or of a plan.
     pub fn into_images(&self, images: &[Image]) -> Result<Applied, Failure> {
-        let (given, config) = self.read(Extent::Image)?;
+        let (given, config) = self.read(Extent::Image, &Unseen)?;
         let images = named(images, &config)?;
         // Whatever ends this process takes its mounts along, and nobody else sees them.
         mounts::keep_to_ourselves().map_err(|error| attach_failure(&error))?;
@@ -78,8 +80,10 @@ impl Request<'_> {
             ..host(&processes, &devices, &keys)
         };
         let root = mounts::Place::new().map_err(|error| attach_failure(&error))?;
-        if !config.storage.filesystems.iter().any(is_root) {
-            let node = root_node(&devices.recorded)
+        let filesystems = || config.storage.filesystems.iter();
+        let others = filesystems().map(|one| PathBuf::from(&one.device)).collect();
+        if !filesystems().any(is_root) {
+            let node = root_node(&devices.recorded, &others)
                 .map_err(|conflict| Failure::of_conflicts(Stage::Mount, &[conflict]))?;
             let call = Invocation::new(Program::Mount).arg(node).arg(root.path());
             processes.run(&call).map_err(|error| attach_failure(&error))?;
@@ -121,6 +125,16 @@ impl Request<'_> {
             extent: Extent::Image,
         };
         let applied = self.files(config, digest, below, host)?;
+        if self.split.is_none()
+            && sysroot
+                .look(Path::new(FIRST_BOOT_STAMP))
+                .is_ok_and(|stamp| stamp.is_none())
+        {
+            tracing::info!(
+                "{FIRST_BOOT_STAMP} is not in the root: if it is on a file system of its own, remove it there, or the first \
+                 boot does all of this again"
+            );
+        }
         let finished = sysroot
             .remove(Path::new(mounts::NOTED))
             .and_then(|()| match self.split {
@@ -180,6 +194,16 @@ fn named(images: &[Image], config: &Config) -> Result<BTreeMap<PathBuf, Image>, 
         if by_device.insert(device.clone(), image.clone()).is_some() {
             let what = format!("two images are given for {}", device.display());
             return Err(refused(what, "give each disk one image"));
+        }
+    }
+    let same = |one: &Image, other: &Image| {
+        let id = |image: &Image| image.file.metadata().ok().map(|at| (at.dev(), at.ino()));
+        id(one).is_some() && id(one) == id(other)
+    };
+    for (index, image) in images.iter().enumerate() {
+        if images.iter().skip(index + 1).any(|other| same(image, other)) {
+            let what = format!("{} is given for two disks", image.file.display());
+            return Err(refused(what, "give each disk an image of its own"));
         }
     }
     for disk in &config.storage.disks {
