@@ -46,7 +46,7 @@ equals "the plan from the record" "$recorded" "$live"
 echo "$live" | grep -q '^  =  1 .*kept, ext4 kept$'
 echo "$live" | grep -q '^  !  3 .*kept, ext4 made over what is there$'
 echo "$live" | grep -q '^  +  4 .*created, xfs made$'
-echo "$live" | grep -q '1 lines marked ! can destroy data$'
+echo "$live" | grep -q '; 1 step marked ! destroys data$'
 
 # Without leave to erase both refuse, with the same record.
 sed -i 's/, "wipeFilesystem": true//' "$WORK/config.ign"
