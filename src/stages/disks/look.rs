@@ -363,13 +363,9 @@ pub(in crate::stages) fn mapping(
 
 /// The device that has a node or is led to by it.
 pub(in crate::stages) fn named(devices: &dyn Devices, node: &Path) -> Result<Option<PathBuf>, Failure> {
-    if !devices.is_there(node) {
-        return Ok(None);
-    }
-    devices
-        .node(node)
-        .map(Some)
-        .map_err(|error| device_failure(&error))
+    // A link that leads nowhere, or that udev takes away at this moment, names nothing.
+    let real = devices.node(node).ok();
+    Ok(real.filter(|real| devices.is_there(real)))
 }
 
 /// The array that a device is a member of.
