@@ -245,7 +245,11 @@ impl Look for Live<'_> {
     }
 
     fn user(&self, node: &Path) -> Result<Option<User>, Failure> {
-        self.devices.used_by(node).map_err(|error| device_failure(&error))
+        // An array may run before udev has linked it.
+        self.devices
+            .wait_for(&[node.to_owned()])
+            .and_then(|()| self.devices.used_by(node))
+            .map_err(|error| device_failure(&error))
     }
 
     fn array_on(&self, node: &Path) -> Result<Option<RunningArray>, Failure> {
