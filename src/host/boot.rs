@@ -8,11 +8,11 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use nix::mount::{MntFlags, MsFlags};
-use nix::sched::{CloneFlags, unshare};
+use nix::mount::MntFlags;
 
 use super::devices::{DeviceError, Devices};
 use super::media::await_path;
+use super::mounts::keep_to_ourselves;
 use super::process::{ProcessError, Processes};
 use super::usage;
 use crate::inventory::disks::Probe;
@@ -157,7 +157,7 @@ impl<'a> Boot<'a> {
         if !boot.places.is_empty() {
             return Ok(boot);
         }
-        alone().map_err(look("/proc/self/mountinfo"))?;
+        keep_to_ourselves().map_err(look("/proc/self/mountinfo"))?;
         if let Some(device) = loader_partition().or(root) {
             match devices.wait_for(std::slice::from_ref(&device)) {
                 Ok(()) => boot.look_beside(&devices.node(&device)?)?,
@@ -359,19 +359,6 @@ fn look(on: impl AsRef<Path>) -> impl FnOnce(io::Error) -> BootError {
 fn write(entry: &Entry) -> impl FnOnce(io::Error) -> BootError {
     let file = PathBuf::from(&entry.name);
     move |source| BootError::Write { file, source }
-}
-
-/// Mounts of this process are its own from now on, and go away with it.
-fn alone() -> io::Result<()> {
-    unshare(CloneFlags::CLONE_NEWNS)?;
-    let flags = MsFlags::MS_REC | MsFlags::MS_SLAVE;
-    Ok(nix::mount::mount(
-        None::<&str>,
-        "/",
-        None::<&str>,
-        flags,
-        None::<&str>,
-    )?)
 }
 
 /// Directories with entries that are not of the initramfs itself.

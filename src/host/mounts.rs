@@ -111,12 +111,12 @@ fn is_of(mounted: &Mounted, wanted: &Wanted<'_>) -> bool {
 /// The kernel's answer: this is root's to do.
 pub fn keep_to_ourselves() -> io::Result<()> {
     nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNS)?;
-    let private = nix::mount::MsFlags::MS_REC | nix::mount::MsFlags::MS_PRIVATE;
+    let ours = nix::mount::MsFlags::MS_REC | nix::mount::MsFlags::MS_SLAVE;
     Ok(nix::mount::mount(
         None::<&str>,
         "/",
         None::<&str>,
-        private,
+        ours,
         None::<&str>,
     )?)
 }

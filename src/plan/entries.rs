@@ -3,6 +3,8 @@
 //! An entry is one of type 1 of the Boot Loader Specification (UAPI.1): a key and its value on each line.
 //! Words part at blanks outside of double quotes, as the kernel parts them (`next_arg` in lib/cmdline.c).
 
+use super::place::udev_escaped;
+
 /// GRUB's variable for the arguments of all entries: they stand in its environment block, not in the entries.
 const SHARED: &str = "$kernelopts";
 /// What follows is the init process's, not the kernel's.
@@ -313,22 +315,10 @@ pub fn root_device(command_line: &str) -> Option<String> {
             let (_, dir) = links.find(|(known, _)| *known == kind)?;
             Some(format!(
                 "/dev/disk/by-{dir}/{}",
-                udev_name(value.trim_matches('"'))
+                udev_escaped(value.trim_matches('"'))
             ))
         }
     }
-}
-
-/// As udev writes a label into the name of a link: what it does not allow stands there as `\xHH`.
-fn udev_name(label: &str) -> String {
-    label.chars().fold(String::new(), |mut name, c| {
-        if c.is_ascii_alphanumeric() || "#+-.:=@_".contains(c) || !c.is_ascii() {
-            name.push(c);
-        } else {
-            name.push_str(&format!("\\x{:02x}", u32::from(c)));
-        }
-        name
-    })
 }
 
 #[cfg(test)]

@@ -51,23 +51,7 @@ fn is_empty(config: &Config) -> bool {
 
 fn plan(context: &Context<'_>, config: &Config, digest: &str, left: &Keys) -> Result<Plan, Failure> {
     let devices = &context.devices;
-    let named: Vec<PathBuf> = config
-        .storage
-        .disks
-        .iter()
-        .map(|disk| PathBuf::from(&disk.device))
-        .collect();
-    devices.wait_for(&named).map_err(|error| device_failure(&error))?;
-    let looked_at = workers::each(config.storage.disks.iter().collect(), |disk| {
-        let mut found = devices
-            .disk(disk.device.as_ref())
-            .map_err(|error| device_failure(&error))?;
-        look_beside(&context.processes, devices, &mut found)?;
-        Ok((disk.device.clone(), found))
-    });
-    let disks = looked_at
-        .into_iter()
-        .collect::<Result<BTreeMap<String, Disk>, Failure>>()?;
+    let disks = look_at(config, &context.processes, devices)?;
     let seed = context.seed(digest);
     let known = Known {
         disks: &disks,
@@ -81,6 +65,25 @@ fn plan(context: &Context<'_>, config: &Config, digest: &str, left: &Keys) -> Re
         left,
     };
     plan_known(config, &known, devices, &live).map(|(plan, _)| plan)
+}
+
+/// Waits for the disks of the config, and reads them at the same time; by their paths in the config.
+pub(super) fn look_at(
+    config: &Config,
+    processes: &dyn Processes,
+    devices: &dyn Devices,
+) -> Result<BTreeMap<String, Disk>, Failure> {
+    let disks = &config.storage.disks;
+    let named: Vec<PathBuf> = disks.iter().map(|disk| PathBuf::from(&disk.device)).collect();
+    devices.wait_for(&named).map_err(|error| device_failure(&error))?;
+    let looked_at = workers::each(disks.iter().collect(), |disk| {
+        let mut found = devices
+            .disk(disk.device.as_ref())
+            .map_err(|error| device_failure(&error))?;
+        look_beside(processes, devices, &mut found)?;
+        Ok((disk.device.clone(), found))
+    });
+    looked_at.into_iter().collect()
 }
 
 /// Plans for the disks that were read; waits for every other device the config names. `look` says what the places hold.

@@ -70,21 +70,7 @@ struct Boot<'a> {
 impl Boot<'_> {
     fn plan(&self, keys: &Keys) -> Result<Plan, Failure> {
         let (config, devices) = (&self.machine.config, self.machine);
-        let named: Vec<PathBuf> = config
-            .storage
-            .disks
-            .iter()
-            .map(|disk| PathBuf::from(&disk.device))
-            .collect();
-        devices.wait_for(&named).map_err(|error| device_failure(&error))?;
-        let mut disks = BTreeMap::new();
-        for wanted in &config.storage.disks {
-            let mut disk = devices
-                .disk(wanted.device.as_ref())
-                .map_err(|error| device_failure(&error))?;
-            look_beside(self.machine, devices, &mut disk)?;
-            disks.insert(wanted.device.clone(), disk);
-        }
+        let disks = look_at(config, self.machine, devices)?;
         let known = Known {
             disks: &disks,
             seed: &self.seed,

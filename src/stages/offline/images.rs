@@ -83,8 +83,15 @@ impl Request<'_> {
         let filesystems = || config.storage.filesystems.iter();
         let others = filesystems().map(|one| PathBuf::from(&one.device)).collect();
         if !filesystems().any(is_root) {
-            let node = root_node(&devices.recorded, &others)
-                .map_err(|conflict| Failure::of_conflicts(Stage::Mount, &[conflict]))?;
+            let node = root_node(&devices.recorded, &others).map_err(|conflict| Failure {
+                code: conflict.code.to_owned(),
+                stage: Stage::Mount,
+                what: conflict.message,
+                place: None,
+                // Tables and file systems may have been made by now, so that nobody may say that nothing was changed.
+                why: Vec::new(),
+                next: conflict.next,
+            })?;
             let call = Invocation::new(Program::Mount).arg(node).arg(root.path());
             processes.run(&call).map_err(|error| attach_failure(&error))?;
         }
@@ -236,21 +243,9 @@ fn attach_failure(error: &dyn std::error::Error) -> Failure {
 
 /// The disks stage, on the images.
 fn make_disks(config: &Config, digest: &str, machine: &Machine, host: &Host<'_>) -> Result<Applied, Failure> {
-    let disks: Result<BTreeMap<String, Disk>, Failure> = config
-        .storage
-        .disks
-        .iter()
-        .map(|disk| {
-            let mut found = host
-                .devices
-                .disk(disk.device.as_ref())
-                .map_err(|error| disks::device_failure(&error))?;
-            disks::look_beside(host.processes, host.devices, &mut found)?;
-            Ok((disk.device.clone(), found))
-        })
-        .collect();
+    let disks = disks::look_at(config, host.processes, host.devices)?;
     let known = Known {
-        disks: &disks?,
+        disks: &disks,
         // No machine's own: every machine that boots the image is meant.
         seed: &Seed::new("", digest),
         fresh: machine.fresh,
