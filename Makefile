@@ -78,7 +78,7 @@ $(REFERENCE)/usr/bin/ignition-validate:
 # What the host lacks of Debian's packages and of the test runner. The guests install their own tools.
 .PHONY: tools cc
 tools: cc
-	@missing=; for pair in strace:strace useradd:passwd unshare:util-linux mkfs.ext4:e2fsprogs; do \
+	@missing=; for pair in strace:strace useradd:passwd unshare:util-linux mkfs.ext4:e2fsprogs in.tftpd:tftpd-hpa; do \
 	  command -v "$${pair%%:*}" >/dev/null || [ -x "/usr/sbin/$${pair%%:*}" ] || missing="$$missing $${pair##*:}"; \
 	done; \
 	[ -z "$$missing" ] || { $(SUDO) apt-get update -q && \

@@ -6,6 +6,7 @@
 //! Each stage of a boot is a process of its own ([`stages`]).
 
 pub mod apply;
+pub mod calendar;
 pub mod cli;
 pub mod fetch;
 pub mod gpt;

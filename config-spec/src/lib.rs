@@ -6,6 +6,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod calendar;
 mod check;
 pub mod convert;
 pub mod data_url;
@@ -28,7 +29,7 @@ mod suggest;
 pub mod types;
 mod unit_file;
 pub mod units;
-mod url_syntax;
+pub mod url_syntax;
 pub mod version;
 mod versions;
 

@@ -185,11 +185,17 @@ pub(crate) fn query_value<'q>(query: &'q str, name: &str) -> Option<&'q str> {
         .split('&')
         .filter(|part| !part.contains(';') && escapes(part).is_ok())
         .map(|part| part.split_once('=').unwrap_or((part, "")))
-        .find(|(key, _)| decoded(key) == name.as_bytes())
+        .find(|(key, _)| decoded(key, true) == name.as_bytes())
         .map(|(_, value)| value)
 }
 
-fn decoded(text: &str) -> Vec<u8> {
+/// `text` without its escapes, a plus sign standing for itself; `None` where a percent sign starts no escape.
+#[must_use]
+pub fn unescaped(text: &str) -> Option<Vec<u8>> {
+    escapes(text).is_ok().then(|| decoded(text, false))
+}
+
+fn decoded(text: &str, is_query: bool) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut at = 0;
     while let Some(&byte) = text.as_bytes().get(at) {
@@ -199,7 +205,7 @@ fn decoded(text: &str) -> Vec<u8> {
                 bytes.push(escaped);
                 at += 2;
             }
-            (b'+', _) => bytes.push(b' '),
+            (b'+', _) if is_query => bytes.push(b' '),
             _ => bytes.push(byte),
         }
         at += 1;

@@ -11,8 +11,7 @@ use kindling_config_spec::lint::{Setting, UserData};
 use kindling_config_spec::units::{Bytes, SectorSize};
 
 use super::{USAGE, complain, document};
-use crate::fetch::{Fetcher, Pace, TransportSettings};
-use crate::host::http::HttpClient;
+use crate::fetch::{Fetcher, Network, Pace, TransportSettings};
 use crate::host::machine;
 use crate::render::Remote;
 use crate::validate::{self, Bench, Judged};
@@ -58,7 +57,7 @@ enum Format {
 /// Runs the command and returns its exit status: 0 for no findings, 1 for findings, 2 for what cannot be read.
 pub(super) fn run(arguments: &Arguments) -> u8 {
     let mut fetcher = Fetcher::new(
-        Arc::new(HttpClient::new()),
+        Arc::new(Network::default()),
         TransportSettings::first(FETCH_TIMEOUT, !arguments.fetch),
         Pace::real(),
     );

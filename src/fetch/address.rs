@@ -18,8 +18,14 @@ pub enum Scheme {
     Http,
     /// HTTP over TLS.
     Https,
-    /// A scheme of the config language that this build does not fetch yet: `tftp`, `s3`, `arn`, `gs`.
-    NotBuilt(&'static str),
+    /// Trivial file transfer.
+    Tftp,
+    /// A bucket of Amazon S3.
+    S3,
+    /// A bucket or an access point of Amazon S3, by its resource name.
+    Arn,
+    /// A bucket of Google's store.
+    Gs,
     /// A scheme the config language does not have.
     Unknown(String),
     /// Text without a scheme.
@@ -50,10 +56,10 @@ impl Scheme {
         match name.to_ascii_lowercase().as_str() {
             "http" => Self::Http,
             "https" => Self::Https,
-            "tftp" => Self::NotBuilt("tftp"),
-            "s3" => Self::NotBuilt("s3"),
-            "arn" => Self::NotBuilt("arn"),
-            "gs" => Self::NotBuilt("gs"),
+            "tftp" => Self::Tftp,
+            "s3" => Self::S3,
+            "arn" => Self::Arn,
+            "gs" => Self::Gs,
             other => Self::Unknown(other.to_owned()),
         }
     }
@@ -72,7 +78,10 @@ impl fmt::Display for Scheme {
             Self::Data => "data",
             Self::Http => "http",
             Self::Https => "https",
-            Self::NotBuilt(name) => name,
+            Self::Tftp => "tftp",
+            Self::S3 => "s3",
+            Self::Arn => "arn",
+            Self::Gs => "gs",
             Self::Unknown(name) => name,
         })
     }
@@ -132,8 +141,11 @@ mod tests {
             ("DATA:,x", Scheme::Unknown("data".to_owned())),
             ("HTTP://h/", Scheme::Http),
             ("https://h/", Scheme::Https),
-            ("tftp://h/x", Scheme::NotBuilt("tftp")),
-            ("arn:aws:s3:::b/k", Scheme::NotBuilt("arn")),
+            ("tftp://h/x", Scheme::Tftp),
+            ("TFTP://h/x", Scheme::Tftp),
+            ("s3://b/k", Scheme::S3),
+            ("gs://b/o", Scheme::Gs),
+            ("arn:aws:s3:::b/k", Scheme::Arn),
             ("file:///etc/passwd", Scheme::Unknown("file".to_owned())),
             ("/etc/passwd", Scheme::Missing),
             ("://x", Scheme::Missing),

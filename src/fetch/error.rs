@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use kindling_config_spec::data_url::DataUrlError;
 
-use crate::host::http::{CertificateFault, HttpError, ProxyError, TrustError};
+use crate::host::http::{ProxyError, TrustError};
+use crate::host::transfer::{CertificateFault, TransferError};
 
 /// A resource that could not be fetched. Every address in it is already fit to be shown.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -13,14 +14,6 @@ pub enum FetchError {
     #[error("the network is needed for {url}")]
     NeedsNetwork {
         /// What is wanted.
-        url: String,
-    },
-    /// A scheme of the config language without code here.
-    #[error("scheme {scheme} is not supported by this build, which is needed for {url}")]
-    SchemeNotBuilt {
-        /// The scheme.
-        scheme: &'static str,
-        /// The address.
         url: String,
     },
     /// No scheme of the config language.
@@ -70,13 +63,27 @@ pub enum FetchError {
         /// What is wrong.
         why: String,
     },
+    /// The cloud did not say who this machine is, or where the object is.
+    #[error("cannot ask the object store for {url}: {why}")]
+    Identity {
+        /// The address.
+        url: String,
+        /// What is wrong.
+        why: String,
+    },
+    /// There is no such bucket.
+    #[error("the bucket of {url} does not exist")]
+    BucketAbsent {
+        /// The address.
+        url: String,
+    },
     /// The exchange failed in a way that does not heal, or too often.
     #[error("cannot fetch {url}")]
-    Http {
+    Transfer {
         /// The address.
         url: String,
         /// The cause.
-        source: HttpError,
+        source: TransferError,
     },
     /// The time for the resource is over.
     #[error("{url} was not fetched within {} s, in {attempts} attempts", after.as_secs())]
@@ -88,7 +95,7 @@ pub enum FetchError {
         /// How often it was tried.
         attempts: u32,
         /// Why the last attempt failed.
-        source: HttpError,
+        source: TransferError,
     },
     /// Another download failed meanwhile, so this one was given up.
     #[error("the download of {url} was given up")]
@@ -165,17 +172,18 @@ impl FetchError {
     pub fn code(&self) -> &'static str {
         match self {
             Self::NeedsNetwork { .. } => "network-needed",
-            Self::SchemeNotBuilt { .. } => "scheme-not-built",
             Self::SchemeUnknown { .. } => "scheme-unknown",
             Self::Address { .. } => "address-broken",
             Self::DataUrl { .. } => "data-url-broken",
             Self::HeaderWithoutValue { .. } => "header-without-value",
             Self::CompressionUnknown { .. } => "compression-unknown",
             Self::HashMalformed { .. } => "hash-malformed",
-            Self::Http { source, .. } => http_code(source),
+            Self::Identity { .. } => "store-identity",
+            Self::BucketAbsent { .. } => "bucket-absent",
+            Self::Transfer { source, .. } => transfer_code(source),
             Self::TimedOut { source, .. } => match source {
                 // A clock that is wrong is not a network that is slow.
-                HttpError::Certificate(_) => http_code(source),
+                TransferError::Certificate(_) => transfer_code(source),
                 _ => "network-timeout",
             },
             Self::Stopped { .. } => "download-stopped",
@@ -194,14 +202,18 @@ impl FetchError {
     pub fn next(&self) -> String {
         match self {
             Self::NeedsNetwork { .. } => "bring the network up, then run the fetch stage".to_owned(),
-            Self::SchemeNotBuilt { .. } => "serve it over https, or inline it as a data URL".to_owned(),
             Self::SchemeUnknown { .. } => "use http, https, tftp, s3, arn, gs or data".to_owned(),
             Self::Address { .. } => "write a complete address, for example https://host/path".to_owned(),
             Self::DataUrl { .. } => "write data:,TEXT with percent escapes, or data:;base64,TEXT".to_owned(),
             Self::HeaderWithoutValue { name, .. } => format!("give header {name:?} a value or remove it"),
             Self::CompressionUnknown { .. } => "set compression to \"gzip\" or leave it out".to_owned(),
             Self::HashMalformed { .. } => "write sha512-HEX or sha256-HEX of the content".to_owned(),
-            Self::Http { source, .. } | Self::TimedOut { source, .. } => http_next(source),
+            Self::Identity { .. } => {
+                "check the machine's role in its cloud and that its metadata service can be reached"
+                    .to_owned()
+            }
+            Self::BucketAbsent { .. } => "check the name of the bucket".to_owned(),
+            Self::Transfer { source, .. } | Self::TimedOut { source, .. } => transfer_next(source),
             Self::Stopped { .. } => "see the failure of the other download".to_owned(),
             Self::TooLarge { .. } => "check that the address is the right one".to_owned(),
             Self::Gzip { .. } => "check that the file is complete and really gzip".to_owned(),
@@ -216,54 +228,61 @@ impl FetchError {
     }
 }
 
-fn http_code(error: &HttpError) -> &'static str {
+fn transfer_code(error: &TransferError) -> &'static str {
     match error {
-        HttpError::Address { .. } => "address-broken",
-        HttpError::Dns { .. } => "dns-failed",
-        HttpError::Refused { .. } => "connection-refused",
-        HttpError::Connect { .. } => "connection-failed",
-        HttpError::Timeout { .. } => "network-timeout",
-        HttpError::Certificate(refused) if refused.fault == CertificateFault::NotYetValid => {
+        TransferError::Address { .. } => "address-broken",
+        TransferError::Dns { .. } => "dns-failed",
+        TransferError::Refused { .. } => "connection-refused",
+        TransferError::Connect { .. } => "connection-failed",
+        TransferError::Timeout { .. } => "network-timeout",
+        TransferError::Certificate(refused) if refused.fault == CertificateFault::NotYetValid => {
             "tls-certificate-not-yet-valid"
         }
-        HttpError::Certificate(_) => "tls-certificate-refused",
-        HttpError::Tls { .. } => "tls-failed",
-        HttpError::Trust { .. } => "tls-authority-broken",
-        HttpError::Status(_) => "http-status",
-        HttpError::BodyCut { .. } => "body-cut",
-        HttpError::TooManyRedirects { .. } => "redirects-too-many",
-        HttpError::Downgrade { .. } => "redirect-downgrade",
-        HttpError::RedirectBroken { .. } => "redirect-broken",
-        HttpError::Header { .. } => "header-invalid",
+        TransferError::Certificate(_) => "tls-certificate-refused",
+        TransferError::Tls { .. } => "tls-failed",
+        TransferError::Trust { .. } => "tls-authority-broken",
+        TransferError::Status(_) => "http-status",
+        TransferError::Busy { .. } => "http-status",
+        TransferError::BodyCut { .. } => "body-cut",
+        TransferError::TooManyRedirects { .. } => "redirects-too-many",
+        TransferError::Downgrade { .. } => "redirect-downgrade",
+        TransferError::RedirectBroken { .. } => "redirect-broken",
+        TransferError::Tftp { .. } => "tftp-refused",
+        TransferError::Header { .. } => "header-invalid",
     }
 }
 
-fn http_next(error: &HttpError) -> String {
+fn transfer_next(error: &TransferError) -> String {
     match error {
-        HttpError::Address { .. } => "write a complete address, for example https://host/path".to_owned(),
-        HttpError::Dns { host, .. } => {
+        TransferError::Address { .. } => "write a complete address, for example https://host/path".to_owned(),
+        TransferError::Dns { host, .. } => {
             format!("check the spelling of {host} and the name servers this network hands out")
         }
-        HttpError::Refused { host } => format!("check that a server listens at {host}"),
-        HttpError::Connect { host, .. } => format!("check the way from this machine to {host}"),
-        HttpError::Timeout { .. } => "check the server's load and the way to it, or raise \
+        TransferError::Refused { host } => format!("check that a server listens at {host}"),
+        TransferError::Connect { host, .. } => format!("check the way from this machine to {host}"),
+        TransferError::Timeout { .. } => "check the server's load and the way to it, or raise \
              ignition.timeouts (for the first config: --fetch-timeout)"
             .to_owned(),
-        HttpError::Certificate(refused) => certificate_next(&refused.fault),
-        HttpError::Tls { .. } => "check that the server speaks TLS 1.2 or 1.3 on this port".to_owned(),
-        HttpError::Trust { .. } => "provide a PEM bundle of CA certificates".to_owned(),
-        HttpError::Status(401 | 403) => {
+        TransferError::Certificate(refused) => certificate_next(&refused.fault),
+        TransferError::Tls { .. } => "check that the server speaks TLS 1.2 or 1.3 on this port".to_owned(),
+        TransferError::Trust { .. } => "provide a PEM bundle of CA certificates".to_owned(),
+        TransferError::Status(401 | 403) => {
             "check the credentials in httpHeaders and the server's access rules".to_owned()
         }
-        HttpError::Status(404) => "check the path on the server".to_owned(),
-        HttpError::Status(_) => "look at the server's log for this request".to_owned(),
-        HttpError::BodyCut { .. } => {
+        TransferError::Status(404) => "check the path on the server".to_owned(),
+        TransferError::Busy { .. } => {
+            "give the server more room, or more time: raise ignition.timeouts".to_owned()
+        }
+        TransferError::Status(_) => "look at the server's log for this request".to_owned(),
+        TransferError::BodyCut { .. } => {
             "check the server and what lies between: it ends transfers early".to_owned()
         }
-        HttpError::TooManyRedirects { .. } => "use the address the redirects lead to".to_owned(),
-        HttpError::Downgrade { .. } => "let the server redirect to https only".to_owned(),
-        HttpError::RedirectBroken { .. } => "correct the redirect on the server".to_owned(),
-        HttpError::Header { name } => format!("remove what HTTP does not allow from header {name:?}"),
+        TransferError::TooManyRedirects { .. } => "use the address the redirects lead to".to_owned(),
+        TransferError::Downgrade { .. } => "let the server redirect to https only".to_owned(),
+        TransferError::RedirectBroken { .. } => "correct the redirect on the server".to_owned(),
+        TransferError::Tftp { code: 1, .. } => "check the path below the server's directory".to_owned(),
+        TransferError::Tftp { .. } => "check that the server may read the file, and its log".to_owned(),
+        TransferError::Header { name } => format!("remove what HTTP does not allow from header {name:?}"),
     }
 }
 

@@ -9,10 +9,13 @@ use kindling_config_spec::types::{Ignition, Resource};
 use kindling_platforms::{AccessError, HttpAnswer, HttpMethod, HttpRequest};
 use url::Url;
 
-use super::resource::{Break, Delivery, Place, Wanted};
-use super::retry::{Attempt, Pace, Stop, persist};
+use super::body::{Body, Ended, plain, refused};
+use super::resource::{Break, Delivery, Place, Remote, Wanted};
+use super::retry::{Attempt, Pace, Stop, Trials, persist};
+use super::stores::{Prepared, Stores};
 use super::{DOCUMENT_LIMIT, FetchError, Received, Transport, TransportSettings, shown};
-use crate::host::http::{HttpError, Method, ProxyRules, Request, parse_roots};
+use crate::host::http::{Answer, Method, ProxyRules, Request, parse_roots};
+use crate::host::transfer::TransferError;
 
 /// The largest bundle of certificate authorities. The whole web's is a quarter of a megabyte.
 const AUTHORITIES_LIMIT: u64 = 4 << 20;
@@ -21,9 +24,10 @@ const AUTHORITIES_LIMIT: u64 = 4 << 20;
 #[derive(Clone)]
 pub struct Fetcher {
     transport: Arc<dyn Transport>,
-    settings: TransportSettings,
-    pace: Pace,
+    pub(super) settings: TransportSettings,
+    pub(super) pace: Pace,
     stop: Stop,
+    pub(super) stores: Stores,
     authorities: Arc<Mutex<BTreeMap<String, Cached>>>,
 }
 
@@ -42,6 +46,7 @@ impl Fetcher {
             settings,
             pace,
             stop: Stop::default(),
+            stores: Stores::default(),
             authorities: Arc::default(),
         }
     }
@@ -50,6 +55,12 @@ impl Fetcher {
     #[must_use]
     pub fn settings(&self) -> &TransportSettings {
         &self.settings
+    }
+
+    /// The same fetcher, for a machine that sees the clouds' object stores like this.
+    #[must_use]
+    pub fn with_stores(self, stores: Stores) -> Self {
+        Self { stores, ..self }
     }
 
     /// The same fetcher, which gives up when `stop` is set.
@@ -158,57 +169,49 @@ impl Fetcher {
                     .pass(Cursor::new(bytes), wanted.packing)
                     .map_err(|broken| match broken {
                         Break::Final(error) => error,
-                        Break::Transfer(source) => FetchError::Http {
+                        Break::Transfer(source) => FetchError::Transfer {
                             url: wanted.shown.clone(),
                             source,
                         },
                     })?;
             }
-            Place::Remote(url) => {
+            Place::Remote(remote) => {
                 let total = self.settings.total_timeout;
-                persist(&self.pace, &self.stop, total, &wanted.shown, |left| {
-                    self.attempt(&wanted, url, left, &mut delivery)
-                })?;
+                let trials = Trials::new(&self.pace, &self.stop, total, &wanted.shown);
+                let mut body = Body::new(self, &wanted, remote, trials);
+                loop {
+                    body.open()?;
+                    let Err(broken) = delivery.pass(&mut body, wanted.packing) else {
+                        break;
+                    };
+                    match (body.ended(), broken) {
+                        (Some(Ended::Failed(error)), _) | (None, Break::Final(error)) => return Err(error),
+                        (Some(Ended::Restart), _) => {}
+                        (None, Break::Transfer(cause)) => body.pause(cause)?,
+                    }
+                }
             }
         }
         delivery.finish(&wanted)
     }
 
-    fn attempt(
-        &self,
-        wanted: &Wanted,
-        url: &Url,
-        left: Option<Duration>,
-        delivery: &mut Delivery<'_>,
-    ) -> Result<(), Attempt> {
-        let request = Request {
-            headers: wanted.headers.clone(),
-            finish_within: left,
-            ..Request::get(url.clone())
+    /// Where the request for `wanted` goes, and what it carries.
+    pub(super) fn prepare(&self, wanted: &Wanted, remote: &Remote) -> Result<Prepared, FetchError> {
+        let mut prepared = match remote {
+            Remote::Server(url) if self.stores.is_blob(url) => self.prepare_blob(url, &wanted.shown),
+            Remote::Server(url) => return Ok(plain(url, &wanted.headers)),
+            Remote::S3(object) => self.prepare_s3(object, &wanted.shown)?,
+            Remote::Google(object) => self.prepare_google(object, &wanted.shown)?,
         };
-        let judged = |source: HttpError| {
-            if source.is_transient() {
-                Attempt::Transient(source)
-            } else {
-                Attempt::Permanent(FetchError::Http {
-                    url: wanted.shown.clone(),
-                    source,
-                })
-            }
-        };
-        let answer = self
-            .transport
-            .open(&request, &self.settings.connection)
-            .map_err(judged)?;
-        if !matches!(answer.status, 200 | 204) {
-            return Err(judged(HttpError::Status(answer.status)));
+        if remote.takes_headers() {
+            prepared.headers.extend(wanted.headers.iter().cloned());
         }
-        delivery
-            .pass(answer.body, wanted.packing)
-            .map_err(|broken| match broken {
-                Break::Transfer(source) => judged(source),
-                Break::Final(error) => Attempt::Permanent(error),
-            })
+        Ok(prepared)
+    }
+
+    /// One request under the current settings.
+    pub(super) fn send(&self, request: &Request) -> Result<Answer, TransferError> {
+        self.transport.open(request, &self.settings.connection)
     }
 
     /// One question to a metadata service, for [`kindling_platforms::Access::http`].
@@ -231,12 +234,10 @@ impl Fetcher {
             });
         }
         let total = self.settings.total_timeout;
-        persist(&self.pace, &self.stop, total, &what, |left| {
-            self.ask(request, &url, &what, left)
-        })
-        .map_err(|error| match error {
+        let trials = Trials::new(&self.pace, &self.stop, total, &what);
+        persist(trials, |left| self.ask(request, &url, &what, left)).map_err(|error| match error {
             FetchError::TooLarge { url, limit } => AccessError::TooLarge { what: url, limit },
-            FetchError::Http { source, .. } => failed(source.to_string()),
+            FetchError::Transfer { source, .. } => failed(source.to_string()),
             FetchError::TimedOut { attempts, source, .. } => {
                 failed(format!("{source}, after {attempts} attempts"))
             }
@@ -263,11 +264,11 @@ impl Fetcher {
             body: request.body.clone(),
             finish_within: left,
         };
-        let judged = |source: HttpError| {
+        let judged = |source: TransferError| {
             if source.is_transient() {
                 Attempt::Transient(source)
             } else {
-                Attempt::Permanent(FetchError::Http {
+                Attempt::Permanent(FetchError::Transfer {
                     url: what.to_owned(),
                     source,
                 })
@@ -278,7 +279,7 @@ impl Fetcher {
             .open(&call, &self.settings.connection)
             .map_err(judged)?;
         if answer.status >= 500 || request.retry_also.contains(&answer.status) {
-            return Err(Attempt::Transient(HttpError::Status(answer.status)));
+            return Err(Attempt::Transient(refused(&answer)));
         }
         let mut body = Vec::new();
         let limit = DOCUMENT_LIMIT;
@@ -288,11 +289,11 @@ impl Fetcher {
             .read_to_end(&mut body)
             .map_err(|error| {
                 let after = u64::try_from(body.len()).unwrap_or(u64::MAX);
-                let cut = HttpError::BodyCut {
+                let cut = TransferError::BodyCut {
                     after,
                     why: error.to_string(),
                 };
-                Attempt::Transient(HttpError::of_body(&error).cloned().unwrap_or(cut))
+                Attempt::Transient(TransferError::of_body(&error).cloned().unwrap_or(cut))
             })?;
         if u64::try_from(body.len()).unwrap_or(u64::MAX) > limit {
             return Err(Attempt::Permanent(FetchError::TooLarge {

@@ -8,13 +8,16 @@
 mod access;
 mod address;
 mod base;
+mod body;
 mod error;
 mod fetcher;
 mod netscan;
 mod parallel;
 pub mod resource;
 pub mod retry;
+mod s3;
 mod source;
+mod stores;
 mod transport;
 
 pub use access::HostAccess;
@@ -30,7 +33,8 @@ pub use retry::{Backoff, Clock, Pace, SimulatedClock, Stop};
 pub use source::{
     Acquired, Arguments, Fetched, Origin, OriginKind, Places, SourceError, acquire, parse_arguments,
 };
-pub use transport::{Transport, TransportSettings};
+pub use stores::Stores;
+pub use transport::{Network, Transport, TransportSettings};
 
 /// The largest config document, 64 MiB. A megabyte is large; more than this is a mistake or an attack, and a machine
 /// with little memory must survive both.

@@ -157,13 +157,14 @@ mod tests {
 
     use super::*;
     use crate::fetch::{Pace, SimulatedClock, Transport, TransportSettings};
-    use crate::host::http::{Answer, Connection, HttpError, Request};
+    use crate::host::http::{Answer, Connection, Request};
+    use crate::host::transfer::TransferError;
 
     struct Silent;
 
     impl Transport for Silent {
-        fn open(&self, _request: &Request, _connection: &Connection) -> Result<Answer, HttpError> {
-            Err(HttpError::Status(404))
+        fn open(&self, _request: &Request, _connection: &Connection) -> Result<Answer, TransferError> {
+            Err(TransferError::Status(404))
         }
     }
 

@@ -12,8 +12,9 @@ use kindling_config_spec::types::Resource;
 use sha2::{Digest, Sha256, Sha512};
 use url::Url;
 
-use super::{FetchError, Scheme, shown};
-use crate::host::http::HttpError;
+use super::stores::GoogleObject;
+use super::{FetchError, Scheme, s3, shown};
+use crate::host::transfer::TransferError;
 use crate::identity::hex;
 
 /// How many bytes move at once.
@@ -57,7 +58,40 @@ pub(super) enum Place {
     /// In the config itself; no bytes at all where there is no source.
     Inline(Vec<u8>),
     /// At a server.
-    Remote(Url),
+    Remote(Remote),
+}
+
+/// Which server, and how it is asked.
+#[derive(Debug)]
+pub(super) enum Remote {
+    /// A server of HTTP or TFTP, by the scheme.
+    Server(Url),
+    /// Amazon S3.
+    S3(s3::Object),
+    /// Google's store.
+    Google(GoogleObject),
+}
+
+impl Remote {
+    /// Understands `source`, whose scheme is `scheme`.
+    ///
+    /// # Errors
+    /// What is wrong with it, in words.
+    fn parse(source: &str, scheme: &Scheme) -> Result<Self, String> {
+        if matches!(scheme, Scheme::S3 | Scheme::Arn) {
+            return s3::Object::parse(source).map(Self::S3);
+        }
+        let url = Url::parse(source).map_err(|error| error.to_string())?;
+        if *scheme == Scheme::Gs {
+            return GoogleObject::parse(&url).map(Self::Google);
+        }
+        Ok(Self::Server(url))
+    }
+
+    /// Whether the store decides what is sent along: headers of the config are for servers that expect them.
+    pub(super) fn takes_headers(&self) -> bool {
+        !matches!(self, Self::S3(_))
+    }
 }
 
 /// Whether the bytes arrive as they are.
@@ -117,17 +151,13 @@ impl Wanted {
             Scheme::Data => {
                 Place::Inline(data_url::decode(source).map_err(|source| FetchError::DataUrl { source })?)
             }
-            Scheme::Http | Scheme::Https => match Url::parse(source) {
-                Ok(_) if offline => return Err(FetchError::NeedsNetwork { url }),
-                Ok(address) => Place::Remote(address),
-                Err(error) => {
-                    return Err(FetchError::Address {
-                        url,
-                        why: error.to_string(),
-                    });
+            Scheme::Http | Scheme::Https | Scheme::Tftp | Scheme::S3 | Scheme::Arn | Scheme::Gs => {
+                match Remote::parse(source, &scheme) {
+                    Ok(_) if offline => return Err(FetchError::NeedsNetwork { url }),
+                    Ok(remote) => Place::Remote(remote),
+                    Err(why) => return Err(FetchError::Address { url, why }),
                 }
-            },
-            Scheme::NotBuilt(scheme) => return Err(FetchError::SchemeNotBuilt { scheme, url }),
+            }
             Scheme::Unknown(_) | Scheme::Missing => {
                 return Err(FetchError::SchemeUnknown {
                     scheme: scheme.to_string(),
@@ -182,7 +212,7 @@ fn parse_hex(digits: &str) -> Option<Vec<u8>> {
 #[derive(Debug)]
 pub(super) enum Break {
     /// The transfer, which may be begun again.
-    Transfer(HttpError),
+    Transfer(TransferError),
     /// Something that stays.
     Final(FetchError),
 }
@@ -246,7 +276,7 @@ impl<'a> Delivery<'a> {
     }
 
     fn read_failure(&self, error: &io::Error, packing: Packing) -> Break {
-        if let Some(transfer) = HttpError::of_body(error) {
+        if let Some(transfer) = TransferError::of_body(error) {
             return Break::Transfer(transfer.clone());
         }
         match packing {
@@ -254,7 +284,7 @@ impl<'a> Delivery<'a> {
                 url: self.url.to_owned(),
                 why: error.to_string(),
             }),
-            Packing::Plain => Break::Transfer(HttpError::BodyCut {
+            Packing::Plain => Break::Transfer(TransferError::BodyCut {
                 after: self.position,
                 why: error.to_string(),
             }),
@@ -479,10 +509,9 @@ mod tests {
     #[test]
     fn schemes_without_code_say_so_even_before_the_network() {
         for (source, code) in [
-            ("tftp://h/x", "scheme-not-built"),
-            ("s3://b/k", "scheme-not-built"),
-            ("gs://b/k", "scheme-not-built"),
-            ("arn:aws:s3:::b/k", "scheme-not-built"),
+            ("s3://bucket", "address-broken"),
+            ("gs://bucket", "address-broken"),
+            ("arn:aws:s3:::bucket", "address-broken"),
             ("oem:///x", "scheme-unknown"),
             ("no-scheme", "scheme-unknown"),
             ("http://h:port/", "address-broken"),

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use tracing::info;
 
 use super::FetchError;
-use crate::host::http::{HttpError, Waiting};
+use crate::host::transfer::{TransferError, Waiting};
 
 /// The first pause, before jitter.
 pub const FIRST_PAUSE: Duration = Duration::from_millis(200);
@@ -23,6 +23,13 @@ pub const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 /// How often a body that breaks off is begun again. A server that always cuts (a length it does not keep to) is not
 /// cured by patience.
 const BODY_ATTEMPTS: u32 = 16;
+
+/// The longest wait that a server is granted (`Retry-After`), before jitter. A machine that is asked to come back
+/// tomorrow would look dead.
+pub const LONGEST_ASKED: Duration = Duration::from_secs(300);
+
+/// How often the console hears of a wait that goes on.
+pub const TELL_EVERY: Duration = Duration::from_secs(5);
 
 /// Time as retries see it.
 pub trait Clock: Send + Sync {
@@ -90,6 +97,11 @@ impl Pace {
         }
     }
 
+    /// Time since some fixed moment.
+    pub(super) fn now(&self) -> Duration {
+        self.clock.now()
+    }
+
     fn backoff(&self) -> Backoff {
         Backoff::new(self.seeds.fetch_add(1, Ordering::Relaxed))
     }
@@ -152,48 +164,81 @@ pub(super) enum Attempt {
     /// Another one would fail too.
     Permanent(FetchError),
     /// Another one may succeed.
-    Transient(HttpError),
+    Transient(TransferError),
 }
 
-/// Calls `attempt` with the time it may take until it succeeds, fails for good, or `total` is over.
-pub(super) fn persist<T>(
-    pace: &Pace,
-    stop: &Stop,
+/// The attempts at one resource: what they may take together, and how many there have been.
+pub(super) struct Trials<'a> {
+    pace: &'a Pace,
+    stop: &'a Stop,
     total: Option<Duration>,
-    what: &str,
-    mut attempt: impl FnMut(Option<Duration>) -> Result<T, Attempt>,
-) -> Result<T, FetchError> {
-    let started = pace.clock.now();
-    let mut backoff = pace.backoff();
-    let mut attempts = 0_u32;
-    let mut cuts = 0_u32;
-    loop {
-        if stop.is_set() {
-            return Err(FetchError::Stopped { url: what.to_owned() });
+    what: &'a str,
+    started: Duration,
+    backoff: Backoff,
+    attempts: u32,
+    /// Bodies that broke off one after the other without bringing anything new.
+    cuts: u32,
+}
+
+impl<'a> Trials<'a> {
+    /// None yet. `what` names the resource as it may be shown, `total` bounds all attempts with their pauses.
+    pub(super) fn new(pace: &'a Pace, stop: &'a Stop, total: Option<Duration>, what: &'a str) -> Self {
+        Self {
+            pace,
+            stop,
+            total,
+            what,
+            started: pace.now(),
+            backoff: pace.backoff(),
+            attempts: 0,
+            cuts: 0,
         }
-        attempts = attempts.saturating_add(1);
-        let left = total.map(|total| total.saturating_sub(pace.clock.now().saturating_sub(started)));
-        info!("GET {what}: attempt #{attempts}");
-        let cause = match attempt(left) {
-            Ok(result) => return Ok(result),
-            Err(Attempt::Permanent(error)) => return Err(error),
-            Err(Attempt::Transient(cause)) => cause,
-        };
-        if matches!(cause, HttpError::BodyCut { .. }) {
-            cuts += 1;
-            if cuts >= BODY_ATTEMPTS {
-                return Err(FetchError::Http {
+    }
+
+    fn left(&self) -> Option<Duration> {
+        let spent = self.pace.now().saturating_sub(self.started);
+        self.total.map(|total| total.saturating_sub(spent))
+    }
+
+    /// Begins an attempt, and says what it may take.
+    pub(super) fn begin(&mut self) -> Result<Option<Duration>, FetchError> {
+        if self.stop.is_set() {
+            return Err(FetchError::Stopped {
+                url: self.what.to_owned(),
+            });
+        }
+        self.attempts = self.attempts.saturating_add(1);
+        info!("GET {}: attempt #{}", self.what, self.attempts);
+        Ok(self.left())
+    }
+
+    /// Bytes came that had not come before: the next break is another one.
+    pub(super) fn progressed(&mut self) {
+        self.cuts = 0;
+    }
+
+    /// Waits for the next attempt, since the last one failed because of `cause`.
+    pub(super) fn pause(&mut self, cause: TransferError) -> Result<(), FetchError> {
+        let what = self.what;
+        if matches!(cause, TransferError::BodyCut { .. }) {
+            self.cuts += 1;
+            if self.cuts >= BODY_ATTEMPTS {
+                return Err(FetchError::Transfer {
                     url: what.to_owned(),
                     source: cause,
                 });
             }
         }
-        let pause = backoff.pause();
-        if let Some(after) = total {
-            let left = after.saturating_sub(pace.clock.now().saturating_sub(started));
+        let asked = match &cause {
+            TransferError::Busy { wait, .. } => (*wait).min(LONGEST_ASKED),
+            _ => Duration::ZERO,
+        };
+        // What a server asks for it asks of all machines: they still must not come back together.
+        let pause = asked.saturating_add(self.backoff.pause());
+        if let (Some(after), Some(left)) = (self.total, self.left()) {
             let is_over = matches!(
                 cause,
-                HttpError::Timeout {
+                TransferError::Timeout {
                     waiting: Waiting::Total,
                     ..
                 }
@@ -202,16 +247,51 @@ pub(super) fn persist<T>(
                 return Err(FetchError::TimedOut {
                     url: what.to_owned(),
                     after,
-                    attempts,
+                    attempts: self.attempts,
                     source: cause,
                 });
             }
         }
         info!(
-            "GET {what}: attempt #{attempts} failed: {cause}; next try in {} ms",
+            "GET {what}: attempt #{} failed: {cause}; next try in {} ms",
+            self.attempts,
             pause.as_millis()
         );
-        pace.clock.sleep(pause);
+        self.sleep(pause, &cause);
+        Ok(())
+    }
+
+    /// Lets `pause` pass, and says now and then that it does.
+    fn sleep(&self, pause: Duration, cause: &TransferError) {
+        let mut left = pause;
+        while !self.stop.is_set() && !left.is_zero() {
+            let step = left.min(TELL_EVERY);
+            self.pace.clock.sleep(step);
+            left = left.saturating_sub(step);
+            if !left.is_zero() {
+                info!(
+                    "GET {}: waiting after attempt #{} ({cause}); next try in {} s",
+                    self.what,
+                    self.attempts,
+                    left.as_secs()
+                );
+            }
+        }
+    }
+}
+
+/// Calls `attempt` with the time it may take until it succeeds, fails for good, or the trials are over.
+pub(super) fn persist<T>(
+    mut trials: Trials<'_>,
+    mut attempt: impl FnMut(Option<Duration>) -> Result<T, Attempt>,
+) -> Result<T, FetchError> {
+    loop {
+        let left = trials.begin()?;
+        match attempt(left) {
+            Ok(result) => return Ok(result),
+            Err(Attempt::Permanent(error)) => return Err(error),
+            Err(Attempt::Transient(cause)) => trials.pause(cause)?,
+        }
     }
 }
 
@@ -252,11 +332,11 @@ mod tests {
     fn a_server_that_recovers_is_waited_for() {
         let (clock, pace) = simulated();
         let mut answers = [500, 503].into_iter();
-        let result = persist(&pace, &Stop::default(), None, "http://h/", |left| {
+        let result = persist(Trials::new(&pace, &Stop::default(), None, "http://h/"), |left| {
             assert_eq!(left, None);
-            answers
-                .next()
-                .map_or(Ok(7), |status| Err(Attempt::Transient(HttpError::Status(status))))
+            answers.next().map_or(Ok(7), |status| {
+                Err(Attempt::Transient(TransferError::Status(status)))
+            })
         });
         assert_eq!(result, Ok(7));
         assert!(clock.now() >= Duration::from_millis(300) && clock.now() <= Duration::from_millis(600));
@@ -267,11 +347,14 @@ mod tests {
         let (clock, pace) = simulated();
         let total = Duration::from_secs(120);
         let mut longest = Duration::ZERO;
-        let error = persist::<()>(&pace, &Stop::default(), Some(total), "http://h/", |left| {
-            assert!(left.unwrap() > Duration::ZERO);
-            longest = longest.max(total - left.unwrap());
-            Err(Attempt::Transient(HttpError::Status(503)))
-        })
+        let error = persist::<()>(
+            Trials::new(&pace, &Stop::default(), Some(total), "http://h/"),
+            |left| {
+                assert!(left.unwrap() > Duration::ZERO);
+                longest = longest.max(total - left.unwrap());
+                Err(Attempt::Transient(TransferError::Status(503)))
+            },
+        )
         .unwrap_err();
         let FetchError::TimedOut {
             attempts,
@@ -282,7 +365,7 @@ mod tests {
         else {
             panic!("{error}")
         };
-        assert_eq!((source, after), (&HttpError::Status(503), &total));
+        assert_eq!((source, after), (&TransferError::Status(503), &total));
         assert!((26..60).contains(attempts), "{attempts}");
         assert!(clock.now() <= total);
         assert_eq!(error.code(), "network-timeout");
@@ -291,8 +374,8 @@ mod tests {
     #[test]
     fn a_server_that_always_cuts_is_given_up() {
         let (_, pace) = simulated();
-        let error = persist::<()>(&pace, &Stop::default(), None, "http://h/", |_| {
-            Err(Attempt::Transient(HttpError::BodyCut {
+        let error = persist::<()>(Trials::new(&pace, &Stop::default(), None, "http://h/"), |_| {
+            Err(Attempt::Transient(TransferError::BodyCut {
                 after: 1,
                 why: "end".to_owned(),
             }))
@@ -302,12 +385,34 @@ mod tests {
     }
 
     #[test]
+    fn a_server_that_says_when_to_come_back_is_obeyed_within_reason() {
+        for (asked, least, most) in [(0, 0, 1), (30, 30, 31), (86_400, 300, 301)] {
+            let (clock, pace) = simulated();
+            let mut answers = [asked].into_iter();
+            let result = persist(Trials::new(&pace, &Stop::default(), None, "http://h/"), |_| {
+                answers.next().map_or(Ok(()), |seconds| {
+                    Err(Attempt::Transient(TransferError::Busy {
+                        status: 429,
+                        wait: Duration::from_secs(seconds),
+                    }))
+                })
+            });
+            assert_eq!(result, Ok(()));
+            let waited = clock.now();
+            assert!(
+                waited >= Duration::from_secs(least) && waited <= Duration::from_secs(most),
+                "{waited:?}"
+            );
+        }
+    }
+
+    #[test]
     fn what_is_no_longer_wanted_is_not_tried_again() {
         let (_, pace) = simulated();
         let stop = Stop::default();
-        let error = persist::<()>(&pace, &stop, None, "http://h/", |_| {
+        let error = persist::<()>(Trials::new(&pace, &stop, None, "http://h/"), |_| {
             stop.set();
-            Err(Attempt::Transient(HttpError::Status(500)))
+            Err(Attempt::Transient(TransferError::Status(500)))
         })
         .unwrap_err();
         assert_eq!(

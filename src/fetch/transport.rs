@@ -2,20 +2,46 @@
 
 use std::time::Duration;
 
-use crate::host::http::{Answer, Connection, HttpClient, HttpError, Request};
+use crate::host::http::{Answer, Connection, HttpClient, Request};
+use crate::host::tftp;
+use crate::host::transfer::TransferError;
 
-/// Sends one request. [`HttpClient`] is the real one; tests have others.
+/// Sends one request. [`Network`] is the real one; tests have others.
 pub trait Transport: Send + Sync {
     /// Sends `request` once and returns when the headers of the final answer are there.
     ///
     /// # Errors
-    /// As [`HttpClient::open`].
-    fn open(&self, request: &Request, connection: &Connection) -> Result<Answer, HttpError>;
+    /// As [`Network`].
+    fn open(&self, request: &Request, connection: &Connection) -> Result<Answer, TransferError>;
 }
 
-impl Transport for HttpClient {
-    fn open(&self, request: &Request, connection: &Connection) -> Result<Answer, HttpError> {
-        Self::open(self, request, connection)
+/// The network of this machine: HTTP, and TFTP where the address says so. TFTP has no headers, no proxy and no
+/// statuses: a file that is there is status 200.
+///
+/// Errors are those of [`HttpClient::open`] and of [`tftp::open`].
+#[derive(Default)]
+pub struct Network(HttpClient);
+
+impl Network {
+    /// With `client` for HTTP.
+    #[must_use]
+    pub fn with(client: HttpClient) -> Self {
+        Self(client)
+    }
+}
+
+impl Transport for Network {
+    fn open(&self, request: &Request, connection: &Connection) -> Result<Answer, TransferError> {
+        if request.url.scheme() != "tftp" {
+            return self.0.open(request, connection);
+        }
+        let download = tftp::open(&request.url, request.finish_within)?;
+        Ok(Answer {
+            status: 200,
+            headers: Vec::new(),
+            length: download.length,
+            body: download.body,
+        })
     }
 }
 

@@ -8,8 +8,8 @@
 //! single time limit for headers and for each read of the body: a body that pauses longer than
 //! `httpResponseHeaders` would be cut although the config allows it.
 
+mod cause;
 mod client;
-mod error;
 mod progress;
 mod proxy;
 mod trust;
@@ -20,11 +20,10 @@ use std::time::Duration;
 use url::Url;
 
 pub use client::HttpClient;
-pub use error::{CertificateFault, CertificateRefused, HttpError, Waiting};
 pub use proxy::{ProxyError, ProxyRules};
 pub use trust::{Root, SystemTrust, TrustError, parse_roots};
 
-/// Redirects followed before [`HttpError::TooManyRedirects`]. The reference follows without a limit; ten is what
+/// Redirects followed before [`TransferError::TooManyRedirects`](super::transfer::TransferError::TooManyRedirects). The reference follows without a limit; ten is what
 /// browsers and the usual clients allow.
 pub const MAX_REDIRECTS: usize = 10;
 
@@ -99,6 +98,17 @@ pub struct Answer {
     pub headers: Vec<(String, String)>,
     /// The announced length of the body in bytes.
     pub length: Option<u64>,
-    /// The body. A failing read carries an [`HttpError`] as the inner error of its `io::Error`.
+    /// The body. A failing read carries a [`TransferError`](super::transfer::TransferError) as the inner error of its `io::Error`.
     pub body: Box<dyn Read + Send>,
+}
+
+impl Answer {
+    /// The value of header `name`, in lower case; the first where there are several.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers
+            .iter()
+            .find(|(key, _)| key == name)
+            .map(|(_, value)| value.as_str())
+    }
 }

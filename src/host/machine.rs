@@ -7,6 +7,8 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use crate::calendar::utc;
+
 /// What tells this machine from others and this boot from others.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Machine {
@@ -45,7 +47,7 @@ impl Machine {
             id,
             boot_id: text("/proc/sys/kernel/random/boot_id"),
             fresh,
-            now: rfc3339(seconds_since_1970()),
+            now: utc(seconds_since_1970()),
         }
     }
 }
@@ -78,35 +80,18 @@ fn queues_below(dir: &Path) -> Vec<String> {
     queues
 }
 
+/// Whether the kernel allows validated cryptography only (`/proc/sys/crypto/fips_enabled`).
+#[must_use]
+pub fn is_fips() -> bool {
+    fs::read("/proc/sys/crypto/fips_enabled").is_ok_and(|text| text.starts_with(b"1"))
+}
+
 /// The system clock: seconds since 1970-01-01 UTC, 0 where it stands before that.
 #[must_use]
 pub fn seconds_since_1970() -> u64 {
     SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .map_or(0, |since| since.as_secs())
-}
-
-/// Seconds since 1970 as RFC 3339 in UTC. The calendar is Howard Hinnant's `civil_from_days`.
-fn rfc3339(seconds: u64) -> String {
-    let (days, rest) = (seconds / 86_400, seconds % 86_400);
-    let shifted = days + 719_468;
-    let (era, day_of_era) = (shifted / 146_097, shifted % 146_097);
-    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month_index = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * month_index + 2) / 5 + 1;
-    let month = if month_index < 10 {
-        month_index + 3
-    } else {
-        month_index - 9
-    };
-    let year = year_of_era + era * 400 + u64::from(month <= 2);
-    format!(
-        "{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}Z",
-        rest / 3600,
-        rest / 60 % 60,
-        rest % 60
-    )
 }
 
 /// Makes a directory that only root may enter, and its parents as usual.
@@ -181,18 +166,6 @@ mod tests {
         }
         assert_eq!(queues_below(dir.path()), ["01.0004", "01.0005"]);
         assert_eq!(queues_below(&dir.path().join("absent")), Vec::<String>::new());
-    }
-
-    #[test]
-    fn dates() {
-        for (seconds, text) in [
-            (0, "1970-01-01T00:00:00Z"),
-            (951_782_400, "2000-02-29T00:00:00Z"),
-            (1_704_164_645, "2024-01-02T03:04:05Z"),
-            (4_102_444_799, "2099-12-31T23:59:59Z"),
-        ] {
-            assert_eq!(rfc3339(seconds), text);
-        }
     }
 
     #[test]

@@ -16,6 +16,8 @@ pub mod mounts;
 pub mod probe;
 pub mod process;
 pub mod sysroot;
+pub mod tftp;
+pub mod transfer;
 pub mod uevent;
 mod unwind;
 pub mod usage;

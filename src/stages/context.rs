@@ -11,9 +11,8 @@ use kindling_platforms::Platform;
 
 use super::{Environment, Options, StageError};
 use crate::apply::{Host, Keys};
-use crate::fetch::{self, Base, Fetcher, Pace, TransportSettings};
+use crate::fetch::{self, Base, Fetcher, Network, Pace, Stores, TransportSettings};
 use crate::host::devices;
-use crate::host::http::HttpClient;
 use crate::host::machine::{self, Machine};
 use crate::host::process;
 use crate::host::sysroot::Sysroot;
@@ -69,7 +68,8 @@ impl<'a> Context<'a> {
             platform,
             base,
             state,
-            fetcher: Fetcher::new(Arc::new(HttpClient::new()), settings, Pace::real()),
+            fetcher: Fetcher::new(Arc::new(Network::default()), settings, Pace::real())
+                .with_stores(Stores::of_platform(&options.platform, machine::is_fips())),
             devices: devices::System::new(u128::from_be_bytes(machine.fresh), processes.clone()),
             keys: Keys::new(),
             machine,

@@ -8,7 +8,7 @@ use std::time::Duration;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use kindling::fetch::{FetchError, Limits, Received, download, resource};
-use kindling::host::http::{HttpError, Waiting};
+use kindling::host::transfer::{TransferError, Waiting};
 use kindling_config_spec::types::{Ignition, Proxy, Resource, Timeouts};
 use kindling_platforms::{AccessError, HttpMethod, HttpRequest};
 
@@ -35,14 +35,14 @@ fn a_server_that_fails_for_a_while_is_asked_again() {
 
 #[test]
 fn statuses_below_500_are_final() {
-    for status in [206, 304, 400, 401, 403, 404, 418, 429] {
+    for status in [206, 304, 400, 401, 403, 404, 416, 418] {
         let server = Server::always(Reply::status(status));
         let error = fetcher().buffer(&at(&server.url("/f")), LIMIT).unwrap_err();
         assert_eq!(
             error,
-            FetchError::Http {
+            FetchError::Transfer {
                 url: server.url("/f"),
-                source: HttpError::Status(status)
+                source: TransferError::Status(status)
             }
         );
         assert_eq!(error.code(), "http-status");
@@ -104,12 +104,12 @@ fn a_header_that_http_cannot_carry_is_named_without_its_value() {
     let error = fetcher()
         .buffer(&with_header(&server.url("/"), "X-A", "secret\r\nX-B: 1"), LIMIT)
         .unwrap_err();
-    let FetchError::Http { source, .. } = error else {
+    let FetchError::Transfer { source, .. } = error else {
         panic!("{error}")
     };
     assert_eq!(
         source,
-        HttpError::Header {
+        TransferError::Header {
             name: "X-A".to_owned()
         }
     );
@@ -131,10 +131,10 @@ fn redirects_end_after_ten() {
         Ok(b"end".to_vec())
     );
     let error = fetcher().buffer(&at(&server.url("/11")), LIMIT).unwrap_err();
-    let FetchError::Http { source, .. } = error else {
+    let FetchError::Transfer { source, .. } = error else {
         panic!("{error}")
     };
-    assert_eq!(source, HttpError::TooManyRedirects { limit: 10 });
+    assert_eq!(source, TransferError::TooManyRedirects { limit: 10 });
 }
 
 #[test]
@@ -330,7 +330,7 @@ fn the_total_time_bounds_headers_and_body() {
         assert!(
             matches!(
                 source,
-                HttpError::Timeout {
+                TransferError::Timeout {
                     waiting: Waiting::Total,
                     ..
                 }
@@ -351,7 +351,7 @@ fn the_last_cause_of_a_timeout_is_told() {
     };
     assert_eq!(
         source,
-        &HttpError::Refused {
+        &TransferError::Refused {
             host: free.to_string()
         }
     );
@@ -367,7 +367,7 @@ fn a_name_without_an_address_is_a_matter_of_names() {
         panic!("{error}")
     };
     assert!(
-        matches!(source, HttpError::Dns { host, .. } if host == "no-such-host.invalid"),
+        matches!(source, TransferError::Dns { host, .. } if host == "no-such-host.invalid"),
         "{source}"
     );
 }

@@ -6,15 +6,18 @@
 
 mod exchange;
 mod render;
+mod resume;
 #[path = "../support/server.rs"]
 mod server;
 mod source;
+mod stores;
+mod tftp;
 mod tls;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use kindling::fetch::{Fetcher, Pace, SimulatedClock, TransportSettings};
+use kindling::fetch::{Fetcher, Network, Pace, SimulatedClock, TransportSettings};
 use kindling::host::http::{HttpClient, SystemTrust};
 use kindling_config_spec::types::{HttpHeader, Resource, Verification};
 
@@ -30,7 +33,7 @@ fn offline() -> Fetcher {
 
 /// A limit in real time.
 fn limited(total: Duration) -> Fetcher {
-    let client = HttpClient::trusting(SystemTrust::none());
+    let client = Network::with(HttpClient::trusting(SystemTrust::none()));
     Fetcher::new(
         Arc::new(client),
         TransportSettings::first(total, false),
@@ -39,7 +42,7 @@ fn limited(total: Duration) -> Fetcher {
 }
 
 fn with_settings(settings: TransportSettings) -> Fetcher {
-    let client = HttpClient::trusting(SystemTrust::none());
+    let client = Network::with(HttpClient::trusting(SystemTrust::none()));
     Fetcher::new(
         Arc::new(client),
         settings,

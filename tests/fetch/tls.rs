@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use kindling::fetch::FetchError;
-use kindling::host::http::{CertificateFault, HttpError};
+use kindling::host::transfer::{CertificateFault, TransferError};
 use kindling_config_spec::data_url;
 use kindling_config_spec::types::{Ignition, Resource, Security, Tls};
 
@@ -27,14 +27,14 @@ fn trusting_all(certificate_authorities: Vec<Resource>) -> Ignition {
     }
 }
 
-fn refused(error: FetchError) -> kindling::host::http::CertificateRefused {
+fn refused(error: FetchError) -> kindling::host::transfer::CertificateRefused {
     match error {
-        FetchError::Http {
-            source: HttpError::Certificate(refused),
+        FetchError::Transfer {
+            source: TransferError::Certificate(refused),
             ..
         }
         | FetchError::TimedOut {
-            source: HttpError::Certificate(refused),
+            source: TransferError::Certificate(refused),
             ..
         } => *refused,
         other => panic!("{other:?}"),

@@ -79,6 +79,11 @@ impl Reply {
         self
     }
 
+    pub(crate) fn with_header(mut self, name: &str, value: &str) -> Self {
+        self.headers.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
     pub(crate) fn late(mut self, by: Duration) -> Self {
         self.before_headers = by;
         self

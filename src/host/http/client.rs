@@ -10,11 +10,10 @@ use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 use url::Url;
 
-use super::error::classify;
+use super::cause::classify;
 use super::progress::{Late, Noting, headers_of};
-use super::{
-    ACCEPT, AGENT, Answer, Connection, HttpError, MAX_REDIRECTS, Method, Request, SystemTrust, Waiting, trust,
-};
+use super::{ACCEPT, AGENT, Answer, Connection, MAX_REDIRECTS, Method, Request, SystemTrust, trust};
+use crate::host::transfer::{TransferError, Waiting};
 
 /// Time for a connection, TLS included. The reference allows 30 s for TCP and 10 s for TLS.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
@@ -63,8 +62,8 @@ impl HttpClient {
     /// Sends `request`, follows redirects of reads, and returns once the headers of the final answer are there.
     ///
     /// # Errors
-    /// Every [`HttpError`] but `Status` and `BodyCut`: a status is an answer, and the body has not been read yet.
-    pub fn open(&self, request: &Request, connection: &Connection) -> Result<Answer, HttpError> {
+    /// Every [`TransferError`] but `Status` and `BodyCut`: a status is an answer, and the body has not been read yet.
+    pub fn open(&self, request: &Request, connection: &Connection) -> Result<Answer, TransferError> {
         let end = request
             .finish_within
             .and_then(|limit| Instant::now().checked_add(limit));
@@ -79,7 +78,7 @@ impl HttpClient {
             url = target;
             headers = Self::headers(&[])?;
         }
-        Err(HttpError::TooManyRedirects { limit: MAX_REDIRECTS })
+        Err(TransferError::TooManyRedirects { limit: MAX_REDIRECTS })
     }
 
     fn send(
@@ -89,7 +88,7 @@ impl HttpClient {
         url: Url,
         headers: HeaderMap,
         end: Option<Instant>,
-    ) -> Result<reqwest::Response, HttpError> {
+    ) -> Result<reqwest::Response, TransferError> {
         let host = authority(&url);
         let client = built.client_for(&url, &self.system)?;
         let method = match request.method {
@@ -105,17 +104,17 @@ impl HttpClient {
         let limit = built.connection.header_timeout;
         match self.handle().block_on(headers_of(call.send(), limit, end)) {
             Ok(Ok(response)) => Ok(response),
-            Ok(Err(error)) if error.is_timeout() => Err(HttpError::Timeout {
+            Ok(Err(error)) if error.is_timeout() => Err(TransferError::Timeout {
                 waiting: Waiting::Connection,
                 after: CONNECT_TIMEOUT,
             }),
             // The library's words may hold the address with its secrets.
             Ok(Err(error)) => Err(classify(&error.without_url(), &host)),
-            Err(Late::Headers) => Err(HttpError::Timeout {
+            Err(Late::Headers) => Err(TransferError::Timeout {
                 waiting: Waiting::Headers,
                 after: limit.unwrap_or_default(),
             }),
-            Err(Late::Total) => Err(HttpError::Timeout {
+            Err(Late::Total) => Err(TransferError::Timeout {
                 waiting: Waiting::Total,
                 after: request.finish_within.unwrap_or_default(),
             }),
@@ -124,9 +123,9 @@ impl HttpClient {
 
     /// The engine's own headers, and `custom` over them. `Host` cannot be set: it would name another server than
     /// the one whose certificate is checked.
-    fn headers(custom: &[(String, String)]) -> Result<HeaderMap, HttpError> {
+    fn headers(custom: &[(String, String)]) -> Result<HeaderMap, TransferError> {
         let value = |name: &str, text: &str| {
-            HeaderValue::from_str(text).map_err(|_| HttpError::Header {
+            HeaderValue::from_str(text).map_err(|_| TransferError::Header {
                 name: name.to_owned(),
             })
         };
@@ -136,7 +135,7 @@ impl HttpClient {
         headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         for (name, text) in custom {
             let key = HeaderName::from_bytes(name.as_bytes())
-                .map_err(|_| HttpError::Header { name: name.clone() })?;
+                .map_err(|_| TransferError::Header { name: name.clone() })?;
             if key != HOST {
                 headers.insert(key, value(name, text)?);
             }
@@ -189,7 +188,7 @@ impl HttpClient {
 }
 
 impl Built {
-    fn client_for(&self, url: &Url, system: &SystemTrust) -> Result<&reqwest::Client, HttpError> {
+    fn client_for(&self, url: &Url, system: &SystemTrust) -> Result<&reqwest::Client, TransferError> {
         let proxy_speaks_tls = self
             .connection
             .proxy
@@ -202,7 +201,7 @@ impl Built {
         }
     }
 
-    fn build(&self, system: Option<&SystemTrust>) -> Result<reqwest::Client, HttpError> {
+    fn build(&self, system: Option<&SystemTrust>) -> Result<reqwest::Client, TransferError> {
         let connection = &self.connection;
         let roots = if system.is_some() {
             connection.roots.as_slice()
@@ -224,7 +223,7 @@ impl Built {
             .tcp_keepalive(KEEP_ALIVE)
             .connector_layer(Noting)
             .build()
-            .map_err(|error| HttpError::Trust {
+            .map_err(|error| TransferError::Trust {
                 why: error.to_string(),
             })
     }
@@ -240,7 +239,7 @@ fn get_or_build<T, E>(cell: &OnceLock<T>, build: impl FnOnce() -> Result<T, E>) 
 }
 
 /// Where a read is sent on to; `None` when the answer stands.
-fn redirect(response: &reqwest::Response, method: Method, from: &Url) -> Result<Option<Url>, HttpError> {
+fn redirect(response: &reqwest::Response, method: Method, from: &Url) -> Result<Option<Url>, TransferError> {
     let reads = matches!(method, Method::Get | Method::Head);
     if !reads || !matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308) {
         return Ok(None);
@@ -248,14 +247,14 @@ fn redirect(response: &reqwest::Response, method: Method, from: &Url) -> Result<
     let Some(location) = response.headers().get(LOCATION) else {
         return Ok(None);
     };
-    let broken = |why: String| HttpError::RedirectBroken { why };
+    let broken = |why: String| TransferError::RedirectBroken { why };
     let location = location
         .to_str()
         .map_err(|_| broken("its target is not text".to_owned()))?;
     let target = from.join(location).map_err(|error| broken(error.to_string()))?;
     match (from.scheme(), target.scheme()) {
         (_, "https") | ("http", "http") => Ok(Some(target)),
-        ("https", scheme) => Err(HttpError::Downgrade {
+        ("https", scheme) => Err(TransferError::Downgrade {
             scheme: scheme.to_owned(),
         }),
         (_, scheme) => Err(broken(format!("its scheme is {scheme}"))),
@@ -314,13 +313,13 @@ struct Body {
 }
 
 impl Body {
-    fn next_piece(&mut self) -> Result<bool, HttpError> {
+    fn next_piece(&mut self) -> Result<bool, TransferError> {
         let chunk = self.response.chunk();
         let arrived = match self.end {
             None => self.driver.block_on(chunk),
             Some(end) => {
                 let timed = async { tokio::time::timeout_at(end.into(), chunk).await };
-                self.driver.block_on(timed).map_err(|_| HttpError::Timeout {
+                self.driver.block_on(timed).map_err(|_| TransferError::Timeout {
                     waiting: Waiting::Total,
                     after: self.limit,
                 })?
@@ -338,7 +337,7 @@ impl Body {
                 Ok(true)
             }
             Ok(None) => Ok(false),
-            Err(error) => Err(HttpError::BodyCut {
+            Err(error) => Err(TransferError::BodyCut {
                 after: self.received,
                 why: root_cause(&error),
             }),

@@ -10,7 +10,7 @@ use rustls::pki_types::{CertificateDer, UnixTime};
 use rustls::time_provider::TimeProvider;
 use rustls::{ClientConfig, RootCertStore};
 
-use super::HttpError;
+use crate::host::transfer::TransferError;
 
 /// A certificate authority in DER, known to be usable as one.
 #[derive(Clone, PartialEq, Eq)]
@@ -159,13 +159,13 @@ impl TimeProvider for FlooredClock {
 /// TLS for one set of trust.
 ///
 /// # Errors
-/// [`HttpError::Trust`] when the library refuses an anchor or its own protocol versions.
+/// [`TransferError::Trust`] when the library refuses an anchor or its own protocol versions.
 pub(super) fn configuration(
     system: Option<&SystemTrust>,
     added: &[Root],
     time_floor: Option<u64>,
-) -> Result<ClientConfig, HttpError> {
-    let refused = |error: rustls::Error| HttpError::Trust {
+) -> Result<ClientConfig, TransferError> {
+    let refused = |error: rustls::Error| TransferError::Trust {
         why: error.to_string(),
     };
     let mut roots = RootCertStore::empty();

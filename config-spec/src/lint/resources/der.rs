@@ -3,6 +3,8 @@
 //! Source: RFC 5280, 4.1; X.690 for the encoding. `docs/decisions/0007-certificate-dates-by-hand.md` says why no crate
 //! does this.
 
+use crate::calendar::days_since_1970;
+
 /// When a certificate is valid, in seconds since 1970-01-01 UTC, both ends included.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Validity {
@@ -103,16 +105,6 @@ fn number(digits: &str, count: usize) -> Option<(i64, &str)> {
         .then(|| number.parse().ok())
         .flatten()
         .map(|number| (number, rest))
-}
-
-/// Days from 1970-01-01 to a date of the Gregorian calendar; years begin in March here, so that the day that leap years
-/// add is their last. The formula is Howard Hinnant's `days_from_civil`.
-fn days_since_1970(year: i64, month: i64, day: i64) -> i64 {
-    let year = if month <= 2 { year - 1 } else { year };
-    let era = year.div_euclid(400);
-    let year_of_era = year.rem_euclid(400);
-    let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
-    era * 146_097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year - 719_468
 }
 
 #[cfg(test)]

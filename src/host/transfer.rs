@@ -1,4 +1,4 @@
-//! What can go wrong between a request and the last byte of its answer.
+//! What can go wrong between a request and the last byte of its answer, whatever carries it.
 
 use std::error::Error;
 use std::fmt;
@@ -7,9 +7,11 @@ use std::time::Duration;
 
 use rustls::CertificateError;
 
+use crate::calendar::utc;
+
 /// A request that brought no complete answer.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum HttpError {
+pub enum TransferError {
     /// The address cannot be asked over HTTP at all.
     #[error("the address cannot be used: {why}")]
     Address {
@@ -66,6 +68,14 @@ pub enum HttpError {
     /// The answer is not what was asked for.
     #[error("the server answered with status {0}")]
     Status(u16),
+    /// The server is there, cannot serve now, and says when to come back (header `Retry-After`).
+    #[error("the server answered with status {status} and asks to wait {} s", wait.as_secs())]
+    Busy {
+        /// The status.
+        status: u16,
+        /// How long it asks to wait.
+        wait: Duration,
+    },
     /// The connection ended before the body did.
     #[error("the body broke off after {after} bytes: {why}")]
     BodyCut {
@@ -74,7 +84,7 @@ pub enum HttpError {
         /// The library's words.
         why: String,
     },
-    /// More redirects than [`super::MAX_REDIRECTS`].
+    /// More redirects than [`super::http::MAX_REDIRECTS`].
     #[error("more than {limit} redirects")]
     TooManyRedirects {
         /// The limit.
@@ -92,6 +102,14 @@ pub enum HttpError {
         /// What is wrong with it.
         why: String,
     },
+    /// The TFTP server refuses.
+    #[error("the server answered with error {code} ({})", tftp_meaning(*code, message))]
+    Tftp {
+        /// As RFC 1350 numbers them.
+        code: u16,
+        /// The server's words.
+        message: String,
+    },
     /// A header that HTTP cannot carry.
     #[error("header {name:?} cannot be sent")]
     Header {
@@ -100,7 +118,7 @@ pub enum HttpError {
     },
 }
 
-impl HttpError {
+impl TransferError {
     /// Whether trying again can help. Networks, overloaded servers and a certificate that is not valid *yet* (a
     /// clock that somebody sets meanwhile) heal; everything else stays as it is.
     #[must_use]
@@ -111,22 +129,39 @@ impl HttpError {
             | Self::Connect { .. }
             | Self::Timeout { .. }
             | Self::Tls { .. }
+            | Self::Busy { .. }
             | Self::BodyCut { .. } => true,
             Self::Certificate(refused) => refused.fault == CertificateFault::NotYetValid,
-            Self::Status(status) => *status >= 500,
+            // Too slow to ask, too early, too many requests: later is another matter.
+            Self::Status(status) => matches!(status, 408 | 425 | 429) || *status >= 500,
             Self::Address { .. }
             | Self::Trust { .. }
             | Self::TooManyRedirects { .. }
             | Self::Downgrade { .. }
             | Self::RedirectBroken { .. }
+            | Self::Tftp { .. }
             | Self::Header { .. } => false,
         }
     }
 
-    /// The error a failing [`super::Answer::body`] carries, if `error` comes from there.
+    /// The error a failing [`super::http::Answer::body`] carries, if `error` comes from there.
     #[must_use]
     pub fn of_body(error: &io::Error) -> Option<&Self> {
         error.get_ref()?.downcast_ref()
+    }
+}
+
+/// The server's own words, or the protocol's where it sends none.
+fn tftp_meaning(code: u16, message: &str) -> &str {
+    match code {
+        _ if !message.is_empty() => message,
+        1 => "file not found",
+        2 => "access violation",
+        3 => "disk full",
+        4 => "illegal operation",
+        5 => "unknown transfer",
+        8 => "options refused",
+        _ => "no reason given",
     }
 }
 
@@ -137,6 +172,8 @@ pub enum Waiting {
     Connection,
     /// The response headers.
     Headers,
+    /// The next packet of a TFTP server.
+    Packet,
     /// The whole resource, every attempt included.
     Total,
 }
@@ -146,6 +183,7 @@ impl fmt::Display for Waiting {
         out.write_str(match self {
             Self::Connection => "connection",
             Self::Headers => "response headers",
+            Self::Packet => "answer from the TFTP server",
             Self::Total => "complete answer",
         })
     }
@@ -185,7 +223,7 @@ pub enum CertificateFault {
 
 impl CertificateRefused {
     /// Translates the library's finding.
-    pub(super) fn new(host: &str, error: &CertificateError) -> Self {
+    pub(crate) fn new(host: &str, error: &CertificateError) -> Self {
         let mut refused = Self {
             host: host.to_owned(),
             fault: CertificateFault::Other(error.to_string()),
@@ -245,104 +283,14 @@ impl fmt::Display for CertificateRefused {
     }
 }
 
-/// `2031-04-05T06:07:08Z`. Seconds that no calendar has are printed as seconds.
-fn utc(seconds: u64) -> String {
-    let (days, rest) = (seconds / 86_400, seconds % 86_400);
-    if days > 2_932_896 {
-        return format!("{seconds} s after 1970"); // The year 10000 and beyond.
-    }
-    // Counting from March puts the leap day at the end of a year: 400 years of 146,097 days, no special cases.
-    let shifted = days + 719_468;
-    let (era, day) = (shifted / 146_097, shifted % 146_097);
-    let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
-    let day = day - (365 * year + year / 4 - year / 100);
-    let month = (5 * day + 2) / 153;
-    let day = day - (153 * month + 2) / 5 + 1;
-    let (year, month) = if month < 10 {
-        (year, month + 3)
-    } else {
-        (year + 1, month - 9)
-    };
-    let year = era * 400 + year;
-    format!(
-        "{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}Z",
-        rest / 3_600,
-        rest / 60 % 60,
-        rest % 60
-    )
-}
-
-/// Names the cause of a failed exchange with `host` (host and port, as the operator would write it).
-pub(super) fn classify(error: &reqwest::Error, host: &str) -> HttpError {
-    let host = host.to_owned();
-    let mut next: Option<&(dyn Error + 'static)> = Some(error);
-    let mut root = error.to_string();
-    while let Some(current) = next {
-        if let Some(tls) = find_tls(current) {
-            return match tls {
-                rustls::Error::InvalidCertificate(why) => {
-                    HttpError::Certificate(Box::new(CertificateRefused::new(&host, why)))
-                }
-                other => HttpError::Tls {
-                    host,
-                    why: other.to_string(),
-                },
-            };
-        }
-        if let Some(system) = current.downcast_ref::<io::Error>()
-            && system.kind() == io::ErrorKind::ConnectionRefused
-        {
-            return HttpError::Refused { host };
-        }
-        root = current.to_string();
-        // The resolver's error has no public type. What it is called is asserted by a test.
-        if root == "dns error" {
-            let why = current.source().map_or(root, ToString::to_string);
-            // The port plays no part here, and `host` is `name:port`.
-            let name = host
-                .rsplit_once(':')
-                .map_or(host.as_str(), |(name, _)| name)
-                .to_owned();
-            return HttpError::Dns { host: name, why };
-        }
-        next = current.source();
-    }
-    if error.is_builder() {
-        return HttpError::Address { why: root };
-    }
-    HttpError::Connect { host, why: root }
-}
-
-/// The TLS library's error, which the layers above wrap in `io::Error`.
-fn find_tls<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a rustls::Error> {
-    if let Some(tls) = error.downcast_ref() {
-        return Some(tls);
-    }
-    find_tls(error.downcast_ref::<io::Error>()?.get_ref()?)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn times_print_as_dates() {
-        for (seconds, text) in [
-            (0, "1970-01-01T00:00:00Z"),
-            (951_782_400, "2000-02-29T00:00:00Z"),
-            (1_767_225_599, "2025-12-31T23:59:59Z"),
-            (4_107_542_400, "2100-03-01T00:00:00Z"),
-            (253_402_300_799, "9999-12-31T23:59:59Z"),
-            (u64::MAX, "18446744073709551615 s after 1970"),
-        ] {
-            assert_eq!(utc(seconds), text);
-        }
-    }
-
-    #[test]
     fn only_what_time_can_heal_is_transient() {
         let refused = |fault| {
-            HttpError::Certificate(Box::new(CertificateRefused {
+            TransferError::Certificate(Box::new(CertificateRefused {
                 host: "h:443".to_owned(),
                 fault,
                 now: None,
@@ -353,8 +301,9 @@ mod tests {
         assert!(refused(CertificateFault::NotYetValid).is_transient());
         assert!(!refused(CertificateFault::Expired).is_transient());
         assert!(!refused(CertificateFault::UnknownIssuer).is_transient());
-        assert!(HttpError::Status(500).is_transient());
-        assert!(!HttpError::Status(499).is_transient());
-        assert!(!HttpError::Status(404).is_transient());
+        assert!(TransferError::Status(500).is_transient());
+        assert!(TransferError::Status(429).is_transient());
+        assert!(!TransferError::Status(499).is_transient());
+        assert!(!TransferError::Status(404).is_transient());
     }
 }

@@ -1,0 +1,95 @@
+//! Seconds since 1970 as dates, in the forms that records, headers and signatures have.
+
+use kindling_config_spec::calendar::{Date, days_since_1970};
+
+/// The last second of the year 9999: later ones have no date of four digits.
+const LAST: u64 = 253_402_300_799;
+
+const MONTHS: [&str; 12] = [
+    "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
+];
+
+/// `2031-04-05T06:07:08Z`, as RFC 3339. Seconds that no calendar has are printed as seconds.
+#[must_use]
+pub fn utc(seconds: u64) -> String {
+    format(seconds, "-", ":")
+}
+
+/// `20310405T060708Z`, the basic form of ISO 8601, as signatures carry it.
+#[must_use]
+pub fn compact(seconds: u64) -> String {
+    format(seconds, "", "")
+}
+
+fn format(seconds: u64, of_date: &str, of_time: &str) -> String {
+    if seconds > LAST {
+        return format!("{seconds} s after 1970");
+    }
+    let (days, rest) = (seconds / 86_400, seconds % 86_400);
+    let Date { year, month, day } = Date::of_days(i64::try_from(days).unwrap_or(0));
+    format!(
+        "{year:04}{of_date}{month:02}{of_date}{day:02}T{:02}{of_time}{:02}{of_time}{:02}Z",
+        rest / 3_600,
+        rest / 60 % 60,
+        rest % 60
+    )
+}
+
+/// The time of an HTTP header such as `Date`, in the one form that servers may send (RFC 9110 §5.6.7):
+/// `Sun, 06 Nov 1994 08:49:37 GMT`. `None` for anything else, and for times before 1970.
+#[must_use]
+pub fn http_date(text: &str) -> Option<u64> {
+    let (_, rest) = text.trim().split_once(", ")?;
+    let mut words = rest.split(' ');
+    let mut number = |digits: &str| digits.parse::<i64>().ok();
+    let day = number(words.next()?)?;
+    let month = words.next()?;
+    let month = MONTHS.iter().position(|name| *name == month)?;
+    let year = number(words.next()?)?;
+    let mut time = words.next()?.split(':').map(&mut number);
+    let (hour, minute, second) = (time.next()??, time.next()??, time.next()??);
+    let fits = (1..=31).contains(&day) && (1970..=9999).contains(&year);
+    let fits = fits && (0..24).contains(&hour) && (0..60).contains(&minute) && (0..=60).contains(&second);
+    if !fits || words.next() != Some("GMT") {
+        return None;
+    }
+    let days = days_since_1970(year, i64::try_from(month).ok()? + 1, day);
+    u64::try_from(days * 86_400 + hour * 3_600 + minute * 60 + second).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_print_as_dates() {
+        for (seconds, text) in [
+            (0, "1970-01-01T00:00:00Z"),
+            (951_782_400, "2000-02-29T00:00:00Z"),
+            (1_767_225_599, "2025-12-31T23:59:59Z"),
+            (4_107_542_400, "2100-03-01T00:00:00Z"),
+            (253_402_300_799, "9999-12-31T23:59:59Z"),
+            (u64::MAX, "18446744073709551615 s after 1970"),
+        ] {
+            assert_eq!(utc(seconds), text);
+        }
+        assert_eq!(compact(1_369_353_600), "20130524T000000Z");
+    }
+
+    #[test]
+    fn dates_of_headers_are_read() {
+        assert_eq!(http_date("Sun, 06 Nov 1994 08:49:37 GMT"), Some(784_111_777));
+        assert_eq!(http_date("Thu, 01 Jan 1970 00:00:00 GMT"), Some(0));
+        for broken in [
+            "",
+            "Sun, 06 Nov 1994 08:49:37",
+            "Sun, 06 Nov 1994 08:49:37 CET",
+            "Sun, 06 Nix 1994 08:49:37 GMT",
+            "Sun, 06 Nov 1994 24:49:37 GMT",
+            "Sunday, 06-Nov-94 08:49:37 GMT",
+            "Sun, 06 Nov 1960 08:49:37 GMT",
+        ] {
+            assert_eq!(http_date(broken), None, "{broken}");
+        }
+    }
+}

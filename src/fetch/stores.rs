@@ -1,0 +1,529 @@
+//! Object stores of clouds: what has to be known, and shown, before an object can be read.
+//!
+//! Who this machine is, its cloud's metadata service says: a role's credentials (`aws`), a service account's token
+//! (`gcp`), a managed identity's token (`azure`). On any other platform, and for a machine without such an identity,
+//! objects are read as anybody reads them. What was learned serves all resources of the process.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use kindling_platforms::{AccessError, HttpAnswer, HttpMethod, HttpRequest};
+use serde_json::Value;
+use url::Url;
+
+use super::s3::sign::{Credentials, signed};
+use super::s3::{self, Object, encoded};
+use super::{FetchError, Fetcher};
+use crate::calendar::http_date;
+use crate::host::machine::seconds_since_1970;
+
+/// How long the metadata service may take to say who the machine is.
+const IDENTITY_WITHIN: Duration = Duration::from_secs(15);
+
+/// How long what it said is used. Tokens last an hour at least, and services renew them minutes before their end.
+const IDENTITY_LASTS: Duration = Duration::from_secs(240);
+
+/// The cloud this machine is in, as far as object stores care.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Cloud {
+    Aws,
+    Gcp,
+    Azure,
+    #[default]
+    Other,
+}
+
+/// Where the stores and the metadata service are.
+#[derive(Clone, Debug)]
+pub struct Stores {
+    cloud: Cloud,
+    /// The metadata service of the cloud, without a path.
+    metadata: String,
+    style: s3::Style,
+    /// The server of `gs`, without a path.
+    google: String,
+    known: Arc<Mutex<Known>>,
+}
+
+/// What was learned.
+#[derive(Debug, Default)]
+struct Known {
+    /// Since when, by the clock of retries.
+    since: Duration,
+    identity: Option<Identity>,
+    /// The region of this machine; asked for once.
+    here: Option<Option<String>>,
+    regions: BTreeMap<String, String>,
+}
+
+/// Who the machine is.
+#[derive(Clone, Debug)]
+enum Identity {
+    /// Nobody in particular.
+    Nobody,
+    /// A role, and how many seconds the metadata service's clock is ahead of ours: signatures carry the time.
+    Role { credentials: Credentials, ahead: i64 },
+    /// Whoever holds this token.
+    Bearer(Secret),
+}
+
+/// A token that is not printed.
+#[derive(Clone)]
+struct Secret(String);
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.write_str("Secret")
+    }
+}
+
+/// A request for an object, ready to be sent.
+pub(super) struct Prepared {
+    pub(super) url: Url,
+    pub(super) headers: Vec<(String, String)>,
+    /// Whether it may be sent once more without the identity, should the store not like it.
+    pub(super) or_plain: bool,
+}
+
+impl Default for Stores {
+    /// The vendors' own servers, asked by a machine that is in none of their clouds.
+    fn default() -> Self {
+        Self {
+            cloud: Cloud::Other,
+            metadata: "http://169.254.169.254".to_owned(),
+            style: s3::Style::default(),
+            google: "https://storage.googleapis.com".to_owned(),
+            known: Arc::default(),
+        }
+    }
+}
+
+impl Stores {
+    /// As a machine of `platform` sees them; `fips` when its kernel allows validated cryptography only.
+    #[must_use]
+    pub fn of_platform(platform: &str, fips: bool) -> Self {
+        let cloud = match platform {
+            "aws" => Cloud::Aws,
+            "gcp" => Cloud::Gcp,
+            "azure" => Cloud::Azure,
+            _ => Cloud::Other,
+        };
+        let style = s3::Style { fips, server: None };
+        Self {
+            cloud,
+            style,
+            ..Self::default()
+        }
+    }
+
+    /// With all servers at `server`, an address without a path: for tests.
+    #[must_use]
+    pub fn at(self, server: &str) -> Self {
+        Self {
+            metadata: server.to_owned(),
+            style: s3::Style {
+                server: Some(server.to_owned()),
+                ..self.style
+            },
+            google: server.to_owned(),
+            ..self
+        }
+    }
+
+    /// Whether `url` is a blob that this machine may have an identity for: in Azure, of Azure, and without a signature
+    /// of its own in the query.
+    pub(super) fn is_blob(&self, url: &Url) -> bool {
+        let is_file = url
+            .path_segments()
+            .is_some_and(|parts| parts.filter(|part| !part.is_empty()).count() == 2);
+        let is_store = url
+            .host_str()
+            .is_some_and(|host| host.ends_with(".blob.core.windows.net"));
+        self.cloud == Cloud::Azure && is_store && is_file && url.query().is_none() && url.scheme() == "https"
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The parts of a `gs` address.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct GoogleObject {
+    bucket: String,
+    object: String,
+}
+
+impl GoogleObject {
+    /// Understands `gs://BUCKET/OBJECT`.
+    ///
+    /// # Errors
+    /// What is wrong with it, in words.
+    pub(super) fn parse(url: &Url) -> Result<Self, String> {
+        let object = kindling_config_spec::url_syntax::unescaped(url.path().trim_start_matches('/'))
+            .and_then(|bytes| String::from_utf8(bytes).ok())
+            .ok_or("it has a broken escape")?;
+        let bucket = url.host_str().unwrap_or_default().to_owned();
+        if bucket.is_empty() || object.is_empty() {
+            return Err("it is not gs://BUCKET/OBJECT".to_owned());
+        }
+        Ok(Self { bucket, object })
+    }
+
+    /// The store's address of the object's content.
+    fn address(&self, server: &str) -> Result<Url, String> {
+        let (bucket, object) = (encoded(&self.bucket, false), encoded(&self.object, false));
+        Url::parse(&format!("{server}/storage/v1/b/{bucket}/o/{object}?alt=media"))
+            .map_err(|error| error.to_string())
+    }
+}
+
+impl Fetcher {
+    /// The request for an object of S3: signed where this machine has a role.
+    pub(super) fn prepare_s3(&self, object: &Object, shown: &str) -> Result<Prepared, FetchError> {
+        let broken = |why: String| FetchError::Address {
+            url: shown.to_owned(),
+            why,
+        };
+        let mut known = self.stores.lock();
+        let identity = self.identity(&mut known, shown)?;
+        let region = match object.region() {
+            Some(region) => region.to_owned(),
+            None => self.region_of(&mut known, object, shown)?,
+        };
+        let url = object.address(&region, &self.stores.style).map_err(broken)?;
+        let headers = match &identity {
+            Identity::Role { credentials, ahead } => {
+                let now = seconds_since_1970().saturating_add_signed(*ahead);
+                signed(&url, &[], &region, credentials, now)
+            }
+            Identity::Nobody | Identity::Bearer(_) => Vec::new(),
+        };
+        Ok(Prepared {
+            url,
+            headers,
+            or_plain: false,
+        })
+    }
+
+    /// The request for an object of Google's store: with a token where this machine has a service account.
+    pub(super) fn prepare_google(&self, object: &GoogleObject, shown: &str) -> Result<Prepared, FetchError> {
+        let url = object
+            .address(&self.stores.google)
+            .map_err(|why| FetchError::Address {
+                url: shown.to_owned(),
+                why,
+            })?;
+        let identity = self.identity(&mut self.stores.lock(), shown)?;
+        Ok(Prepared {
+            url,
+            headers: bearer(&identity),
+            or_plain: false,
+        })
+    }
+
+    /// The request for a blob of Azure: with a token where this machine has a managed identity. Without one, or where
+    /// the store does not accept it, the blob is read as anybody reads it.
+    pub(super) fn prepare_blob(&self, url: &Url, shown: &str) -> Prepared {
+        let identity = self
+            .identity(&mut self.stores.lock(), shown)
+            .unwrap_or_else(|error| {
+                tracing::info!("{error}; {shown} is read without an identity");
+                Identity::Nobody
+            });
+        let mut headers = bearer(&identity);
+        if !headers.is_empty() {
+            // The first version of the service that knows tokens is of 2017; this one is in every region.
+            headers.push(("x-ms-version".to_owned(), "2020-04-08".to_owned()));
+        }
+        Prepared {
+            url: url.clone(),
+            or_plain: !headers.is_empty(),
+            headers,
+        }
+    }
+
+    fn identity(&self, known: &mut Known, shown: &str) -> Result<Identity, FetchError> {
+        let now = self.pace.now();
+        if let Some(identity) = &known.identity
+            && now.saturating_sub(known.since) < IDENTITY_LASTS
+        {
+            return Ok(identity.clone());
+        }
+        let found = match self.stores.cloud {
+            Cloud::Other => Ok(Identity::Nobody),
+            Cloud::Aws => self.role(known),
+            Cloud::Gcp => self.token(
+                "/computeMetadata/v1/instance/service-accounts/default/token\
+                 ?scopes=https%3A%2F%2Fwww.googleapis.com%2Fauth%2Fdevstorage.read_only",
+                ("Metadata-Flavor", "Google"),
+            ),
+            Cloud::Azure => self.token(
+                "/metadata/identity/oauth2/token\
+                 ?api-version=2018-02-01&resource=https%3A%2F%2Fstorage.azure.com%2F",
+                ("Metadata", "true"),
+            ),
+        };
+        let identity = found.map_err(|why| FetchError::Identity {
+            url: shown.to_owned(),
+            why,
+        })?;
+        known.since = now;
+        known.identity = Some(identity.clone());
+        Ok(identity)
+    }
+
+    /// One question to the metadata service: never by a proxy, and not for long.
+    fn metadata(
+        &self,
+        method: HttpMethod,
+        path: &str,
+        header: Option<(&str, &str)>,
+    ) -> Result<HttpAnswer, String> {
+        let mut direct = self.clone();
+        direct.settings.total_timeout = Some(IDENTITY_WITHIN);
+        direct.settings.connection.proxy = crate::host::http::ProxyRules::default();
+        let header = header.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let request = HttpRequest {
+            method,
+            url: format!("{}{path}", self.stores.metadata),
+            headers: header
+                .into_iter()
+                .chain([("Accept".to_owned(), "*/*".to_owned())])
+                .collect(),
+            body: Vec::new(),
+            retry_also: vec![429],
+        };
+        direct
+            .exchange(&request)
+            .map_err(|error: AccessError| error.to_string())
+    }
+
+    /// The credentials of the role that the instance has, if it has one.
+    fn role(&self, known: &mut Known) -> Result<Identity, String> {
+        const ROLES: &str = "/latest/meta-data/iam/security-credentials/";
+        let token = self.session()?;
+        let with = token.as_deref().map(|token| ("X-aws-ec2-metadata-token", token));
+        if known.here.is_none() {
+            let region = self.metadata(HttpMethod::Get, "/latest/meta-data/placement/region", with)?;
+            known.here = Some(
+                (region.status == 200)
+                    .then(|| text(&region))
+                    .filter(|text| !text.is_empty()),
+            );
+        }
+        let roles = self.metadata(HttpMethod::Get, ROLES, with)?;
+        let role = text(&roles).lines().next().unwrap_or_default().to_owned();
+        if roles.status == 404 || (roles.status == 200 && role.is_empty()) {
+            return Ok(Identity::Nobody);
+        }
+        let answer = self.metadata(
+            HttpMethod::Get,
+            &format!("{ROLES}{}", encoded(&role, false)),
+            with,
+        )?;
+        let told = json(&answer)?;
+        let field = |name: &str| told.get(name).and_then(Value::as_str).map(str::to_owned);
+        let (Some(access_key), Some(secret_key)) = (field("AccessKeyId"), field("SecretAccessKey")) else {
+            return Err("the metadata service told no credentials of the instance's role".to_owned());
+        };
+        let theirs = answer
+            .headers
+            .iter()
+            .find(|(name, _)| name == "date")
+            .and_then(|(_, value)| http_date(value));
+        let ours = i64::try_from(seconds_since_1970()).unwrap_or(i64::MAX);
+        let ahead = theirs
+            .and_then(|theirs| i64::try_from(theirs).ok())
+            .map_or(0, |theirs| theirs.saturating_sub(ours));
+        Ok(Identity::Role {
+            credentials: Credentials {
+                access_key,
+                secret_key,
+                token: field("Token"),
+            },
+            ahead,
+        })
+    }
+
+    /// The token that the second version of the metadata service wants; none where there is only the first.
+    fn session(&self) -> Result<Option<String>, String> {
+        let answer = self.metadata(
+            HttpMethod::Put,
+            "/latest/api/token",
+            Some(("X-aws-ec2-metadata-token-ttl-seconds", "21600")),
+        )?;
+        Ok((answer.status == 200).then(|| text(&answer)))
+    }
+
+    fn token(&self, path: &str, header: (&str, &str)) -> Result<Identity, String> {
+        let answer = self.metadata(HttpMethod::Get, path, Some(header))?;
+        // 404: no service account (gcp); 400: no managed identity (azure).
+        if matches!(answer.status, 400 | 404) {
+            return Ok(Identity::Nobody);
+        }
+        let told = json(&answer)?;
+        match told.get("access_token").and_then(Value::as_str) {
+            Some(token) => Ok(Identity::Bearer(Secret(token.to_owned()))),
+            None => Err("the metadata service told no token".to_owned()),
+        }
+    }
+
+    /// The region of the object's bucket: asked for without an identity, and told even to those who may not read.
+    fn region_of(&self, known: &mut Known, object: &Object, shown: &str) -> Result<String, FetchError> {
+        let here = known.here.clone().flatten();
+        let Some((bucket, first)) = object.to_locate(here.as_deref()) else {
+            return Ok(here.unwrap_or_default());
+        };
+        if let Some(region) = known.regions.get(&bucket) {
+            return Ok(region.clone());
+        }
+        let failed = |why: String| FetchError::Identity {
+            url: shown.to_owned(),
+            why,
+        };
+        let url = self.stores.style.locating(&bucket, &first).map_err(failed)?;
+        let request = HttpRequest {
+            method: HttpMethod::Head,
+            url: url.to_string(),
+            headers: Vec::new(),
+            body: Vec::new(),
+            retry_also: Vec::new(),
+        };
+        let answer = self
+            .exchange(&request)
+            .map_err(|error| failed(error.to_string()))?;
+        if answer.status == 404 {
+            return Err(FetchError::BucketAbsent {
+                url: shown.to_owned(),
+            });
+        }
+        let told = answer
+            .headers
+            .into_iter()
+            .find(|(name, _)| name == "x-amz-bucket-region");
+        let region = told.map_or(first, |(_, region)| region);
+        let is_name = region
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+        if region.is_empty() || !is_name {
+            return Err(failed("the store told a region that has no name".to_owned()));
+        }
+        known.regions.insert(bucket, region.clone());
+        Ok(region)
+    }
+}
+
+fn bearer(identity: &Identity) -> Vec<(String, String)> {
+    match identity {
+        Identity::Bearer(Secret(token)) => vec![("Authorization".to_owned(), format!("Bearer {token}"))],
+        Identity::Nobody | Identity::Role { .. } => Vec::new(),
+    }
+}
+
+fn text(answer: &HttpAnswer) -> String {
+    String::from_utf8_lossy(&answer.body).trim().to_owned()
+}
+
+fn json(answer: &HttpAnswer) -> Result<Value, String> {
+    if answer.status != 200 {
+        return Err(format!(
+            "the metadata service answered with status {}",
+            answer.status
+        ));
+    }
+    serde_json::from_slice(&answer.body)
+        .map_err(|_| "the metadata service answered with broken JSON".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Cursor;
+
+    use kindling_config_spec::types::Resource;
+
+    use super::*;
+    use crate::fetch::{Pace, SimulatedClock, Transport, TransportSettings};
+    use crate::host::http::{Answer, Connection, Request};
+    use crate::host::transfer::TransferError;
+
+    /// Azure in memory, since its host names cannot be had on loopback: a metadata service that answers with a status,
+    /// and a store that lets the token in or only those without one.
+    struct FakeAzure {
+        identity: u16,
+        takes_tokens: bool,
+        seen: Mutex<Vec<(String, bool)>>,
+    }
+
+    impl Transport for FakeAzure {
+        fn open(&self, request: &Request, _: &Connection) -> Result<Answer, TransferError> {
+            let has_token = request.headers.iter().any(|(name, _)| name == "Authorization");
+            let host = request.url.host_str().unwrap().to_owned();
+            self.seen.lock().unwrap().push((host.clone(), has_token));
+            let (status, body) = match (host.as_str(), has_token) {
+                ("169.254.169.254", _) => (self.identity, r#"{"access_token":"planted"}"#),
+                (_, true) if !self.takes_tokens => (403, ""),
+                _ => (200, "blob"),
+            };
+            Ok(Answer {
+                status,
+                headers: Vec::new(),
+                length: None,
+                body: Box::new(Cursor::new(body)),
+            })
+        }
+    }
+
+    fn read(identity: u16, takes_tokens: bool, source: &str) -> Vec<(String, bool)> {
+        let azure = Arc::new(FakeAzure {
+            identity,
+            takes_tokens,
+            seen: Mutex::default(),
+        });
+        let fetcher = Fetcher::new(
+            Arc::clone(&azure) as Arc<dyn Transport>,
+            TransportSettings::first(Duration::ZERO, false),
+            Pace::new(Arc::new(SimulatedClock::default()), 1),
+        )
+        .with_stores(Stores::of_platform("azure", false));
+        let resource = Resource {
+            source: Some(source.to_owned()),
+            ..Resource::default()
+        };
+        assert_eq!(fetcher.buffer(&resource, 100), Ok(b"blob".to_vec()));
+        azure.seen.lock().unwrap().clone()
+    }
+
+    #[test]
+    fn a_blob_is_read_with_the_managed_identity_and_else_by_anybody() {
+        let blob = "https://account.blob.core.windows.net/container/file";
+        let host = "account.blob.core.windows.net";
+        let service = "169.254.169.254";
+        for (identity, takes_tokens, expected) in [
+            (200, true, vec![(service, false), (host, true)]),
+            (200, false, vec![(service, false), (host, true), (host, false)]),
+            (400, true, vec![(service, false), (host, false)]),
+            (403, true, vec![(service, false), (host, false)]),
+        ] {
+            let seen = read(identity, takes_tokens, blob);
+            let seen: Vec<_> = seen.iter().map(|(host, token)| (host.as_str(), *token)).collect();
+            assert_eq!(seen, expected, "{identity} {takes_tokens}");
+        }
+    }
+
+    #[test]
+    fn only_blobs_of_azure_without_a_signature_want_an_identity() {
+        for source in [
+            "https://account.blob.core.windows.net/container/dir/file",
+            "https://account.blob.core.windows.net/container/file?sig=planted",
+            "https://blob.core.windows.net.example/container/file",
+            "http://account.blob.core.windows.net/container/file",
+        ] {
+            assert!(
+                read(200, true, source).iter().all(|(_, token)| !token),
+                "{source}"
+            );
+        }
+    }
+}
