@@ -4,6 +4,7 @@
 //! in turn, and laid over what is there: a grandchild wins over its child, a later sibling over an earlier one. What
 //! a config says about fetching (timeouts, authorities, proxy) holds for everything after it.
 
+mod ahead;
 mod documents;
 mod error;
 
@@ -15,6 +16,7 @@ use kindling_config_spec::{Checked, check, check_merged, data_url, merge};
 use serde::{Deserialize, Serialize};
 use tracing::{debug, info, warn};
 
+use ahead::Ahead;
 pub use documents::{Document, Documents};
 pub use error::RenderError;
 
@@ -118,8 +120,21 @@ impl<'a> First<'a> {
 /// # Errors
 /// See [`RenderError`].
 pub fn render(first: First<'_>, fetcher: &mut Fetcher) -> Result<Rendered, RenderError> {
+    render_with(first, fetcher, true)
+}
+
+/// The same, one document after the other: what [`render`] must be equal to.
+///
+/// # Errors
+/// See [`RenderError`].
+pub fn render_in_turn(first: First<'_>, fetcher: &mut Fetcher) -> Result<Rendered, RenderError> {
+    render_with(first, fetcher, false)
+}
+
+fn render_with(first: First<'_>, fetcher: &mut Fetcher, is_ahead: bool) -> Result<Rendered, RenderError> {
     let config = first.checked.into_config();
     let mut rendering = Rendering::new(first.name, first.text, fetcher, Remote::Fetched);
+    rendering.is_ahead = is_ahead;
     rendering.origins.push(first.origin);
     rendering.configure(&config.ignition, first.name)?;
     let mut config = rendering.resolve(config, first.name.to_owned())?;
@@ -191,6 +206,8 @@ pub enum Remote {
 struct Rendering<'a, 'f> {
     fetcher: &'f mut Fetcher,
     remote: Remote,
+    /// Whether documents are fetched before their turn.
+    is_ahead: bool,
     left_out: Vec<String>,
     /// The reference that was looked at last: its document and its place there.
     reference: Option<(String, Pointer)>,
@@ -221,6 +238,7 @@ impl<'a, 'f> Rendering<'a, 'f> {
         Self {
             fetcher,
             remote,
+            is_ahead: true,
             left_out: Vec::new(),
             reference: None,
             origins: Vec::new(),
@@ -245,7 +263,7 @@ impl<'a, 'f> Rendering<'a, 'f> {
             );
             let at = Pointer::root().key("ignition").key("config").key("replace");
             let place = Place { parent: &name, at };
-            let Some(child) = self.fetch(&replace, &place)? else {
+            let Some(child) = self.fetch(&replace, &place, None)? else {
                 return Ok(config);
             };
             self.documents.replace_last_but_one();
@@ -253,6 +271,7 @@ impl<'a, 'f> Rendering<'a, 'f> {
             return self.descend(replace, child);
         }
         let references = config.ignition.config.merge.clone();
+        let ahead = self.ahead(&references);
         let mut merged = config;
         for (index, reference) in references.into_iter().enumerate() {
             let at = Pointer::root().key("ignition").key("config").key("merge");
@@ -260,7 +279,8 @@ impl<'a, 'f> Rendering<'a, 'f> {
                 parent: &name,
                 at: at.index(index),
             };
-            let Some(child) = self.fetch(&reference, &place)? else {
+            let early = ahead.as_ref().map(|ahead| (ahead, index));
+            let Some(child) = self.fetch(&reference, &place, early)? else {
                 continue;
             };
             // Only the settings of the sum matter here, so only they are merged.
@@ -272,6 +292,12 @@ impl<'a, 'f> Rendering<'a, 'f> {
         Ok(merged)
     }
 
+    /// The documents of `references`, on their way, where that is worth it.
+    fn ahead(&self, references: &[Resource]) -> Option<Ahead> {
+        let is_worth_it = self.remote == Remote::Fetched && self.is_ahead && references.len() > 1;
+        is_worth_it.then(|| Ahead::start(self.fetcher, references, |one| self.is_in_chain(one)))
+    }
+
     fn descend(&mut self, reference: Resource, child: Child) -> Result<Config, RenderError> {
         self.chain.push(reference);
         let resolved = self.resolve(child.config, child.name);
@@ -280,7 +306,12 @@ impl<'a, 'f> Rendering<'a, 'f> {
     }
 
     /// The document that `reference` means; `None` when it is left out.
-    fn fetch(&mut self, reference: &Resource, place: &Place<'_>) -> Result<Option<Child>, RenderError> {
+    fn fetch(
+        &mut self,
+        reference: &Resource,
+        place: &Place<'_>,
+        early: Option<(&Ahead, usize)>,
+    ) -> Result<Option<Child>, RenderError> {
         self.reference = Some((place.parent.to_owned(), place.at.clone()));
         let Some(source) = reference.source.as_deref() else {
             return Err(RenderError::NoSource {
@@ -293,7 +324,7 @@ impl<'a, 'f> Rendering<'a, 'f> {
             _ => shown(source),
         };
         self.admit(reference, &document, place.parent)?;
-        let Some(bytes) = self.read(reference, &document, place.parent)? else {
+        let Some(bytes) = self.read(reference, &document, place.parent, early)? else {
             return Ok(None);
         };
         if bytes.is_empty() {
@@ -330,6 +361,7 @@ impl<'a, 'f> Rendering<'a, 'f> {
         reference: &Resource,
         document: &str,
         parent: &str,
+        early: Option<(&Ahead, usize)>,
     ) -> Result<Option<Vec<u8>>, RenderError> {
         let left = self.left;
         let failed = |source| match source {
@@ -347,16 +379,19 @@ impl<'a, 'f> Rendering<'a, 'f> {
             self.left_out.push(document.to_owned());
             return Ok(None);
         }
-        let bytes = self.fetcher.buffer(reference, left);
+        let early = early.and_then(|(ahead, index)| ahead.take(index, self.fetcher.settings()));
+        let bytes = match early {
+            // What was fetched ahead was not measured against what is left by now.
+            Some(Ok(bytes)) if u64::try_from(bytes.len()).unwrap_or(u64::MAX) <= left => Ok(bytes),
+            Some(Err(error)) => Err(error),
+            Some(Ok(_)) | None => self.fetcher.buffer(reference, left),
+        };
         bytes.map(Some).map_err(failed)
     }
 
     /// Refuses a reference that would never end.
     fn admit(&self, reference: &Resource, document: &str, parent: &str) -> Result<(), RenderError> {
-        let same = |other: &Resource| {
-            other.source == reference.source && other.http_headers == reference.http_headers
-        };
-        if self.chain.iter().any(same) {
+        if self.is_in_chain(reference) {
             let names = self
                 .chain
                 .iter()
@@ -376,6 +411,13 @@ impl<'a, 'f> Rendering<'a, 'f> {
         }
         info!("config {parent} refers to {document}");
         Ok(())
+    }
+
+    fn is_in_chain(&self, reference: &Resource) -> bool {
+        let same = |other: &Resource| {
+            other.source == reference.source && other.http_headers == reference.http_headers
+        };
+        self.chain.iter().any(same)
     }
 
     fn check(&mut self, text: &str, document: &str) -> Result<Config, RenderError> {
@@ -436,3 +478,6 @@ fn only_ignition(config: &Config) -> Config {
         ..Config::default()
     }
 }
+
+#[cfg(test)]
+mod tests;
