@@ -11,7 +11,8 @@ mod error;
 use std::borrow::Cow;
 
 use kindling_config_spec::diagnostic::{self, Pointer, Severity};
-use kindling_config_spec::types::{Config, Ignition, Resource};
+use kindling_config_spec::types::kindling::Kindling;
+use kindling_config_spec::types::{Config, Resource};
 use kindling_config_spec::{Checked, check, check_merged, data_url, merge};
 use serde::{Deserialize, Serialize};
 use tracing::{debug, info, warn};
@@ -136,10 +137,10 @@ fn render_with(first: First<'_>, fetcher: &mut Fetcher, is_ahead: bool) -> Resul
     let mut rendering = Rendering::new(first.name, first.text, fetcher, Remote::Fetched);
     rendering.is_ahead = is_ahead;
     rendering.origins.push(first.origin);
-    rendering.configure(&config.ignition, first.name)?;
+    rendering.configure(&config, first.name)?;
     let mut config = rendering.resolve(config, first.name.to_owned())?;
-    rendering.configure(&config.ignition, MERGED)?;
-    rendering.inline_authorities(&mut config)?;
+    rendering.configure(&config, MERGED)?;
+    rendering.inline_bundles(&mut config)?;
     let Rendering {
         origins,
         mut warnings,
@@ -179,7 +180,7 @@ pub fn survey<'a>(first: First<'a>, fetcher: &mut Fetcher, remote: Remote) -> Su
     let config = first.checked.into_config();
     let mut rendering = Rendering::new(first.name, first.text, fetcher, remote);
     rendering.origins.push(first.origin);
-    let settings = config.ignition.clone();
+    let settings = only_settings(&config);
     let config = rendering
         .configure(&settings, first.name)
         .and_then(|()| rendering.resolve(config, first.name.to_owned()));
@@ -267,7 +268,7 @@ impl<'a, 'f> Rendering<'a, 'f> {
                 return Ok(config);
             };
             self.documents.replace_last_but_one();
-            self.configure(&child.config.ignition, &child.name)?;
+            self.configure(&child.config, &child.name)?;
             return self.descend(replace, child);
         }
         let references = config.ignition.config.merge.clone();
@@ -284,8 +285,8 @@ impl<'a, 'f> Rendering<'a, 'f> {
                 continue;
             };
             // Only the settings of the sum matter here, so only they are merged.
-            let settings = merge(only_ignition(&merged), only_ignition(&child.config));
-            self.configure(&settings.ignition, &child.name)?;
+            let settings = merge(only_settings(&merged), only_settings(&child.config));
+            self.configure(&settings, &child.name)?;
             let child = self.descend(reference, child)?;
             merged = merge(merged, child);
         }
@@ -440,41 +441,49 @@ impl<'a, 'f> Rendering<'a, 'f> {
         }
     }
 
-    fn configure(&mut self, ignition: &Ignition, document: &str) -> Result<(), RenderError> {
+    fn configure(&mut self, config: &Config, document: &str) -> Result<(), RenderError> {
         // Without transfers there is nothing to set, and an authority may be remote itself.
         if self.remote == Remote::LeftOut {
             return Ok(());
         }
         self.fetcher
-            .configure(ignition)
+            .configure(&config.ignition)
+            .and_then(|()| self.fetcher.identify(&config.kindling.transport))
             .map_err(|source| RenderError::Settings {
                 document: document.to_owned(),
                 source: Box::new(source),
             })
     }
 
-    /// Puts every certificate authority into the config itself, so that later stages trust the same ones without
-    /// fetching them again. The digest stays: it is of the content, which has not changed.
-    fn inline_authorities(&self, config: &mut Config) -> Result<(), RenderError> {
-        for authority in &mut config.ignition.security.tls.certificate_authorities {
-            let pem = self
-                .fetcher
-                .authority(authority)
-                .map_err(|source| RenderError::Settings {
-                    document: MERGED.to_owned(),
-                    source: Box::new(source),
-                })?;
-            authority.source = Some(data_url::encode(&pem));
-            authority.compression = None;
-            authority.http_headers = Vec::new();
+    /// Puts every certificate authority and every client certificate and key into the config itself, so that later
+    /// stages use the same ones without fetching them again. The digest stays: it is of the content, which has not
+    /// changed.
+    fn inline_bundles(&self, config: &mut Config) -> Result<(), RenderError> {
+        let authorities = config.ignition.security.tls.certificate_authorities.iter_mut();
+        let hosts = config.kindling.transport.hosts.values_mut();
+        let identities =
+            hosts.flat_map(|identity| [&mut identity.client_certificate, &mut identity.client_key]);
+        for bundle in authorities.chain(identities) {
+            let pem = self.fetcher.pem(bundle).map_err(|source| RenderError::Settings {
+                document: MERGED.to_owned(),
+                source: Box::new(source),
+            })?;
+            bundle.source = Some(data_url::encode(&pem));
+            bundle.compression = None;
+            bundle.http_headers = Vec::new();
         }
         Ok(())
     }
 }
 
-fn only_ignition(config: &Config) -> Config {
+/// What a config says about fetching.
+fn only_settings(config: &Config) -> Config {
     Config {
         ignition: config.ignition.clone(),
+        kindling: Kindling {
+            transport: config.kindling.transport.clone(),
+            ..Kindling::default()
+        },
         ..Config::default()
     }
 }

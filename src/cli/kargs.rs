@@ -2,7 +2,8 @@
 
 use std::ffi::OsString;
 
-use super::{USAGE, complain, console, environment};
+use super::{USAGE, complain, environment};
+use crate::host::console;
 use crate::host::log::Log;
 use crate::plan::Stage;
 use crate::plan::entries::Next;
@@ -24,7 +25,7 @@ pub(super) fn main(arguments: &[OsString]) -> u8 {
             let text = "kindling: the boot entries have new kernel arguments: the machine boots again";
             tracing::info!("{text}");
             complain(text);
-            console(text);
+            console::show(text);
             fail(&boot_entries::reboot(&environment))
         }
         Ok(Next::Nothing | Next::Fail) => 0,

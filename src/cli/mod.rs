@@ -22,11 +22,11 @@ mod report;
 mod validate;
 
 use std::ffi::OsString;
-use std::fs::OpenOptions;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use crate::fetch::SystemDirs;
+use crate::host::console;
 use crate::host::log::Log;
 use crate::plan::Stage;
 use crate::plan::accounts::KeyFile;
@@ -108,17 +108,7 @@ fn report(error: &StageError, stage: Stage) {
     };
     tracing::error!("{text}");
     complain(&text);
-    console(&text);
-}
-
-/// Shows a text on the console, in the initramfs: the journal of a boot that ends there is gone.
-fn console(text: &str) {
-    if Path::new("/etc/initrd-release").exists()
-        && let Ok(mut console) = OpenOptions::new().write(true).open("/dev/console")
-    {
-        // A console that does not take it is one channel less, not another failure.
-        drop(write!(console, "\r\n{}\r\n", text.replace('\n', "\r\n")));
-    }
+    console::show(&text);
 }
 
 /// The environment of the reference (engine.md 1.8).

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use kindling_config_spec::data_url::DataUrlError;
 
-use crate::host::http::{ProxyError, TrustError};
+use crate::host::http::{IdentityError, ProxyError, TrustError};
 use crate::host::transfer::{CertificateFault, TransferError};
 
 /// A resource that could not be fetched. Every address in it is already fit to be shown.
@@ -151,6 +151,14 @@ pub enum FetchError {
         /// What is wrong.
         source: TrustError,
     },
+    /// A client certificate of the config, or its key, that cannot be used.
+    #[error("cannot use the client certificate for {host}")]
+    ClientIdentity {
+        /// The host, as the config names it.
+        host: String,
+        /// What is wrong.
+        source: IdentityError,
+    },
     /// A proxy setting that cannot be understood.
     #[error("cannot use the proxy settings")]
     Proxy {
@@ -193,6 +201,7 @@ impl FetchError {
             Self::HashMismatch { .. } => "hash-mismatch",
             Self::Sink { .. } => "resource-store",
             Self::Authorities { .. } => "tls-authority-broken",
+            Self::ClientIdentity { .. } => "tls-client-broken",
             Self::Proxy { .. } => "proxy-broken",
         }
     }
@@ -223,6 +232,10 @@ impl FetchError {
             }
             Self::Sink { .. } => "look at the disk: it may be full or read-only".to_owned(),
             Self::Authorities { .. } => "provide a PEM bundle of CA certificates".to_owned(),
+            Self::ClientIdentity { .. } => {
+                "provide a PEM bundle that begins with the client's certificate, and its key in PEM"
+                    .to_owned()
+            }
             Self::Proxy { .. } => "write the proxy as http://host:port or https://host:port".to_owned(),
         }
     }
@@ -239,6 +252,7 @@ fn transfer_code(error: &TransferError) -> &'static str {
             "tls-certificate-not-yet-valid"
         }
         TransferError::Certificate(_) => "tls-certificate-refused",
+        TransferError::ClientCertificate { .. } => "tls-client-refused",
         TransferError::Tls { .. } => "tls-failed",
         TransferError::Trust { .. } => "tls-authority-broken",
         TransferError::Status(_) => "http-status",
@@ -264,6 +278,9 @@ fn transfer_next(error: &TransferError) -> String {
              ignition.timeouts (for the first config: --fetch-timeout)"
             .to_owned(),
         TransferError::Certificate(refused) => certificate_next(&refused.fault),
+        TransferError::ClientCertificate { host, .. } => {
+            format!("give the machine a certificate that {host} knows, in kindling.transport.hosts")
+        }
         TransferError::Tls { .. } => "check that the server speaks TLS 1.2 or 1.3 on this port".to_owned(),
         TransferError::Trust { .. } => "provide a PEM bundle of CA certificates".to_owned(),
         TransferError::Status(401 | 403) => {

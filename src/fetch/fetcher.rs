@@ -5,7 +5,7 @@ use std::io::{Cursor, Read, Write};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use kindling_config_spec::types::{Ignition, Resource};
+use kindling_config_spec::types::{Ignition, Resource, kindling};
 use kindling_platforms::{AccessError, HttpAnswer, HttpMethod, HttpRequest};
 use url::Url;
 
@@ -14,13 +14,13 @@ use super::resource::{Break, Delivery, Place, Remote, Wanted};
 use super::retry::{Attempt, Pace, Stop, Trials, persist};
 use super::stores::{Prepared, Stores};
 use super::{DOCUMENT_LIMIT, FetchError, Received, Transport, TransportSettings, shown};
-use crate::host::http::{Answer, Method, ProxyRules, Request, parse_roots};
+use crate::host::http::{Answer, ClientIdentity, Method, ProxyRules, Request, parse_roots};
 use crate::host::transfer::TransferError;
 
 /// The largest bundle of certificate authorities. The whole web's is a quarter of a megabyte.
-const AUTHORITIES_LIMIT: u64 = 4 << 20;
+const BUNDLE_LIMIT: u64 = 4 << 20;
 
-/// Fetches resources. Clones share connections and the cache of certificate authorities, and have their own settings.
+/// Fetches resources. Clones share connections and the cache of PEM bundles, and have their own settings.
 #[derive(Clone)]
 pub struct Fetcher {
     transport: Arc<dyn Transport>,
@@ -28,7 +28,7 @@ pub struct Fetcher {
     pub(super) pace: Pace,
     stop: Stop,
     pub(super) stores: Stores,
-    authorities: Arc<Mutex<BTreeMap<String, Cached>>>,
+    bundles: Arc<Mutex<BTreeMap<String, Cached>>>,
 }
 
 /// A bundle that was downloaded, and for which resource.
@@ -47,7 +47,7 @@ impl Fetcher {
             pace,
             stop: Stop::default(),
             stores: Stores::default(),
-            authorities: Arc::default(),
+            bundles: Arc::default(),
         }
     }
 
@@ -99,7 +99,7 @@ impl Fetcher {
         }
         let mut roots = Vec::new();
         for resource in authorities {
-            let pem = self.authority(resource)?;
+            let pem = self.pem(resource)?;
             roots.extend(parse_roots(&pem).map_err(|source| FetchError::Authorities {
                 url: shown(resource.source.as_deref().unwrap_or_default()),
                 source,
@@ -109,23 +109,42 @@ impl Fetcher {
         Ok(())
     }
 
+    /// Takes over who this machine is for which host; to be called after [`Self::configure`], under whose settings
+    /// certificates and keys are fetched. Hosts that were there before stay.
+    ///
+    /// # Errors
+    /// [`FetchError::ClientIdentity`], or whatever fetching brings.
+    pub fn identify(&mut self, transport: &kindling::Transport) -> Result<(), FetchError> {
+        for (host, identity) in &transport.hosts {
+            let certificate = self.pem(&identity.client_certificate)?;
+            let key = self.pem(&identity.client_key)?;
+            let identity =
+                ClientIdentity::parse(&certificate, &key).map_err(|source| FetchError::ClientIdentity {
+                    host: host.clone(),
+                    source,
+                })?;
+            self.settings.connection.identities.insert(host.clone(), identity);
+        }
+        Ok(())
+    }
+
     /// Tells the fetcher a time, in seconds since 1970, that is certainly past: certificates are judged no earlier.
     pub fn raise_time_floor(&mut self, floor: u64) {
         let current = &mut self.settings.connection.time_floor;
         *current = Some(current.map_or(floor, |known| known.max(floor)));
     }
 
-    /// The PEM bundle of a certificate authority, downloaded once per process.
+    /// A PEM bundle (authorities, a client's certificate or key), downloaded once per process.
     ///
     /// # Errors
     /// As [`Self::buffer`].
-    pub fn authority(&self, resource: &Resource) -> Result<Arc<[u8]>, FetchError> {
+    pub fn pem(&self, resource: &Resource) -> Result<Arc<[u8]>, FetchError> {
         let source = resource.source.clone().unwrap_or_default();
-        let cache = || self.authorities.lock().unwrap_or_else(PoisonError::into_inner);
+        let cache = || self.bundles.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(cached) = cache().get(&source).filter(|cached| cached.resource == *resource) {
             return Ok(Arc::clone(&cached.pem));
         }
-        let pem: Arc<[u8]> = self.buffer(resource, AUTHORITIES_LIMIT)?.into();
+        let pem: Arc<[u8]> = self.buffer(resource, BUNDLE_LIMIT)?.into();
         cache().insert(
             source,
             Cached {

@@ -34,6 +34,15 @@ pub fn needs_network(config: &Config) -> Vec<Need> {
         "/ignition/security/tls/certificateAuthorities",
         authorities,
     );
+    for (host, identity) in &config.kindling.transport.hosts {
+        let at = format!("/kindling/transport/hosts/{host}");
+        resource(
+            &mut needs,
+            format!("{at}/clientCertificate"),
+            &identity.client_certificate,
+        );
+        resource(&mut needs, format!("{at}/clientKey"), &identity.client_key);
+    }
     for (index, file) in config.storage.files.iter().enumerate() {
         resource(
             &mut needs,

@@ -12,7 +12,8 @@ use std::time::{Duration, Instant};
 use tracing::info;
 
 use super::FetchError;
-use crate::host::transfer::{TransferError, Waiting};
+use crate::host::console::WAITING;
+use crate::host::transfer::{TELL_EVERY, TransferError, Waiting};
 
 /// The first pause, before jitter.
 pub const FIRST_PAUSE: Duration = Duration::from_millis(200);
@@ -27,9 +28,6 @@ const BODY_ATTEMPTS: u32 = 16;
 /// The longest wait that a server is granted (`Retry-After`), before jitter. A machine that is asked to come back
 /// tomorrow would look dead.
 pub const LONGEST_ASKED: Duration = Duration::from_secs(300);
-
-/// How often the console hears of a wait that goes on.
-pub const TELL_EVERY: Duration = Duration::from_secs(5);
 
 /// Time as retries see it.
 pub trait Clock: Send + Sync {
@@ -253,6 +251,7 @@ impl<'a> Trials<'a> {
             }
         }
         info!(
+            target: WAITING,
             "GET {what}: attempt #{} failed: {cause}; next try in {} ms",
             self.attempts,
             pause.as_millis()
@@ -270,6 +269,7 @@ impl<'a> Trials<'a> {
             left = left.saturating_sub(step);
             if !left.is_zero() {
                 info!(
+                    target: WAITING,
                     "GET {}: waiting after attempt #{} ({cause}); next try in {} s",
                     self.what,
                     self.attempts,

@@ -10,16 +10,19 @@
 
 mod cause;
 mod client;
+mod identity;
 mod progress;
 mod proxy;
 mod trust;
 
+use std::collections::BTreeMap;
 use std::io::Read;
 use std::time::Duration;
 
 use url::Url;
 
 pub use client::HttpClient;
+pub use identity::{ClientIdentity, IdentityError};
 pub use proxy::{ProxyError, ProxyRules};
 pub use trust::{Root, SystemTrust, TrustError, parse_roots};
 
@@ -84,6 +87,8 @@ pub struct Connection {
     pub header_timeout: Option<Duration>,
     /// Certificate authorities trusted beside the system's.
     pub roots: Vec<Root>,
+    /// Who this machine is, by host or `host:port`; the entry with the port wins.
+    pub identities: BTreeMap<String, ClientIdentity>,
     /// Which requests go through a proxy. The environment is never asked.
     pub proxy: ProxyRules,
     /// Seconds since 1970 below which the system clock is not believed when a certificate is judged.

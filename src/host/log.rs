@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::Mutex;
 use std::time::Duration;
 
+use super::console::{Console, WAITING};
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Level, Metadata, Subscriber};
@@ -57,6 +58,8 @@ pub struct Log {
     syslog: Option<UnixDatagram>,
     prefix: String,
     order: Mutex<()>,
+    /// Where lines about waiting are shown as well.
+    console: Option<Console>,
 }
 
 impl Log {
@@ -69,6 +72,7 @@ impl Log {
             syslog,
             prefix: prefix.to_owned(),
             order: Mutex::new(()),
+            console: Console::of_initramfs(),
         };
         if log.syslog.is_none() && !to_stdout {
             log.line(
@@ -160,6 +164,11 @@ impl Subscriber for Log {
         } else {
             format!("{}: {}", self.prefix, text.0)
         };
+        if let Some(console) = self.console.as_ref()
+            && event.metadata().target() == WAITING
+        {
+            console.tell(&format!("kindling: {line}"));
+        }
         self.line(Severity::of(*event.metadata().level()), &line);
     }
 
@@ -228,6 +237,7 @@ mod tests {
             syslog: Some(socket),
             prefix: String::new(),
             order: Mutex::new(()),
+            console: None,
         };
         let started = Instant::now();
         for _ in 0..10_000 {

@@ -4,6 +4,7 @@ pub mod accounts;
 pub mod archive;
 pub mod block;
 pub mod boot;
+pub mod console;
 pub mod devices;
 pub mod fake;
 pub mod http;

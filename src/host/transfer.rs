@@ -9,6 +9,9 @@ use rustls::CertificateError;
 
 use crate::calendar::utc;
 
+/// How often the console hears of a wait, or of a download, that goes on.
+pub const TELL_EVERY: Duration = Duration::from_secs(5);
+
 /// A request that brought no complete answer.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TransferError {
@@ -51,6 +54,14 @@ pub enum TransferError {
     /// The server's certificate cannot be trusted.
     #[error(transparent)]
     Certificate(Box<CertificateRefused>),
+    /// The server wants another client certificate than it was shown, or one at all.
+    #[error("{host} does not accept this machine: {why}")]
+    ClientCertificate {
+        /// Host and port.
+        host: String,
+        /// The name of the server's alert.
+        why: String,
+    },
     /// Both sides do not agree on how to speak TLS.
     #[error("TLS with {host} failed: {why}")]
     Tls {
@@ -136,6 +147,7 @@ impl TransferError {
             Self::Status(status) => matches!(status, 408 | 425 | 429) || *status >= 500,
             Self::Address { .. }
             | Self::Trust { .. }
+            | Self::ClientCertificate { .. }
             | Self::TooManyRedirects { .. }
             | Self::Downgrade { .. }
             | Self::RedirectBroken { .. }

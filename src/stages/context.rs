@@ -103,6 +103,7 @@ impl<'a> Context<'a> {
             .map_err(|error| cache_failure(stage, path, &Unparsable::of(&error)))?;
         self.fetcher
             .configure(&user.ignition)
+            .and_then(|()| self.fetcher.identify(&user.kindling.transport))
             .map_err(|error| Failure::of(stage, error.code(), &error, error.next()))?;
         let whole = self.whole(user);
         let digest = sha256_hex_of(&whole);

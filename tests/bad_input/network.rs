@@ -207,3 +207,26 @@ fn a_file_that_is_not_served_is_found_before_the_first_write() {
   next:  check the credentials in httpHeaders and the server's access rules"#,
     );
 }
+
+#[test]
+fn who_waits_hears_what_for() {
+    let late = std::time::Duration::from_secs(7);
+    let server = Server::http(move |_, before| match before {
+        0 => Reply::status(503).with_header("retry-after", "6"),
+        _ => Reply::ok(r#"{"ignition":{"version":"3.4.0"}}"#).late(late),
+    });
+    let machine = Sandbox::new();
+    machine.give(&pointer(&server.url("/child.ign")).to_string());
+    let ran = machine.run(&machine.words("file", "fetch"));
+    assert_eq!(ran.status, Some(0), "{}", ran.stderr);
+    let text = crate::plain(&machine, &ran.stdout);
+    for line in [
+        "GET http://SERVER/child.ign?…: attempt #1 failed: the server answered with status 503 and asks to wait 6 s; \
+         next try in 6",
+        "GET http://SERVER/child.ign?…: waiting after attempt #1 (the server answered with status 503 and asks to wait \
+         6 s); next try in 1 s",
+        "waiting for an answer of SERVER for 5 s",
+    ] {
+        assert!(text.contains(line), "no line {line:?} in\n{text}");
+    }
+}

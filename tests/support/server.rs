@@ -18,8 +18,9 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio_rustls::TlsAcceptor;
-use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+use tokio_rustls::rustls::server::WebPkiClientVerifier;
+use tokio_rustls::rustls::{RootCertStore, ServerConfig};
 
 /// One request as the server saw it.
 #[derive(Clone, Debug)]
@@ -119,7 +120,16 @@ impl Server {
         identity: &Identity,
         answer: impl Fn(&Seen, usize) -> Reply + Send + Sync + 'static,
     ) -> Self {
-        Self::start(Some(identity.acceptor()), Arc::new(answer))
+        Self::start(Some(identity.acceptor(None)), Arc::new(answer))
+    }
+
+    /// The same for clients alone that show a certificate of `clients`.
+    pub(crate) fn https_for(
+        identity: &Identity,
+        clients: &Identity,
+        answer: impl Fn(&Seen, usize) -> Reply + Send + Sync + 'static,
+    ) -> Self {
+        Self::start(Some(identity.acceptor(Some(clients))), Arc::new(answer))
     }
 
     /// Answers the same to everybody.
@@ -289,6 +299,7 @@ pub(crate) struct Identity {
     authority: rcgen::Certificate,
     certificate: CertificateDer<'static>,
     key: Vec<u8>,
+    issuer: rcgen::Issuer<'static, rcgen::KeyPair>,
 }
 
 impl Identity {
@@ -316,7 +327,16 @@ impl Identity {
             authority: signed,
             certificate: certificate.der().clone(),
             key: key.serialize_der(),
+            issuer,
         }
+    }
+
+    /// A client's certificate and its key, in PEM.
+    pub(crate) fn client(&self) -> (String, String) {
+        let key = rcgen::KeyPair::generate().unwrap();
+        let client = rcgen::CertificateParams::new(vec!["machine".to_owned()]).unwrap();
+        let certificate = client.signed_by(&key, &self.issuer).unwrap();
+        (certificate.pem(), key.serialize_pem())
     }
 
     /// What a config must hold so that the server is trusted.
@@ -324,13 +344,22 @@ impl Identity {
         self.authority.pem()
     }
 
-    fn acceptor(&self) -> TlsAcceptor {
+    fn acceptor(&self, clients: Option<&Self>) -> TlsAcceptor {
         let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(self.key.clone()));
         let provider = Arc::new(tokio_rustls::rustls::crypto::ring::default_provider());
-        let config = ServerConfig::builder_with_provider(provider)
+        let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
             .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_no_client_auth()
+            .unwrap();
+        let builder = match clients {
+            None => builder.with_no_client_auth(),
+            Some(clients) => {
+                let mut roots = RootCertStore::empty();
+                roots.add(clients.authority.der().clone()).unwrap();
+                let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
+                builder.with_client_cert_verifier(verifier.build().unwrap())
+            }
+        };
+        let config = builder
             .with_single_cert(vec![self.certificate.clone()], key)
             .unwrap();
         TlsAcceptor::from(Arc::new(config))

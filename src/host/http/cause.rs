@@ -3,6 +3,8 @@
 use std::error::Error;
 use std::io;
 
+use rustls::AlertDescription;
+
 use crate::host::transfer::{CertificateRefused, TransferError};
 
 /// Names the cause of a failed exchange with `host` (host and port, as the operator would write it).
@@ -15,6 +17,12 @@ pub(super) fn classify(error: &reqwest::Error, host: &str) -> TransferError {
             return match tls {
                 rustls::Error::InvalidCertificate(why) => {
                     TransferError::Certificate(Box::new(CertificateRefused::new(&host, why)))
+                }
+                rustls::Error::AlertReceived(alert) if is_about_the_client(*alert) => {
+                    TransferError::ClientCertificate {
+                        host,
+                        why: format!("{alert:?}"),
+                    }
                 }
                 other => TransferError::Tls {
                     host,
@@ -44,6 +52,22 @@ pub(super) fn classify(error: &reqwest::Error, host: &str) -> TransferError {
         return TransferError::Address { why: root };
     }
     TransferError::Connect { host, why: root }
+}
+
+/// Whether a server says with `alert` that it wants, or does not like, a client certificate (RFC 8446, 6.2).
+fn is_about_the_client(alert: AlertDescription) -> bool {
+    matches!(
+        alert,
+        AlertDescription::CertificateRequired
+            | AlertDescription::BadCertificate
+            | AlertDescription::UnsupportedCertificate
+            | AlertDescription::CertificateRevoked
+            | AlertDescription::CertificateExpired
+            | AlertDescription::CertificateUnknown
+            | AlertDescription::UnknownCA
+            | AlertDescription::AccessDenied
+            | AlertDescription::DecryptError
+    )
 }
 
 /// The TLS library's error, which the layers above wrap in `io::Error`.

@@ -1,5 +1,6 @@
 //! The client: built on the first request, shared by all threads.
 
+use std::collections::BTreeMap;
 use std::io::{self, Read};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread;
@@ -8,12 +9,16 @@ use std::time::{Duration, Instant};
 use reqwest::header::{ACCEPT_ENCODING, HOST, HeaderMap, HeaderName, HeaderValue, LOCATION, USER_AGENT};
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
+use tracing::info;
 use url::Url;
 
 use super::cause::classify;
 use super::progress::{Late, Noting, headers_of};
-use super::{ACCEPT, AGENT, Answer, Connection, MAX_REDIRECTS, Method, Request, SystemTrust, trust};
-use crate::host::transfer::{TransferError, Waiting};
+use super::{
+    ACCEPT, AGENT, Answer, ClientIdentity, Connection, MAX_REDIRECTS, Method, Request, SystemTrust, trust,
+};
+use crate::host::console::WAITING;
+use crate::host::transfer::{TELL_EVERY, TransferError, Waiting};
 
 /// Time for a connection, TLS included. The reference allows 30 s for TCP and 10 s for TLS.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
@@ -34,12 +39,14 @@ impl Default for HttpClient {
     }
 }
 
-/// The two clients of one [`Connection`]: reading the system's trust store costs milliseconds, so plain `http`
-/// does without.
+/// The clients of one [`Connection`]: reading the system's trust store costs milliseconds, so plain `http` does
+/// without; and a client shows one identity.
 struct Built {
     connection: Connection,
     plain: OnceLock<reqwest::Client>,
     tls: OnceLock<reqwest::Client>,
+    /// By the host that knows this machine.
+    known: Mutex<BTreeMap<String, reqwest::Client>>,
 }
 
 impl HttpClient {
@@ -73,7 +80,7 @@ impl HttpClient {
         for _ in 0..=MAX_REDIRECTS {
             let response = self.send(&built, request, url.clone(), headers, end)?;
             let Some(target) = redirect(&response, request.method, &url)? else {
-                return Ok(self.answer(response, request.finish_within, end));
+                return Ok(self.answer(response, authority(&url), request.finish_within, end));
             };
             url = target;
             headers = Self::headers(&[])?;
@@ -102,7 +109,7 @@ impl HttpClient {
             call = call.body(request.body.clone());
         }
         let limit = built.connection.header_timeout;
-        match self.handle().block_on(headers_of(call.send(), limit, end)) {
+        match self.handle().block_on(headers_of(call.send(), &host, limit, end)) {
             Ok(Ok(response)) => Ok(response),
             Ok(Err(error)) if error.is_timeout() => Err(TransferError::Timeout {
                 waiting: Waiting::Connection,
@@ -143,7 +150,13 @@ impl HttpClient {
         Ok(headers)
     }
 
-    fn answer(&self, response: reqwest::Response, limit: Option<Duration>, end: Option<Instant>) -> Answer {
+    fn answer(
+        &self,
+        response: reqwest::Response,
+        host: String,
+        limit: Option<Duration>,
+        end: Option<Instant>,
+    ) -> Answer {
         let headers = response.headers().iter().map(|(name, value)| {
             (
                 name.as_str().to_owned(),
@@ -155,8 +168,11 @@ impl HttpClient {
             headers: headers.collect(),
             length: response.content_length(),
             body: Box::new(Body {
+                length: response.content_length(),
                 response,
                 driver: self.handle().clone(),
+                host,
+                tell: Instant::now() + TELL_EVERY,
                 piece: None,
                 received: 0,
                 limit: limit.unwrap_or_default(),
@@ -175,6 +191,7 @@ impl HttpClient {
                     connection: connection.clone(),
                     plain: OnceLock::new(),
                     tls: OnceLock::new(),
+                    known: Mutex::default(),
                 });
                 *current = Some(Arc::clone(&built));
                 built
@@ -188,27 +205,50 @@ impl HttpClient {
 }
 
 impl Built {
-    fn client_for(&self, url: &Url, system: &SystemTrust) -> Result<&reqwest::Client, TransferError> {
+    fn client_for(&self, url: &Url, system: &SystemTrust) -> Result<reqwest::Client, TransferError> {
+        if url.scheme() == "https"
+            && let Some((host, identity)) = self.identity_for(url)
+        {
+            let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some(client) = known.get(&host) {
+                return Ok(client.clone());
+            }
+            let client = self.build(Some(system), Some(identity))?;
+            known.insert(host, client.clone());
+            return Ok(client);
+        }
         let proxy_speaks_tls = self
             .connection
             .proxy
             .choose(url)
             .is_some_and(|proxy| proxy.scheme() == "https");
         if url.scheme() == "https" || proxy_speaks_tls {
-            get_or_build(&self.tls, || self.build(Some(system)))
+            get_or_build(&self.tls, || self.build(Some(system), None)).cloned()
         } else {
-            get_or_build(&self.plain, || self.build(None))
+            get_or_build(&self.plain, || self.build(None, None)).cloned()
         }
     }
 
-    fn build(&self, system: Option<&SystemTrust>) -> Result<reqwest::Client, TransferError> {
+    /// Who the machine is for the host of `url`, and by which name it is known.
+    fn identity_for(&self, url: &Url) -> Option<(String, &ClientIdentity)> {
+        let identities = &self.connection.identities;
+        [authority(url), url.host_str()?.to_owned()]
+            .into_iter()
+            .find_map(|host| identities.get(&host).map(|identity| (host, identity)))
+    }
+
+    fn build(
+        &self,
+        system: Option<&SystemTrust>,
+        identity: Option<&ClientIdentity>,
+    ) -> Result<reqwest::Client, TransferError> {
         let connection = &self.connection;
         let roots = if system.is_some() {
             connection.roots.as_slice()
         } else {
             &[]
         };
-        let tls = trust::configuration(system, roots, connection.time_floor)?;
+        let tls = trust::configuration(system, roots, connection.time_floor, identity)?;
         let rules = connection.proxy.clone();
         reqwest::Client::builder()
             .tls_backend_preconfigured(tls)
@@ -306,23 +346,48 @@ struct Piece {
 struct Body {
     response: reqwest::Response,
     driver: Handle,
+    host: String,
+    /// When the console hears of it next.
+    tell: Instant,
     piece: Option<Piece>,
     received: u64,
+    length: Option<u64>,
     limit: Duration,
     end: Option<Instant>,
 }
 
 impl Body {
+    /// How much of the body is here.
+    fn say(&self) {
+        const MIB: u64 = 1 << 20;
+        let (received, host) = (self.received / MIB, &self.host);
+        match self.length {
+            Some(length) => info!(target: WAITING, "{received} of {} MiB from {host}", length.div_ceil(MIB)),
+            None => info!(target: WAITING, "{received} MiB from {host} so far"),
+        }
+    }
+
     fn next_piece(&mut self) -> Result<bool, TransferError> {
-        let chunk = self.response.chunk();
-        let arrived = match self.end {
-            None => self.driver.block_on(chunk),
-            Some(end) => {
-                let timed = async { tokio::time::timeout_at(end.into(), chunk).await };
-                self.driver.block_on(timed).map_err(|_| TransferError::Timeout {
-                    waiting: Waiting::Total,
-                    after: self.limit,
-                })?
+        let arrived = loop {
+            let next = self.end.map_or(self.tell, |end| end.min(self.tell));
+            // What a chunk that is given up had received stays with the response.
+            let chunk = self.response.chunk();
+            let timed = async { tokio::time::timeout_at(next.into(), chunk).await };
+            let arrived = self.driver.block_on(timed);
+            let now = Instant::now();
+            if self.tell <= now {
+                self.tell = now + TELL_EVERY;
+                self.say();
+            }
+            match arrived {
+                Ok(arrived) => break arrived,
+                Err(_) if self.end.is_some_and(|end| end <= now) => {
+                    return Err(TransferError::Timeout {
+                        waiting: Waiting::Total,
+                        after: self.limit,
+                    });
+                }
+                Err(_) => {}
             }
         };
         match arrived {

@@ -11,6 +11,10 @@ use std::time::{Duration, Instant};
 
 use tower_layer::Layer;
 use tower_service::Service;
+use tracing::info;
+
+use crate::host::console::WAITING;
+use crate::host::transfer::TELL_EVERY;
 
 tokio::task_local! {
     static CURRENT: Arc<Progress>;
@@ -44,12 +48,16 @@ pub(super) enum Late {
     Total,
 }
 
-/// Awaits `answer` for at most `headers` after the connection stands, and not beyond `end`.
+/// Awaits `answer` of `host` for at most `headers` after the connection stands, and not beyond `end`; says now and then
+/// what is awaited.
 pub(super) async fn headers_of<F: Future>(
     answer: F,
+    host: &str,
     headers: Option<Duration>,
     end: Option<Instant>,
 ) -> Result<F::Output, Late> {
+    let started = Instant::now();
+    let mut tell = started + TELL_EVERY;
     let progress = Arc::new(Progress(Mutex::new(Phase::Asking(Instant::now()))));
     let mut answer = std::pin::pin!(CURRENT.scope(Arc::clone(&progress), answer));
     loop {
@@ -59,11 +67,7 @@ pub(super) async fn headers_of<F: Future>(
         };
         // A limit beyond what the clock can express is no limit.
         let limit = headers.and_then(|limit| from.checked_add(limit));
-        let next = match (limit, end) {
-            (Some(limit), Some(end)) => Some(limit.min(end)),
-            (limit, end) => limit.or(end),
-        };
-        let Some(next) = next else { return Ok(answer.await) };
+        let next = [limit, end].into_iter().flatten().fold(tell, Instant::min);
         if let Ok(output) = tokio::time::timeout_at(next.into(), &mut answer).await {
             return Ok(output);
         }
@@ -75,6 +79,14 @@ pub(super) async fn headers_of<F: Future>(
             && since.checked_add(limit).is_some_and(|limit| limit <= now)
         {
             return Err(Late::Headers);
+        }
+        if tell <= now {
+            tell = now + TELL_EVERY;
+            let awaited = match progress.get() {
+                Phase::Connecting => "a connection with",
+                Phase::Asking(_) => "an answer of",
+            };
+            info!(target: WAITING, "waiting for {awaited} {host} for {} s", (now - started).as_secs());
         }
     }
 }

@@ -10,6 +10,7 @@ use rustls::pki_types::{CertificateDer, UnixTime};
 use rustls::time_provider::TimeProvider;
 use rustls::{ClientConfig, RootCertStore};
 
+use super::ClientIdentity;
 use crate::host::transfer::TransferError;
 
 /// A certificate authority in DER, known to be usable as one.
@@ -164,6 +165,7 @@ pub(super) fn configuration(
     system: Option<&SystemTrust>,
     added: &[Root],
     time_floor: Option<u64>,
+    identity: Option<&ClientIdentity>,
 ) -> Result<ClientConfig, TransferError> {
     let refused = |error: rustls::Error| TransferError::Trust {
         why: error.to_string(),
@@ -183,5 +185,11 @@ pub(super) fn configuration(
     let config = ClientConfig::builder_with_details(provider, Arc::new(clock))
         .with_safe_default_protocol_versions()
         .map_err(refused)?;
-    Ok(config.with_root_certificates(roots).with_no_client_auth())
+    let config = config.with_root_certificates(roots);
+    match identity {
+        None => Ok(config.with_no_client_auth()),
+        Some(identity) => config
+            .with_client_auth_cert(identity.chain(), identity.key())
+            .map_err(refused),
+    }
 }
