@@ -111,11 +111,13 @@ pub enum FetchError {
         /// The limit in bytes, counted after decompression.
         limit: u64,
     },
-    /// Not gzip, or gzip that ends too soon.
+    /// Not the compression the config names, or an end that comes too soon.
     #[error("cannot decompress {url}: {why}")]
-    Gzip {
+    Packed {
         /// The address.
         url: String,
+        /// `gzip` or `zstd`.
+        format: &'static str,
         /// The library's words.
         why: String,
     },
@@ -196,7 +198,8 @@ impl FetchError {
             },
             Self::Stopped { .. } => "download-stopped",
             Self::TooLarge { .. } => "resource-too-large",
-            Self::Gzip { .. } => "gzip-broken",
+            Self::Packed { format: "zstd", .. } => "zstd-broken",
+            Self::Packed { .. } => "gzip-broken",
             Self::Changed { .. } => "resource-changed",
             Self::HashMismatch { .. } => "hash-mismatch",
             Self::Sink { .. } => "resource-store",
@@ -225,7 +228,7 @@ impl FetchError {
             Self::Transfer { source, .. } | Self::TimedOut { source, .. } => transfer_next(source),
             Self::Stopped { .. } => "see the failure of the other download".to_owned(),
             Self::TooLarge { .. } => "check that the address is the right one".to_owned(),
-            Self::Gzip { .. } => "check that the file is complete and really gzip".to_owned(),
+            Self::Packed { format, .. } => format!("check that the file is complete and really {format}"),
             Self::Changed { .. } => "let the server finish its update, then boot again".to_owned(),
             Self::HashMismatch { .. } => {
                 "check the server's copy; if it is the right one, put its digest into the config".to_owned()

@@ -19,6 +19,7 @@ mod s3;
 mod source;
 mod stores;
 mod transport;
+mod unpack;
 
 pub use access::HostAccess;
 pub(crate) use address::path_of;
@@ -35,6 +36,7 @@ pub use source::{
 };
 pub use stores::Stores;
 pub use transport::{Network, Transport, TransportSettings};
+pub use unpack::UnpackError;
 
 /// The largest config document, 64 MiB. A megabyte is large; more than this is a mistake or an attack, and a machine
 /// with little memory must survive both.

@@ -13,6 +13,7 @@ use sha2::{Digest, Sha256, Sha512};
 use url::Url;
 
 use super::stores::GoogleObject;
+use super::unpack::Zstd;
 use super::{FetchError, Scheme, s3, shown};
 use crate::host::transfer::TransferError;
 use crate::identity::hex;
@@ -99,6 +100,8 @@ impl Remote {
 pub(super) enum Packing {
     Plain,
     Gzip,
+    /// Of our extension.
+    Zstd,
 }
 
 /// A digest of the config.
@@ -122,6 +125,8 @@ impl Wanted {
         let packing = match resource.compression.as_deref() {
             None | Some("") => Packing::Plain,
             Some("gzip") => Packing::Gzip,
+            // The base language refuses it when a config is checked; the extension sets it.
+            Some("zstd") => Packing::Zstd,
             Some(other) => {
                 return Err(FetchError::CompressionUnknown {
                     compression: other.to_owned(),
@@ -254,6 +259,7 @@ impl<'a> Delivery<'a> {
         match packing {
             Packing::Plain => self.copy(from, packing)?,
             Packing::Gzip => self.copy(MultiGzDecoder::new(from), packing)?,
+            Packing::Zstd => self.copy(Zstd::new(from), packing)?,
         }
         if self.position < self.delivered {
             return Err(Break::Final(self.changed()));
@@ -280,15 +286,21 @@ impl<'a> Delivery<'a> {
             return Break::Transfer(transfer.clone());
         }
         match packing {
-            Packing::Gzip => Break::Final(FetchError::Gzip {
-                url: self.url.to_owned(),
-                why: error.to_string(),
-            }),
+            Packing::Gzip => self.packed("gzip", error),
+            Packing::Zstd => self.packed("zstd", error),
             Packing::Plain => Break::Transfer(TransferError::BodyCut {
                 after: self.position,
                 why: error.to_string(),
             }),
         }
+    }
+
+    fn packed(&self, format: &'static str, error: &io::Error) -> Break {
+        Break::Final(FetchError::Packed {
+            url: self.url.to_owned(),
+            format,
+            why: error.to_string(),
+        })
     }
 
     /// Delivers what is new of `piece`.
@@ -412,7 +424,10 @@ mod tests {
         ] {
             let result = unpacked(bytes);
             assert!(
-                matches!(result, Err(Break::Final(FetchError::Gzip { .. }))),
+                matches!(
+                    result,
+                    Err(Break::Final(FetchError::Packed { format: "gzip", .. }))
+                ),
                 "{bytes:?}: {result:?}"
             );
         }

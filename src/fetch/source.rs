@@ -15,6 +15,7 @@ use tracing::{debug, info, warn};
 
 use super::base::SystemDirs;
 use super::resource::{sha256, sha512_hex};
+use super::unpack::{UnpackError, unpacked};
 use super::{DOCUMENT_LIMIT, FetchError, Fetcher, Scheme, shown};
 use crate::identity::hex;
 
@@ -158,6 +159,14 @@ pub enum SourceError {
         /// The cause.
         source: PlatformError,
     },
+    /// Packed, and not whole.
+    #[error("cannot unpack {name}")]
+    Packed {
+        /// The document.
+        name: String,
+        /// What is wrong.
+        source: UnpackError,
+    },
     /// Not text.
     #[error("{name} is not UTF-8 text")]
     NotText {
@@ -187,6 +196,7 @@ impl SourceError {
                 ..
             } => "platform-not-here",
             Self::Platform { .. } => "platform-unreadable",
+            Self::Packed { .. } => "config-packed-broken",
             Self::NotText { .. } => "config-not-text",
         }
     }
@@ -212,7 +222,10 @@ impl SourceError {
             Self::Platform { platform, .. } => {
                 format!("check what platform {platform} holds for this machine, and ignition.platform.id")
             }
-            Self::NotText { .. } => "write the config as JSON in UTF-8, uncompressed".to_owned(),
+            Self::Packed { .. } => {
+                "pack the config again: gzip or zstd, and base64 over it if need be".to_owned()
+            }
+            Self::NotText { .. } => "write the config as JSON in UTF-8".to_owned(),
         }
     }
 }
@@ -325,6 +338,10 @@ fn given(source: &str, name: String, bytes: Vec<u8>) -> Result<Acquired, SourceE
             source: source.to_owned(),
         });
     }
+    let bytes = unpacked(bytes).map_err(|source| SourceError::Packed {
+        name: name.clone(),
+        source,
+    })?;
     debug!("{name} has SHA-512 {}", sha512_hex(&bytes));
     let sha256 = Some(hex(&sha256(&bytes)));
     let text = String::from_utf8(bytes).map_err(|error| SourceError::NotText {

@@ -1,5 +1,6 @@
 //! Directories, files and links (engine.md 4.6.4–4.6.6): what is done with each, and in which order.
 
+use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -105,7 +106,10 @@ pub fn plan_nodes(plan: &mut Plan, conflicts: &mut Vec<Conflict>, config: &Confi
         let found = found.as_ref();
         match entry {
             Entry::Directory(entry) => directory(plan, conflicts, &mut view, pointer, entry, real, found),
-            Entry::File(entry) => file(plan, conflicts, &mut view, pointer, entry, real, found),
+            Entry::File(entry) => {
+                let entry = &with_extension(config, entry);
+                file(plan, conflicts, &mut view, pointer, entry, real, found)
+            }
             Entry::Link(entry) if entry.hard == Some(true) => {
                 hard_link(plan, conflicts, &view, pointer, entry, found)
             }
@@ -281,6 +285,17 @@ fn directory(
             exists,
         },
     );
+}
+
+/// The entry with what the extension says of its contents.
+fn with_extension<'e>(config: &Config, entry: &'e File) -> Cow<'e, File> {
+    let extra = config.kindling.files.get(&entry.path);
+    let Some(compression) = extra.and_then(|extra| extra.compression.as_ref()) else {
+        return Cow::Borrowed(entry);
+    };
+    let mut entry = entry.clone();
+    entry.contents.compression = Some(compression.clone());
+    Cow::Owned(entry)
 }
 
 /// The table of engine.md 4.6.5, with a row for what an interrupted run of ours left.

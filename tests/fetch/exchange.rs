@@ -464,3 +464,27 @@ fn downloads_from_one_host_run_at_once_but_not_all() {
     let most = most.load(Ordering::SeqCst);
     assert!((2..=16).contains(&most), "{most} at once");
 }
+
+#[test]
+fn zstd_of_the_extension_is_unpacked_before_the_digest_and_survives_a_cut() {
+    let packed = include_bytes!("../../fixtures/packed/frames.ign.zst");
+    let content = include_bytes!("../../fixtures/packed/config.ign");
+    let server = Server::http(move |_, before| {
+        let reply = Reply::ok(packed.as_slice());
+        if before == 0 { reply.cut_after(60) } else { reply }
+    });
+    let sum: String = resource::sha256(content)
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    let mut wanted = hashed(&server.url("/"), &format!("sha256-{sum}"));
+    wanted.compression = Some("zstd".to_owned());
+    assert_eq!(fetcher().buffer(&wanted, LIMIT), Ok(content.to_vec()));
+    let plain = Server::always(Reply::ok("no zstd"));
+    let mut wanted = at(&plain.url("/"));
+    wanted.compression = Some("zstd".to_owned());
+    assert_eq!(
+        fetcher().buffer(&wanted, LIMIT).unwrap_err().code(),
+        "zstd-broken"
+    );
+}

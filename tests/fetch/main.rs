@@ -13,6 +13,9 @@ mod server;
 mod source;
 mod stores;
 mod tftp;
+#[path = "../support/tftpd.rs"]
+#[expect(clippy::disallowed_methods, reason = "it starts a process")]
+mod tftpd;
 mod tls;
 
 use std::sync::Arc;

@@ -202,6 +202,27 @@ fn a_config_that_is_not_text_is_named() {
 }
 
 #[test]
+fn a_packed_config_is_unpacked_wherever_it_comes_from() {
+    let plain = include_str!("../../fixtures/packed/config.ign");
+    for packed in [
+        include_bytes!("../../fixtures/packed/config.ign.gz").as_slice(),
+        include_bytes!("../../fixtures/packed/config.ign.zst.b64"),
+    ] {
+        let on_disk = Host::new("file", "").with("etc/user.ign", packed);
+        assert_eq!(on_disk.config().1, plain);
+        let server = Server::always(Reply::ok(packed));
+        let by_url = Host::new("file", format!("ignition.config.url={}", server.url("/")));
+        assert_eq!(by_url.config().1, plain);
+    }
+    let cut = &include_bytes!("../../fixtures/packed/config.ign.gz")[..100];
+    let error = Host::new("file", "")
+        .with("etc/user.ign", cut)
+        .acquire(&fetcher())
+        .unwrap_err();
+    assert_eq!(error.code(), "config-packed-broken");
+}
+
+#[test]
 fn the_firmware_entry_reaches_the_engine() {
     let host = Host::new("qemu", "")
         .with("fw_cfg/by_name/opt/com.coreos/config/size", "2\n")

@@ -5,60 +5,16 @@
 )]
 
 use std::net::UdpSocket;
-use std::process::{Child, Command, Stdio};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use kindling::fetch::FetchError;
 use kindling::host::transfer::TransferError;
 
+use crate::tftpd::Tftpd;
 use crate::{at, fetcher, hashed, limited};
 
 const LIMIT: u64 = 64 << 20;
-
-/// Debian's `tftpd-hpa` on a port of loopback, serving one directory. It ends with the test.
-struct Tftpd {
-    process: Child,
-    port: u16,
-}
-
-impl Tftpd {
-    fn serving(dir: &std::path::Path, address: &str) -> Self {
-        // A port that was free a moment ago.
-        let port = UdpSocket::bind((address, 0))
-            .unwrap()
-            .local_addr()
-            .unwrap()
-            .port();
-        let listen = if address.contains(':') {
-            format!("[{address}]:{port}")
-        } else {
-            format!("{address}:{port}")
-        };
-        let process = Command::new("/usr/sbin/in.tftpd")
-            .args([
-                "--listen",
-                "--foreground",
-                "--secure",
-                "--user",
-                "root",
-                "--address",
-                &listen,
-            ])
-            .arg(dir)
-            .stdout(Stdio::null())
-            .spawn()
-            .expect("tftpd-hpa is installed by `make tools`");
-        Self { process, port }
-    }
-}
-
-impl Drop for Tftpd {
-    fn drop(&mut self) {
-        self.process.kill().unwrap();
-        self.process.wait().unwrap();
-    }
-}
 
 #[test]
 fn debians_server_serves_small_large_and_empty_files() {
