@@ -30,7 +30,7 @@ pub use fetcher::Fetcher;
 pub use netscan::{Need, needs_network};
 pub use parallel::{Limits, download};
 pub use resource::Received;
-pub use retry::{Backoff, Clock, Pace, SimulatedClock, Stop};
+pub use retry::{Backoff, Clock, Load, Pace, SimulatedClock, Stop};
 pub use source::{
     Acquired, Arguments, Fetched, Origin, OriginKind, Places, SourceError, acquire, parse_arguments,
 };

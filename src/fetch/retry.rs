@@ -1,7 +1,8 @@
 //! Trying again: how long to wait, for how long to persist, and what the console hears of it.
 //!
 //! The pause starts at 200 ms and doubles up to 5 s, as in the reference, but each one is drawn between half and all
-//! of that: machines that power on together must not come back together.
+//! of that: machines that power on together must not come back together. A server that has more than it can do is left
+//! alone for longer, up to 20 s: `tests/herd` shows what that is worth.
 
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};
@@ -20,6 +21,12 @@ pub const FIRST_PAUSE: Duration = Duration::from_millis(200);
 
 /// The longest pause, before jitter.
 pub const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+
+/// The first pause after a server said that it cannot cope, before jitter.
+pub const FIRST_PAUSE_OVERLOADED: Duration = Duration::from_secs(3);
+
+/// The longest pause after a server said that it cannot cope, before jitter.
+pub const LONGEST_PAUSE_OVERLOADED: Duration = Duration::from_secs(20);
 
 /// How often a body that breaks off is begun again. A server that always cuts (a length it does not keep to) is not
 /// cured by patience.
@@ -105,6 +112,28 @@ impl Pace {
     }
 }
 
+/// How busy a server is, as far as a failed attempt tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Load {
+    /// Nothing is known of it.
+    Usual,
+    /// It answers that it cannot serve, or not in time.
+    TooHigh,
+}
+
+impl Load {
+    fn of(cause: &TransferError) -> Self {
+        match cause {
+            TransferError::Status(_) | TransferError::Busy { .. } => Self::TooHigh,
+            TransferError::Timeout {
+                waiting: Waiting::Headers,
+                ..
+            } => Self::TooHigh,
+            _ => Self::Usual,
+        }
+    }
+}
+
 /// The pauses between attempts, without an end.
 #[derive(Clone, Debug)]
 pub struct Backoff {
@@ -122,11 +151,18 @@ impl Backoff {
         }
     }
 
-    /// The next pause: between half of the current ceiling and all of it.
-    pub fn pause(&mut self) -> Duration {
-        let half = self.ceiling / 2;
+    /// The next pause: between half of the current ceiling and all of it. The ceiling grows further where `cause` is
+    /// overload.
+    pub fn pause(&mut self, cause: Load) -> Duration {
+        let ceiling = match cause {
+            Load::Usual => self.ceiling.min(LONGEST_PAUSE),
+            Load::TooHigh => self
+                .ceiling
+                .clamp(FIRST_PAUSE_OVERLOADED, LONGEST_PAUSE_OVERLOADED),
+        };
+        let half = ceiling / 2;
         let spread = u64::try_from(half.as_nanos()).unwrap_or(u64::MAX).max(1);
-        self.ceiling = self.ceiling.saturating_mul(2).min(LONGEST_PAUSE);
+        self.ceiling = ceiling.saturating_mul(2);
         half + Duration::from_nanos(self.random() % spread)
     }
 
@@ -232,7 +268,7 @@ impl<'a> Trials<'a> {
             _ => Duration::ZERO,
         };
         // What a server asks for it asks of all machines: they still must not come back together.
-        let pause = asked.saturating_add(self.backoff.pause());
+        let pause = asked.saturating_add(self.backoff.pause(Load::of(&cause)));
         if let (Some(after), Some(left)) = (self.total, self.left()) {
             let is_over = matches!(
                 cause,
@@ -309,7 +345,7 @@ mod tests {
         let mut backoff = Backoff::new(42);
         let mut ceiling = 200_u64;
         for _ in 0..50 {
-            let pause = backoff.pause();
+            let pause = backoff.pause(Load::Usual);
             assert!(
                 pause >= Duration::from_millis(ceiling / 2),
                 "{pause:?} of {ceiling} ms"
@@ -320,11 +356,20 @@ mod tests {
             );
             ceiling = (ceiling * 2).min(5_000);
         }
+        // A server that cannot cope is left alone for longer, and one that is merely gone again is not.
+        let longest = (0..10).map(|_| backoff.pause(Load::TooHigh)).max().unwrap();
+        assert!(
+            longest > Duration::from_secs(10) && longest <= Duration::from_secs(20),
+            "{longest:?}"
+        );
+        assert!(backoff.pause(Load::Usual) <= Duration::from_secs(5));
     }
 
     #[test]
     fn machines_do_not_come_back_together() {
-        let pauses: std::collections::BTreeSet<_> = (0..100).map(|seed| Backoff::new(seed).pause()).collect();
+        let pauses: std::collections::BTreeSet<_> = (0..100)
+            .map(|seed| Backoff::new(seed).pause(Load::Usual))
+            .collect();
         assert_eq!(pauses.len(), 100);
     }
 
@@ -339,7 +384,7 @@ mod tests {
             })
         });
         assert_eq!(result, Ok(7));
-        assert!(clock.now() >= Duration::from_millis(300) && clock.now() <= Duration::from_millis(600));
+        assert!(clock.now() >= Duration::from_millis(4_500) && clock.now() <= Duration::from_secs(9));
     }
 
     #[test]
@@ -366,7 +411,7 @@ mod tests {
             panic!("{error}")
         };
         assert_eq!((source, after), (&TransferError::Status(503), &total));
-        assert!((26..60).contains(attempts), "{attempts}");
+        assert!((8..20).contains(attempts), "{attempts}");
         assert!(clock.now() <= total);
         assert_eq!(error.code(), "network-timeout");
     }
@@ -386,7 +431,7 @@ mod tests {
 
     #[test]
     fn a_server_that_says_when_to_come_back_is_obeyed_within_reason() {
-        for (asked, least, most) in [(0, 0, 1), (30, 30, 31), (86_400, 300, 301)] {
+        for (asked, least, most) in [(0, 1, 3), (30, 31, 33), (86_400, 301, 303)] {
             let (clock, pace) = simulated();
             let mut answers = [asked].into_iter();
             let result = persist(Trials::new(&pace, &Stop::default(), None, "http://h/"), |_| {
