@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 pub mod calendar;
+pub mod certificate;
 mod check;
 pub mod convert;
 pub mod data_url;

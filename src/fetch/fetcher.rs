@@ -14,7 +14,7 @@ use super::resource::{Break, Delivery, Place, Remote, Wanted};
 use super::retry::{Attempt, Pace, Stop, Trials, persist};
 use super::stores::{Prepared, Stores};
 use super::{DOCUMENT_LIMIT, FetchError, Received, Transport, TransportSettings, shown};
-use crate::host::http::{Answer, ClientIdentity, Method, ProxyRules, Request, parse_roots};
+use crate::host::http::{Answer, ClientIdentity, Method, ProxyRules, Request, Root, parse_roots};
 use crate::host::transfer::TransferError;
 
 /// The largest bundle of certificate authorities. The whole web's is a quarter of a megabyte.
@@ -104,6 +104,9 @@ impl Fetcher {
                 url: shown(resource.source.as_deref().unwrap_or_default()),
                 source,
             })?);
+        }
+        if let Some(newest) = roots.iter().filter_map(Root::valid_from).max() {
+            self.raise_time_floor(newest);
         }
         self.settings.connection.roots = roots;
         Ok(())

@@ -86,6 +86,21 @@ pub fn is_fips() -> bool {
     fs::read("/proc/sys/crypto/fips_enabled").is_ok_and(|text| text.starts_with(b"1"))
 }
 
+/// When this program was built, in seconds since 1970 (`build.rs`).
+const BUILT_AT: &str = env!("KINDLING_BUILT_AT");
+
+/// A time that is certainly past, in seconds since 1970: the program is no older than its build, and the distribution no
+/// older than the stamp that its own tools keep for clocks without a battery.
+#[must_use]
+pub fn earliest() -> u64 {
+    let stamped = fs::metadata("/usr/lib/clock-epoch")
+        .and_then(|stamp| stamp.modified())
+        .ok()
+        .and_then(|time| time.duration_since(UNIX_EPOCH).ok())
+        .map_or(0, |since| since.as_secs());
+    stamped.max(BUILT_AT.parse().unwrap_or(0))
+}
+
 /// The system clock: seconds since 1970-01-01 UTC, 0 where it stands before that.
 #[must_use]
 pub fn seconds_since_1970() -> u64 {

@@ -184,6 +184,26 @@ fn a_certificate_of_the_future_waits_for_the_clock_and_a_floor_helps() {
 }
 
 #[test]
+fn an_authority_of_the_config_tells_that_its_time_has_come() {
+    let (from, until) = (rcgen::date_time_ymd(2200, 1, 1), rcgen::date_time_ymd(2300, 1, 1));
+    let identity = Identity::valid_with_authority("127.0.0.1", from, until, from);
+    let server = Server::https(&identity, |_, _| Reply::ok("secret"));
+    let mut fetcher = fetcher();
+    fetcher.configure(&trusting(&identity.authority_pem())).unwrap();
+    assert_eq!(
+        fetcher.buffer(&at(&server.url("/")), LIMIT),
+        Ok(b"secret".to_vec())
+    );
+}
+
+#[test]
+fn no_machine_lives_before_its_program_was_built() {
+    let floor = fetcher().settings().connection.time_floor.unwrap();
+    // The first commit of this project is of 2026.
+    assert!(floor > 1_767_225_599, "{floor}");
+}
+
+#[test]
 fn https_never_falls_to_http() {
     let plain = Server::always(Reply::ok("open to everybody"));
     let identity = Identity::new();

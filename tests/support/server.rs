@@ -313,8 +313,19 @@ impl Identity {
     }
 
     pub(crate) fn valid(host: &str, from: time::OffsetDateTime, until: time::OffsetDateTime) -> Self {
+        Self::valid_with_authority(host, from, until, rcgen::date_time_ymd(1975, 1, 1))
+    }
+
+    /// The same, signed by an authority that is valid from `authority_from` on.
+    pub(crate) fn valid_with_authority(
+        host: &str,
+        from: time::OffsetDateTime,
+        until: time::OffsetDateTime,
+        authority_from: time::OffsetDateTime,
+    ) -> Self {
         let authority_key = rcgen::KeyPair::generate().unwrap();
         let mut authority = rcgen::CertificateParams::new(Vec::new()).unwrap();
+        authority.not_before = authority_from;
         authority.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
         let signed = authority.self_signed(&authority_key).unwrap();
         let issuer = rcgen::Issuer::new(authority, authority_key);

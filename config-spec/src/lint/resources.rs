@@ -1,7 +1,6 @@
 //! What is fetched, or stands in the config as a data URL: whether it is what it is said to be, and fit to be there.
 
 mod authorities;
-mod der;
 mod digests;
 pub(super) mod inline;
 mod packing;

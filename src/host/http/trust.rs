@@ -17,6 +17,15 @@ use crate::host::transfer::TransferError;
 #[derive(Clone, PartialEq, Eq)]
 pub struct Root(Vec<u8>);
 
+impl Root {
+    /// When it begins to be valid, in seconds since 1970: that time is past, or nobody would use it.
+    #[must_use]
+    pub fn valid_from(&self) -> Option<u64> {
+        let validity = kindling_config_spec::certificate::validity(&self.0)?;
+        u64::try_from(validity.not_before).ok()
+    }
+}
+
 impl std::fmt::Debug for Root {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(out, "Root({} bytes)", self.0.len())

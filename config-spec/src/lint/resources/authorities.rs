@@ -1,8 +1,8 @@
 //! Certificate authorities in data URLs: whether they can be read, and trusted today.
 
-use super::der::{self, Validity};
 use super::pem::{self, Block};
 use super::{Setting, inline, lint};
+use crate::certificate::{self, Validity};
 use crate::diagnostic::Pointer;
 use crate::rules::Findings;
 use crate::rules::resources::{Place, all};
@@ -51,7 +51,7 @@ fn read(blocks: &[Block<'_>], at: Pointer, findings: &mut Findings) -> Option<Ve
                 format!("certificate {number} of the bundle is cut off, or is not base64"),
                 "copy it again, from its BEGIN line to its END line",
             ),
-            Some(der) => match der::validity(&der) {
+            Some(der) => match certificate::validity(&der) {
                 Some(validity) => {
                     validities.push(validity);
                     continue;
