@@ -14,6 +14,7 @@ pub mod loops;
 pub mod machine;
 pub mod media;
 pub mod mounts;
+mod never_run;
 pub mod probe;
 pub mod process;
 pub mod sysroot;
