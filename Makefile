@@ -17,9 +17,10 @@ AS_ROOT := $(if $(SUDO),sudo env "PATH=$$PATH" "HOME=$$HOME")
 all: build
 
 # A static binary: the initramfs need not bring a C library for it. What else is asked of the linker makes it smaller
-# (docs/decisions/0008-no-unwind-tables.md, 0013-size.md); `muldefs` lets src/host/unwind.rs stand in for the C library.
+# (docs/decisions/0008-no-unwind-tables.md, 0013-size.md); `muldefs` lets src/host/unwind.rs and never_run.rs stand in for
+# functions of the C library.
 LINK := -C link-arg=-Wl,-z,pack-relative-relocs -C link-arg=-Wl,--no-eh-frame-hdr \
-  -C link-arg=-Wl,-T,link/no-unwind-tables.ld -C link-arg=-Wl,-z,muldefs
+  -C link-arg=-Wl,-T,link/no-unwind-tables.ld -C link-arg=link/cold-strings.ld -C link-arg=-Wl,-z,muldefs
 # Functions with the same code become one, where Rust brings its own linker: the other one cannot.
 ifneq ($(wildcard $(shell rustc --print sysroot)/lib/rustlib/$(TARGET)/bin/rust-lld),)
 LINK += -C link-arg=-Wl,--icf=all
