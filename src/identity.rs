@@ -6,6 +6,7 @@
 use std::io;
 
 use hmac::{Hmac, Mac};
+use kindling_config_spec::types::Config;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -15,15 +16,17 @@ pub fn sha256_hex(bytes: &[u8]) -> String {
     hex(&Sha256::digest(bytes))
 }
 
-/// SHA-256 of a value's JSON, in lower-case hex, without the memory for the text.
+/// SHA-256 of a config's JSON, in lower-case hex, without the memory for the text.
 #[must_use]
-pub fn sha256_hex_of(value: &impl Serialize) -> String {
+pub fn sha256_hex_of(config: &Config) -> String {
     let mut sum = Sha256::new();
-    write_json(&mut sum, value).expect("plain data serialises, and hashing cannot fail");
+    config
+        .write_json(&mut sum)
+        .expect("plain data serialises, and hashing cannot fail");
     hex(&sum.finalize())
 }
 
-/// Writes a value's JSON. One kind of writer for all, since a config's own code is compiled for each.
+/// Writes a value's JSON. One kind of writer for all, since the code of each type is compiled for each.
 pub(crate) fn write_json(to: &mut dyn io::Write, value: &impl Serialize) -> serde_json::Result<()> {
     serde_json::to_writer(to, value)
 }

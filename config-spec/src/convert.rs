@@ -71,7 +71,7 @@ pub fn convert_minimal(checked: &Checked) -> Result<String, Vec<Obstacle>> {
 
 /// The config as JSON of a version, without members that say nothing.
 fn written(config: &Config, version: Version) -> Value {
-    let mut value = serde_json::to_value(config).unwrap_or_default();
+    let mut value = config.to_value();
     // In the extension users name members, and other formats stand: there an empty object says something.
     let extension = value
         .as_object_mut()

@@ -29,10 +29,9 @@ impl Provenance {
     /// `documents` in the order in which they were merged: parents before children, siblings in theirs.
     #[must_use]
     pub fn new(merged: &Config, documents: impl IntoIterator<Item = Config>) -> Self {
-        let plain = |config: &Config| serde_json::to_value(config).unwrap_or_default();
         Self {
-            merged: plain(merged),
-            documents: documents.into_iter().map(|config| plain(&config)).collect(),
+            merged: merged.to_value(),
+            documents: documents.into_iter().map(|config| config.to_value()).collect(),
         }
     }
 

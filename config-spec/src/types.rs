@@ -32,6 +32,8 @@ pub use storage::{
 };
 pub use systemd::{Dropin, Systemd, Unit};
 
+use std::io;
+
 use serde::{Deserialize, Serialize};
 
 /// A whole config.
@@ -53,4 +55,25 @@ pub struct Config {
     pub storage: Storage,
     #[serde(deserialize_with = "absent::or_default")]
     pub systemd: Systemd,
+}
+
+impl Config {
+    /// Writes it as JSON. One kind of writer for all: the code for it is some 20 kB for each.
+    pub fn write_json(&self, to: &mut dyn io::Write) -> serde_json::Result<()> {
+        serde_json::to_writer(to, self)
+    }
+
+    /// Its JSON.
+    #[must_use]
+    pub fn to_json(&self) -> String {
+        let mut text = Vec::new();
+        self.write_json(&mut text)
+            .expect("plain data serialises, and memory takes it");
+        String::from_utf8(text).expect("JSON is text")
+    }
+
+    /// Its JSON as a tree, by way of the text: writing a tree directly would be another 20 kB.
+    pub(crate) fn to_value(&self) -> serde_json::Value {
+        serde_json::from_str(&self.to_json()).unwrap_or_default()
+    }
 }

@@ -11,7 +11,6 @@ use super::{Context, Ended, StageError};
 use crate::apply::Applied;
 use crate::fetch::{Acquired, Fetched, HostAccess, Places, acquire, needs_network};
 use crate::host::{log, machine};
-use crate::identity::write_json;
 use crate::plan::Stage;
 use crate::render::{First, RenderError, Rendered, render};
 use crate::report::Failure;
@@ -142,7 +141,10 @@ pub(super) fn rejection(stage: Stage, name: &str, text: &str, rejected: &Rejecte
 fn cache(context: &Context<'_>, rendered: &Rendered) -> Result<(), Failure> {
     let path = &context.options.config_cache;
     let mut text = Vec::new();
-    write_json(&mut text, rendered.config()).map_err(|error| unwritable(context, path, &error.into()))?;
+    rendered
+        .config()
+        .write_json(&mut text)
+        .map_err(|error| unwritable(context, path, &error.into()))?;
     let mode = fs::metadata(path).map_or(CACHE_MODE, |present| present.permissions().mode() & 0o777);
     machine::replace(path, &text, mode).map_err(|error| unwritable(context, path, &error))
 }

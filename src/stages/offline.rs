@@ -202,8 +202,7 @@ fn write_both(dir: &Path, split: &Split) -> Result<(), Failure> {
     for (name, config) in [(BAKED, &split.baked), (WAITING, &split.waiting)] {
         let mut newest = config.clone();
         newest.ignition.version = NEWEST.as_str().to_owned();
-        let text = serde_json::to_string(&newest).expect("a config is plain data");
-        let text = check(&text)
+        let text = check(&newest.to_json())
             .ok()
             .and_then(|checked| convert_minimal(&checked).ok())
             .ok_or_else(|| Failure {
