@@ -1,5 +1,6 @@
 //! How lists join.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Merge;
@@ -31,30 +32,52 @@ pub(super) fn keyed_apart<T: Keyed + Merge + Clone>(
     if parent.is_empty() {
         return child;
     }
-    let of_parent: BTreeSet<String> = parent.iter().map(|entry| entry.key().into_owned()).collect();
-    let mut joint: BTreeMap<String, T> = BTreeMap::new();
-    let mut only_child = Vec::new();
-    for entry in child {
-        let key = entry.key().into_owned();
-        if of_parent.contains(&key) {
-            // Of twins, which checking refuses but a base config may have, the last one counts.
-            joint.insert(key, entry);
-        } else {
-            only_child.push(entry);
+    let (fates, only_child) = join(&keys(&parent), &keys(&child), others);
+    let mut merged = Vec::with_capacity(parent.len() + child.len());
+    for (entry, fate) in parent.into_iter().zip(fates) {
+        match fate {
+            Fate::Merged(at) => merged.push(entry.over(child[at].clone())),
+            Fate::Kept => merged.push(entry),
+            Fate::Dropped => {}
         }
     }
-    let mut merged = Vec::with_capacity(parent.len() + only_child.len());
-    for entry in parent {
-        let key = entry.key();
-        if let Some(over) = joint.get(key.as_ref()) {
-            let over = over.clone();
-            merged.push(entry.over(over));
-        } else if !others.iter().any(|other| other.0.contains(key.as_ref())) {
-            merged.push(entry);
-        }
-    }
-    merged.append(&mut only_child);
+    let kept = child.into_iter().zip(only_child);
+    merged.extend(kept.filter_map(|(entry, only)| only.then_some(entry)));
     merged
+}
+
+/// What becomes of an entry of the parent.
+enum Fate {
+    /// The child's at this place is merged over it.
+    Merged(usize),
+    Kept,
+    Dropped,
+}
+
+fn keys<T: Keyed>(list: &[T]) -> Vec<Cow<'_, str>> {
+    list.iter().map(Keyed::key).collect()
+}
+
+/// What becomes of each entry of the parent, and which of the child's only the child has. Of keys alone, so that there is
+/// one of it for all kinds of entries.
+fn join(parent: &[Cow<'_, str>], child: &[Cow<'_, str>], others: &[&Elsewhere]) -> (Vec<Fate>, Vec<bool>) {
+    let mut places: BTreeMap<&str, usize> = BTreeMap::new();
+    for (at, key) in child.iter().enumerate() {
+        // Of twins, which checking refuses but a base config may have, the last one counts.
+        places.insert(key, at);
+    }
+    let mut of_parent: BTreeSet<&str> = BTreeSet::new();
+    let mut fates = Vec::with_capacity(parent.len());
+    for key in parent {
+        of_parent.insert(key);
+        fates.push(match places.get(key.as_ref()) {
+            Some(at) => Fate::Merged(*at),
+            None if others.iter().any(|other| other.0.contains(key.as_ref())) => Fate::Dropped,
+            None => Fate::Kept,
+        });
+    }
+    let only_child = child.iter().map(|key| !of_parent.contains(key.as_ref()));
+    (fates, only_child.collect())
 }
 
 /// Strings two lists together; twins stay.
