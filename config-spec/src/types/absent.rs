@@ -1,8 +1,10 @@
 //! `null` reads as absence, and absence is not written.
 
 use std::collections::BTreeMap;
+use std::fmt::{self, Formatter};
+use std::marker::PhantomData;
 
-use serde::de::{DeserializeOwned, Error};
+use serde::de::{DeserializeOwned, Error, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
@@ -12,7 +14,7 @@ where
     D: Deserializer<'de>,
     T: Deserialize<'de> + Default,
 {
-    Option::deserialize(from).map(Option::unwrap_or_default)
+    Element::deserialize(from).map(|Element(value)| value)
 }
 
 /// Reads a list; `null` is the empty list and a `null` element is that element's default.
@@ -21,11 +23,11 @@ where
     D: Deserializer<'de>,
     T: Deserialize<'de> + Default,
 {
-    let elements: Option<Vec<Option<T>>> = Option::deserialize(from)?;
+    let elements: Option<Vec<Element<T>>> = Option::deserialize(from)?;
     Ok(elements
         .unwrap_or_default()
         .into_iter()
-        .map(Option::unwrap_or_default)
+        .map(|Element(value)| value)
         .collect())
 }
 
@@ -41,10 +43,78 @@ where
     let mut members = BTreeMap::new();
     // Collecting would sort first, and the code for that is not small either.
     for (name, text) in texts.unwrap_or_default() {
-        let member: Option<T> = serde_json::from_str(text.get()).map_err(Error::custom)?;
-        members.insert(name, member.unwrap_or_default());
+        let Element(member) = serde_json::from_str(text.get()).map_err(Error::custom)?;
+        members.insert(name, member);
     }
     Ok(members)
+}
+
+/// A value, or its kind's default for `null`.
+struct Element<T>(T);
+
+impl<'de, T: Deserialize<'de> + Default> Deserialize<'de> for Element<T> {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        from.deserialize_option(ElementVisitor(PhantomData)).map(Self)
+    }
+}
+
+struct ElementVisitor<T>(PhantomData<T>);
+
+impl<'de, T: Deserialize<'de> + Default> Visitor<'de> for ElementVisitor<T> {
+    type Value = T;
+
+    fn expecting(&self, to: &mut Formatter<'_>) -> fmt::Result {
+        to.write_str("option")
+    }
+
+    fn visit_none<E: Error>(self) -> Result<T, E> {
+        Ok(T::default())
+    }
+
+    fn visit_unit<E: Error>(self) -> Result<T, E> {
+        Ok(T::default())
+    }
+
+    fn visit_some<D: Deserializer<'de>>(self, from: D) -> Result<T, D::Error> {
+        T::deserialize(Objects(from))
+    }
+}
+
+/// Takes a struct from an object only. Derived code would also take the list of its members' values, which the check of
+/// shapes refuses long before, and that is a third of it.
+struct Objects<D>(D);
+
+/// Methods that leave all to the deserializer inside.
+macro_rules! as_inside {
+    ($($method:ident($($argument:ident: $kind:ty),*)),+ $(,)?) => {
+        $(fn $method<V: Visitor<'de>>(self, $($argument: $kind,)* visitor: V) -> Result<V::Value, D::Error> {
+            self.0.$method($($argument,)* visitor)
+        })+
+    };
+}
+
+impl<'de, D: Deserializer<'de>> Deserializer<'de> for Objects<D> {
+    type Error = D::Error;
+
+    fn deserialize_struct<V: Visitor<'de>>(
+        self,
+        _name: &'static str,
+        _members: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, D::Error> {
+        self.0.deserialize_map(visitor)
+    }
+
+    as_inside! {
+        deserialize_any(), deserialize_bool(), deserialize_i8(), deserialize_i16(), deserialize_i32(),
+        deserialize_i64(), deserialize_u8(), deserialize_u16(), deserialize_u32(), deserialize_u64(),
+        deserialize_f32(), deserialize_f64(), deserialize_char(), deserialize_str(), deserialize_string(),
+        deserialize_bytes(), deserialize_byte_buf(), deserialize_option(), deserialize_unit(),
+        deserialize_seq(), deserialize_map(), deserialize_identifier(), deserialize_ignored_any(),
+        deserialize_unit_struct(name: &'static str), deserialize_newtype_struct(name: &'static str),
+        deserialize_tuple(length: usize), deserialize_tuple_struct(name: &'static str, length: usize),
+        deserialize_enum(name: &'static str, variants: &'static [&'static str]),
+    }
 }
 
 /// Whether a section says nothing, so that what does not know it need not see it.
