@@ -1,5 +1,6 @@
-//! What the C library would bring into the binary and never runs: small functions under its names, which the linker meets
-//! first (`-z muldefs`). Each says why the real one is not needed; each is harmless if that should turn out wrong.
+//! Large parts of the C library that the binary would carry and never run: small functions under the names by which they
+//! come in, which the linker meets first (`-z muldefs`). Each says why the real one is not needed; those that are never
+//! called fail if that should turn out wrong.
 #![cfg(all(panic = "abort", target_feature = "crt-static", not(debug_assertions)))]
 #![expect(unsafe_code, reason = "the symbols are the C library's")]
 
