@@ -20,7 +20,11 @@ all: build
 # (docs/decisions/0008-no-unwind-tables.md, 0013-size.md); `muldefs` lets src/host/unwind.rs and never_run.rs stand in for
 # functions of the C library.
 LINK := -C link-arg=-Wl,-z,pack-relative-relocs -C link-arg=-Wl,--no-eh-frame-hdr \
-  -C link-arg=-Wl,-T,link/no-unwind-tables.ld -C link-arg=link/cold-strings.ld -C link-arg=-Wl,-z,muldefs
+  -C link-arg=-Wl,-T,link/no-unwind-tables.ld -C link-arg=-Wl,-z,muldefs
+# Names variants that another release of the C library may not have: there the binary links as well, and is larger.
+ifneq ($(findstring 2.36,$(shell getconf GNU_LIBC_VERSION 2>/dev/null)),)
+LINK += -C link-arg=link/cold-strings.ld
+endif
 # Functions with the same code become one, where Rust brings its own linker: the other one cannot.
 ifneq ($(wildcard $(shell rustc --print sysroot)/lib/rustlib/$(TARGET)/bin/rust-lld),)
 LINK += -C link-arg=-Wl,--icf=all
