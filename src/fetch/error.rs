@@ -111,6 +111,14 @@ pub enum FetchError {
         /// The limit in bytes, counted after decompression.
         limit: u64,
     },
+    /// It unpacks to more than anybody packs.
+    #[error("{url} unpacks to more than a thousand times its size: {packed} bytes so far")]
+    Grows {
+        /// The address.
+        url: String,
+        /// How many bytes had been unpacked.
+        packed: u64,
+    },
     /// Not the compression the config names, or an end that comes too soon.
     #[error("cannot decompress {url}: {why}")]
     Packed {
@@ -198,6 +206,7 @@ impl FetchError {
             },
             Self::Stopped { .. } => "download-stopped",
             Self::TooLarge { .. } => "resource-too-large",
+            Self::Grows { .. } => "resource-grows",
             Self::Packed { format: "zstd", .. } => "zstd-broken",
             Self::Packed { .. } => "gzip-broken",
             Self::Changed { .. } => "resource-changed",
@@ -228,6 +237,9 @@ impl FetchError {
             Self::Transfer { source, .. } | Self::TimedOut { source, .. } => transfer_next(source),
             Self::Stopped { .. } => "see the failure of the other download".to_owned(),
             Self::TooLarge { .. } => "check that the address is the right one".to_owned(),
+            Self::Grows { .. } => {
+                "check the file; if it is the right one, put its digest into verification.hash".to_owned()
+            }
             Self::Packed { format, .. } => format!("check that the file is complete and really {format}"),
             Self::Changed { .. } => "let the server finish its update, then boot again".to_owned(),
             Self::HashMismatch { .. } => {

@@ -188,7 +188,7 @@ impl Fetcher {
         match &wanted.place {
             Place::Inline(bytes) => {
                 delivery
-                    .pass(Cursor::new(bytes), wanted.packing)
+                    .pass(&mut Cursor::new(bytes), wanted.packing)
                     .map_err(|broken| match broken {
                         Break::Final(error) => error,
                         Break::Transfer(source) => FetchError::Transfer {

@@ -4,8 +4,10 @@
 //! off it is begun again; what the sink has already is skipped, and its digest must be the same, so that any writer
 //! can be a sink without knowing how to go back.
 
+use std::cell::Cell;
 use std::io::{self, Read, Write};
 
+use crc32fast::Hasher as Crc;
 use flate2::read::MultiGzDecoder;
 use kindling_config_spec::data_url;
 use kindling_config_spec::types::Resource;
@@ -21,12 +23,35 @@ use crate::identity::hex;
 /// How many bytes move at once.
 const PIECE: usize = 64 << 10;
 
+/// How many times its size a content may unpack to without a digest that says so. gzip cannot do more than 1,032 times,
+/// which only empty space comes to.
+const GROWTH_FACTOR: u64 = 1_000;
+
+/// What is allowed beyond that, in bytes.
+const GROWTH_ALLOWED: u64 = 64 << 20;
+
+/// Counts what is read.
+struct Counted<'a> {
+    from: &'a mut dyn Read,
+    count: &'a Cell<u64>,
+}
+
+impl Read for Counted<'_> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let count = self.from.read(into)?;
+        let total = self
+            .count
+            .get()
+            .saturating_add(u64::try_from(count).unwrap_or(u64::MAX));
+        self.count.set(total);
+        Ok(count)
+    }
+}
+
 /// What arrived.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Received {
-    /// The digest of the bytes after decompression.
-    pub sha256: [u8; 32],
-    /// Their number.
+    /// The number of bytes after decompression.
     pub bytes: u64,
 }
 
@@ -213,6 +238,32 @@ fn parse_hex(digits: &str) -> Option<Vec<u8>> {
         .collect()
 }
 
+/// The digest that the config asks for, on its way.
+enum Digests {
+    None,
+    Sha256(Sha256),
+    Sha512(Box<Sha512>),
+}
+
+impl Digests {
+    fn update(&mut self, bytes: &[u8]) {
+        match self {
+            Self::None => {}
+            Self::Sha256(sum) => sum.update(bytes),
+            Self::Sha512(sum) => sum.update(bytes),
+        }
+    }
+
+    /// Its name and value.
+    fn finish(self) -> Option<(&'static str, Vec<u8>)> {
+        match self {
+            Self::None => None,
+            Self::Sha256(sum) => Some(("sha256", sum.finalize().to_vec())),
+            Self::Sha512(sum) => Some(("sha512", sum.finalize().to_vec())),
+        }
+    }
+}
+
 /// Why one pass over the bytes ended early.
 #[derive(Debug)]
 pub(super) enum Break {
@@ -228,38 +279,49 @@ pub(super) struct Delivery<'a> {
     sink: &'a mut dyn Write,
     limit: Option<u64>,
     delivered: u64,
-    digest: Sha256,
-    wide: Option<Sha512>,
+    digest: Digests,
+    /// A checksum of what was delivered: whether a second pass brings the same is a question of accidents, since a server
+    /// that means harm need not change its copy in the middle. The config's digest is of the whole.
+    sum: Crc,
+    /// Whether the config has a digest of it.
+    is_known: bool,
     /// Where the current pass is.
     position: u64,
-    /// The digest of what the current pass brought again.
-    again: Sha256,
+    /// The checksum of what the current pass brought again.
+    again: Crc,
 }
 
 impl<'a> Delivery<'a> {
     /// Nothing delivered yet. `limit` is in bytes after decompression.
     pub(super) fn new(wanted: &'a Wanted, sink: &'a mut dyn Write, limit: Option<u64>) -> Self {
-        let is_wide = matches!(&wanted.expected, Some(expected) if expected.function == Function::Sha512);
+        let digest = match wanted.expected.as_ref().map(|expected| expected.function) {
+            None => Digests::None,
+            Some(Function::Sha256) => Digests::Sha256(Sha256::new()),
+            Some(Function::Sha512) => Digests::Sha512(Box::new(Sha512::new())),
+        };
         Self {
             url: &wanted.shown,
             sink,
             limit,
             delivered: 0,
-            digest: Sha256::new(),
-            wide: is_wide.then(Sha512::new),
+            digest,
+            sum: Crc::new(),
+            is_known: wanted.expected.is_some(),
             position: 0,
-            again: Sha256::new(),
+            again: Crc::new(),
         }
     }
 
     /// Reads `from` to its end.
-    pub(super) fn pass(&mut self, from: impl Read, packing: Packing) -> Result<(), Break> {
+    pub(super) fn pass(&mut self, from: &mut dyn Read, packing: Packing) -> Result<(), Break> {
         self.position = 0;
-        self.again = Sha256::new();
+        self.again = Crc::new();
+        let packed = Cell::new(0);
+        let mut counted = Counted { from, count: &packed };
         match packing {
-            Packing::Plain => self.copy(from, packing)?,
-            Packing::Gzip => self.copy(MultiGzDecoder::new(from), packing)?,
-            Packing::Zstd => self.copy(Zstd::new(from), packing)?,
+            Packing::Plain => self.copy(counted.from, packing, None)?,
+            Packing::Gzip => self.copy(&mut MultiGzDecoder::new(counted), packing, Some(&packed))?,
+            Packing::Zstd => self.copy(&mut Zstd::new(&mut counted), packing, Some(&packed))?,
         }
         if self.position < self.delivered {
             return Err(Break::Final(self.changed()));
@@ -267,18 +329,41 @@ impl<'a> Delivery<'a> {
         Ok(())
     }
 
-    fn copy(&mut self, mut from: impl Read, packing: Packing) -> Result<(), Break> {
+    /// `packed` counts the bytes that were unpacked, where they were.
+    fn copy(
+        &mut self,
+        from: &mut dyn Read,
+        packing: Packing,
+        packed: Option<&Cell<u64>>,
+    ) -> Result<(), Break> {
         let mut buffer = vec![0; PIECE];
         loop {
             match from.read(&mut buffer) {
                 Ok(0) => return Ok(()),
-                Ok(count) => self
-                    .take(buffer.get(..count).unwrap_or_default())
-                    .map_err(Break::Final)?,
+                Ok(count) => {
+                    self.take(buffer.get(..count).unwrap_or_default())
+                        .map_err(Break::Final)?;
+                    self.growth(packed.map(Cell::get)).map_err(Break::Final)?;
+                }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(self.read_failure(&error, packing)),
             }
         }
+    }
+
+    /// Refuses content that unpacks to more than anybody packs, unless the config knows its digest.
+    fn growth(&self, packed: Option<u64>) -> Result<(), FetchError> {
+        let Some(packed) = packed.filter(|_| !self.is_known) else {
+            return Ok(());
+        };
+        let most = GROWTH_ALLOWED.saturating_add(packed.saturating_mul(GROWTH_FACTOR));
+        if self.position <= most {
+            return Ok(());
+        }
+        Err(FetchError::Grows {
+            url: self.url.to_owned(),
+            packed,
+        })
     }
 
     fn read_failure(&self, error: &io::Error, packing: Packing) -> Break {
@@ -311,8 +396,7 @@ impl<'a> Delivery<'a> {
         if !known.is_empty() {
             self.again.update(known);
             self.position = self.position.saturating_add(length(known));
-            if self.position == self.delivered
-                && self.again.clone().finalize() != self.digest.clone().finalize()
+            if self.position == self.delivered && self.again.clone().finalize() != self.sum.clone().finalize()
             {
                 return Err(self.changed());
             }
@@ -331,10 +415,8 @@ impl<'a> Delivery<'a> {
             url: self.url.to_owned(),
             why: error.to_string(),
         })?;
+        self.sum.update(new);
         self.digest.update(new);
-        if let Some(wide) = &mut self.wide {
-            wide.update(new);
-        }
         self.delivered = after;
         self.position = after;
         Ok(())
@@ -348,12 +430,7 @@ impl<'a> Delivery<'a> {
 
     /// Compares with the config's digest.
     pub(super) fn finish(self, wanted: &Wanted) -> Result<Received, FetchError> {
-        let sha256: [u8; 32] = self.digest.finalize().into();
-        if let Some(expected) = &wanted.expected {
-            let (name, got) = match self.wide {
-                Some(wide) => ("sha512", wide.finalize().to_vec()),
-                None => ("sha256", sha256.to_vec()),
-            };
+        if let (Some(expected), Some((name, got))) = (&wanted.expected, self.digest.finish()) {
             if got != expected.digest {
                 return Err(FetchError::HashMismatch {
                     url: self.url.to_owned(),
@@ -363,7 +440,6 @@ impl<'a> Delivery<'a> {
             }
         }
         Ok(Received {
-            sha256,
             bytes: self.delivered,
         })
     }
@@ -399,7 +475,7 @@ mod tests {
     fn unpacked(bytes: &[u8]) -> Result<Vec<u8>, Break> {
         let wanted = Wanted::parse(&inline("data:,"), false).unwrap();
         let mut sink = Vec::new();
-        Delivery::new(&wanted, &mut sink, Some(1_000)).pass(Cursor::new(bytes), Packing::Gzip)?;
+        Delivery::new(&wanted, &mut sink, Some(1_000)).pass(&mut Cursor::new(bytes), Packing::Gzip)?;
         Ok(sink)
     }
 
@@ -444,20 +520,47 @@ mod tests {
     }
 
     #[test]
+    fn what_grows_without_end_is_refused_unless_its_digest_is_known() {
+        let zeros = vec![0; 1 << 20];
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+        for _ in 0..100 {
+            encoder.write_all(&zeros).unwrap();
+        }
+        let packed = encoder.finish().unwrap();
+        let unpacked = |hash: Option<String>| {
+            let mut resource = inline("data:,");
+            resource.verification.hash = hash;
+            let wanted = Wanted::parse(&resource, false).unwrap();
+            let mut sink = io::sink();
+            let mut delivery = Delivery::new(&wanted, &mut sink, None);
+            let cell = Cell::new(10);
+            delivery.copy(
+                &mut MultiGzDecoder::new(packed.as_slice()),
+                Packing::Gzip,
+                Some(&cell),
+            )
+        };
+        let result = unpacked(None);
+        assert!(
+            matches!(result, Err(Break::Final(FetchError::Grows { packed: 10, .. }))),
+            "{result:?}"
+        );
+        assert!(unpacked(Some(format!("sha256-{}", "0".repeat(64)))).is_ok());
+    }
+
+    #[test]
     fn a_second_pass_delivers_only_what_is_missing() {
         let wanted = Wanted::parse(&inline("data:,"), false).unwrap();
         let mut sink = Vec::new();
         let mut delivery = Delivery::new(&wanted, &mut sink, None);
-        delivery.pass(Cursor::new(b"abcdef"), Packing::Plain).unwrap();
-        delivery.pass(Cursor::new(b"abcdefghi"), Packing::Plain).unwrap();
+        delivery
+            .pass(&mut Cursor::new(b"abcdef"), Packing::Plain)
+            .unwrap();
+        delivery
+            .pass(&mut Cursor::new(b"abcdefghi"), Packing::Plain)
+            .unwrap();
         let received = delivery.finish(&wanted).unwrap();
-        assert_eq!(
-            received,
-            Received {
-                sha256: sha256(b"abcdefghi"),
-                bytes: 9
-            }
-        );
+        assert_eq!(received, Received { bytes: 9 });
         assert_eq!(sink, b"abcdefghi");
     }
 
@@ -467,8 +570,10 @@ mod tests {
             let wanted = Wanted::parse(&inline("data:,"), false).unwrap();
             let mut sink = Vec::new();
             let mut delivery = Delivery::new(&wanted, &mut sink, None);
-            delivery.pass(Cursor::new(b"abcdef"), Packing::Plain).unwrap();
-            let result = delivery.pass(Cursor::new(second), Packing::Plain);
+            delivery
+                .pass(&mut Cursor::new(b"abcdef"), Packing::Plain)
+                .unwrap();
+            let result = delivery.pass(&mut Cursor::new(second), Packing::Plain);
             assert!(
                 matches!(result, Err(Break::Final(FetchError::Changed { .. }))),
                 "{result:?}"

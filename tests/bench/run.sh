@@ -115,3 +115,7 @@ for bench, title in names.items():
         ratio = f"{ours / ref:7.2f}x" if ref else "       -"
         print(f"{title:<36}{ours:7.1f} {unit}{other}{ratio}")
 PY
+
+network=("ours=$work/ours/ignition")
+[ ! -x "$reference" ] || network+=("reference=$reference")
+python3 "$(dirname "$0")/network.py" "$work" "${network[@]}"

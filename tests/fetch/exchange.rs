@@ -195,13 +195,7 @@ fn a_body_that_breaks_off_is_begun_again_and_arrives_whole() {
     let received = fetcher()
         .stream(&hashed(&server.url("/"), &hash), &mut sink)
         .unwrap();
-    assert_eq!(
-        received,
-        Received {
-            sha256: resource::sha256(&body),
-            bytes: 1_200_000
-        }
-    );
+    assert_eq!(received, Received { bytes: 1_200_000 });
     assert!(sink == body);
     assert_eq!(server.seen().len(), 3);
 }
