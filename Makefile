@@ -80,14 +80,15 @@ $(REFERENCE)/usr/bin/ignition-validate:
 	cd $(REFERENCE) && { apt-get download -q ignition || { $(SUDO) apt-get update -q && apt-get download -q ignition; }; }
 	dpkg-deb --extract $(REFERENCE)/ignition_*.deb $(REFERENCE)
 
-# What the host lacks of Debian's packages and of the test runner. The guests install their own tools.
+# What the host lacks of Debian's packages and of the test runner; no package starts its service. The guests install their
+# own tools.
 .PHONY: tools cc
 tools: cc
-	@missing=; for pair in strace:strace useradd:passwd unshare:util-linux mkfs.ext4:e2fsprogs in.tftpd:tftpd-hpa; do \
+	@missing=; for pair in strace:strace useradd:passwd unshare:util-linux mkfs.ext4:e2fsprogs in.tftpd:tftpd-hpa tinyproxy:tinyproxy-bin ip:iproute2; do \
 	  command -v "$${pair%%:*}" >/dev/null || [ -x "/usr/sbin/$${pair%%:*}" ] || missing="$$missing $${pair##*:}"; \
 	done; \
 	[ -z "$$missing" ] || { $(SUDO) apt-get update -q && \
-	  $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends $$missing; }
+	  $(SUDO) env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 SYSTEMD_OFFLINE=1 apt-get install -q -y --no-install-recommends $$missing; }
 	@cargo nextest --version >/dev/null 2>&1 || cargo install --locked cargo-nextest
 
 # A linker and the compiler of the crate `ring`.

@@ -9,6 +9,7 @@ mod exchange;
 mod render;
 mod resume;
 #[path = "../support/server.rs"]
+#[allow(dead_code, reason = "shared by tests that use different parts")]
 mod server;
 mod source;
 mod stores;

@@ -113,14 +113,31 @@ pub(crate) struct Server {
 
 impl Server {
     pub(crate) fn http(answer: impl Fn(&Seen, usize) -> Reply + Send + Sync + 'static) -> Self {
-        Self::start(None, Arc::new(answer))
+        Self::http_on("127.0.0.1", answer)
+    }
+
+    /// At another address of this machine.
+    pub(crate) fn http_on(
+        address: &str,
+        answer: impl Fn(&Seen, usize) -> Reply + Send + Sync + 'static,
+    ) -> Self {
+        Self::start(address, None, Arc::new(answer))
     }
 
     pub(crate) fn https(
         identity: &Identity,
         answer: impl Fn(&Seen, usize) -> Reply + Send + Sync + 'static,
     ) -> Self {
-        Self::start(Some(identity.acceptor(None)), Arc::new(answer))
+        Self::https_on("127.0.0.1", identity, answer)
+    }
+
+    /// At another address of this machine.
+    pub(crate) fn https_on(
+        address: &str,
+        identity: &Identity,
+        answer: impl Fn(&Seen, usize) -> Reply + Send + Sync + 'static,
+    ) -> Self {
+        Self::start(address, Some(identity.acceptor(None)), Arc::new(answer))
     }
 
     /// The same for clients alone that show a certificate of `clients`.
@@ -129,7 +146,11 @@ impl Server {
         clients: &Identity,
         answer: impl Fn(&Seen, usize) -> Reply + Send + Sync + 'static,
     ) -> Self {
-        Self::start(Some(identity.acceptor(Some(clients))), Arc::new(answer))
+        Self::start(
+            "127.0.0.1",
+            Some(identity.acceptor(Some(clients))),
+            Arc::new(answer),
+        )
     }
 
     /// Answers the same to everybody.
@@ -141,23 +162,28 @@ impl Server {
         format!("{}://{}{path}", self.scheme, self.address)
     }
 
+    pub(crate) fn port(&self) -> u16 {
+        self.address.port()
+    }
+
     pub(crate) fn seen(&self) -> Vec<Seen> {
         self.seen.lock().unwrap().clone()
     }
 
-    fn start(tls: Option<TlsAcceptor>, answer: Arc<Answerer>) -> Self {
+    fn start(at: &str, tls: Option<TlsAcceptor>, answer: Arc<Answerer>) -> Self {
         let scheme = if tls.is_some() { "https" } else { "http" };
         let seen = Arc::new(Mutex::new(Vec::new()));
         let (stop, stopped) = oneshot::channel::<()>();
         let (ready, address) = std::sync::mpsc::channel();
         let record = Arc::clone(&seen);
+        let at = at.to_owned();
         std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread()
                 .enable_all()
                 .build()
                 .unwrap();
             runtime.block_on(async {
-                let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+                let listener = TcpListener::bind((at.as_str(), 0)).await.unwrap();
                 ready.send(listener.local_addr().unwrap()).unwrap();
                 tokio::spawn(accept(listener, tls, answer, record));
                 let _ = stopped.await;
@@ -305,8 +331,13 @@ pub(crate) struct Identity {
 impl Identity {
     /// Valid for 127.0.0.1, from 1975 to 4096.
     pub(crate) fn new() -> Self {
+        Self::for_host("127.0.0.1")
+    }
+
+    /// The same for another host.
+    pub(crate) fn for_host(host: &str) -> Self {
         Self::valid(
-            "127.0.0.1",
+            host,
             rcgen::date_time_ymd(1975, 1, 1),
             rcgen::date_time_ymd(4096, 1, 1),
         )

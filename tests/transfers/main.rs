@@ -5,6 +5,8 @@
     reason = "a test that cannot set up its servers should panic"
 )]
 
+mod names;
+mod proxy;
 #[path = "../support/sandbox.rs"]
 #[allow(dead_code, reason = "shared by tests that use different parts")]
 mod sandbox;
