@@ -270,6 +270,7 @@ fn transfer_code(error: &TransferError) -> &'static str {
         TransferError::ClientCertificate { .. } => "tls-client-refused",
         TransferError::Tls { .. } => "tls-failed",
         TransferError::Trust { .. } => "tls-authority-broken",
+        TransferError::NotHttp { .. } => "http-answer-broken",
         TransferError::Status(_) => "http-status",
         TransferError::Busy { .. } => "http-status",
         TransferError::BodyCut { .. } => "body-cut",
@@ -298,6 +299,9 @@ fn transfer_next(error: &TransferError) -> String {
         }
         TransferError::Tls { .. } => "check that the server speaks TLS 1.2 or 1.3 on this port".to_owned(),
         TransferError::Trust { .. } => "provide a PEM bundle of CA certificates".to_owned(),
+        TransferError::NotHttp { host, .. } => {
+            format!("check that {host} is the port of an HTTP server, and http or https the right one")
+        }
         TransferError::Status(401 | 403) => {
             "check the credentials in httpHeaders and the server's access rules".to_owned()
         }

@@ -76,6 +76,14 @@ pub enum TransferError {
         /// The library's words.
         why: String,
     },
+    /// What comes back is not HTTP, or its headers have no end.
+    #[error("{host} does not answer in HTTP: {why}")]
+    NotHttp {
+        /// Host and port.
+        host: String,
+        /// The library's words.
+        why: String,
+    },
     /// The answer is not what was asked for.
     #[error("the server answered with status {0}")]
     Status(u16),
@@ -147,6 +155,7 @@ impl TransferError {
             Self::Status(status) => matches!(status, 408 | 425 | 429) || *status >= 500,
             Self::Address { .. }
             | Self::Trust { .. }
+            | Self::NotHttp { .. }
             | Self::ClientCertificate { .. }
             | Self::TooManyRedirects { .. }
             | Self::Downgrade { .. }

@@ -482,3 +482,55 @@ fn zstd_of_the_extension_is_unpacked_before_the_digest_and_survives_a_cut() {
         "zstd-broken"
     );
 }
+
+/// A server that answers each connection with `answer`, whatever is asked.
+fn raw(answer: impl Fn(&mut std::net::TcpStream) + Send + 'static) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/f", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        while let Ok((mut stream, _)) = listener.accept() {
+            let mut request = [0; 4096];
+            let _ = std::io::Read::read(&mut stream, &mut request);
+            answer(&mut stream);
+        }
+    });
+    url
+}
+
+#[test]
+fn headers_without_an_end_and_answers_that_are_not_http_are_given_up_at_once() {
+    let endless = raw(|stream| {
+        let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nX-A: ");
+        while stream.write_all(&[b'a'; 4096]).is_ok() {}
+    });
+    let many = raw(|stream| {
+        let _ = stream.write_all(b"HTTP/1.1 200 OK\r\n");
+        for number in 0..1_000 {
+            let _ = stream.write_all(format!("X-{number}: a\r\n").as_bytes());
+        }
+        let _ = stream.write_all(b"\r\n");
+    });
+    let other = raw(|stream| {
+        let _ = stream.write_all(b"SSH-2.0-OpenSSH_9.2p1\r\n");
+    });
+    for url in [endless, many, other] {
+        let error = limited(Duration::from_secs(30))
+            .buffer(&at(&url), LIMIT)
+            .unwrap_err();
+        assert_eq!(error.code(), "http-answer-broken", "{error:?}");
+    }
+}
+
+#[test]
+fn a_connection_that_is_reset_is_made_again() {
+    let tries = std::sync::Arc::new(AtomicUsize::new(0));
+    let count = std::sync::Arc::clone(&tries);
+    let url = raw(move |stream| {
+        if count.fetch_add(1, Ordering::SeqCst) >= 2 {
+            let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nbodyand more");
+        }
+        // Dropped without an answer before.
+    });
+    assert_eq!(fetcher().buffer(&at(&url), LIMIT), Ok(b"body".to_vec()));
+    assert_eq!(tries.load(Ordering::SeqCst), 3);
+}

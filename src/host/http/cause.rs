@@ -30,6 +30,14 @@ pub(super) fn classify(error: &reqwest::Error, host: &str) -> TransferError {
                 },
             };
         }
+        if let Some(protocol) = current.downcast_ref::<hyper::Error>()
+            && protocol.is_parse()
+        {
+            return TransferError::NotHttp {
+                host,
+                why: protocol.to_string(),
+            };
+        }
         if let Some(system) = current.downcast_ref::<io::Error>()
             && system.kind() == io::ErrorKind::ConnectionRefused
         {
