@@ -7,6 +7,7 @@
 mod ahead;
 mod documents;
 mod error;
+mod survey;
 
 use std::borrow::Cow;
 
@@ -17,9 +18,10 @@ use kindling_config_spec::{Checked, check, check_merged, data_url, merge};
 use serde::{Deserialize, Serialize};
 use tracing::{debug, info, warn};
 
-use ahead::Ahead;
+use ahead::{Ahead, Room};
 pub use documents::{Document, Documents};
 pub use error::RenderError;
+pub use survey::{Survey, survey};
 
 use crate::fetch::{DOCUMENT_LIMIT, FetchError, Fetcher, Scheme, resource, shown};
 pub use crate::fetch::{Origin, OriginKind};
@@ -163,37 +165,6 @@ fn render_with(first: First<'_>, fetcher: &mut Fetcher, is_ahead: bool) -> Resul
     })
 }
 
-/// A config at the desk: what it consists of, as far as that can be had.
-pub struct Survey<'a> {
-    /// The documents that were read, in the order of merging.
-    pub documents: Documents<'a>,
-    /// Addresses of documents that were not fetched, as they may be shown.
-    pub left_out: Vec<String>,
-    /// What the documents make together; or why it is not known, and the reference that is to blame: the number of its
-    /// document and its place there.
-    pub config: Result<Config, (RenderError, Option<(usize, Pointer)>)>,
-}
-
-/// Resolves the references of `first` as far as `remote` says. Nothing is refused for what the documents make
-/// together: that is looked at by the caller.
-pub fn survey<'a>(first: First<'a>, fetcher: &mut Fetcher, remote: Remote) -> Survey<'a> {
-    let config = first.checked.into_config();
-    let mut rendering = Rendering::new(first.name, first.text, fetcher, remote);
-    rendering.origins.push(first.origin);
-    let settings = only_settings(&config);
-    let config = rendering
-        .configure(&settings, first.name)
-        .and_then(|()| rendering.resolve(config, first.name.to_owned()));
-    let reference = rendering
-        .reference
-        .and_then(|(parent, at)| Some((rendering.documents.number_of(&parent)?, at)));
-    Survey {
-        documents: rendering.documents,
-        left_out: rendering.left_out,
-        config: config.map_err(|error| (error, reference)),
-    }
-}
-
 /// What is done about documents that are not inline.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Remote {
@@ -209,6 +180,8 @@ struct Rendering<'a, 'f> {
     remote: Remote,
     /// Whether documents are fetched before their turn.
     is_ahead: bool,
+    /// For documents that are fetched before their turn.
+    room: Room,
     left_out: Vec<String>,
     /// The reference that was looked at last: its document and its place there.
     reference: Option<(String, Pointer)>,
@@ -240,6 +213,7 @@ impl<'a, 'f> Rendering<'a, 'f> {
             fetcher,
             remote,
             is_ahead: true,
+            room: Room::default(),
             left_out: Vec::new(),
             reference: None,
             origins: Vec::new(),
@@ -296,7 +270,17 @@ impl<'a, 'f> Rendering<'a, 'f> {
     /// The documents of `references`, on their way, where that is worth it.
     fn ahead(&self, references: &[Resource]) -> Option<Ahead> {
         let is_worth_it = self.remote == Remote::Fetched && self.is_ahead && references.len() > 1;
-        is_worth_it.then(|| Ahead::start(self.fetcher, references, |one| self.is_in_chain(one)))
+        if !is_worth_it || self.chain.len() >= DEPTH_LIMIT {
+            return None;
+        }
+        // No more than may be used at all.
+        let most = DOCUMENTS_LIMIT
+            .saturating_sub(self.origins.len())
+            .min(references.len());
+        let references = references.get(..most).unwrap_or_default();
+        Some(Ahead::start(self.fetcher, references, &self.room, |one| {
+            self.is_in_chain(one)
+        }))
     }
 
     fn descend(&mut self, reference: Resource, child: Child) -> Result<Config, RenderError> {

@@ -5,6 +5,7 @@
 //! [`super::resource::Delivery`] skips what it has.
 
 use std::io::{self, Read};
+use std::time::Duration;
 
 use url::Url;
 
@@ -12,6 +13,7 @@ use super::FetchError;
 use super::fetcher::Fetcher;
 use super::resource::{Remote, Wanted};
 use super::retry::Trials;
+use crate::calendar::http_date;
 use crate::host::http::{Answer, Request};
 use crate::host::transfer::TransferError;
 
@@ -34,8 +36,8 @@ pub(super) struct Body<'a> {
     position: u64,
     /// How many bytes of it had been read when most had.
     furthest: u64,
-    /// What says that the server's copy is the same: an entity tag or a date.
-    validator: Option<String>,
+    /// The server's copy that is being read.
+    copy: Copy,
     ended: Option<Ended>,
 }
 
@@ -55,7 +57,7 @@ impl<'a> Body<'a> {
             answer: None,
             position: 0,
             furthest: 0,
-            validator: None,
+            copy: Copy::default(),
             ended: None,
         }
     }
@@ -71,7 +73,7 @@ impl<'a> Body<'a> {
         loop {
             match self.ask(None)? {
                 Ok(answer) => {
-                    self.validator = validator(&answer);
+                    self.copy = Copy::of(&answer);
                     self.answer = Some(answer);
                     return Ok(());
                 }
@@ -94,16 +96,12 @@ impl<'a> Body<'a> {
     /// One request: the answer, or why it failed and may succeed later.
     fn ask(&mut self, from: Option<&str>) -> Result<Result<Answer, TransferError>, FetchError> {
         let left = self.trials.begin()?;
-        let mut prepared = self.fetcher.prepare(self.wanted, self.remote)?;
+        let mut prepared = self.fetcher.prepare(self.wanted, self.remote, left)?;
         loop {
-            let mut headers = prepared.headers;
-            if let Some(validator) = from {
-                headers.push(("Range".to_owned(), format!("bytes={}-", self.position)));
-                headers.push(("If-Range".to_owned(), validator.to_owned()));
-            }
             let request = Request {
-                headers,
-                finish_within: left,
+                headers: prepared.headers,
+                part: from.map(|validator| (self.position, validator.to_owned())),
+                finish_within: self.trials.left(),
                 ..Request::get(prepared.url.clone())
             };
             let judged = |source: TransferError| {
@@ -116,7 +114,7 @@ impl<'a> Body<'a> {
                     })
                 }
             };
-            let answer = match self.fetcher.send(&request) {
+            let answer = match self.fetcher.send(request) {
                 Ok(answer) => answer,
                 Err(source) => return judged(source),
             };
@@ -138,19 +136,19 @@ impl<'a> Body<'a> {
     fn resume(&mut self, cause: TransferError) -> Result<(), Ended> {
         self.answer = None;
         self.trials.pause(cause).map_err(Ended::Failed)?;
-        let Some(validator) = self.validator.clone().filter(|_| self.position > 0) else {
+        let Some(validator) = self.copy.validator.clone().filter(|_| self.position > 0) else {
             return Err(Ended::Restart);
         };
         loop {
             match self.ask(Some(&validator)).map_err(Ended::Failed)? {
-                Ok(answer) if answer.status == 206 && starts_at(&answer, self.position) => {
+                Ok(answer) if answer.status == 206 && self.copy.goes_on(&answer, self.position) => {
                     tracing::info!("GET {}: resumed after {} bytes", self.wanted.shown, self.position);
                     self.answer = Some(answer);
                     return Ok(());
                 }
                 Ok(answer) if answer.status == 200 => {
                     // Another copy, or a server that knows no parts.
-                    self.validator = self::validator(&answer);
+                    self.copy = Copy::of(&answer);
                     self.answer = Some(answer);
                     return Err(Ended::Restart);
                 }
@@ -168,6 +166,12 @@ impl Read for Body<'_> {
                 return Ok(0);
             };
             let error = match answer.body.read(into) {
+                // A server may send less than the rest.
+                Ok(0)
+                    if !into.is_empty() && self.copy.length.is_some_and(|length| self.position < length) =>
+                {
+                    io::ErrorKind::UnexpectedEof.into()
+                }
                 Ok(count) => {
                     self.position = self
                         .position
@@ -218,28 +222,75 @@ pub(super) fn refused(answer: &Answer) -> TransferError {
 }
 
 /// The value of `Retry-After` (RFC 9110 §10.2.3): seconds, or a date by the server's own clock.
-fn wait_of(value: &str, answer: &Answer) -> Option<std::time::Duration> {
-    use crate::calendar::http_date;
+fn wait_of(value: &str, answer: &Answer) -> Option<Duration> {
     let seconds = match value.trim().parse() {
         Ok(seconds) => seconds,
         Err(_) => http_date(value)?.saturating_sub(http_date(answer.header("date")?)?),
     };
-    Some(std::time::Duration::from_secs(seconds))
+    Some(Duration::from_secs(seconds))
 }
 
-/// What can be given back in `If-Range`: a strong entity tag, or else a date (RFC 9110 §13.1.5).
-fn validator(answer: &Answer) -> Option<String> {
-    let tag = answer.header("etag").filter(|tag| tag.starts_with('"'));
-    tag.or_else(|| answer.header("last-modified")).map(str::to_owned)
+/// How much later than its last change an answer must be, in seconds, for that date to name one copy (RFC 9110 §8.8.2.2
+/// asks for one second; clocks of two servers behind one name differ by more).
+const DATE_IS_STRONG: u64 = 60;
+
+/// One copy of a resource, as the server describes it.
+#[derive(Debug, Default)]
+struct Copy {
+    /// What can be given back in `If-Range`: a strong entity tag, or a strong date where there is no tag
+    /// (RFC 9110 §13.1.5).
+    validator: Option<String>,
+    tag: Option<String>,
+    date: Option<String>,
+    /// The length of the whole in bytes.
+    length: Option<u64>,
 }
 
-/// Whether a part begins where it should.
-fn starts_at(answer: &Answer, position: u64) -> bool {
-    answer
-        .header("content-range")
-        .and_then(|value| value.strip_prefix("bytes "))
-        .and_then(|value| value.split('-').next())
-        .is_some_and(|start| start.parse() == Ok(position))
+impl Copy {
+    fn of(answer: &Answer) -> Self {
+        let owned = |name: &str| answer.header(name).map(str::to_owned);
+        let (tag, date) = (owned("etag"), owned("last-modified"));
+        let validator = match &tag {
+            Some(tag) => Some(tag.clone()).filter(|tag| tag.starts_with('"')),
+            None => date.clone().filter(|date| is_strong(date, answer)),
+        };
+        Self {
+            validator,
+            tag,
+            date,
+            length: answer.length,
+        }
+    }
+
+    /// Whether a part is of this copy, and begins at `position`. Not every server that knows parts knows `If-Range`.
+    fn goes_on(&self, part: &Answer, position: u64) -> bool {
+        let same = |ours: &Option<String>, name: &str| {
+            part.header(name)
+                .is_none_or(|theirs| ours.as_deref().is_none_or(|ours| ours == theirs))
+        };
+        let range = part
+            .header("content-range")
+            .and_then(|value| value.strip_prefix("bytes "))
+            .and_then(|value| value.split_once('/'));
+        let Some((range, total)) = range else { return false };
+        let start = range.split('-').next().unwrap_or_default();
+        let is_whole = match (total.parse::<u64>(), self.length) {
+            (Ok(total), Some(length)) => total == length,
+            (Err(_), _) => total == "*",
+            (Ok(_), None) => true,
+        };
+        start.parse() == Ok(position)
+            && is_whole
+            && same(&self.tag, "etag")
+            && same(&self.date, "last-modified")
+    }
+}
+
+fn is_strong(date: &str, answer: &Answer) -> bool {
+    let changed = http_date(date);
+    let sent = answer.header("date").and_then(http_date);
+    sent.zip(changed)
+        .is_some_and(|(sent, changed)| sent >= changed.saturating_add(DATE_IS_STRONG))
 }
 
 /// Where a request goes and what it carries; see [`super::stores::Prepared`].

@@ -230,7 +230,7 @@ impl FetchError {
             Self::CompressionUnknown { .. } => "set compression to \"gzip\" or leave it out".to_owned(),
             Self::HashMalformed { .. } => "write sha512-HEX or sha256-HEX of the content".to_owned(),
             Self::Identity { .. } => {
-                "check the machine's role in its cloud and that its metadata service can be reached"
+                "check the machine's role in its cloud, and the way to its metadata service and to the store"
                     .to_owned()
             }
             Self::BucketAbsent { .. } => "check the name of the bucket".to_owned(),

@@ -126,7 +126,9 @@ impl Fetcher {
                     host: host.clone(),
                     source,
                 })?;
-            self.settings.connection.identities.insert(host.clone(), identity);
+            // As addresses have it.
+            let host = host.to_ascii_lowercase();
+            self.settings.connection.identities.insert(host, identity);
         }
         Ok(())
     }
@@ -218,11 +220,18 @@ impl Fetcher {
     }
 
     /// Where the request for `wanted` goes, and what it carries.
-    pub(super) fn prepare(&self, wanted: &Wanted, remote: &Remote) -> Result<Prepared, FetchError> {
+    ///
+    /// What it takes to find that out may last for `left`.
+    pub(super) fn prepare(
+        &self,
+        wanted: &Wanted,
+        remote: &Remote,
+        left: Option<Duration>,
+    ) -> Result<Prepared, FetchError> {
         let mut prepared = match remote {
-            Remote::Server(url) if self.stores.is_blob(url) => self.prepare_blob(url, &wanted.shown),
+            Remote::Server(url) if self.stores.is_blob(url) => self.prepare_blob(url, &wanted.shown)?,
             Remote::Server(url) => return Ok(plain(url, &wanted.headers)),
-            Remote::S3(object) => self.prepare_s3(object, &wanted.shown)?,
+            Remote::S3(object) => self.prepare_s3(object, &wanted.shown, left)?,
             Remote::Google(object) => self.prepare_google(object, &wanted.shown)?,
         };
         if remote.takes_headers() {
@@ -232,8 +241,12 @@ impl Fetcher {
     }
 
     /// One request under the current settings.
-    pub(super) fn send(&self, request: &Request) -> Result<Answer, TransferError> {
-        self.transport.open(request, &self.settings.connection)
+    pub(super) fn send(&self, request: Request) -> Result<Answer, TransferError> {
+        let request = Request {
+            given_up: Some(self.stop.flag()),
+            ..request
+        };
+        self.transport.open(&request, &self.settings.connection)
     }
 
     /// One question to a metadata service, for [`kindling_platforms::Access::http`].
@@ -275,6 +288,8 @@ impl Fetcher {
         left: Option<Duration>,
     ) -> Result<HttpAnswer, Attempt> {
         let call = Request {
+            part: None,
+            given_up: Some(self.stop.flag()),
             method: match request.method {
                 HttpMethod::Get => Method::Get,
                 HttpMethod::Head => Method::Head,

@@ -3,7 +3,7 @@
 //! [`acquire`] asks the sources of the user's config in order. [`Fetcher`] turns any resource of a config into bytes:
 //! scheme, retries ([`retry`]), decompression and digest ([`resource`]). [`needs_network`] says before the network
 //! is up whether it will be wanted; [`download`] fetches many things at once. What moves the bytes is a
-//! [`Transport`], implemented by [`crate::host::http`].
+//! [`Transport`]: [`Network`] over [`crate::host::http`] and [`crate::host::tftp`].
 
 mod access;
 mod address;

@@ -75,10 +75,7 @@ where
                 }
                 Err(error) => Some(error),
             };
-            if failure.is_some() {
-                stop.set();
-            }
-            queue.done(host, failure);
+            queue.done(host, failure, &stop);
         }
     };
     workers::run(limits.overall.min(jobs.len()), &worker);
@@ -136,13 +133,17 @@ impl<E> Queue<E> {
         }
     }
 
-    fn done(&self, host: Option<String>, failure: Option<E>) {
+    /// The others are stopped once the failure is noted: what they say then is not the cause.
+    fn done(&self, host: Option<String>, failure: Option<E>, stop: &Stop) {
         let mut state = self.lock();
         if let Some(active) = host.and_then(|host| state.active.get_mut(&host)) {
             *active = active.saturating_sub(1);
         }
         if state.failed.is_none() {
             state.failed = failure;
+        }
+        if state.failed.is_some() {
+            stop.set();
         }
         drop(state);
         self.freed.notify_all();

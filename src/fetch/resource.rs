@@ -68,7 +68,7 @@ pub fn sha512_hex(bytes: &[u8]) -> String {
 }
 
 /// A resource, understood.
-#[derive(Debug)]
+#[cfg_attr(test, derive(Debug))]
 pub(super) struct Wanted {
     /// The address as it may be shown.
     pub(super) shown: String,
@@ -79,7 +79,7 @@ pub(super) struct Wanted {
 }
 
 /// Where the bytes are.
-#[derive(Debug)]
+#[cfg_attr(test, derive(Debug))]
 pub(super) enum Place {
     /// In the config itself; no bytes at all where there is no source.
     Inline(Vec<u8>),
@@ -88,7 +88,7 @@ pub(super) enum Place {
 }
 
 /// Which server, and how it is asked.
-#[derive(Debug)]
+#[cfg_attr(test, derive(Debug))]
 pub(super) enum Remote {
     /// A server of HTTP or TFTP, by the scheme.
     Server(Url),
@@ -114,7 +114,7 @@ impl Remote {
         Ok(Self::Server(url))
     }
 
-    /// Whether the store decides what is sent along: headers of the config are for servers that expect them.
+    /// Whether headers of the config are sent along, as the reference does: S3 gets the signed ones alone.
     pub(super) fn takes_headers(&self) -> bool {
         !matches!(self, Self::S3(_))
     }
@@ -130,7 +130,7 @@ pub(super) enum Packing {
 }
 
 /// A digest of the config.
-#[derive(Debug)]
+#[cfg_attr(test, derive(Debug))]
 struct Expected {
     function: Function,
     digest: Vec<u8>,
@@ -430,14 +430,14 @@ impl<'a> Delivery<'a> {
 
     /// Compares with the config's digest.
     pub(super) fn finish(self, wanted: &Wanted) -> Result<Received, FetchError> {
-        if let (Some(expected), Some((name, got))) = (&wanted.expected, self.digest.finish()) {
-            if got != expected.digest {
-                return Err(FetchError::HashMismatch {
-                    url: self.url.to_owned(),
-                    expected: format!("{name}-{}", hex(&expected.digest)),
-                    got: format!("{name}-{}", hex(&got)),
-                });
-            }
+        if let (Some(expected), Some((name, got))) = (&wanted.expected, self.digest.finish())
+            && got != expected.digest
+        {
+            return Err(FetchError::HashMismatch {
+                url: self.url.to_owned(),
+                expected: format!("{name}-{}", hex(&expected.digest)),
+                got: format!("{name}-{}", hex(&got)),
+            });
         }
         Ok(Received {
             bytes: self.delivered,
@@ -627,7 +627,7 @@ mod tests {
     }
 
     #[test]
-    fn schemes_without_code_say_so_even_before_the_network() {
+    fn schemes_that_are_none_say_so_even_before_the_network() {
         for (source, code) in [
             ("s3://bucket", "address-broken"),
             ("gs://bucket", "address-broken"),

@@ -186,6 +186,11 @@ impl Stop {
         self.0.store(true, Ordering::Relaxed);
     }
 
+    /// The flag itself, for those who know no more of fetching.
+    pub(super) fn flag(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.0)
+    }
+
     /// Whether somebody asked.
     #[must_use]
     pub fn is_set(&self) -> bool {
@@ -229,7 +234,8 @@ impl<'a> Trials<'a> {
         }
     }
 
-    fn left(&self) -> Option<Duration> {
+    /// What is left of the time for all attempts.
+    pub(super) fn left(&self) -> Option<Duration> {
         let spent = self.pace.now().saturating_sub(self.started);
         self.total.map(|total| total.saturating_sub(spent))
     }
@@ -263,8 +269,12 @@ impl<'a> Trials<'a> {
                 });
             }
         }
+        // A wish beyond the time that is left is granted by half of that: the server may be sooner than it thinks.
         let asked = match &cause {
-            TransferError::Busy { wait, .. } => (*wait).min(LONGEST_ASKED),
+            TransferError::Busy { wait, .. } => {
+                let half = self.left().map_or(LONGEST_ASKED, |left| left / 2);
+                (*wait).min(LONGEST_ASKED).min(half)
+            }
             _ => Duration::ZERO,
         };
         // What a server asks for it asks of all machines: they still must not come back together.
@@ -449,6 +459,25 @@ mod tests {
                 "{waited:?}"
             );
         }
+    }
+
+    #[test]
+    fn a_wish_beyond_the_time_that_is_left_is_not_the_end() {
+        let (clock, pace) = simulated();
+        let total = Some(Duration::from_secs(120));
+        let mut attempts = 0;
+        let result = persist(Trials::new(&pace, &Stop::default(), total, "http://h/"), |_| {
+            attempts += 1;
+            if attempts > 1 {
+                return Ok(());
+            }
+            Err(Attempt::Transient(TransferError::Busy {
+                status: 503,
+                wait: Duration::from_secs(120),
+            }))
+        });
+        assert_eq!(result, Ok(()));
+        assert!(clock.now() >= Duration::from_secs(60) && clock.now() < Duration::from_secs(70));
     }
 
     #[test]

@@ -5,10 +5,10 @@
 //! objects are read as anybody reads them. What was learned serves all resources of the process.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use kindling_platforms::{AccessError, HttpAnswer, HttpMethod, HttpRequest};
+use kindling_platforms::{HttpAnswer, HttpMethod, HttpRequest};
 use serde_json::Value;
 use url::Url;
 
@@ -43,18 +43,18 @@ pub struct Stores {
     style: s3::Style,
     /// The server of `gs`, without a path.
     google: String,
-    known: Arc<Mutex<Known>>,
+    identity: Arc<Mutex<Option<Told>>>,
+    regions: Arc<Mutex<BTreeMap<String, String>>>,
 }
 
-/// What was learned.
-#[derive(Debug, Default)]
-struct Known {
-    /// Since when, by the clock of retries.
-    since: Duration,
-    identity: Option<Identity>,
-    /// The region of this machine; asked for once.
-    here: Option<Option<String>>,
-    regions: BTreeMap<String, String>,
+/// What the metadata service told.
+#[derive(Clone, Debug)]
+struct Told {
+    /// When, by the clock of retries.
+    at: Duration,
+    identity: Identity,
+    /// The region of this machine, where the cloud has such.
+    region: Option<String>,
 }
 
 /// Who the machine is.
@@ -62,8 +62,8 @@ struct Known {
 enum Identity {
     /// Nobody in particular.
     Nobody,
-    /// A role, and how many seconds the metadata service's clock is ahead of ours: signatures carry the time.
-    Role { credentials: Credentials, ahead: i64 },
+    /// A role, and what time it was when this was told, in seconds since 1970: signatures carry the time.
+    Role { credentials: Credentials, time: u64 },
     /// Whoever holds this token.
     Bearer(Secret),
 }
@@ -94,7 +94,8 @@ impl Default for Stores {
             metadata: "http://169.254.169.254".to_owned(),
             style: s3::Style::default(),
             google: "https://storage.googleapis.com".to_owned(),
-            known: Arc::default(),
+            identity: Arc::default(),
+            regions: Arc::default(),
         }
     }
 }
@@ -142,10 +143,6 @@ impl Stores {
             .is_some_and(|host| host.ends_with(".blob.core.windows.net"));
         self.cloud == Cloud::Azure && is_store && is_file && url.query().is_none() && url.scheme() == "https"
     }
-
-    fn lock(&self) -> MutexGuard<'_, Known> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 /// The parts of a `gs` address.
@@ -180,23 +177,28 @@ impl GoogleObject {
 }
 
 impl Fetcher {
-    /// The request for an object of S3: signed where this machine has a role.
-    pub(super) fn prepare_s3(&self, object: &Object, shown: &str) -> Result<Prepared, FetchError> {
+    /// The request for an object of S3: signed where this machine has a role. Finding out where it is may last for
+    /// `left`.
+    pub(super) fn prepare_s3(
+        &self,
+        object: &Object,
+        shown: &str,
+        left: Option<Duration>,
+    ) -> Result<Prepared, FetchError> {
         let broken = |why: String| FetchError::Address {
             url: shown.to_owned(),
             why,
         };
-        let mut known = self.stores.lock();
-        let identity = self.identity(&mut known, shown)?;
+        let told = self.told(shown)?;
         let region = match object.region() {
             Some(region) => region.to_owned(),
-            None => self.region_of(&mut known, object, shown)?,
+            None => self.region_of(object, told.region.as_deref(), shown, left)?,
         };
         let url = object.address(&region, &self.stores.style).map_err(broken)?;
-        let headers = match &identity {
-            Identity::Role { credentials, ahead } => {
-                let now = seconds_since_1970().saturating_add_signed(*ahead);
-                signed(&url, &[], &region, credentials, now)
+        let headers = match &told.identity {
+            Identity::Role { credentials, time } => {
+                let since = self.pace.now().saturating_sub(told.at).as_secs();
+                signed(&url, &[], &region, credentials, time.saturating_add(since))
             }
             Identity::Nobody | Identity::Bearer(_) => Vec::new(),
         };
@@ -215,63 +217,86 @@ impl Fetcher {
                 url: shown.to_owned(),
                 why,
             })?;
-        let identity = self.identity(&mut self.stores.lock(), shown)?;
         Ok(Prepared {
             url,
-            headers: bearer(&identity),
+            headers: bearer(&self.told(shown)?.identity),
             or_plain: false,
         })
     }
 
     /// The request for a blob of Azure: with a token where this machine has a managed identity. Without one, or where
     /// the store does not accept it, the blob is read as anybody reads it.
-    pub(super) fn prepare_blob(&self, url: &Url, shown: &str) -> Prepared {
-        let identity = self
-            .identity(&mut self.stores.lock(), shown)
-            .unwrap_or_else(|error| {
-                tracing::info!("{error}; {shown} is read without an identity");
-                Identity::Nobody
-            });
-        let mut headers = bearer(&identity);
+    pub(super) fn prepare_blob(&self, url: &Url, shown: &str) -> Result<Prepared, FetchError> {
+        let mut headers = bearer(&self.told(shown)?.identity);
         if !headers.is_empty() {
             // The first version of the service that knows tokens is of 2017; this one is in every region.
             headers.push(("x-ms-version".to_owned(), "2020-04-08".to_owned()));
         }
-        Prepared {
+        Ok(Prepared {
             url: url.clone(),
             or_plain: !headers.is_empty(),
             headers,
-        }
+        })
     }
 
-    fn identity(&self, known: &mut Known, shown: &str) -> Result<Identity, FetchError> {
+    /// What the metadata service says of this machine. Whoever comes first asks, and the others wait for the answer: it
+    /// comes within a minute at most.
+    fn told(&self, shown: &str) -> Result<Told, FetchError> {
+        let mut known = self
+            .stores
+            .identity
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         let now = self.pace.now();
-        if let Some(identity) = &known.identity
-            && now.saturating_sub(known.since) < IDENTITY_LASTS
+        if let Some(told) = known
+            .as_ref()
+            .filter(|told| now.saturating_sub(told.at) < IDENTITY_LASTS)
         {
-            return Ok(identity.clone());
+            return Ok(told.clone());
         }
-        let found = match self.stores.cloud {
-            Cloud::Other => Ok(Identity::Nobody),
-            Cloud::Aws => self.role(known),
-            Cloud::Gcp => self.token(
-                "/computeMetadata/v1/instance/service-accounts/default/token\
-                 ?scopes=https%3A%2F%2Fwww.googleapis.com%2Fauth%2Fdevstorage.read_only",
-                ("Metadata-Flavor", "Google"),
-            ),
-            Cloud::Azure => self.token(
-                "/metadata/identity/oauth2/token\
-                 ?api-version=2018-02-01&resource=https%3A%2F%2Fstorage.azure.com%2F",
-                ("Metadata", "true"),
-            ),
+        let nobody = Told {
+            at: now,
+            identity: Identity::Nobody,
+            region: None,
         };
-        let identity = found.map_err(|why| FetchError::Identity {
+        let failed = |why| FetchError::Identity {
             url: shown.to_owned(),
             why,
-        })?;
-        known.since = now;
-        known.identity = Some(identity.clone());
-        Ok(identity)
+        };
+        let told = match self.stores.cloud {
+            Cloud::Other => nobody,
+            Cloud::Aws => self.role().map_err(failed)?,
+            Cloud::Gcp => Told {
+                identity: self.google_account().map_err(failed)?,
+                ..nobody
+            },
+            Cloud::Azure => Told {
+                // Most blobs are open to whoever has their address: an identity that cannot be had is none.
+                identity: self.managed_identity().unwrap_or_else(|error| {
+                    tracing::info!("{error}; blobs are read without an identity");
+                    Identity::Nobody
+                }),
+                ..nobody
+            },
+        };
+        *known = Some(told.clone());
+        Ok(told)
+    }
+
+    fn google_account(&self) -> Result<Identity, String> {
+        self.token(
+            "/computeMetadata/v1/instance/service-accounts/default/token\
+             ?scopes=https%3A%2F%2Fwww.googleapis.com%2Fauth%2Fdevstorage.read_only",
+            ("Metadata-Flavor", "Google"),
+        )
+    }
+
+    fn managed_identity(&self) -> Result<Identity, String> {
+        self.token(
+            "/metadata/identity/oauth2/token\
+             ?api-version=2018-02-01&resource=https%3A%2F%2Fstorage.azure.com%2F",
+            ("Metadata", "true"),
+        )
     }
 
     /// One question to the metadata service: never by a proxy, and not for long.
@@ -295,56 +320,52 @@ impl Fetcher {
             body: Vec::new(),
             retry_also: vec![429],
         };
-        direct
-            .exchange(&request)
-            .map_err(|error: AccessError| error.to_string())
+        direct.exchange(&request).map_err(|error| error.to_string())
     }
 
-    /// The credentials of the role that the instance has, if it has one.
-    fn role(&self, known: &mut Known) -> Result<Identity, String> {
+    /// The region of the instance, and the credentials of its role where it has one. A metadata service that does not
+    /// list roles, or is switched off, means that there is none.
+    fn role(&self) -> Result<Told, String> {
         const ROLES: &str = "/latest/meta-data/iam/security-credentials/";
-        let token = self.session()?;
+        let mut told = Told {
+            at: self.pace.now(),
+            identity: Identity::Nobody,
+            region: None,
+        };
+        let Ok(token) = self.session() else {
+            return Ok(told);
+        };
         let with = token.as_deref().map(|token| ("X-aws-ec2-metadata-token", token));
-        if known.here.is_none() {
-            let region = self.metadata(HttpMethod::Get, "/latest/meta-data/placement/region", with)?;
-            known.here = Some(
-                (region.status == 200)
-                    .then(|| text(&region))
-                    .filter(|text| !text.is_empty()),
-            );
-        }
-        let roles = self.metadata(HttpMethod::Get, ROLES, with)?;
-        let role = text(&roles).lines().next().unwrap_or_default().to_owned();
-        if roles.status == 404 || (roles.status == 200 && role.is_empty()) {
-            return Ok(Identity::Nobody);
-        }
-        let answer = self.metadata(
-            HttpMethod::Get,
-            &format!("{ROLES}{}", encoded(&role, false)),
-            with,
-        )?;
-        let told = json(&answer)?;
-        let field = |name: &str| told.get(name).and_then(Value::as_str).map(str::to_owned);
+        let read = |path: &str| {
+            let answer = self.metadata(HttpMethod::Get, path, with).ok()?;
+            (answer.status == 200)
+                .then(|| text(&answer))
+                .filter(|text| !text.is_empty())
+        };
+        told.region = read("/latest/meta-data/placement/region");
+        let Some(roles) = read(ROLES) else { return Ok(told) };
+        let role = roles.lines().next().unwrap_or_default();
+        let answer = self.metadata(HttpMethod::Get, &format!("{ROLES}{}", encoded(role, false)), with)?;
+        let document = json(&answer)?;
+        let field = |name: &str| document.get(name).and_then(Value::as_str).map(str::to_owned);
         let (Some(access_key), Some(secret_key)) = (field("AccessKeyId"), field("SecretAccessKey")) else {
             return Err("the metadata service told no credentials of the instance's role".to_owned());
         };
-        let theirs = answer
+        let time = answer
             .headers
             .iter()
             .find(|(name, _)| name == "date")
             .and_then(|(_, value)| http_date(value));
-        let ours = i64::try_from(seconds_since_1970()).unwrap_or(i64::MAX);
-        let ahead = theirs
-            .and_then(|theirs| i64::try_from(theirs).ok())
-            .map_or(0, |theirs| theirs.saturating_sub(ours));
-        Ok(Identity::Role {
+        told.at = self.pace.now();
+        told.identity = Identity::Role {
             credentials: Credentials {
                 access_key,
                 secret_key,
                 token: field("Token"),
             },
-            ahead,
-        })
+            time: time.unwrap_or_else(seconds_since_1970),
+        };
+        Ok(told)
     }
 
     /// The token that the second version of the metadata service wants; none where there is only the first.
@@ -371,12 +392,18 @@ impl Fetcher {
     }
 
     /// The region of the object's bucket: asked for without an identity, and told even to those who may not read.
-    fn region_of(&self, known: &mut Known, object: &Object, shown: &str) -> Result<String, FetchError> {
-        let here = known.here.clone().flatten();
-        let Some((bucket, first)) = object.to_locate(here.as_deref()) else {
-            return Ok(here.unwrap_or_default());
+    fn region_of(
+        &self,
+        object: &Object,
+        here: Option<&str>,
+        shown: &str,
+        left: Option<Duration>,
+    ) -> Result<String, FetchError> {
+        let Some((bucket, first)) = object.to_locate(here) else {
+            return Ok(here.unwrap_or_default().to_owned());
         };
-        if let Some(region) = known.regions.get(&bucket) {
+        let known = || self.stores.regions.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(region) = known().get(&bucket) {
             return Ok(region.clone());
         }
         let failed = |why: String| FetchError::Identity {
@@ -391,7 +418,9 @@ impl Fetcher {
             body: Vec::new(),
             retry_also: Vec::new(),
         };
-        let answer = self
+        let mut bounded = self.clone();
+        bounded.settings.total_timeout = left;
+        let answer = bounded
             .exchange(&request)
             .map_err(|error| failed(error.to_string()))?;
         if answer.status == 404 {
@@ -410,7 +439,7 @@ impl Fetcher {
         if region.is_empty() || !is_name {
             return Err(failed("the store told a region that has no name".to_owned()));
         }
-        known.regions.insert(bucket, region.clone());
+        known().insert(bucket, region.clone());
         Ok(region)
     }
 }

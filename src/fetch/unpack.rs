@@ -4,13 +4,14 @@
 //! so people pack it, and some consoles take text alone. It is recognised by its first bytes, which no config has.
 
 use std::borrow::Cow;
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::{self, BufRead, BufReader, Chain, Cursor, Read};
+use std::ops::RangeInclusive;
 
 use base64::Engine;
 use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use flate2::read::MultiGzDecoder;
-use ruzstd::decoding::StreamingDecoder;
+use ruzstd::decoding::{FrameDecoder, StreamingDecoder};
 
 use super::DOCUMENT_LIMIT;
 
@@ -18,6 +19,13 @@ use super::DOCUMENT_LIMIT;
 const GZIP: (&[u8], &[u8]) = (b"\x1f\x8b\x08", b"H4sI");
 /// The first bytes of a frame of zstd, and what they begin with in base64.
 const ZSTD: (&[u8], &[u8]) = (b"\x28\xb5\x2f\xfd", b"KLUv/");
+
+/// The magic numbers of frames that are skipped (RFC 8878, 3.1.2).
+const SKIPPABLE: RangeInclusive<u32> = 0x184D_2A50..=0x184D_2A5F;
+
+/// The largest window in bytes, which is memory for each download: what RFC 8878, 3.1.1.1.2 asks decoders to support.
+/// `zstd` needs more only for `--ultra` and `--long`.
+const WINDOW: u64 = 8 << 20;
 
 /// Base64 with or without its padding.
 const LENIENT: GeneralPurpose = GeneralPurpose::new(
@@ -96,10 +104,13 @@ pub(super) struct Zstd<R: Read> {
     state: State<R>,
 }
 
+/// A frame whose magic number has been looked at, and what follows it.
+type Frame<R> = Chain<Cursor<[u8; 4]>, BufReader<R>>;
+
 enum State<R: Read> {
     /// Between frames.
     Between(BufReader<R>),
-    Inside(Box<StreamingDecoder<BufReader<R>, ruzstd::decoding::FrameDecoder>>),
+    Inside(Box<StreamingDecoder<Frame<R>, FrameDecoder>>),
     /// Behind the last one, or after an error.
     Done,
 }
@@ -123,7 +134,23 @@ impl<R: Read> Read for Zstd<R> {
                     if !is_first && from.fill_buf()?.is_empty() {
                         return Ok(0);
                     }
-                    let decoder = StreamingDecoder::new(from).map_err(io::Error::other)?;
+                    let mut magic = [0; 4];
+                    from.read_exact(&mut magic)?;
+                    // Frames that are no content: what several threads pack has them.
+                    if SKIPPABLE.contains(&u32::from_le_bytes(magic)) {
+                        let mut length = [0; 4];
+                        from.read_exact(&mut length)?;
+                        let length = u64::from(u32::from_le_bytes(length));
+                        if io::copy(&mut (&mut from).take(length), &mut io::sink())? < length {
+                            return Err(io::ErrorKind::UnexpectedEof.into());
+                        }
+                        is_first = false;
+                        self.state = State::Between(from);
+                        continue;
+                    }
+                    let from = Cursor::new(magic).chain(from);
+                    let decoder =
+                        StreamingDecoder::new_with_max_window_size(from, WINDOW).map_err(io::Error::other)?;
                     self.state = State::Inside(Box::new(decoder));
                 }
                 State::Inside(mut decoder) => {
@@ -138,7 +165,7 @@ impl<R: Read> Read for Zstd<R> {
                         return Err(io::Error::other("the checksum is wrong"));
                     }
                     is_first = false;
-                    self.state = State::Between(decoder.into_inner());
+                    self.state = State::Between(decoder.into_inner().into_inner().1);
                 }
                 State::Done => return Ok(0),
             }
@@ -182,6 +209,11 @@ mod tests {
             "base64 of something else"
         );
         assert_eq!(unpacked(b"H4sI!".to_vec()), Err(UnpackError::Base64));
+        let skipped = [&[0x5f, 0x2a, 0x4d, 0x18, 3, 0, 0, 0, 1, 2, 3], ZSTD_FILE].concat();
+        let mut content = Vec::new();
+        Zstd::new(skipped.as_slice()).read_to_end(&mut content).unwrap();
+        assert_eq!(content, PLAIN);
+        assert!(Zstd::new(&skipped[..10]).read_to_end(&mut content).is_err());
         for cut in [10, ZSTD_FILE.len() / 2, ZSTD_FILE.len() - 1] {
             let error = unpacked(ZSTD_FILE[..cut].to_vec()).unwrap_err();
             assert!(

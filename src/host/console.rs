@@ -2,9 +2,12 @@
 
 use std::fs::OpenOptions;
 use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
+
+use nix::libc;
 
 /// The target of events that somebody who waits in front of the machine should hear of.
 pub const WAITING: &str = "kindling::waiting";
@@ -44,15 +47,23 @@ impl Console {
     /// Shows `line`, unless another one came a moment ago.
     pub(super) fn tell(&self, line: &str) {
         let now = Instant::now();
-        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-        if told.is_none_or(|told| now.duration_since(told) >= APART) {
+        {
+            let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+            if told.is_some_and(|told| now.duration_since(told) < APART) {
+                return;
+            }
             *told = Some(now);
-            self.write(line);
         }
+        self.write(line);
     }
 
     fn write(&self, text: &str) {
-        if let Ok(mut console) = OpenOptions::new().write(true).open(&self.path) {
+        // A serial line whose other end has stopped it must not stop the boot.
+        let mut options = OpenOptions::new();
+        options
+            .write(true)
+            .custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY);
+        if let Ok(mut console) = options.open(&self.path) {
             // A console that does not take it is one channel less, not another failure.
             drop(write!(console, "{}\r\n", text.replace('\n', "\r\n")));
         }

@@ -17,6 +17,8 @@ mod trust;
 
 use std::collections::BTreeMap;
 use std::io::Read;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use url::Url;
@@ -37,7 +39,7 @@ pub const ACCEPT: &str = "application/vnd.coreos.ignition+json;version=3.6.0, */
 pub const AGENT: &str = concat!("Ignition/2.26.0-kindling-", env!("CARGO_PKG_VERSION"));
 
 /// What to send.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Request {
     /// How.
     pub method: Method,
@@ -48,6 +50,11 @@ pub struct Request {
     pub headers: Vec<(String, String)>,
     /// The body; empty for most.
     pub body: Vec<u8>,
+    /// The rest of a body from this byte on, if the copy is still the one that this validator names (`Range` and
+    /// `If-Range`). Unlike other headers it goes along with redirects: it is no credential.
+    pub part: Option<(u64, String)>,
+    /// Set by somebody else when the answer is not wanted any more; looked at every few seconds.
+    pub given_up: Option<Arc<AtomicBool>>,
     /// Time for everything from now on, the body included; `None` is no limit.
     pub finish_within: Option<Duration>,
 }
@@ -61,6 +68,8 @@ impl Request {
             url,
             headers: Vec::new(),
             body: Vec::new(),
+            part: None,
+            given_up: None,
             finish_within: None,
         }
     }

@@ -15,7 +15,12 @@ use kindling_config_spec::url_syntax::unescaped;
 use url::Url;
 
 use self::packet::{Offer, Packet, acknowledgement, read_request, refusal};
-use super::transfer::{TransferError, Waiting};
+use super::console::WAITING;
+use super::transfer::{TELL_EVERY, TransferError, Waiting};
+
+/// Error codes of RFC 1350 and RFC 2347 that mean something here.
+const ILLEGAL_OPERATION: u16 = 4;
+const OPTIONS_REFUSED: u16 = 8;
 
 /// The well-known port of the protocol.
 const PORT: u16 = 69;
@@ -59,7 +64,13 @@ pub fn open(url: &Url, within: Option<Duration>) -> Result<Download, TransferErr
     let mut link = Link::new(host, servers, within, end)?;
     let (offer, first) = match link.request(&read_request(&file, Some(BLOCK))) {
         // RFC 2347: a server that does not like the options says so, and is asked without them.
-        Err(TransferError::Tftp { code: 8, .. }) => link.request(&read_request(&file, None))?,
+        Err(TransferError::Tftp {
+            code: OPTIONS_REFUSED,
+            ..
+        }) => {
+            link.is_plain = true;
+            link.request(&read_request(&file, None))?
+        }
         other => other?,
     };
     // A server without that option has blocks of the classic size (RFC 2348); a larger one than asked for is a fault.
@@ -143,6 +154,10 @@ struct Link {
     v6: Option<UdpSocket>,
     within: Option<Duration>,
     end: Option<Instant>,
+    /// Whether the server was asked without options.
+    is_plain: bool,
+    /// When the console hears of the transfer next.
+    tell: Instant,
 }
 
 impl Link {
@@ -178,6 +193,8 @@ impl Link {
             v6,
             within,
             end,
+            is_plain: false,
+            tell: Instant::now() + TELL_EVERY,
         })
     }
 
@@ -281,6 +298,10 @@ impl Link {
             }
             let packet = Packet::parse(datagram.get(..length).unwrap_or_default());
             if let Packet::Error { code, message } = packet {
+                // A slow server may refuse the options of a first request twice.
+                if code == OPTIONS_REFUSED && self.is_plain {
+                    continue;
+                }
                 return Err(TransferError::Tftp { code, message });
             }
             if wanted(&packet) {
@@ -290,10 +311,11 @@ impl Link {
         }
     }
 
+    /// A server that breaks the protocol, which it will do again; as RFC 1350 numbers it.
     fn broken(&self, why: &str) -> TransferError {
-        TransferError::Connect {
-            host: self.host.clone(),
-            why: why.to_owned(),
+        TransferError::Tftp {
+            code: ILLEGAL_OPERATION,
+            message: format!("{} {why}", self.host),
         }
     }
 
@@ -324,6 +346,11 @@ impl Body {
     /// Acknowledges the current block and waits for the next one.
     fn next_block(&mut self) -> Result<(), TransferError> {
         let number = self.number.wrapping_add(1);
+        let now = Instant::now();
+        if self.link.tell <= now {
+            self.link.tell = now + TELL_EVERY;
+            tracing::info!(target: WAITING, "{} KiB from {} so far", self.received >> 10, self.link.host);
+        }
         let acknowledged = acknowledgement(self.number);
         let packet = self.link.exchange(
             &acknowledged,

@@ -2,9 +2,11 @@
 //!
 //! The references of one config are asked for at the same time, under the settings in force when the first of them is
 //! about to be read. They are used one after the other, as without this: whatever an earlier document changes about
-//! fetching makes the rest worthless, and they are fetched anew. So the result never depends on it.
+//! fetching makes the rest worthless, and they are fetched anew. So the result never depends on it. A reference with
+//! headers waits for its turn: what they open may open once.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
@@ -12,15 +14,42 @@ use kindling_config_spec::types::Resource;
 
 use crate::fetch::{FetchError, Fetcher, Limits, Scheme, Stop, TransportSettings};
 
-/// The largest document that is fetched ahead, in bytes: 256 of them may wait in memory. A larger one waits for its
-/// turn, and its beginning is read twice.
+/// The largest document that is fetched ahead, in bytes. A larger one waits for its turn, and its beginning is read
+/// twice.
 const DOCUMENT_AHEAD: u64 = 256 << 10;
+
+/// How many documents may be on their way or waiting in memory, over all levels of a rendering: 16 MiB of them.
+const DOCUMENTS_AHEAD: usize = 64;
+
+/// The room for documents that are ahead. Clones share it.
+#[derive(Clone)]
+pub(super) struct Room(Arc<AtomicUsize>);
+
+impl Default for Room {
+    fn default() -> Self {
+        Self(Arc::new(AtomicUsize::new(DOCUMENTS_AHEAD)))
+    }
+}
+
+impl Room {
+    fn take(&self) -> bool {
+        let less = |left: usize| left.checked_sub(1);
+        self.0
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, less)
+            .is_ok()
+    }
+
+    fn give(&self, count: usize) {
+        self.0.fetch_add(count, Ordering::Relaxed);
+    }
+}
 
 /// The references of one config, on their way. What nobody wants any more is given up when this is dropped.
 pub(super) struct Ahead {
     shared: Arc<Shared>,
     settings: TransportSettings,
     stop: Stop,
+    room: Room,
 }
 
 struct Shared {
@@ -30,13 +59,14 @@ struct Shared {
 
 struct State {
     waiting: VecDeque<(usize, Resource)>,
-    /// By the place in the list; `None` for what has not arrived, or is not fetched ahead.
+    /// By the place in the list.
     slots: Vec<Slot>,
 }
 
 enum Slot {
-    /// Not of this module.
-    Inline,
+    /// Not fetched ahead, or taken.
+    InTurn,
+    /// It has its room.
     Expected,
     Arrived(Result<Vec<u8>, FetchError>),
 }
@@ -48,43 +78,44 @@ impl Shared {
 }
 
 impl Ahead {
-    /// Starts on `references`, but not on those that `skipped` says will be refused anyway.
+    /// Starts on as many of `references` as there is `room` for, but not on those that `skipped` says will be refused
+    /// anyway.
     pub(super) fn start(
         fetcher: &Fetcher,
         references: &[Resource],
+        room: &Room,
         skipped: impl Fn(&Resource) -> bool,
     ) -> Self {
         let stop = Stop::default();
-        let is_remote = |reference: &Resource| {
+        let is_wanted = |reference: &Resource| {
             Scheme::of(reference.source.as_deref().unwrap_or_default()).needs_network()
+                && reference.http_headers.is_empty()
+                && !fetcher.settings().offline
+                && !skipped(reference)
         };
         let mut waiting = VecDeque::new();
         let mut slots = Vec::with_capacity(references.len());
         for (index, reference) in references.iter().enumerate() {
-            let is_wanted = is_remote(reference) && !skipped(reference);
-            if is_wanted {
+            let is_ahead = is_wanted(reference) && room.take();
+            if is_ahead {
                 waiting.push_back((index, reference.clone()));
             }
-            slots.push(if is_wanted { Slot::Expected } else { Slot::Inline });
+            slots.push(if is_ahead { Slot::Expected } else { Slot::InTurn });
         }
         let count = waiting.len();
         let shared = Arc::new(Shared {
             state: Mutex::new(State { waiting, slots }),
             arrived: Condvar::new(),
         });
-        // A single document is fetched as fast in its turn.
-        if count > 1 && !fetcher.settings().offline {
-            for _ in 0..count.min(Limits::default().per_host) {
-                let (shared, fetcher) = (Arc::clone(&shared), fetcher.stopped_by(&stop));
-                thread::spawn(move || work(&shared, &fetcher));
-            }
-        } else {
-            shared.lock().slots.clear();
+        for _ in 0..count.min(Limits::default().per_host) {
+            let (shared, fetcher) = (Arc::clone(&shared), fetcher.stopped_by(&stop));
+            thread::spawn(move || work(&shared, &fetcher));
         }
         Self {
             shared,
             settings: fetcher.settings().clone(),
             stop,
+            room: room.clone(),
         }
     }
 
@@ -101,12 +132,16 @@ impl Ahead {
         let mut state = self.shared.lock();
         loop {
             let slot = state.slots.get_mut(index)?;
-            match std::mem::replace(slot, Slot::Inline) {
-                Slot::Inline
-                | Slot::Arrived(Err(FetchError::TooLarge { .. } | FetchError::Stopped { .. })) => {
-                    return None;
+            match std::mem::replace(slot, Slot::InTurn) {
+                Slot::InTurn => return None,
+                Slot::Arrived(result) => {
+                    self.room.give(1);
+                    let is_for_its_turn = matches!(
+                        result,
+                        Err(FetchError::TooLarge { .. } | FetchError::Stopped { .. })
+                    );
+                    return (!is_for_its_turn).then_some(result);
                 }
-                Slot::Arrived(result) => return Some(result),
                 Slot::Expected => *slot = Slot::Expected,
             }
             state = self
@@ -121,7 +156,12 @@ impl Ahead {
 impl Drop for Ahead {
     fn drop(&mut self) {
         self.stop.set();
-        self.shared.lock().waiting.clear();
+        let mut state = self.shared.lock();
+        state.waiting.clear();
+        let is_held = |slot: &&Slot| !matches!(slot, Slot::InTurn);
+        let held = state.slots.iter().filter(is_held).count();
+        state.slots.clear();
+        self.room.give(held);
     }
 }
 

@@ -2,11 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, Read};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use reqwest::header::{ACCEPT_ENCODING, HOST, HeaderMap, HeaderName, HeaderValue, LOCATION, USER_AGENT};
+use reqwest::header::{
+    ACCEPT_ENCODING, HOST, HeaderMap, HeaderName, HeaderValue, IF_RANGE, LOCATION, RANGE, USER_AGENT,
+};
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 use tracing::info;
@@ -76,14 +79,14 @@ impl HttpClient {
             .and_then(|limit| Instant::now().checked_add(limit));
         let built = self.built(connection);
         let mut url = request.url.clone();
-        let mut headers = Self::headers(&request.headers)?;
+        let mut headers = Self::headers(&request.headers, request.part.as_ref())?;
         for _ in 0..=MAX_REDIRECTS {
             let response = self.send(&built, request, url.clone(), headers, end)?;
             let Some(target) = redirect(&response, request.method, &url)? else {
-                return Ok(self.answer(response, authority(&url), request.finish_within, end));
+                return Ok(self.answer(response, authority(&url), request, end));
             };
             url = target;
-            headers = Self::headers(&[])?;
+            headers = Self::headers(&[], request.part.as_ref())?;
         }
         Err(TransferError::TooManyRedirects { limit: MAX_REDIRECTS })
     }
@@ -109,7 +112,13 @@ impl HttpClient {
             call = call.body(request.body.clone());
         }
         let limit = built.connection.header_timeout;
-        match self.handle().block_on(headers_of(call.send(), &host, limit, end)) {
+        match self.handle().block_on(headers_of(
+            call.send(),
+            &host,
+            limit,
+            end,
+            request.given_up.as_deref(),
+        )) {
             Ok(Ok(response)) => Ok(response),
             Ok(Err(error)) if error.is_timeout() => Err(TransferError::Timeout {
                 waiting: Waiting::Connection,
@@ -117,6 +126,7 @@ impl HttpClient {
             }),
             // The library's words may hold the address with its secrets.
             Ok(Err(error)) => Err(classify(&error.without_url(), &host)),
+            Err(Late::GivenUp) => Err(given_up(0)),
             Err(Late::Headers) => Err(TransferError::Timeout {
                 waiting: Waiting::Headers,
                 after: limit.unwrap_or_default(),
@@ -130,7 +140,10 @@ impl HttpClient {
 
     /// The engine's own headers, and `custom` over them. `Host` cannot be set: it would name another server than
     /// the one whose certificate is checked.
-    fn headers(custom: &[(String, String)]) -> Result<HeaderMap, TransferError> {
+    fn headers(
+        custom: &[(String, String)],
+        part: Option<&(u64, String)>,
+    ) -> Result<HeaderMap, TransferError> {
         let value = |name: &str, text: &str| {
             HeaderValue::from_str(text).map_err(|_| TransferError::Header {
                 name: name.to_owned(),
@@ -147,6 +160,10 @@ impl HttpClient {
                 headers.insert(key, value(name, text)?);
             }
         }
+        if let Some((from, validator)) = part {
+            headers.insert(RANGE, value("Range", &format!("bytes={from}-"))?);
+            headers.insert(IF_RANGE, value("If-Range", validator)?);
+        }
         Ok(headers)
     }
 
@@ -154,7 +171,7 @@ impl HttpClient {
         &self,
         response: reqwest::Response,
         host: String,
-        limit: Option<Duration>,
+        request: &Request,
         end: Option<Instant>,
     ) -> Answer {
         let headers = response.headers().iter().map(|(name, value)| {
@@ -175,7 +192,8 @@ impl HttpClient {
                 tell: Instant::now() + TELL_EVERY,
                 piece: None,
                 received: 0,
-                limit: limit.unwrap_or_default(),
+                limit: request.finish_within.unwrap_or_default(),
+                given_up: request.given_up.clone(),
                 end,
             }),
         }
@@ -212,6 +230,17 @@ impl Built {
             let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
             if let Some(client) = known.get(&host) {
                 return Ok(client.clone());
+            }
+            // The library would show the certificate to such a proxy as well.
+            if self
+                .connection
+                .proxy
+                .choose(url)
+                .is_some_and(|proxy| proxy.scheme() == "https")
+            {
+                return Err(TransferError::Address {
+                    why: "a client certificate cannot be shown through a proxy of https".to_owned(),
+                });
             }
             let client = self.build(Some(system), Some(identity))?;
             known.insert(host, client.clone());
@@ -352,6 +381,7 @@ struct Body {
     piece: Option<Piece>,
     received: u64,
     length: Option<u64>,
+    given_up: Option<Arc<AtomicBool>>,
     limit: Duration,
     end: Option<Instant>,
 }
@@ -378,6 +408,13 @@ impl Body {
             if self.tell <= now {
                 self.tell = now + TELL_EVERY;
                 self.say();
+                if self
+                    .given_up
+                    .as_ref()
+                    .is_some_and(|flag| flag.load(Ordering::Relaxed))
+                {
+                    return Err(given_up(self.received));
+                }
             }
             match arrived {
                 Ok(arrived) => break arrived,
@@ -432,6 +469,14 @@ impl Read for Body {
                 return Ok(0);
             }
         }
+    }
+}
+
+/// The end of a transfer whose result nobody wants any more.
+fn given_up(after: u64) -> TransferError {
+    TransferError::BodyCut {
+        after,
+        why: "it is not wanted any more".to_owned(),
     }
 }
 

@@ -5,6 +5,7 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
@@ -46,6 +47,8 @@ impl Progress {
 pub(super) enum Late {
     Headers,
     Total,
+    /// Nobody wants the answer any more.
+    GivenUp,
 }
 
 /// Awaits `answer` of `host` for at most `headers` after the connection stands, and not beyond `end`; says now and then
@@ -55,6 +58,7 @@ pub(super) async fn headers_of<F: Future>(
     host: &str,
     headers: Option<Duration>,
     end: Option<Instant>,
+    given_up: Option<&AtomicBool>,
 ) -> Result<F::Output, Late> {
     let started = Instant::now();
     let mut tell = started + TELL_EVERY;
@@ -81,6 +85,9 @@ pub(super) async fn headers_of<F: Future>(
             return Err(Late::Headers);
         }
         if tell <= now {
+            if given_up.is_some_and(|flag| flag.load(Ordering::Relaxed)) {
+                return Err(Late::GivenUp);
+            }
             tell = now + TELL_EVERY;
             let awaited = match progress.get() {
                 Phase::Connecting => "a connection with",

@@ -5,11 +5,23 @@ use std::net::IpAddr;
 use url::{Host, Url};
 
 /// The proxy settings of a config, understood.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct ProxyRules {
     http: Option<Url>,
     https: Option<Url>,
     direct: Vec<Direct>,
+}
+
+impl std::fmt::Debug for ProxyRules {
+    /// Leaves the addresses out: a proxy's may hold its password.
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (http, https) = (self.http.is_some(), self.https.is_some());
+        write!(
+            out,
+            "ProxyRules(http: {http}, https: {https}, {} exceptions)",
+            self.direct.len()
+        )
+    }
 }
 
 /// A proxy setting that cannot be understood.
