@@ -118,11 +118,16 @@ impl Sandbox {
             .stdin(Stdio::null())
             .output()
             .unwrap();
-        Ran {
+        let ran = Ran {
             status: output.status.code(),
             stdout: String::from_utf8(output.stdout).unwrap(),
             stderr: String::from_utf8(output.stderr).unwrap(),
+        };
+        // Secrets of configs, addresses, headers and servers are called that, wherever a test needs one.
+        for said in [&ran.stdout, &ran.stderr] {
+            assert!(!said.contains("planted"), "a secret is printed:\n{said}");
         }
+        ran
     }
 
     /// Runs a stage on the platform `file`.
