@@ -23,6 +23,7 @@ pub mod host;
 pub mod image;
 pub mod initramfs;
 pub mod qemu;
+pub mod replay;
 pub mod report;
 pub mod run;
 pub mod scenario;
