@@ -23,7 +23,7 @@ pub use places::{Place, array_node, volume_node};
 use stacks::TakenDown;
 pub use tables::instead_of_table;
 
-use super::partitions::{self, TableChange};
+use super::partitions::{self, KernelView, Shown, TableChange};
 use super::place;
 use super::{Conflict, Plan, Stage, Step};
 use crate::gpt::{Entry, Found, Guid};
@@ -384,6 +384,26 @@ pub fn plan_disks(
 #[must_use]
 pub fn is_new(place: &Place, layout: &Layout) -> bool {
     places::is_new(place, layout)
+}
+
+/// What the kernel has to show of a disk so that a partition can be read that stays as it is; nothing for other places.
+#[must_use]
+pub fn view_of_kept(place: &Place, layout: &Layout) -> Option<KernelView> {
+    let Place::Partition(partition) = place else {
+        return None;
+    };
+    if places::is_new(place, layout) || places::is_resized(place, layout) {
+        return None;
+    }
+    Some(KernelView {
+        shown: vec![Shown {
+            number: partition.number,
+            start: partition.start,
+            size: partition.size,
+        }],
+        absent: BTreeSet::new(),
+        mappings: layout.tables.get(&partition.disk)?.mappings.clone(),
+    })
 }
 
 /// What is decided of the arrays, as far as it is known what their members hold: an array that is kept can be looked into.

@@ -18,13 +18,22 @@ use crate::invocation::{Invocation, Program};
 use crate::plan::Stage;
 use crate::plan::disks::volumes::{self, Facts, has_key};
 use crate::plan::disks::{
-    Known, Layout, Observed, Place, array_node, arrays, decide_arrays, decide_volumes, is_new, volume_node,
+    Known, Layout, Observed, Place, array_node, arrays, decide_arrays, decide_volumes, is_new, view_of_kept,
+    volume_node,
 };
+use crate::plan::partitions::KernelView;
+use crate::plan::place::Partition;
 use crate::plan::step::Unlock;
 use crate::report::Failure;
 
 /// How the machine is looked at: [`Live`], or what a dry run may do. None of it changes a byte of anybody's data.
 pub(in crate::stages) trait Look: Sync {
+    /// Has the kernel show a partition of the table.
+    ///
+    /// # Errors
+    /// When it does not.
+    fn show(&self, partition: &Partition, view: &KernelView) -> Result<(), Failure>;
+
     /// What a place holds.
     ///
     /// # Errors
@@ -85,6 +94,7 @@ pub(super) fn observe(
         card_queues: card_queues(),
         ..Observed::default()
     };
+    show(config, layout, look)?;
     hold(layout, look, &mut observed, |place| {
         matches!(place, Place::Partition(_) | Place::Device(_))
     })?;
@@ -104,6 +114,20 @@ pub(super) fn observe(
     )?;
     volumes_of(config, known, layout, look, &mut observed)?;
     Ok(observed)
+}
+
+/// Has the kernel show what arrays and volumes that stay are made of. Linux looks at no backup of a table, so after a power
+/// cut between the two copies it shows no partition at all.
+fn show(config: &Config, layout: &Layout, look: &dyn Look) -> Result<(), Failure> {
+    let storage = &config.storage;
+    let members = storage.raid.iter().flat_map(|want| &want.devices);
+    let devices = members.chain(storage.luks.iter().filter_map(|want| want.device.as_ref()));
+    for place in devices.filter_map(|device| layout.places.get(device)) {
+        if let (Place::Partition(partition), Some(view)) = (place, view_of_kept(place, layout)) {
+            look.show(partition, &view)?;
+        }
+    }
+    Ok(())
 }
 
 /// Looks into the places of a layer at the same time: nearly all of it is waiting for devices and for programs to start.
@@ -240,6 +264,14 @@ pub(in crate::stages) struct Live<'a> {
 }
 
 impl Look for Live<'_> {
+    fn show(&self, partition: &Partition, view: &KernelView) -> Result<(), Failure> {
+        if self.devices.is_there(&partition.node) {
+            return Ok(());
+        }
+        let shown = self.devices.hold(&partition.disk_node, view);
+        shown.map_err(|error| device_failure(&error))
+    }
+
     fn content(&self, place: &Place) -> Result<Content, Failure> {
         probe(self.processes, self.devices, &place.probe())
     }

@@ -17,6 +17,7 @@ use crate::plan::Stage;
 use crate::plan::disks::Place;
 use crate::plan::disks::volumes::Facts;
 use crate::plan::partitions::KernelView;
+use crate::plan::place::Partition;
 use crate::plan::step::{TableWrite, Unlock};
 use crate::report::Failure;
 use crate::stages::disks;
@@ -31,6 +32,10 @@ pub(super) struct Guess<'a> {
 }
 
 impl Look for Guess<'_> {
+    fn show(&self, _partition: &Partition, _view: &KernelView) -> Result<(), Failure> {
+        Ok(())
+    }
+
     fn content(&self, place: &Place) -> Result<Content, Failure> {
         match (place, self.inventory) {
             (Place::Partition(partition), _)

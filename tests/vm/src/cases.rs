@@ -174,6 +174,7 @@ pub(crate) fn machine_of(built: &Built, disks: Vec<Disk>, folder: &Path) -> Resu
         .to_vec(),
         root,
         disks,
+        shelf: Vec::new(),
         config: None,
         cluster: None,
         share: None,

@@ -67,6 +67,60 @@ impl Disk {
     }
 }
 
+/// A disk that the guest sees only when it asks for it, by its place among the others on their SCSI bus. All have one
+/// serial, so that each in turn is the same disk to whoever looks for it by name.
+#[derive(Clone, Debug)]
+pub struct Shelved {
+    /// Raw image.
+    pub path: PathBuf,
+    /// Logical sector size in bytes.
+    pub sector_bytes: u32,
+    /// Where its writes are logged ([`crate::writes`]), if they are: a file that is there.
+    pub log: Option<PathBuf>,
+}
+
+impl Shelved {
+    /// The kernel's argument by which it looks for no disk of its own accord.
+    pub const ARGUMENT: &str = "scsi_mod.scan=manual";
+
+    /// QEMU's options for their bus.
+    const BUS: [&str; 2] = ["-device", "virtio-scsi-pci,id=shelf"];
+
+    /// QEMU's options for the disk at this place of the bus, from 0 to 255. The guest knows it as
+    /// `/dev/disk/by-id/scsi-0QEMU_QEMU_HARDDISK_replayed`.
+    fn options(&self, place: usize) -> Vec<[String; 2]> {
+        let raw = |node: &str| {
+            format!(
+                "driver=raw,node-name={node},discard=unmap,cache.no-flush=on,file.driver=file,file.filename={}",
+                escaped(&self.path)
+            )
+        };
+        let mut options = Vec::new();
+        let mut add = |option: &str, value: String| options.push([option.to_owned(), value]);
+        match &self.log {
+            None => add("-blockdev", raw(&format!("shelf{place}"))),
+            Some(log) => {
+                let below = format!("recorded{place}");
+                add("-blockdev", raw(&below));
+                // The log holds the flushes that this node is told of, so nothing above it may swallow them.
+                let logging = format!(
+                    "driver=blklogwrites,node-name=shelf{place},discard=unmap,log-sector-size=512,file={below},\
+                     log.driver=file,log.cache.no-flush=on,log.filename={}",
+                    escaped(log)
+                );
+                add("-blockdev", logging);
+            }
+        }
+        let sector = self.sector_bytes;
+        let disk = format!(
+            "scsi-hd,bus=shelf.0,scsi-id={place},drive=shelf{place},serial=replayed,logical_block_size={sector},\
+             physical_block_size={sector}"
+        );
+        add("-device", disk);
+        options
+    }
+}
+
 /// How a guest's connections to [`CLUSTER_ADDRESS`] reach the cluster on the host.
 #[derive(Clone, Debug)]
 pub struct ClusterLink {
@@ -140,6 +194,8 @@ pub struct Machine {
     pub root: PathBuf,
     /// More disks; written to.
     pub disks: Vec<Disk>,
+    /// Disks to be asked for; [`Shelved::ARGUMENT`] belongs to them.
+    pub shelf: Vec<Shelved>,
     /// User data, handed over as `opt/com.coreos/config`.
     pub config: Option<PathBuf>,
     /// The cluster; without it the guest reaches nothing at all.
@@ -152,8 +208,9 @@ const MEMORY_MIB: u32 = 1024;
 
 /// Kernel arguments of every guest. A failure powers it off: nobody types into the emergency shell, and a guest that
 /// waits for that would look like one that hangs. The timer is not checked: on a busy host an emulated one fails that.
-const ARGUMENTS: &str = "root=LABEL=root ro console=ttyS0 quiet mitigations=off no_timer_check panic=-1 rd.shell=0 \
-                         rd.emergency=poweroff";
+/// Nor are the kernel's ciphers: under emulation a test of one was seen that never came to its end.
+const ARGUMENTS: &str = "root=LABEL=root ro console=ttyS0 quiet mitigations=off no_timer_check cryptomgr.notests \
+                         panic=-1 rd.shell=0 rd.emergency=poweroff";
 
 /// A guest that could not be started.
 #[derive(Debug, thiserror::Error)]
@@ -302,6 +359,14 @@ impl Machine {
                     disk.serial
                 ),
             ]);
+        }
+        if !self.shelf.is_empty() {
+            add(&Shelved::BUS);
+        }
+        for (place, disk) in self.shelf.iter().enumerate() {
+            for [option, value] in disk.options(place) {
+                add(&[&option, &value]);
+            }
         }
         if let Some(share) = &self.share {
             line.extend(share.arguments().into_iter().map(OsString::from));

@@ -252,6 +252,7 @@ impl Node {
             arguments: Vec::new(),
             root,
             disks: vec![disk],
+            shelf: Vec::new(),
             config: Some(config.to_path_buf()),
             cluster: Some(ClusterLink {
                 pipe: pipe.to_path_buf(),
