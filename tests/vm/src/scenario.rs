@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use crate::cluster::{Cluster, ClusterError, Offer};
 use crate::console::{Line, Next};
+use crate::cpio;
 use crate::digest::{self, DigestError};
 use crate::host::{self, Acceleration, HostError};
 use crate::image::{self, ImageError, RootDisk};
@@ -280,6 +281,18 @@ impl Node {
             entry: None,
             cluster,
         })
+    }
+
+    /// Takes files out of the initramfs, as if they had never been installed, and tells which were there.
+    ///
+    /// # Errors
+    /// [`ScenarioError::File`].
+    pub fn leave_out<'a>(&mut self, paths: &[&'a str]) -> Result<Vec<&'a str>, ScenarioError> {
+        let initramfs = &self.machine.initramfs;
+        let whole = fs::read(initramfs).map_err(file_error(initramfs))?;
+        let (kept, found) = cpio::without(&whole, paths);
+        fs::write(initramfs, kept).map_err(file_error(initramfs))?;
+        Ok(found)
     }
 
     /// Gives the machine a file system with one boot entry. From now on it starts with the arguments that stand there: the
