@@ -7,10 +7,17 @@ use std::time::{Duration, Instant};
 
 use crate::run::{self, RunError};
 
+/// UEFI firmware of guests.
+pub const FIRMWARE: &str = "/usr/share/OVMF/OVMF_CODE_4M.fd";
+/// Its variables, as of a machine that never ran.
+pub const FIRMWARE_VARIABLES: &str = "/usr/share/OVMF/OVMF_VARS_4M.fd";
+/// The boot loader that the firmware starts.
+pub const BOOT_LOADER: &str = "/usr/lib/systemd/boot/efi/systemd-bootx64.efi";
+
 /// A program guests are built or run with, and the Debian package it comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Tool {
-    /// Bare name.
+    /// Bare name; the path of what the host does not run itself.
     pub program: &'static str,
     /// Package to install where it is missing.
     pub package: &'static str,
@@ -49,6 +56,26 @@ pub const TOOLS: &[Tool] = &[
     Tool {
         program: "mount",
         package: "mount",
+    },
+    Tool {
+        program: FIRMWARE,
+        package: "ovmf",
+    },
+    Tool {
+        program: BOOT_LOADER,
+        package: "systemd-boot-efi",
+    },
+    Tool {
+        program: "sfdisk",
+        package: "fdisk",
+    },
+    Tool {
+        program: "mkfs.fat",
+        package: "dosfstools",
+    },
+    Tool {
+        program: "mcopy",
+        package: "mtools",
     },
     Tool {
         program: "cp",

@@ -3,6 +3,7 @@
 //! Two layers, each kept under the digest of its recipe: the *base* (packages, a directory) and the *root disk* (base
 //! plus `tests/vm/image`). A change to the image's units so costs seconds, not a new installation.
 
+use std::ffi::OsString;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -14,6 +15,7 @@ use crate::run::{self, RunError};
 
 const BASE_SCRIPT: &str = include_str!("../scripts/base.sh");
 const ROOT_SCRIPT: &str = include_str!("../scripts/root.sh");
+const ESP_SCRIPT: &str = include_str!("../scripts/esp.sh");
 
 /// The base root, unpacked.
 #[derive(Clone, Debug)]
@@ -61,8 +63,11 @@ pub enum ImageError {
         /// How many there were.
         count: usize,
     },
-    /// A root disk could not be looked into.
-    #[error("cannot look into the root disk {}", disk.display())]
+    /// The disk that firmware starts from could not be filled.
+    #[error("cannot build the disk with the boot loader")]
+    Esp(#[source] RunError),
+    /// A disk could not be looked into.
+    #[error("cannot look into the disk {}", disk.display())]
     Look {
         /// The disk.
         disk: PathBuf,
@@ -198,16 +203,39 @@ pub fn fill(disk: &Path, label: &str, tree: &Path) -> Result<(), ImageError> {
     run::to_end("mke2fs", &mut command, &disk.with_extension("log")).map_err(ImageError::Root)
 }
 
+/// Makes a disk at `disk` whose EFI system partition has what is in `tree`.
+///
+/// # Errors
+/// [`ImageError::Esp`].
+pub fn esp(disk: &Path, tree: &Path) -> Result<(), ImageError> {
+    let args = [disk, tree].map(|path| path.as_os_str().to_owned());
+    run::script("esp.sh", &[], ESP_SCRIPT, &args, &disk.with_extension("log")).map_err(ImageError::Esp)
+}
+
+/// The text of a file on such a partition, while no guest uses it.
+///
+/// # Errors
+/// [`ImageError::Look`].
+pub fn read_esp(disk: &Path, path: &str) -> Result<String, ImageError> {
+    let mut partition = disk.as_os_str().to_owned();
+    partition.push("@@1M");
+    let path = OsString::from(format!("::{path}"));
+    said("mtype", &["-i".into(), partition, path], disk)
+}
+
 fn look(disk: &Path, request: &str) -> Result<String, ImageError> {
+    said("debugfs", &["-R".into(), request.into(), disk.into()], disk)
+}
+
+/// What a program says of `disk`.
+fn said(program: &str, args: &[OsString], disk: &Path) -> Result<String, ImageError> {
     let failed = |source| ImageError::Look {
         disk: disk.to_path_buf(),
         source,
     };
-    let debugfs = run::get("debugfs").map_err(failed)?;
     let log = disk.with_extension("look.log");
-    let mut command = Command::new(debugfs);
-    command.args(["-R", request]).arg(disk);
-    run::to_end("debugfs", &mut command, &log).map_err(failed)?;
+    let mut command = Command::new(run::get(program).map_err(failed)?);
+    run::to_end(program, command.args(args), &log).map_err(failed)?;
     fs::read_to_string(&log).map_err(file_error(&log))
 }
 

@@ -26,6 +26,16 @@ pub const STAGE_MARK: &str = "kindling-stage:";
 /// Stages that have a unit of their own, in the order of a boot.
 pub const STAGES: &[&str] = &["fetch-offline", "fetch", "kargs", "disks", "mount", "files"];
 
+/// The programs for accounts, as dracut installs them.
+pub const ACCOUNT_PROGRAMS: &[&str] = &[
+    "usr/sbin/useradd",
+    "usr/sbin/usermod",
+    "usr/sbin/userdel",
+    "usr/sbin/groupadd",
+    "usr/sbin/groupmod",
+    "usr/sbin/groupdel",
+];
+
 /// An initramfs that could not be made.
 #[derive(Debug, thiserror::Error)]
 pub enum InitramfsError {

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use crate::console::Console;
-use crate::host::Acceleration;
+use crate::host::{Acceleration, FIRMWARE};
 use crate::run::{self, RunError};
 
 /// The address guests know the cluster by. It is in the fixtures and in the certificate.
@@ -190,6 +190,10 @@ pub struct Machine {
     pub initramfs: PathBuf,
     /// Kernel arguments after those every guest has.
     pub arguments: Vec<String>,
+    /// Firmware that keeps its variables in this file. It starts the boot loader of the last disk, which has to find
+    /// kernel, initramfs and arguments by itself, and the machine starts again whenever it is told to. Without it QEMU
+    /// puts the three into the memory, and a machine that starts again is off.
+    pub firmware: Option<PathBuf>,
     /// Root disk; written to.
     pub root: PathBuf,
     /// More disks; written to.
@@ -209,7 +213,7 @@ const MEMORY_MIB: u32 = 1024;
 /// Kernel arguments of every guest. A failure powers it off: nobody types into the emergency shell, and a guest that
 /// waits for that would look like one that hangs. The timer is not checked: on a busy host an emulated one fails that.
 /// Nor are the kernel's ciphers: under emulation a test of one was seen that never came to its end.
-const ARGUMENTS: &str = "root=LABEL=root ro console=ttyS0 quiet mitigations=off no_timer_check cryptomgr.notests \
+pub const ARGUMENTS: &str = "root=LABEL=root ro console=ttyS0 quiet mitigations=off no_timer_check cryptomgr.notests \
                          panic=-1 rd.shell=0 rd.emergency=poweroff";
 
 /// A guest that could not be started.
@@ -318,18 +322,19 @@ impl Machine {
             "none",
             "-serial",
             "stdio",
-            "-no-reboot",
         ]);
         add(self.acceleration.arguments());
-        add(&[
-            "-device",
-            "virtio-rng-pci",
-            "-kernel",
-            &text(&self.kernel),
-            "-initrd",
-            &text(&self.initramfs),
-        ]);
-        add(&["-append", &format!("{ARGUMENTS} {}", self.arguments.join(" "))]);
+        add(&["-device", "virtio-rng-pci"]);
+        if let Some(variables) = &self.firmware {
+            // Parallel flash: first the code, then the variables.
+            let code = format!("if=pflash,format=raw,readonly=on,file={FIRMWARE}");
+            let variables = format!("if=pflash,format=raw,file={}", escaped(variables));
+            add(&["-drive", &code, "-drive", &variables]);
+        } else {
+            add(&["-no-reboot", "-kernel", &text(&self.kernel)]);
+            add(&["-initrd", &text(&self.initramfs)]);
+            add(&["-append", &format!("{ARGUMENTS} {}", self.arguments.join(" "))]);
+        }
         let root = Disk {
             path: self.root.clone(),
             serial: "root".to_owned(),
@@ -352,10 +357,13 @@ impl Machine {
                 ),
             ]);
             let sector = disk.sector_bytes;
+            // With an order given, firmware looks for a boot loader there and does not wait for the network's.
+            let is_first = self.firmware.is_some() && number == self.disks.len();
+            let order = if is_first { ",bootindex=0" } else { "" };
             add(&[
                 "-device",
                 &format!(
-                    "virtio-blk-pci,drive=d{number},serial={},logical_block_size={sector},physical_block_size={sector}",
+                    "virtio-blk-pci,drive=d{number},serial={},logical_block_size={sector},physical_block_size={sector}{order}",
                     disk.serial
                 ),
             ]);

@@ -46,7 +46,7 @@ pub enum RunError {
     },
 }
 
-/// The full path of a program. System folders count although a user's `PATH` may lack them, and those where
+/// The full path of a program; a path stands for itself. System folders count although a user's `PATH` may lack them, and those where
 /// distributions keep QEMU's own programs.
 #[must_use]
 pub fn find(program: &str) -> Option<PathBuf> {

@@ -8,11 +8,12 @@ use std::time::{Duration, Instant};
 
 use crate::cluster::{Cluster, ClusterError, Offer};
 use crate::console::{Line, Next};
+use crate::cpio;
 use crate::digest::{self, DigestError};
 use crate::host::{self, Acceleration, HostError};
 use crate::image::{self, ImageError, RootDisk};
 use crate::initramfs::{self, InitramfsError};
-use crate::qemu::{ClusterLink, Disk, Guest, Machine, QemuError};
+use crate::qemu::{self, ClusterLink, Disk, Guest, Machine, QemuError};
 use crate::report::{Reader, Report};
 use crate::workspace;
 
@@ -203,14 +204,25 @@ impl Boot {
     }
 }
 
+/// The disk with a boot entry.
+enum Entry {
+    /// ext4, read by the harness in the place of a boot loader.
+    Read(PathBuf),
+    /// An EFI system partition with a boot loader of its own.
+    Loaded(PathBuf),
+}
+
+/// Where the entry is on it.
+const ENTRY: &str = "/loader/entries/debian.conf";
+
 /// A machine with a root disk, a second blank disk and a cluster: what the demo shows.
 pub struct Node {
     built: Built,
     folder: RunFolder,
     log: PathBuf,
     machine: Machine,
-    /// The disk with the boot entry that it starts by, if it has one.
-    boot_disk: Option<PathBuf>,
+    /// Where the boot entry is that it starts by, if it has one.
+    entry: Option<Entry>,
     /// The cluster it belongs to.
     pub cluster: Cluster,
 }
@@ -250,6 +262,7 @@ impl Node {
             kernel: built.root.kernel.clone(),
             initramfs,
             arguments: Vec::new(),
+            firmware: None,
             root,
             disks: vec![disk],
             shelf: Vec::new(),
@@ -266,9 +279,21 @@ impl Node {
             folder,
             log,
             machine,
-            boot_disk: None,
+            entry: None,
             cluster,
         })
+    }
+
+    /// Takes files out of the initramfs, as if they had never been installed, and tells which were there.
+    ///
+    /// # Errors
+    /// [`ScenarioError::File`].
+    pub fn leave_out<'a>(&mut self, paths: &[&'a str]) -> Result<Vec<&'a str>, ScenarioError> {
+        let initramfs = &self.machine.initramfs;
+        let whole = fs::read(initramfs).map_err(file_error(initramfs))?;
+        let (kept, found) = cpio::without(&whole, paths);
+        fs::write(initramfs, kept).map_err(file_error(initramfs))?;
+        Ok(found)
     }
 
     /// Gives the machine a file system with one boot entry. From now on it starts with the arguments that stand there: the
@@ -278,17 +303,61 @@ impl Node {
     /// [`ScenarioError`].
     pub fn add_boot_entry(&mut self, options: &str) -> Result<(), ScenarioError> {
         let path = self.folder.path().join("boot.img");
-        let tree = self.folder.path().join("boot");
-        let entries = tree.join("loader/entries");
-        fs::create_dir_all(&entries).map_err(file_error(&entries))?;
-        let entry = entries.join("debian.conf");
-        let text = format!("title Debian\nlinux /vmlinuz\ninitrd /initrd\noptions {options}\n");
-        fs::write(&entry, text).map_err(file_error(&entry))?;
+        let tree = self.boot_tree(options)?;
         let disk = Disk::blank(path.clone(), "boot", 32, 512).map_err(file_error(&path))?;
         image::fill(&path, "boot", &tree)?;
         self.machine.disks.push(disk);
-        self.boot_disk = Some(path);
+        self.entry = Some(Entry::Read(path));
         Ok(())
+    }
+
+    /// Gives the machine firmware and a disk with a boot loader, this machine's kernel and initramfs, and one boot entry.
+    /// From now on it starts as machines do, and starts again when it is told to: one run may be several boots. `options`
+    /// come after those every guest has; nobody but them says that a boot is the first.
+    ///
+    /// # Errors
+    /// [`ScenarioError`].
+    pub fn add_boot_loader(&mut self, options: &str) -> Result<(), ScenarioError> {
+        let options = format!("{} {} {options}", qemu::ARGUMENTS, arguments(true).join(" "));
+        let tree = self.boot_tree(&options)?;
+        let (disk, variables) = (
+            self.folder.path().join("esp.img"),
+            self.folder.path().join("variables.img"),
+        );
+        // The name of what firmware starts from a disk that it has no entry of its own for.
+        let loader = tree.join("EFI/BOOT/BOOTX64.EFI");
+        let of_loader = loader.parent().unwrap_or(&tree);
+        fs::create_dir_all(of_loader).map_err(file_error(of_loader))?;
+        for (from, to) in [
+            (Path::new(host::BOOT_LOADER), &loader),
+            (&self.machine.kernel, &tree.join("vmlinuz")),
+            (&self.machine.initramfs, &tree.join("initrd")),
+            (Path::new(host::FIRMWARE_VARIABLES), &variables),
+        ] {
+            fs::copy(from, to).map_err(file_error(from))?;
+        }
+        image::esp(&disk, &tree)?;
+        fs::remove_dir_all(&tree).map_err(file_error(&tree))?;
+        self.machine.firmware = Some(variables);
+        self.machine.disks.push(Disk {
+            path: disk.clone(),
+            serial: "esp".to_owned(),
+            sector_bytes: 512,
+            ways: 1,
+        });
+        self.entry = Some(Entry::Loaded(disk));
+        Ok(())
+    }
+
+    /// A folder with one boot entry.
+    fn boot_tree(&self, options: &str) -> Result<PathBuf, ScenarioError> {
+        let tree = self.folder.path().join("boot");
+        let entry = tree.join(ENTRY.trim_start_matches('/'));
+        let entries = entry.parent().unwrap_or(&tree);
+        fs::create_dir_all(entries).map_err(file_error(entries))?;
+        let text = format!("title Debian\nlinux /vmlinuz\ninitrd /initrd\noptions {options}\n");
+        fs::write(&entry, text).map_err(file_error(&entry))?;
+        Ok(tree)
     }
 
     /// The arguments in the boot entry, to be looked at while the machine is off; nothing without one.
@@ -296,10 +365,11 @@ impl Node {
     /// # Errors
     /// [`ScenarioError`].
     pub fn boot_options(&self) -> Result<String, ScenarioError> {
-        let Some(disk) = &self.boot_disk else {
-            return Ok(String::new());
+        let text = match &self.entry {
+            None => return Ok(String::new()),
+            Some(Entry::Read(disk)) => image::read(disk, ENTRY)?,
+            Some(Entry::Loaded(disk)) => image::read_esp(disk, ENTRY)?,
         };
-        let text = image::read(disk, "/loader/entries/debian.conf")?;
         let options = text.lines().find_map(|line| line.strip_prefix("options "));
         Ok(options.unwrap_or_default().to_owned())
     }
@@ -364,13 +434,7 @@ impl Node {
 
     fn run(&mut self, watch: &mut dyn FnMut(&Line) -> ControlFlow<()>) -> Result<Boot, ScenarioError> {
         let was_first = image::has_firstboot_stamp(&self.machine.root)?;
-        self.machine.arguments = vec![
-            "ignition.platform.id=qemu".to_owned(),
-            "kindling.demo=1".to_owned(),
-        ];
-        if was_first {
-            self.machine.arguments.push("ignition.firstboot".to_owned());
-        }
+        self.machine.arguments = arguments(was_first);
         self.machine.arguments.push(self.boot_options()?);
         let started = Instant::now();
         let mut guest = Guest::start(&self.machine, &self.log)?;
@@ -396,6 +460,13 @@ impl Node {
             console: guest.into_console(),
         })
     }
+}
+
+/// What the kernel is told of the platform and of the boot.
+fn arguments(is_first: bool) -> Vec<String> {
+    let first = is_first.then_some("ignition.firstboot");
+    let always = ["ignition.platform.id=qemu", "kindling.demo=1"];
+    always.into_iter().chain(first).map(str::to_owned).collect()
 }
 
 /// The offer of the demo: the worker config and files of `fixtures/vm`, without faults.

@@ -295,3 +295,40 @@ fn new_kernel_arguments_take_one_more_boot_before_anything_else() {
     assert_eq!(outcomes, ["ok"; 6], "{stages:?}");
     assert_eq!(node.boot_options().unwrap(), "kindling.kept=1 kindling.new=1");
 }
+
+#[test]
+fn a_boot_loader_starts_the_machine_with_its_new_kernel_arguments() {
+    let mut node = node("loader", "kargs.ign", scenario::worker_offer());
+    node.add_boot_loader("kindling.old=1 kindling.kept=1").unwrap();
+    let run = boot(&mut node);
+    let report = run.report();
+    let loader = report.lines("loader").join(" ");
+    assert!(loader.starts_with("systemd-boot "), "{loader}");
+    let running = report.lines("cmdline").join(" ");
+    let options = node.boot_options().unwrap();
+    for line in [&running, &options] {
+        assert!(line.ends_with(" kindling.kept=1 kindling.new=1"), "{line}");
+        assert!(!line.contains("kindling.old"), "{line}");
+    }
+    // Both boots are in this one run of the machine: nobody but the machine itself began the second one.
+    let count = |words: &str| {
+        let lines = run.console.iter();
+        lines.filter(|line| line.text.contains(words)).count()
+    };
+    for (words, times) in [
+        ("BdsDxe: starting Boot", 2),
+        ("kindling-stage: fetch-offline started", 2),
+        ("kindling-stage: kargs started", 2),
+        ("the machine boots again", 1),
+        ("kindling-stage: kargs finished", 1),
+        ("kindling-stage: disks started", 1),
+        ("kindling-stage: files finished", 1),
+        ("kindling-stage: kargs failed", 0),
+        ("FAILED", 0),
+    ] {
+        assert_eq!(count(words), times, "{words}:\n{}", run.tail(usize::MAX));
+    }
+    assert_eq!(report.lines("hostname"), ["with-arguments"]);
+    assert_eq!(report.lines("failed"), [""; 0], "failed units");
+    assert!(!image::has_firstboot_stamp(node.root_disk()).unwrap());
+}
