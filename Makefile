@@ -119,7 +119,7 @@ fuzz: cc
 bench: build reference
 	@command -v hyperfine >/dev/null || { $(SUDO) apt-get update -q && $(SUDO) apt-get install -q -y hyperfine; }
 	cargo bench --locked -p kindling-config-spec --bench check
-	tests/bench/run.sh $(BINARY) $(REFERENCE)
+	$(AS_ROOT) tests/bench/run.sh $(BINARY) $(REFERENCE)
 	cargo build --locked -p kindling-vm
 	$(SUDO) target/debug/kindling-vm bench --binary $(BINARY)
 
