@@ -117,7 +117,8 @@ fuzz: cc
 	done
 
 bench: build reference
-	@command -v hyperfine >/dev/null || { $(SUDO) apt-get update -q && $(SUDO) apt-get install -q -y hyperfine; }
+	@command -v hyperfine >/dev/null && [ -x /usr/bin/time ] || \
+	  { $(SUDO) apt-get update -q && $(SUDO) apt-get install -q -y hyperfine time; }
 	cargo bench --locked -p kindling-config-spec --bench check
 	$(AS_ROOT) tests/bench/run.sh $(BINARY) $(REFERENCE)
 	cargo build --locked -p kindling-vm

@@ -42,7 +42,7 @@ set -e
 for dir in root run; do ! mountpoint -q "$WORK/$dir" || umount "$WORK/$dir"; done
 mkdir -p "$WORK/root" "$WORK/run"
 rm -f "$WORK/disk"
-truncate --size 1G "$WORK/disk"
+truncate --size 3G "$WORK/disk"
 mke2fs -q -t ext4 -E lazy_itable_init=0,lazy_journal_init=0 "$WORK/disk"
 mount -o loop "$WORK/disk" "$WORK/root"
 mount -t tmpfs tmpfs "$WORK/run"
