@@ -2,10 +2,8 @@
 
 use std::io::{self, Read, Seek, SeekFrom, Write};
 
-use sha2::{Digest, Sha256};
-
 use super::{ApplyError, Secrets, volumes};
-use crate::fetch::Fetcher;
+use crate::fetch::{Fetcher, Function, Sum};
 use crate::host::sysroot::{Filling, Sysroot};
 use crate::identity::hex;
 use crate::plan::crypttab::Line;
@@ -28,7 +26,7 @@ pub(super) struct Sources<'a> {
 /// Hashes what passes through.
 struct Hashing<'a, W> {
     to: &'a mut W,
-    sum: Sha256,
+    sum: Sum,
     failed: Option<io::Error>,
 }
 
@@ -64,7 +62,7 @@ pub(super) fn fill(
     };
     let mut sink = Hashing {
         to: staged.file(),
-        sum: Sha256::new(),
+        sum: Sum::new(Function::Sha256),
         failed: None,
     };
     let replaces_present = file.keeps_content && file.before != Before::Skeleton;
@@ -105,7 +103,7 @@ pub(super) fn fill(
             }
         }
     }
-    let digest = hex(&sink.sum.finalize());
+    let digest = hex(&sink.sum.finish());
     if replaces_present || is_key(file) {
         // It replaces a file that was there, or may: after a power cut it must be the old or the new one.
         staged.file().sync_data().map_err(writing)?;

@@ -14,6 +14,7 @@ use kindling_config_spec::types::Resource;
 use sha2::{Digest, Sha256, Sha512};
 use url::Url;
 
+use super::digest::{Function, Sum};
 use super::stores::GoogleObject;
 use super::unpack::Zstd;
 use super::{FetchError, Scheme, s3, shown};
@@ -136,12 +137,6 @@ struct Expected {
     digest: Vec<u8>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Function {
-    Sha256,
-    Sha512,
-}
-
 impl Wanted {
     /// Understands `resource`. Everything that can be wrong with it is found here, before the first request.
     pub(super) fn parse(resource: &Resource, offline: bool) -> Result<Self, FetchError> {
@@ -238,32 +233,6 @@ fn parse_hex(digits: &str) -> Option<Vec<u8>> {
         .collect()
 }
 
-/// The digest that the config asks for, on its way.
-enum Digests {
-    None,
-    Sha256(Sha256),
-    Sha512(Box<Sha512>),
-}
-
-impl Digests {
-    fn update(&mut self, bytes: &[u8]) {
-        match self {
-            Self::None => {}
-            Self::Sha256(sum) => sum.update(bytes),
-            Self::Sha512(sum) => sum.update(bytes),
-        }
-    }
-
-    /// Its name and value.
-    fn finish(self) -> Option<(&'static str, Vec<u8>)> {
-        match self {
-            Self::None => None,
-            Self::Sha256(sum) => Some(("sha256", sum.finalize().to_vec())),
-            Self::Sha512(sum) => Some(("sha512", sum.finalize().to_vec())),
-        }
-    }
-}
-
 /// Why one pass over the bytes ended early.
 #[derive(Debug)]
 pub(super) enum Break {
@@ -279,7 +248,8 @@ pub(super) struct Delivery<'a> {
     sink: &'a mut dyn Write,
     limit: Option<u64>,
     delivered: u64,
-    digest: Digests,
+    /// The digest that the config asks for.
+    digest: Option<Sum>,
     /// A checksum of what was delivered: whether a second pass brings the same is a question of accidents, since a server
     /// that means harm need not change its copy in the middle. The config's digest is of the whole.
     sum: Crc,
@@ -294,11 +264,8 @@ pub(super) struct Delivery<'a> {
 impl<'a> Delivery<'a> {
     /// Nothing delivered yet. `limit` is in bytes after decompression.
     pub(super) fn new(wanted: &'a Wanted, sink: &'a mut dyn Write, limit: Option<u64>) -> Self {
-        let digest = match wanted.expected.as_ref().map(|expected| expected.function) {
-            None => Digests::None,
-            Some(Function::Sha256) => Digests::Sha256(Sha256::new()),
-            Some(Function::Sha512) => Digests::Sha512(Box::new(Sha512::new())),
-        };
+        let expected = wanted.expected.as_ref();
+        let digest = expected.map(|expected| Sum::new(expected.function));
         Self {
             url: &wanted.shown,
             sink,
@@ -416,7 +383,9 @@ impl<'a> Delivery<'a> {
             why: error.to_string(),
         })?;
         self.sum.update(new);
-        self.digest.update(new);
+        if let Some(digest) = &mut self.digest {
+            digest.update(new);
+        }
         self.delivered = after;
         self.position = after;
         Ok(())
@@ -430,14 +399,15 @@ impl<'a> Delivery<'a> {
 
     /// Compares with the config's digest.
     pub(super) fn finish(self, wanted: &Wanted) -> Result<Received, FetchError> {
-        if let (Some(expected), Some((name, got))) = (&wanted.expected, self.digest.finish())
-            && got != expected.digest
-        {
-            return Err(FetchError::HashMismatch {
-                url: self.url.to_owned(),
-                expected: format!("{name}-{}", hex(&expected.digest)),
-                got: format!("{name}-{}", hex(&got)),
-            });
+        if let (Some(expected), Some(digest)) = (&wanted.expected, self.digest) {
+            let (name, got) = (expected.function.name(), digest.finish());
+            if got != expected.digest {
+                return Err(FetchError::HashMismatch {
+                    url: self.url.to_owned(),
+                    expected: format!("{name}-{}", hex(&expected.digest)),
+                    got: format!("{name}-{}", hex(&got)),
+                });
+            }
         }
         Ok(Received {
             bytes: self.delivered,
