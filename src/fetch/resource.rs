@@ -22,7 +22,7 @@ use crate::host::transfer::TransferError;
 use crate::identity::hex;
 
 /// How many bytes move at once.
-const PIECE: usize = 64 << 10;
+const PIECE: usize = 256 << 10;
 
 /// How many times its size a content may unpack to without a digest that says so. gzip cannot do more than 1,032 times,
 /// which only empty space comes to.
