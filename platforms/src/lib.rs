@@ -6,23 +6,77 @@
 //! Adding a platform is one module, one line in [`ALL`] and one folder below `fixtures/platforms`.
 
 mod access;
+mod akamai;
+mod aliyun;
+mod aws;
+mod config_drive;
+mod digitalocean;
+mod exoscale;
 mod file;
+mod gcp;
+mod hetzner;
+mod ibmcloud;
+mod kubevirt;
 mod metal;
+mod nutanix;
+mod oraclecloud;
+mod packet;
 mod platform;
+mod powervs;
+mod proxmoxve;
 mod qemu;
 #[cfg(test)]
 mod recorded;
+mod service;
+mod upcloud;
+mod vultr;
 
 pub use access::{
     Access, AccessError, Channel, Drive, DriveName, HttpAnswer, HttpMethod, HttpRequest, Machine,
 };
+pub use akamai::Akamai;
+pub use aliyun::Aliyun;
+pub use aws::Aws;
+pub use digitalocean::DigitalOcean;
+pub use exoscale::Exoscale;
 pub use file::File;
+pub use gcp::Gcp;
+pub use hetzner::Hetzner;
+pub use ibmcloud::IbmCloud;
+pub use kubevirt::KubeVirt;
 pub use metal::Metal;
+pub use nutanix::Nutanix;
+pub use oraclecloud::OracleCloud;
+pub use packet::Packet;
 pub use platform::{Deletion, Platform, PlatformError, PlatformId, Reach, UnknownPlatform, UserData};
+pub use powervs::PowerVs;
+pub use proxmoxve::ProxmoxVe;
 pub use qemu::Qemu;
+pub use upcloud::UpCloud;
+pub use vultr::Vultr;
 
 /// Every platform of this build, in alphabetical order.
-pub static ALL: &[&dyn Platform] = &[&File, &Metal, &Qemu];
+pub static ALL: &[&dyn Platform] = &[
+    &Akamai,
+    &Aliyun,
+    &Aws,
+    &DigitalOcean,
+    &Exoscale,
+    &File,
+    &Gcp,
+    &Hetzner,
+    &IbmCloud,
+    &KubeVirt,
+    &Metal,
+    &Nutanix,
+    &OracleCloud,
+    &Packet,
+    &PowerVs,
+    &ProxmoxVe,
+    &Qemu,
+    &UpCloud,
+    &Vultr,
+];
 
 /// Every platform id the reference engine accepts, in alphabetical order. Those that are not in [`ALL`] are known
 /// but not supported by this build, which is another message than "unknown".
@@ -88,6 +142,39 @@ mod tests {
         }
     }
 
+    /// `KINDLING_RENEW=1` writes the page instead of comparing it.
+    #[test]
+    fn the_page_of_platforms_is_what_the_code_says() {
+        let mut page = String::from(
+            "# Platforms\n\nWhere a machine's config stands, by the value of `ignition.platform.id`. Made from the code \
+             (`platforms/src`);\na test compares it. *Before the network*: whether the config can be had before the \
+             network is up.\n\n| Platform | Before the network | Where, and what its absence means |\n|---|---|---|\n",
+        );
+        for platform in ALL {
+            let local = match platform.reach() {
+                Reach::Local => "yes",
+                Reach::Network => "no",
+            };
+            page += &format!("| `{}` | {local} | {} |\n", platform.id(), platform.place());
+        }
+        page += "\nConfigs that are gzip or zstd, or base64 of either, are unpacked wherever they come from. A metadata \
+                 service is asked\nwithout a proxy, within `--fetch-timeout`; transport errors and statuses from 500 on are \
+                 tried again.\n\nOf the reference's platforms these are not there yet: ";
+        let missing: Vec<String> = KNOWN
+            .iter()
+            .filter(|id| get(id).is_err())
+            .map(|id| format!("`{id}`"))
+            .collect();
+        page += &missing.join(", ");
+        page += ".\n";
+        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/platforms.md");
+        if std::env::var_os("KINDLING_RENEW").is_some() {
+            #[expect(clippy::disallowed_methods, reason = "the page is renewed")]
+            std::fs::write(&path, &page).unwrap();
+        }
+        assert_eq!(std::fs::read_to_string(&path).unwrap_or_default(), page);
+    }
+
     #[test]
     fn ids_are_sorted_and_unique() {
         assert!(KNOWN.is_sorted_by(|a, b| a < b));
@@ -96,11 +183,14 @@ mod tests {
 
     #[test]
     fn an_id_of_the_reference_without_code_is_not_called_unknown() {
-        let error = get("aws").map(Platform::id).unwrap_err();
-        assert_eq!(error, UnknownPlatform::NotBuilt { id: "aws" });
-        assert_eq!(
-            error.to_string(),
-            "platform \"aws\" is known but not supported by this build, which has: file, metal, qemu"
+        let error = get("azure").map(Platform::id).unwrap_err();
+        assert_eq!(error, UnknownPlatform::NotBuilt { id: "azure" });
+        let text = error.to_string();
+        assert!(
+            text.starts_with(
+                "platform \"azure\" is known but not supported by this build, which has: akamai, aliyun, aws, "
+            ),
+            "{text}"
         );
     }
 

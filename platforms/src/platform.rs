@@ -78,6 +78,9 @@ pub trait Platform: Sync {
     /// Whether [`Self::user_data`] can succeed before the network is up.
     fn reach(&self) -> Reach;
 
+    /// Where the config stands, and what its absence means: a row of `docs/platforms.md`.
+    fn place(&self) -> &'static str;
+
     /// The config as bytes, after the decoding that is particular to the platform. `Ok(None)` means that the user
     /// gave none, which is not a failure.
     ///

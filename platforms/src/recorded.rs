@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use crate::{Access, AccessError, Channel, Drive, HttpAnswer, HttpRequest, Machine};
+use crate::{Access, AccessError, Channel, Drive, DriveName, HttpAnswer, HttpRequest, Machine};
 
 /// A recording, and what was asked of it so far.
 pub(crate) struct RecordedAccess {
@@ -17,7 +17,7 @@ pub(crate) struct RecordedAccess {
 }
 
 /// The file format of `fixtures/platforms/<id>/*.json`.
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 struct Recording {
     architecture: String,
@@ -28,6 +28,11 @@ struct Recording {
     block: BTreeMap<String, Answer>,
     #[serde(default)]
     file: BTreeMap<String, Answer>,
+    #[serde(default)]
+    http: BTreeMap<String, (u16, String)>,
+    /// By label, the files by path; `None` for a drive that cannot be read.
+    #[serde(default)]
+    drives: BTreeMap<String, Option<BTreeMap<String, String>>>,
 }
 
 /// What one question brings; a question that was not recorded finds nothing.
@@ -75,6 +80,51 @@ impl RecordedAccess {
         }
     }
 
+    /// A metadata service: what it answers at each address, status and body.
+    pub(crate) fn of_http(answers: &[(&str, u16, &str)]) -> Self {
+        let answers = answers.iter();
+        Self::of(Recording {
+            http: answers
+                .map(|(url, status, body)| ((*url).to_owned(), (*status, (*body).to_owned())))
+                .collect(),
+            ..Recording::default()
+        })
+    }
+
+    /// Drives with these files: label, path, content.
+    pub(crate) fn of_drives(files: &[(&str, &str, &str)]) -> Self {
+        let mut recording = Recording::default();
+        for (label, path, content) in files {
+            let drive = recording
+                .drives
+                .entry((*label).to_owned())
+                .or_insert_with(|| Some(BTreeMap::new()));
+            drive
+                .get_or_insert_default()
+                .insert((*path).to_owned(), (*content).to_owned());
+        }
+        Self::of(recording)
+    }
+
+    /// A drive that is there and cannot be mounted.
+    pub(crate) fn of_broken_drive(label: &str) -> Self {
+        Self::of(Recording {
+            drives: [(label.to_owned(), None)].into(),
+            ..Recording::default()
+        })
+    }
+
+    fn of(recording: Recording) -> Self {
+        Self {
+            machine: Machine {
+                architecture: "x86_64".to_owned(),
+                config_file: "config.ign".into(),
+            },
+            recording,
+            asked: RefCell::default(),
+        }
+    }
+
     /// The questions so far, in order.
     pub(crate) fn asked(&self) -> Vec<String> {
         self.asked.borrow().clone()
@@ -91,16 +141,44 @@ impl Access for RecordedAccess {
     }
 
     fn http(&self, request: &HttpRequest) -> Result<HttpAnswer, AccessError> {
-        self.note(format!("{:?} {}", request.method, request.url));
-        Err(AccessError::NeedsNetwork)
+        let headers: String = request
+            .headers
+            .iter()
+            .map(|(name, value)| format!(" {}: {value}", name.to_ascii_lowercase()))
+            .collect();
+        self.note(format!("{:?} {}{headers}", request.method, request.url));
+        let (status, body) = self
+            .recording
+            .http
+            .get(&request.url)
+            .ok_or(AccessError::NeedsNetwork)?;
+        Ok(HttpAnswer {
+            status: *status,
+            headers: Vec::new(),
+            body: body.clone().into_bytes(),
+        })
     }
 
-    fn drive(&self, drive: &Drive<'_>, _paths: &[&str]) -> Result<Vec<Option<Vec<u8>>>, AccessError> {
-        self.note(format!("drive {:?}", drive.name));
-        Err(AccessError::Absent {
-            what: format!("{:?}", drive.name),
-            waited: drive.wait,
-        })
+    fn drive(&self, drive: &Drive<'_>, paths: &[&str]) -> Result<Vec<Option<Vec<u8>>>, AccessError> {
+        self.note(format!("drive {:?} for {} s", drive.name, drive.wait.as_secs()));
+        let label = match drive.name {
+            DriveName::Label(label) | DriveName::FileSystem(label) => label,
+        };
+        let what = label.to_owned();
+        match self.recording.drives.get(label) {
+            None => Err(AccessError::Absent {
+                what,
+                waited: drive.wait,
+            }),
+            Some(None) => Err(AccessError::Failed {
+                what,
+                why: "wrong fs type".to_owned(),
+            }),
+            Some(Some(files)) => Ok(paths
+                .iter()
+                .map(|path| files.get(*path).map(|text| text.clone().into_bytes()))
+                .collect()),
+        }
     }
 
     fn block(&self, id: &str, wait: Duration) -> Result<Vec<u8>, AccessError> {

@@ -124,8 +124,8 @@ fn an_unknown_platform() {
             r#"kindling: stage fetch: unknown platform "nowhere"; known are: akamai, aliyun, applehv, aws, azure, azurestack, brightbox, cloudstack, digitalocean, exoscale, file, gcp, hetzner, hyperv, ibmcloud, kubevirt, metal, nutanix, nvidiabluefield, openstack, oraclecloud, packet, powervs, proxmoxve, qemu, scaleway, upcloud, virtualbox, vmware, vultr, zvm"#,
         ),
         (
-            "aws",
-            "kindling: stage fetch: platform \"aws\" is known but not supported by this build, which has: file, metal, qemu",
+            "azure",
+            "kindling: stage fetch: platform \"azure\" is known but not supported by this build, which has: akamai, aliyun, aws, digitalocean, exoscale, file, gcp, hetzner, ibmcloud, kubevirt, metal, nutanix, oraclecloud, packet, powervs, proxmoxve, qemu, upcloud, vultr",
         ),
     ] {
         let ran = machine.run(&machine.words(platform, "fetch"));

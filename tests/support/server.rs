@@ -121,7 +121,15 @@ impl Server {
         address: &str,
         answer: impl Fn(&Seen, usize) -> Reply + Send + Sync + 'static,
     ) -> Self {
-        Self::start(address, None, Arc::new(answer))
+        Self::start((address, 0), None, Arc::new(answer))
+    }
+
+    /// At an address and a port that the world has agreed on.
+    pub(crate) fn http_at(
+        place: (&str, u16),
+        answer: impl Fn(&Seen, usize) -> Reply + Send + Sync + 'static,
+    ) -> Self {
+        Self::start(place, None, Arc::new(answer))
     }
 
     pub(crate) fn https(
@@ -137,7 +145,7 @@ impl Server {
         identity: &Identity,
         answer: impl Fn(&Seen, usize) -> Reply + Send + Sync + 'static,
     ) -> Self {
-        Self::start(address, Some(identity.acceptor(None)), Arc::new(answer))
+        Self::start((address, 0), Some(identity.acceptor(None)), Arc::new(answer))
     }
 
     /// The same for clients alone that show a certificate of `clients`.
@@ -147,7 +155,7 @@ impl Server {
         answer: impl Fn(&Seen, usize) -> Reply + Send + Sync + 'static,
     ) -> Self {
         Self::start(
-            "127.0.0.1",
+            ("127.0.0.1", 0),
             Some(identity.acceptor(Some(clients))),
             Arc::new(answer),
         )
@@ -170,20 +178,20 @@ impl Server {
         self.seen.lock().unwrap().clone()
     }
 
-    fn start(at: &str, tls: Option<TlsAcceptor>, answer: Arc<Answerer>) -> Self {
+    fn start(at: (&str, u16), tls: Option<TlsAcceptor>, answer: Arc<Answerer>) -> Self {
         let scheme = if tls.is_some() { "https" } else { "http" };
         let seen = Arc::new(Mutex::new(Vec::new()));
         let (stop, stopped) = oneshot::channel::<()>();
         let (ready, address) = std::sync::mpsc::channel();
         let record = Arc::clone(&seen);
-        let at = at.to_owned();
+        let at = (at.0.to_owned(), at.1);
         std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread()
                 .enable_all()
                 .build()
                 .unwrap();
             runtime.block_on(async {
-                let listener = TcpListener::bind((at.as_str(), 0)).await.unwrap();
+                let listener = TcpListener::bind((at.0.as_str(), at.1)).await.unwrap();
                 ready.send(listener.local_addr().unwrap()).unwrap();
                 tokio::spawn(accept(listener, tls, answer, record));
                 let _ = stopped.await;

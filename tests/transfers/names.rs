@@ -13,7 +13,7 @@ use crate::sandbox::{Sandbox, require_root};
 use crate::server::{Reply, Server};
 
 /// Runs the ignored test `name` where loopback is the whole network, its name server `server`, and `prepare` has run.
-fn inside(name: &str, server: &str, prepare: &str) {
+pub(crate) fn inside(name: &str, server: &str, prepare: &str) {
     require_root();
     let script = format!(
         "set -e; ip link set lo up; {prepare}

@@ -17,6 +17,10 @@ impl Platform for File {
         Reach::Local
     }
 
+    fn place(&self) -> &'static str {
+        "The file that `IGNITION_CONFIG_FILE` names, or `config.ign`. None is a failure."
+    }
+
     /// An absent file is a failure: whoever names a file means that one.
     fn user_data(&self, via: &dyn Access) -> Result<Option<UserData>, PlatformError> {
         let path = &via.machine().config_file;

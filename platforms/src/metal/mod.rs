@@ -15,6 +15,10 @@ impl Platform for Metal {
         Reach::Local
     }
 
+    fn place(&self) -> &'static str {
+        "Nowhere: `ignition.config.url`, a drive named on the kernel command line, or `user.ign`."
+    }
+
     fn user_data(&self, _via: &dyn Access) -> Result<Option<UserData>, PlatformError> {
         Ok(None)
     }

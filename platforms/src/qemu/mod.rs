@@ -31,6 +31,10 @@ impl Platform for Qemu {
         Reach::Local
     }
 
+    fn place(&self) -> &'static str {
+        "Firmware entry `opt/com.coreos/config`; on s390x and POWER the virtio disk with serial `ignition`, whose absence for 300 s is a failure. No entry is no config."
+    }
+
     fn user_data(&self, via: &dyn Access) -> Result<Option<UserData>, PlatformError> {
         let failed = |source| PlatformError::Access { id: ID, source };
         if has_fw_cfg(&via.machine().architecture) {

@@ -1,0 +1,129 @@
+//! What platforms with a metadata service have in common: one read, and what its status means.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+
+use crate::{Access, AccessError, HttpAnswer, HttpMethod, HttpRequest, PlatformError, PlatformId, UserData};
+
+/// Where most clouds have their metadata service.
+pub(crate) const IMDS: &str = "http://169.254.169.254";
+
+/// What status 404 means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Absent {
+    /// The user gave no config.
+    NoConfig,
+    /// The service is not the one it should be.
+    Failure,
+}
+
+/// A read of `url` with `headers`.
+pub(crate) fn get(url: &str, headers: &[(&str, &str)]) -> HttpRequest {
+    request(HttpMethod::Get, url, headers)
+}
+
+/// A request without a body.
+pub(crate) fn request(method: HttpMethod, url: &str, headers: &[(&str, &str)]) -> HttpRequest {
+    HttpRequest {
+        method,
+        url: url.to_owned(),
+        headers: headers
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect(),
+        body: Vec::new(),
+        retry_also: Vec::new(),
+    }
+}
+
+/// The bytes behind `request`; `None` for status 204, an empty body, and 404 where `absent` says so.
+///
+/// # Errors
+/// [`PlatformError::Access`] for any other status but 200, and when the service cannot be reached.
+pub(crate) fn read(
+    via: &dyn Access,
+    id: PlatformId,
+    request: &HttpRequest,
+    absent: Absent,
+) -> Result<Option<Vec<u8>>, PlatformError> {
+    let answer = via
+        .http(request)
+        .map_err(|source| PlatformError::Access { id, source })?;
+    match (answer.status, absent) {
+        (200, _) => Ok(Some(answer.body).filter(|body| !body.is_empty())),
+        (204, _) | (404, Absent::NoConfig) => Ok(None),
+        _ => Err(refused(id, request, &answer)),
+    }
+}
+
+/// The config behind `url`, byte for byte.
+///
+/// # Errors
+/// As [`read`].
+pub(crate) fn config(
+    via: &dyn Access,
+    id: PlatformId,
+    request: &HttpRequest,
+    absent: Absent,
+) -> Result<Option<UserData>, PlatformError> {
+    Ok(read(via, id, request, absent)?.and_then(UserData::new))
+}
+
+/// An answer that is none.
+pub(crate) fn refused(id: PlatformId, request: &HttpRequest, answer: &HttpAnswer) -> PlatformError {
+    let source = AccessError::Failed {
+        what: request.url.clone(),
+        why: format!("the service answered with status {}", answer.status),
+    };
+    PlatformError::Access { id, source }
+}
+
+/// A config that the service holds as base64, with or without line ends.
+///
+/// # Errors
+/// [`PlatformError::Malformed`] for anything else.
+pub(crate) fn from_base64(id: PlatformId, bytes: &[u8]) -> Result<Option<UserData>, PlatformError> {
+    let text: Vec<u8> = bytes
+        .iter()
+        .copied()
+        .filter(|byte| !byte.is_ascii_whitespace())
+        .collect();
+    let config = STANDARD.decode(text).map_err(|_| PlatformError::Malformed {
+        id,
+        why: "it is not base64".to_owned(),
+    })?;
+    Ok(UserData::new(config))
+}
+
+/// A token that the service answered `request` with.
+///
+/// # Errors
+/// [`PlatformError::Malformed`] when it is empty or no text.
+pub(crate) fn token(id: PlatformId, answer: &HttpAnswer) -> Result<String, PlatformError> {
+    let text = std::str::from_utf8(&answer.body).unwrap_or_default().trim();
+    if text.is_empty() {
+        return Err(PlatformError::Malformed {
+            id,
+            why: "its token is empty".to_owned(),
+        });
+    }
+    Ok(text.to_owned())
+}
+
+/// A platform that is one read: where, with which headers, what 404 means, which statuses mean "later".
+pub(crate) struct OneRead {
+    pub(crate) id: PlatformId,
+    pub(crate) url: &'static str,
+    pub(crate) headers: &'static [(&'static str, &'static str)],
+    pub(crate) absent: Absent,
+}
+
+impl OneRead {
+    /// Its config.
+    ///
+    /// # Errors
+    /// As [`read`].
+    pub(crate) fn config(&self, via: &dyn Access) -> Result<Option<UserData>, PlatformError> {
+        config(via, self.id, &get(self.url, self.headers), self.absent)
+    }
+}

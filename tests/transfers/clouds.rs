@@ -1,0 +1,107 @@
+//! Metadata services at their own addresses, in a network namespace: the real binary, both fetch stages.
+
+use std::fs;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+
+use crate::names::inside;
+use crate::sandbox::Sandbox;
+use crate::server::{Reply, Seen, Server};
+
+const CONFIG: &str = r#"{"ignition":{"version":"3.4.0"},"storage":{"files":[{"path":"/etc/cloud","contents":{"source":"data:,here"}}]}}"#;
+
+/// All services at once: each refuses whoever does not ask in its own way.
+fn service(seen: &Seen) -> Reply {
+    let has = |name: &str, value: &str| seen.header(name) == Some(value);
+    let packed = || Reply::ok(STANDARD.encode(CONFIG));
+    let when = |is_allowed: bool, reply: Reply| if is_allowed { reply } else { Reply::status(403) };
+    match (seen.method.as_str(), seen.target.as_str()) {
+        ("PUT", "/v1/token") => when(has("metadata-token-expiry-seconds", "300"), Reply::ok("tok-1\n")),
+        ("GET", "/v1/user-data") => when(has("metadata-token", "tok-1") && has("accept", "*/*"), packed()),
+        ("PUT", "/latest/api/token") if seen.header("x-aws-ec2-metadata-token-ttl-seconds").is_some() => {
+            Reply::ok("aws-tok")
+        }
+        ("GET", "/2019-10-01/user-data") => {
+            when(has("x-aws-ec2-metadata-token", "aws-tok"), Reply::ok(CONFIG))
+        }
+        ("PUT", "/latest/api/token") => Reply::ok("ali-tok"),
+        ("GET", "/latest/user-data") => {
+            when(has("x-aliyun-ecs-metadata-token", "ali-tok"), Reply::ok(CONFIG))
+        }
+        ("GET", "/computeMetadata/v1/instance/attributes/user-data") => {
+            when(has("metadata-flavor", "Google"), Reply::ok(CONFIG))
+        }
+        ("GET", "/opc/v2/instance/metadata/user_data") => {
+            when(has("authorization", "Bearer Oracle"), packed())
+        }
+        (
+            "GET",
+            "/metadata/v1/user-data"
+            | "/1.0/user-data"
+            | "/hetzner/v1/userdata"
+            | "/metadata/v1/user_data"
+            | "/user-data/user-data",
+        ) => Reply::ok(CONFIG),
+        _ => Reply::status(404),
+    }
+}
+
+#[test]
+fn clouds_give_their_config_over_the_network() {
+    inside(
+        "clouds::inside_all_clouds",
+        "127.0.0.1",
+        "ip addr add 169.254.169.254/32 dev lo; ip addr add 100.100.100.200/32 dev lo;",
+    );
+}
+
+#[test]
+#[ignore = "started by the test above, in a namespace"]
+fn inside_all_clouds() {
+    let _services = ["169.254.169.254", "100.100.100.200"].map(|address| {
+        // The first request of each kind is answered by a service that is still starting.
+        let seen_once = std::sync::Mutex::new(std::collections::BTreeSet::new());
+        Server::http_at((address, 80), move |seen, _| {
+            if seen_once.lock().unwrap().insert(seen.target.clone()) {
+                return Reply::status(503).with_header("retry-after", "0");
+            }
+            service(seen)
+        })
+    });
+    for platform in [
+        "akamai",
+        "aliyun",
+        "aws",
+        "digitalocean",
+        "exoscale",
+        "gcp",
+        "hetzner",
+        "oraclecloud",
+        "upcloud",
+        "vultr",
+    ] {
+        let machine = Sandbox::new();
+        let run = |stage: &str| {
+            let ran = machine.run(&machine.words(platform, stage));
+            assert_eq!(
+                ran.status,
+                Some(0),
+                "{platform} {stage}: {}\n{}",
+                ran.stderr,
+                ran.stdout
+            );
+        };
+        run("fetch-offline");
+        assert!(machine.at("run/neednet").exists(), "{platform}");
+        run("fetch");
+        run("files");
+        let written = fs::read_to_string(machine.root().join("etc/cloud")).unwrap();
+        assert_eq!(written, "here", "{platform}");
+        let result = fs::read_to_string(machine.root().join("etc/.ignition-result.json")).unwrap();
+        assert!(
+            result.contains("\"userConfigProvided\": true") || result.contains("\"userConfigProvided\":true"),
+            "{platform}: {result}"
+        );
+    }
+}
