@@ -10,6 +10,7 @@ use kindling_config_spec::data_url;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use crate::names::inside;
 use crate::sandbox::Sandbox;
 use crate::server::{Identity, Reply, Server};
 
@@ -70,12 +71,12 @@ impl Drop for Tinyproxy {
     }
 }
 
-/// The first address of this machine that is not loopback's: loopback never goes by a proxy.
-fn own_address() -> String {
-    let socket = std::net::UdpSocket::bind("0.0.0.0:0").unwrap();
-    // Nothing is sent: this asks the kernel for the way.
-    socket.connect("192.0.2.1:9").unwrap();
-    socket.local_addr().unwrap().ip().to_string()
+/// An address of this machine that is not loopback's, which never goes by a proxy.
+const HERE: &str = "198.51.100.7";
+
+/// Runs the ignored test `name` where that address is.
+fn inside_with_address(name: &str) {
+    inside(name, "127.0.0.1", &format!("ip addr add {HERE}/32 dev lo;"));
 }
 
 fn file(path: &str, url: &str) -> Value {
@@ -84,12 +85,17 @@ fn file(path: &str, url: &str) -> Value {
 
 #[test]
 fn http_and_https_go_by_the_proxy_of_the_config_and_its_exceptions_do_not() {
+    inside_with_address("proxy::inside_by_the_proxy");
+}
+
+#[test]
+#[ignore = "started by the test above, in a namespace"]
+fn inside_by_the_proxy() {
     let proxy = Tinyproxy::start();
-    let here = own_address();
-    let identity = Identity::for_host(&here);
-    let plain = Server::http_on(&here, |_, _| Reply::ok("plain"));
-    let excepted = Server::http_on(&here, |_, _| Reply::ok("excepted"));
-    let secure = Server::https_on(&here, &identity, |_, _| Reply::ok("secure"));
+    let identity = Identity::for_host(HERE);
+    let plain = Server::http_on(HERE, |_, _| Reply::ok("plain"));
+    let excepted = Server::http_on(HERE, |_, _| Reply::ok("excepted"));
+    let secure = Server::https_on(HERE, &identity, |_, _| Reply::ok("secure"));
     let by_proxy = format!("http://operator:planted-password@127.0.0.1:{}", proxy.port);
     let authority = data_url::encode(identity.authority_pem().as_bytes());
     let config = json!({
@@ -98,7 +104,7 @@ fn http_and_https_go_by_the_proxy_of_the_config_and_its_exceptions_do_not() {
             "proxy": {
                 "httpProxy": by_proxy,
                 "httpsProxy": by_proxy,
-                "noProxy": [format!("{here}:{}", excepted.port())],
+                "noProxy": [format!("{HERE}:{}", excepted.port())],
             },
             "security": {"tls": {"certificateAuthorities": [{"source": authority}]}},
         },
@@ -120,7 +126,7 @@ fn http_and_https_go_by_the_proxy_of_the_config_and_its_exceptions_do_not() {
     let log = proxy.log();
     assert!(log.contains(&format!("GET {}", plain.url("/plain"))), "{log}");
     assert!(
-        log.contains(&format!("CONNECT {here}:{}", secure.port())),
+        log.contains(&format!("CONNECT {HERE}:{}", secure.port())),
         "{log}"
     );
     assert!(!log.contains(&excepted.port().to_string()), "{log}");
@@ -129,9 +135,14 @@ fn http_and_https_go_by_the_proxy_of_the_config_and_its_exceptions_do_not() {
 
 #[test]
 fn a_proxy_that_refuses_is_named_by_its_status() {
+    inside_with_address("proxy::inside_refused");
+}
+
+#[test]
+#[ignore = "started by the test above, in a namespace"]
+fn inside_refused() {
     let proxy = Tinyproxy::start();
-    let here = own_address();
-    let server = Server::http_on(&here, |_, _| Reply::ok("plain"));
+    let server = Server::http_on(HERE, |_, _| Reply::ok("plain"));
     let machine = Sandbox::new();
     let config = json!({
         "ignition": {
