@@ -9,6 +9,7 @@ mod access;
 mod akamai;
 mod aliyun;
 mod aws;
+mod brightbox;
 mod config_drive;
 mod digitalocean;
 mod exoscale;
@@ -19,6 +20,7 @@ mod ibmcloud;
 mod kubevirt;
 mod metal;
 mod nutanix;
+mod openstack;
 mod oraclecloud;
 mod packet;
 mod platform;
@@ -37,6 +39,7 @@ pub use access::{
 pub use akamai::Akamai;
 pub use aliyun::Aliyun;
 pub use aws::Aws;
+pub use brightbox::Brightbox;
 pub use digitalocean::DigitalOcean;
 pub use exoscale::Exoscale;
 pub use file::File;
@@ -46,6 +49,7 @@ pub use ibmcloud::IbmCloud;
 pub use kubevirt::KubeVirt;
 pub use metal::Metal;
 pub use nutanix::Nutanix;
+pub use openstack::OpenStack;
 pub use oraclecloud::OracleCloud;
 pub use packet::Packet;
 pub use platform::{Deletion, Platform, PlatformError, PlatformId, Reach, UnknownPlatform, UserData};
@@ -60,6 +64,7 @@ pub static ALL: &[&dyn Platform] = &[
     &Akamai,
     &Aliyun,
     &Aws,
+    &Brightbox,
     &DigitalOcean,
     &Exoscale,
     &File,
@@ -69,6 +74,7 @@ pub static ALL: &[&dyn Platform] = &[
     &KubeVirt,
     &Metal,
     &Nutanix,
+    &OpenStack,
     &OracleCloud,
     &Packet,
     &PowerVs,

@@ -41,7 +41,8 @@ fn service(seen: &Seen) -> Reply {
             | "/1.0/user-data"
             | "/hetzner/v1/userdata"
             | "/metadata/v1/user_data"
-            | "/user-data/user-data",
+            | "/user-data/user-data"
+            | "/openstack/latest/user_data",
         ) => Reply::ok(CONFIG),
         _ => Reply::status(404),
     }
@@ -73,10 +74,12 @@ fn inside_all_clouds() {
         "akamai",
         "aliyun",
         "aws",
+        "brightbox",
         "digitalocean",
         "exoscale",
         "gcp",
         "hetzner",
+        "openstack",
         "oraclecloud",
         "upcloud",
         "vultr",

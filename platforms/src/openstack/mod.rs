@@ -1,0 +1,134 @@
+//! `openstack`: a config drive, or the metadata service of Nova. `brightbox` is the same cloud under another name.
+//!
+//! Not every cloud has both. A drive that is there from the start wins, and works before the network is up; the
+//! service's "no config" counts only when no drive comes a moment later.
+
+use std::time::Duration;
+
+use crate::config_drive::{OPENSTACK, files};
+use crate::service::{Absent, IMDS, config, get};
+use crate::{Access, Platform, PlatformError, PlatformId, Reach, UserData};
+
+/// The labels that drives have: the second is how some tools write the first.
+const LABELS: [&str; 2] = ["config-2", "CONFIG-2"];
+
+/// How long a drive is awaited after the service has said that there is no config, in seconds.
+const GRACE: u64 = 10;
+
+/// How long a drive is awaited after the service has failed, in seconds.
+const LAST_RESORT: u64 = 30;
+
+/// A machine of OpenStack.
+pub struct OpenStack;
+
+impl Platform for OpenStack {
+    fn id(&self) -> PlatformId {
+        PlatformId::new("openstack")
+    }
+
+    fn reach(&self) -> Reach {
+        Reach::Network
+    }
+
+    fn place(&self) -> &'static str {
+        "`/openstack/latest/user_data` of the drive `config-2` or `CONFIG-2`, also before the network; else \
+         `http://169.254.169.254/openstack/latest/user_data`. 404, and no drive within 10 s, is no config."
+    }
+
+    fn user_data(&self, via: &dyn Access) -> Result<Option<UserData>, PlatformError> {
+        from_drive_or_service(via, self.id())
+    }
+}
+
+/// The config of a machine that has a drive, a service, or both.
+pub(crate) fn from_drive_or_service(
+    via: &dyn Access,
+    id: PlatformId,
+) -> Result<Option<UserData>, PlatformError> {
+    if let Some(found) = on_drive(via, id, 0)? {
+        return Ok(found);
+    }
+    let url = format!("{IMDS}/openstack/latest/user_data");
+    match config(via, id, &get(&url, &[]), Absent::NoConfig) {
+        Ok(Some(config)) => Ok(Some(config)),
+        Ok(None) => Ok(on_drive(via, id, GRACE)?.flatten()),
+        Err(error) if error.needs_network() => Err(error),
+        Err(error) => match on_drive(via, id, LAST_RESORT)? {
+            Some(found) => Ok(found),
+            None => Err(error),
+        },
+    }
+}
+
+/// What the drive holds, if one appears within `seconds`.
+fn on_drive(
+    via: &dyn Access,
+    id: PlatformId,
+    seconds: u64,
+) -> Result<Option<Option<UserData>>, PlatformError> {
+    let (_, path) = OPENSTACK;
+    // In turn, since either label may come.
+    for turn in 0..=seconds {
+        for label in LABELS {
+            let wait = Duration::from_secs(u64::from(turn > 0 && label == LABELS[0]));
+            if let Some(files) = files(via, id, label, &[path], wait)? {
+                return Ok(Some(files.into_iter().flatten().find_map(UserData::new)));
+            }
+        }
+    }
+    Ok(None)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::recorded::RecordedAccess;
+
+    const URL: &str = "http://169.254.169.254/openstack/latest/user_data";
+
+    #[test]
+    fn a_drive_that_is_there_wins_and_needs_no_network() {
+        for label in LABELS {
+            let via = RecordedAccess::of_drives(&[(label, "/openstack/latest/user_data", "config")]);
+            assert_eq!(OpenStack.user_data(&via), Ok(UserData::new(b"config".to_vec())));
+            assert!(via.asked().iter().all(|asked| asked.starts_with("drive")));
+        }
+        let via = RecordedAccess::of_drives(&[("config-2", "/openstack/latest/meta_data.json", "{}")]);
+        assert_eq!(OpenStack.user_data(&via), Ok(None));
+    }
+
+    #[test]
+    fn without_a_drive_the_service_is_asked_once_the_network_is_up() {
+        assert!(
+            OpenStack
+                .user_data(&RecordedAccess::of_drives(&[]))
+                .unwrap_err()
+                .needs_network()
+        );
+        let via = RecordedAccess::of_http(&[(URL, 200, "config")]);
+        assert_eq!(OpenStack.user_data(&via), Ok(UserData::new(b"config".to_vec())));
+    }
+
+    #[test]
+    fn what_the_service_does_not_say_a_late_drive_may() {
+        let via = RecordedAccess::of_http(&[(URL, 404, "")]);
+        assert_eq!(OpenStack.user_data(&via), Ok(None));
+        let waited = via
+            .asked()
+            .iter()
+            .filter(|asked| asked.ends_with("for 1 s"))
+            .count();
+        assert_eq!(waited, 10);
+        let via = RecordedAccess::of_http(&[(URL, 403, "")]);
+        assert!(matches!(
+            OpenStack.user_data(&via),
+            Err(PlatformError::Access { .. })
+        ));
+        let waited = via
+            .asked()
+            .iter()
+            .filter(|asked| asked.ends_with("for 1 s"))
+            .count();
+        assert_eq!(waited, 30);
+    }
+}
