@@ -178,6 +178,15 @@ impl Server {
         self.seen.lock().unwrap().clone()
     }
 
+    /// The same over TLS.
+    pub(crate) fn https_at(
+        place: (&str, u16),
+        identity: &Identity,
+        answer: impl Fn(&Seen, usize) -> Reply + Send + Sync + 'static,
+    ) -> Self {
+        Self::start(place, Some(identity.acceptor(None)), Arc::new(answer))
+    }
+
     fn start(at: (&str, u16), tls: Option<TlsAcceptor>, answer: Arc<Answerer>) -> Self {
         let scheme = if tls.is_some() { "https" } else { "http" };
         let seen = Arc::new(Mutex::new(Vec::new()));
@@ -342,7 +351,7 @@ impl Identity {
         Self::for_host("127.0.0.1")
     }
 
-    /// The same for another host.
+    /// The same for another host, or for several with commas between them.
     pub(crate) fn for_host(host: &str) -> Self {
         Self::valid(
             host,
@@ -369,7 +378,8 @@ impl Identity {
         let signed = authority.self_signed(&authority_key).unwrap();
         let issuer = rcgen::Issuer::new(authority, authority_key);
         let key = rcgen::KeyPair::generate().unwrap();
-        let mut server = rcgen::CertificateParams::new(vec![host.to_owned()]).unwrap();
+        let mut server =
+            rcgen::CertificateParams::new(host.split(',').map(str::to_owned).collect::<Vec<_>>()).unwrap();
         server.not_before = from;
         server.not_after = until;
         let certificate = server.signed_by(&key, &issuer).unwrap();

@@ -4,10 +4,12 @@ use std::fs;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use kindling_config_spec::data_url;
+use serde_json::json;
 
-use crate::names::inside;
+use crate::names::{LOOPBACK, inside, name_server};
 use crate::sandbox::Sandbox;
-use crate::server::{Reply, Seen, Server};
+use crate::server::{Identity, Reply, Seen, Server};
 
 const CONFIG: &str = r#"{"ignition":{"version":"3.4.0"},"storage":{"files":[{"path":"/etc/cloud","contents":{"source":"data:,here"}}]}}"#;
 
@@ -106,5 +108,89 @@ fn inside_all_clouds() {
             result.contains("\"userConfigProvided\": true") || result.contains("\"userConfigProvided\":true"),
             "{platform}: {result}"
         );
+    }
+}
+
+#[test]
+fn objects_are_read_with_the_role_and_the_account_of_the_machine() {
+    inside(
+        "clouds::inside_stores",
+        "127.0.0.1",
+        "ip addr add 169.254.169.254/32 dev lo;",
+    );
+}
+
+#[test]
+#[ignore = "started by the test above, in a namespace"]
+fn inside_stores() {
+    // Whatever name is asked for is here.
+    name_server("127.0.0.1", 0, &LOOPBACK);
+    let identity = Identity::for_host(
+        "s3.dualstack.eu-north-1.amazonaws.com,bucket.s3.dualstack.ap-south-1.amazonaws.com,storage.googleapis.com",
+    );
+    let authority = data_url::encode(identity.authority_pem().as_bytes());
+    let _metadata = Server::http_at(("169.254.169.254", 80), move |seen, _| {
+        let pointer = |source: &str| {
+            json!({
+                "ignition": {
+                    "version": "3.4.0",
+                    "config": {"merge": [{"source": source}]},
+                    "security": {"tls": {"certificateAuthorities": [{"source": authority}]}},
+                },
+            })
+            .to_string()
+        };
+        match (seen.method.as_str(), seen.target.as_str()) {
+            ("PUT", "/latest/api/token") => Reply::ok("aws-tok"),
+            ("GET", "/2019-10-01/user-data") => Reply::ok(pointer("s3://bucket/dir/a%20b.ign")),
+            ("GET", "/latest/meta-data/placement/region") => Reply::ok("eu-north-1"),
+            ("GET", "/latest/meta-data/iam/security-credentials/") => Reply::ok("node"),
+            ("GET", "/latest/meta-data/iam/security-credentials/node") => {
+                Reply::ok(r#"{"AccessKeyId":"AKID","SecretAccessKey":"planted-key","Token":"planted-token"}"#)
+                    .with_header("date", "Fri, 24 May 2013 00:00:00 GMT")
+            }
+            ("GET", "/computeMetadata/v1/instance/attributes/user-data") => {
+                Reply::ok(pointer("gs://bucket/dir/a%20b.ign"))
+            }
+            ("GET", path) if path.starts_with("/computeMetadata/v1/instance/service-accounts/") => {
+                Reply::ok(r#"{"access_token":"planted-token"}"#)
+            }
+            _ => Reply::status(404),
+        }
+    });
+    let store = Server::https_at(("127.0.0.1", 443), &identity, |seen, _| {
+        let signed = seen.header("authorization").unwrap_or_default();
+        match (seen.method.as_str(), seen.target.as_str()) {
+            ("HEAD", "/bucket") => Reply::status(403).with_header("x-amz-bucket-region", "ap-south-1"),
+            ("GET", "/dir/a%20b.ign")
+                if signed.starts_with(
+                    "AWS4-HMAC-SHA256 Credential=AKID/20130524/ap-south-1/s3/aws4_request, SignedHeaders=",
+                ) && seen.header("x-amz-security-token") == Some("planted-token") =>
+            {
+                Reply::ok(CONFIG)
+            }
+            ("GET", "/storage/v1/b/bucket/o/dir%2Fa%20b.ign?alt=media")
+                if signed == "Bearer planted-token" =>
+            {
+                Reply::ok(CONFIG)
+            }
+            _ => Reply::status(403),
+        }
+    });
+    for platform in ["aws", "gcp"] {
+        let machine = Sandbox::new();
+        for stage in ["fetch", "files"] {
+            let ran = machine.run(&machine.words(platform, stage));
+            assert_eq!(
+                ran.status,
+                Some(0),
+                "{platform} {stage}: {}\n{}\n{:?}",
+                ran.stderr,
+                ran.stdout,
+                store.seen()
+            );
+        }
+        let written = fs::read_to_string(machine.root().join("etc/cloud")).unwrap();
+        assert_eq!(written, "here", "{platform}");
     }
 }

@@ -33,7 +33,11 @@ pub(crate) fn inside(name: &str, server: &str, prepare: &str) {
 }
 
 /// A name server that knows one name: silent or failing for the first `failing` questions. It lasts as long as the process.
-fn name_server(address: &str, failing: usize, types: &'static [(u16, &'static [u8])]) -> Arc<AtomicUsize> {
+pub(crate) fn name_server(
+    address: &str,
+    failing: usize,
+    types: &'static [(u16, &'static [u8])],
+) -> Arc<AtomicUsize> {
     let socket = UdpSocket::bind((address, 53)).unwrap();
     let asked = Arc::new(AtomicUsize::new(0));
     let count = Arc::clone(&asked);
@@ -70,7 +74,7 @@ fn name_server(address: &str, failing: usize, types: &'static [(u16, &'static [u
 
 const A: u16 = 1;
 const AAAA: u16 = 28;
-const LOOPBACK: [(u16, &[u8]); 1] = [(A, &[127, 0, 0, 1])];
+pub(crate) const LOOPBACK: [(u16, &[u8]); 1] = [(A, &[127, 0, 0, 1])];
 const LOOPBACK_SIX: [(u16, &[u8]); 1] = [(AAAA, &[0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1])];
 
 /// A machine whose config is one document of `config.example`.
