@@ -222,6 +222,10 @@ impl SourceError {
             Self::Platform { platform, .. } => {
                 format!("check what platform {platform} holds for this machine, and ignition.platform.id")
             }
+            Self::Packed {
+                source: UnpackError::TooLarge { .. },
+                ..
+            } => "check that it is the right file; split a config of that size".to_owned(),
             Self::Packed { .. } => {
                 "pack the config again: gzip or zstd, and base64 over it if need be".to_owned()
             }

@@ -265,8 +265,14 @@ impl Link {
         loop {
             let now = Instant::now();
             if self.end.is_some_and(|end| end <= now) {
+                // Whether it was there and slow, or never there, is what the operator wants to know.
+                let was_there = self.peer.is_some();
                 return Err(TransferError::Timeout {
-                    waiting: Waiting::Total,
+                    waiting: if was_there {
+                        Waiting::Total
+                    } else {
+                        Waiting::Packet
+                    },
                     after: self.within.unwrap_or_default(),
                 });
             }

@@ -44,7 +44,7 @@ pub enum TransferError {
         why: String,
     },
     /// A time limit struck.
-    #[error("no {waiting} within {} s", after.as_secs_f64())]
+    #[error("no {waiting} within {} s", (after.as_secs_f64() * 10.0).round() / 10.0)]
     Timeout {
         /// What was awaited.
         waiting: Waiting,
