@@ -61,6 +61,8 @@ fn inside(machine: &Sandbox, image: &Path, offset: u64, command: &str) -> String
         .output()
         .unwrap();
     assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
+    // The kernel lets go of the loop device of a mount a moment after the mount is gone.
+    assert_nothing_attached(machine);
     String::from_utf8(ran.stdout).unwrap()
 }
 
