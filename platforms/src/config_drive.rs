@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::{Access, AccessError, Drive, DriveName, PlatformError, PlatformId};
+use crate::{Access, AccessError, Drive, DriveName, Platform, PlatformError, PlatformId, Reach, UserData};
 
 /// Where NoCloud drives (`cidata`) have the config.
 pub(crate) const NOCLOUD: (&str, &str) = ("cidata", "/user-data");
@@ -46,4 +46,58 @@ pub(crate) fn missing(id: PlatformId, label: &str, waited: Duration) -> Platform
         waited,
     };
     PlatformError::Access { id, source }
+}
+
+/// A platform that attaches a drive to every machine, also to one without a config.
+pub struct AttachedDrive {
+    pub(crate) id: PlatformId,
+    /// Label of the drive, path of the config on it.
+    pub(crate) file: (&'static str, &'static str),
+    pub(crate) place: &'static str,
+}
+
+impl Platform for AttachedDrive {
+    fn id(&self) -> PlatformId {
+        self.id
+    }
+
+    fn reach(&self) -> Reach {
+        Reach::Local
+    }
+
+    fn place(&self) -> &'static str {
+        self.place
+    }
+
+    fn user_data(&self, via: &dyn Access) -> Result<Option<UserData>, PlatformError> {
+        let (label, path) = self.file;
+        match files(via, self.id, label, &[path], ALWAYS_ATTACHED)? {
+            Some(files) => Ok(files.into_iter().flatten().find_map(UserData::new)),
+            None => Err(missing(self.id, label, ALWAYS_ATTACHED)),
+        }
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use crate::recorded::RecordedAccess;
+
+    /// Holds a platform to its drive, and to an end of the wait for it.
+    pub(crate) fn reads(platform: &AttachedDrive) {
+        let (label, path) = platform.file;
+        let via = RecordedAccess::of_drives(&[(label, path, "config")]);
+        assert_eq!(platform.user_data(&via), Ok(UserData::new(b"config".to_vec())));
+        let via = RecordedAccess::of_drives(&[(label, "/other", "{}")]);
+        assert_eq!(platform.user_data(&via), Ok(None));
+        let PlatformError::Access { source, .. } =
+            platform.user_data(&RecordedAccess::of_drives(&[])).unwrap_err()
+        else {
+            panic!("another failure")
+        };
+        assert_eq!(
+            source.to_string(),
+            format!("the drive labelled {label} did not appear within 300 s")
+        );
+    }
 }

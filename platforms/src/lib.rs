@@ -40,24 +40,24 @@ pub use akamai::Akamai;
 pub use aliyun::Aliyun;
 pub use aws::Aws;
 pub use brightbox::Brightbox;
-pub use digitalocean::DigitalOcean;
-pub use exoscale::Exoscale;
+pub use digitalocean::DIGITALOCEAN;
+pub use exoscale::EXOSCALE;
 pub use file::File;
-pub use gcp::Gcp;
-pub use hetzner::Hetzner;
+pub use gcp::GCP;
+pub use hetzner::HETZNER;
 pub use ibmcloud::IbmCloud;
 pub use kubevirt::KubeVirt;
 pub use metal::Metal;
-pub use nutanix::Nutanix;
+pub use nutanix::NUTANIX;
 pub use openstack::OpenStack;
 pub use oraclecloud::OracleCloud;
-pub use packet::Packet;
+pub use packet::PACKET;
 pub use platform::{Deletion, Platform, PlatformError, PlatformId, Reach, UnknownPlatform, UserData};
-pub use powervs::PowerVs;
+pub use powervs::POWERVS;
 pub use proxmoxve::ProxmoxVe;
 pub use qemu::Qemu;
-pub use upcloud::UpCloud;
-pub use vultr::Vultr;
+pub use upcloud::UPCLOUD;
+pub use vultr::VULTR;
 
 /// Every platform of this build, in alphabetical order.
 pub static ALL: &[&dyn Platform] = &[
@@ -65,23 +65,23 @@ pub static ALL: &[&dyn Platform] = &[
     &Aliyun,
     &Aws,
     &Brightbox,
-    &DigitalOcean,
-    &Exoscale,
+    &DIGITALOCEAN,
+    &EXOSCALE,
     &File,
-    &Gcp,
-    &Hetzner,
+    &GCP,
+    &HETZNER,
     &IbmCloud,
     &KubeVirt,
     &Metal,
-    &Nutanix,
+    &NUTANIX,
     &OpenStack,
     &OracleCloud,
-    &Packet,
-    &PowerVs,
+    &PACKET,
+    &POWERVS,
     &ProxmoxVe,
     &Qemu,
-    &UpCloud,
-    &Vultr,
+    &UPCLOUD,
+    &VULTR,
 ];
 
 /// Every platform id the reference engine accepts, in alphabetical order. Those that are not in [`ALL`] are known

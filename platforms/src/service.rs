@@ -3,7 +3,10 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-use crate::{Access, AccessError, HttpAnswer, HttpMethod, HttpRequest, PlatformError, PlatformId, UserData};
+use crate::{
+    Access, AccessError, HttpAnswer, HttpMethod, HttpRequest, Platform, PlatformError, PlatformId, Reach,
+    UserData,
+};
 
 /// Where most clouds have their metadata service.
 pub(crate) const IMDS: &str = "http://169.254.169.254";
@@ -110,20 +113,51 @@ pub(crate) fn token(id: PlatformId, answer: &HttpAnswer) -> Result<String, Platf
     Ok(text.to_owned())
 }
 
-/// A platform that is one read: where, with which headers, what 404 means, which statuses mean "later".
-pub(crate) struct OneRead {
+/// A platform that is one read of its metadata service.
+pub struct OneRead {
     pub(crate) id: PlatformId,
     pub(crate) url: &'static str,
     pub(crate) headers: &'static [(&'static str, &'static str)],
     pub(crate) absent: Absent,
+    pub(crate) place: &'static str,
 }
 
-impl OneRead {
-    /// Its config.
-    ///
-    /// # Errors
-    /// As [`read`].
-    pub(crate) fn config(&self, via: &dyn Access) -> Result<Option<UserData>, PlatformError> {
+impl Platform for OneRead {
+    fn id(&self) -> PlatformId {
+        self.id
+    }
+
+    fn reach(&self) -> Reach {
+        Reach::Network
+    }
+
+    fn place(&self) -> &'static str {
+        self.place
+    }
+
+    fn user_data(&self, via: &dyn Access) -> Result<Option<UserData>, PlatformError> {
         config(via, self.id, &get(self.url, self.headers), self.absent)
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use crate::recorded::RecordedAccess;
+
+    /// Holds a platform to its request, and to what statuses mean.
+    pub(crate) fn asks(platform: &OneRead, request: &str) {
+        let answer = |status, body| RecordedAccess::of_http(&[(platform.url, status, body)]);
+        let via = answer(200, "config");
+        assert_eq!(platform.user_data(&via), Ok(UserData::new(b"config".to_vec())));
+        assert_eq!(via.asked(), [request]);
+        assert_eq!(platform.user_data(&answer(200, "")), Ok(None));
+        assert_eq!(platform.user_data(&answer(204, "")), Ok(None));
+        match platform.absent {
+            Absent::NoConfig => assert_eq!(platform.user_data(&answer(404, "")), Ok(None)),
+            Absent::Failure => assert!(platform.user_data(&answer(404, "")).is_err()),
+        }
+        let refused = platform.user_data(&answer(403, "")).unwrap_err();
+        assert!(matches!(refused, PlatformError::Access { .. }), "{refused:?}");
     }
 }

@@ -2,57 +2,25 @@
 //!
 //! The service is off by default for custom images.
 
+use crate::PlatformId;
 use crate::service::{Absent, OneRead};
-use crate::{Access, Platform, PlatformError, PlatformId, Reach, UserData};
-
-const URL: &str = "http://169.254.169.254/metadata/v1/user_data";
-
-/// What is asked.
-const CONFIG: OneRead = OneRead {
-    id: PlatformId::new("upcloud"),
-    url: URL,
-    headers: &[],
-    absent: Absent::NoConfig,
-};
 
 /// A machine of UpCloud.
-pub struct UpCloud;
-
-impl Platform for UpCloud {
-    fn id(&self) -> PlatformId {
-        CONFIG.id
-    }
-
-    fn reach(&self) -> Reach {
-        Reach::Network
-    }
-
-    fn place(&self) -> &'static str {
-        "`http://169.254.169.254/metadata/v1/user_data`. 404 is no config."
-    }
-
-    fn user_data(&self, via: &dyn Access) -> Result<Option<UserData>, PlatformError> {
-        CONFIG.config(via)
-    }
-}
+pub static UPCLOUD: OneRead = OneRead {
+    id: PlatformId::new("upcloud"),
+    url: "http://169.254.169.254/metadata/v1/user_data",
+    headers: &[],
+    absent: Absent::NoConfig,
+    place: "`http://169.254.169.254/metadata/v1/user_data`. 404 is no config.",
+};
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::recorded::RecordedAccess;
+    use crate::service::tests::asks;
 
     #[test]
     fn the_config_is_what_the_service_says() {
-        let via = RecordedAccess::of_http(&[(URL, 200, "config")]);
-        assert_eq!(UpCloud.user_data(&via), Ok(UserData::new(b"config".to_vec())));
-        assert_eq!(via.asked(), ["Get http://169.254.169.254/metadata/v1/user_data"]);
-        let via = RecordedAccess::of_http(&[(URL, 200, "")]);
-        assert_eq!(UpCloud.user_data(&via), Ok(None));
-    }
-
-    #[test]
-    fn status_404_means_no_config() {
-        let via = RecordedAccess::of_http(&[(URL, 404, "")]);
-        assert_eq!(UpCloud.user_data(&via), Ok(None));
+        asks(&UPCLOUD, "Get http://169.254.169.254/metadata/v1/user_data");
     }
 }
