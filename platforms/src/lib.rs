@@ -3,7 +3,7 @@
 //! No config language, no sockets, no mounts: a platform reaches its machine through [`Access`], which the engine
 //! implements and the tests replay. The platform is always told to us (`ignition.platform.id`), never guessed.
 //!
-//! Adding a platform is one module, one line in [`ALL`] and one folder below `fixtures/platforms`.
+//! Adding a platform is one module with its exchanges in its tests, and one line in [`ALL`].
 
 mod access;
 mod akamai;
