@@ -60,7 +60,8 @@ pub(super) fn run(arguments: &Arguments) -> u8 {
         Arc::new(Network::default()),
         TransportSettings::first(FETCH_TIMEOUT, !arguments.fetch),
         Pace::real(),
-    );
+    )
+    .no_earlier_than(machine::earliest());
     let facts = match arguments.target.as_deref().map(facts).transpose() {
         Ok(facts) => facts,
         Err(message) => {

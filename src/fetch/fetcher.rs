@@ -134,6 +134,13 @@ impl Fetcher {
     }
 
     /// Tells the fetcher a time, in seconds since 1970, that is certainly past: certificates are judged no earlier.
+    #[must_use]
+    pub fn no_earlier_than(mut self, floor: u64) -> Self {
+        self.raise_time_floor(floor);
+        self
+    }
+
+    /// As [`Self::no_earlier_than`].
     pub fn raise_time_floor(&mut self, floor: u64) {
         let current = &mut self.settings.connection.time_floor;
         *current = Some(current.map_or(floor, |known| known.max(floor)));

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use crate::host::http::{Answer, Connection, HttpClient, Request};
-use crate::host::machine;
 use crate::host::tftp;
 use crate::host::transfer::TransferError;
 
@@ -68,7 +67,6 @@ impl TransportSettings {
         Self {
             connection: Connection {
                 header_timeout: Some(Self::HEADER_TIMEOUT),
-                time_floor: Some(machine::earliest()),
                 ..Connection::default()
             },
             total_timeout: (!fetch_timeout.is_zero()).then_some(fetch_timeout),

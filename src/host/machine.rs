@@ -184,6 +184,12 @@ mod tests {
     }
 
     #[test]
+    fn no_machine_lives_before_its_program_was_built() {
+        // The first commit of this project is of 2026.
+        assert!(earliest() > 1_767_225_599);
+    }
+
+    #[test]
     fn a_replaced_file_has_exactly_its_mode() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("f");

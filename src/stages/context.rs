@@ -69,7 +69,8 @@ impl<'a> Context<'a> {
             base,
             state,
             fetcher: Fetcher::new(Arc::new(Network::default()), settings, Pace::real())
-                .with_stores(Stores::of_platform(&options.platform, machine::is_fips())),
+                .with_stores(Stores::of_platform(&options.platform, machine::is_fips()))
+                .no_earlier_than(machine::earliest()),
             devices: devices::System::new(u128::from_be_bytes(machine.fresh), processes.clone()),
             keys: Keys::new(),
             machine,

@@ -6,6 +6,7 @@ use std::time::Duration;
 use kindling_config_spec::{check, diagnostic};
 
 use crate::fetch::{Fetcher, Network, Pace, TransportSettings};
+use crate::host::machine;
 use crate::plan::Stage;
 use crate::render::{First, Rendered, render};
 use crate::report::Failure;
@@ -29,7 +30,8 @@ pub(super) struct Given {
 /// The record that a boot would end with.
 pub(super) fn read(text: &str, name: &str, offline: bool) -> Result<Given, Failure> {
     let settings = TransportSettings::first(FIRST_CONFIG, offline);
-    let mut fetcher = Fetcher::new(Arc::new(Network::default()), settings, Pace::real());
+    let mut fetcher = Fetcher::new(Arc::new(Network::default()), settings, Pace::real())
+        .no_earlier_than(machine::earliest());
     let checked =
         check(text).map_err(|rejected| super::fetch::rejection(Stage::Fetch, name, text, &rejected))?;
     let of_first =

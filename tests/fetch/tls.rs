@@ -197,13 +197,6 @@ fn an_authority_of_the_config_tells_that_its_time_has_come() {
 }
 
 #[test]
-fn no_machine_lives_before_its_program_was_built() {
-    let floor = fetcher().settings().connection.time_floor.unwrap();
-    // The first commit of this project is of 2026.
-    assert!(floor > 1_767_225_599, "{floor}");
-}
-
-#[test]
 fn https_never_falls_to_http() {
     let plain = Server::always(Reply::ok("open to everybody"));
     let identity = Identity::new();
