@@ -1,4 +1,5 @@
-//! What a device or a part of one holds: blkid's answer, believed only as far as it can be.
+//! What a device or a part of one holds: nothing where all is zero, else blkid's answer, believed only as far as it can
+//! be.
 
 use std::path::PathBuf;
 
@@ -31,6 +32,10 @@ pub fn content(
     devices: &dyn Devices,
     probe: &Probe,
 ) -> Result<Content, ProbeError> {
+    // A start of blkid for each blank partition was most of the stage.
+    if devices.is_zero(probe) {
+        return Ok(Content::Blank);
+    }
     let failed = |source| ProbeError::Program {
         device: probe.node.clone(),
         source,

@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
 
-use super::{DeviceError, failed, has_udev};
+use super::system::has_udev;
+use super::{DeviceError, failed};
 use crate::host::uevent::Monitor;
 
 /// How long somebody else may keep a disk locked: udev does for as long as it probes, others for one change of the table.

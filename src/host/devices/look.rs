@@ -10,7 +10,8 @@ use nix::sys::stat::{major, minor};
 
 use kindling_config_spec::units::{Bytes, MIB};
 
-use super::{block, sysfs, usage};
+use super::kernel::sysfs;
+use crate::host::{block, usage};
 use crate::inventory::disks::Probe;
 use crate::inventory::stack::{Mapping, User};
 
@@ -35,6 +36,44 @@ pub(super) fn read_ends(probe: &Probe) -> io::Result<()> {
         device.read_exact_at(&mut bytes, start.saturating_add(at))?;
     }
     Ok(())
+}
+
+/// Where libblkid 2.38 looks for signatures, seen by its system calls on a device of zeros: nowhere behind the first
+/// 4 MiB and 512 bytes (VMFS), nor more than 1,580,544 bytes before the end (Promise RAID).
+const FIRST: u64 = 5 * MIB;
+const LAST: u64 = 2 * MIB;
+
+/// Whether everything that a signature can stand in is zero; the first byte that is not ends the reading.
+///
+/// # Errors
+/// As [`read_ends`].
+pub(super) fn is_zero(probe: &Probe) -> io::Result<bool> {
+    let device = File::open(&probe.node)?;
+    let (start, size) = match probe.range {
+        Some((start, size)) => (start.0, size.0),
+        None => (0, size_of(&device)?.0),
+    };
+    if size == 0 {
+        return Err(io::Error::new(io::ErrorKind::InvalidData, "it has no size"));
+    }
+    let begin_of_last = size.saturating_sub(LAST);
+    let first_ends = FIRST.min(size);
+    Ok(zeros(&device, start, 0..first_ends)? && zeros(&device, start, begin_of_last.max(first_ends)..size)?)
+}
+
+fn zeros(device: &File, start: u64, range: std::ops::Range<u64>) -> io::Result<bool> {
+    let mut bytes = vec![0; 256 << 10];
+    let mut at = range.start;
+    while at < range.end {
+        let length = usize::try_from(range.end - at).map_or(bytes.len(), |left| left.min(bytes.len()));
+        let part = &mut bytes[..length];
+        device.read_exact_at(part, start.saturating_add(at))?;
+        if part.iter().any(|byte| *byte != 0) {
+            return Ok(false);
+        }
+        at += length as u64;
+    }
+    Ok(true)
 }
 
 /// Whether a device is there. A node is there before udev has looked at it: its links are not, and the next moment udev
@@ -119,6 +158,47 @@ pub(super) fn size_of(device: &File) -> io::Result<Bytes> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn one_byte_where_a_signature_can_stand_is_not_zero() {
+        for size in [512, 3 * MIB, 6 * MIB, 40 * MIB] {
+            let probe = |file: &tempfile::NamedTempFile| Probe {
+                node: file.path().to_owned(),
+                range: Some((Bytes(MIB), Bytes(size))),
+            };
+            for (at, seen) in [
+                (0, true),
+                (size - 1, true),
+                (4 * MIB + 511, true),
+                (size.saturating_sub(1_580_544), true),
+                (20 * MIB, false),
+            ] {
+                let file = tempfile::NamedTempFile::new().unwrap();
+                file.as_file().set_len(size + 2 * MIB).unwrap();
+                // What stands beside the range does not count.
+                file.as_file().write_all_at(b"before", MIB - 6).unwrap();
+                file.as_file().write_all_at(b"behind", MIB + size).unwrap();
+                assert!(is_zero(&probe(&file)).unwrap(), "{size}");
+                if at < size {
+                    file.as_file().write_all_at(&[1], MIB + at).unwrap();
+                    assert_eq!(is_zero(&probe(&file)).unwrap(), !seen, "{size} {at}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_ends_before_the_range_is_no_zeros() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        file.as_file().set_len(MIB).unwrap();
+        for range in [None, Some((Bytes(0), Bytes(2 * MIB))), Some((Bytes(0), Bytes(0)))] {
+            let node = file.path().to_owned();
+            assert_eq!(
+                is_zero(&Probe { node, range }).ok(),
+                range.is_none().then_some(true)
+            );
+        }
+    }
 
     #[test]
     fn a_range_is_readable_only_if_both_ends_are() {

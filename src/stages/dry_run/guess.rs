@@ -139,6 +139,10 @@ impl Devices for Lookup<'_> {
         self.system.readable(probe)
     }
 
+    fn is_zero(&self, probe: &Probe) -> bool {
+        self.system.is_zero(probe)
+    }
+
     fn used_by(&self, node: &Path) -> Result<Option<User>, DeviceError> {
         if let Some(inventory) = self.inventory {
             Ok(inventory.user(node))

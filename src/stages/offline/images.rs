@@ -325,6 +325,10 @@ impl Devices for Attached {
         self.system.readable(probe)
     }
 
+    fn is_zero(&self, probe: &Probe) -> bool {
+        self.system.is_zero(probe)
+    }
+
     fn used_by(&self, node: &Path) -> Result<Option<User>, DeviceError> {
         self.system.used_by(node)
     }
