@@ -74,6 +74,9 @@ fn times(text: &mut String, title: &str, pass: Pass, samples: &Samples) {
     // Nodes that are there already may be made anew, whenever udev reads the table.
     if pass == Pass::First {
         part("  until the nodes are there", |measured| measured.until_nodes);
+        part("  of that, from the engine's first look at a disk", |measured| {
+            measured.table_change
+        });
     }
     part("  while file systems are made", |measured| {
         Some(measured.in_mkfs).filter(|time| !time.is_zero())
@@ -162,6 +165,7 @@ mod tests {
             in_all: Duration::from_millis(in_all),
             in_mkfs: Duration::from_millis(in_mkfs),
             until_nodes: None,
+            table_change: None,
             programs: [("mkfs.ext4".to_owned(), mkfs)].into(),
         }
     }

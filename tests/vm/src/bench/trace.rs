@@ -23,6 +23,8 @@ pub(super) struct Measured {
     /// From the start of the engine until the last node it had to make was there, on the kernel's coarse clock: some
     /// milliseconds less than the truth. `None` where it made none.
     pub(super) until_nodes: Option<Duration>,
+    /// The part of that from the engine's own first look at a disk: read, plan, write, nodes. `None` as before.
+    pub(super) table_change: Option<Duration>,
     /// Every other program that began meanwhile, whoever started it.
     pub(super) programs: BTreeMap<String, Started>,
 }
@@ -51,6 +53,8 @@ pub(super) struct Trace {
     closed: Vec<Span>,
     /// One moment by the clock of the trace and by the time of day.
     day: Option<(Duration, Duration)>,
+    /// When the engine first opened a block device.
+    first_disk: Option<Duration>,
     /// When the last node was made, by the time of day.
     last_node: Option<Duration>,
 }
@@ -59,8 +63,8 @@ pub(super) struct Trace {
 const ENGINE: &str = "ignition";
 
 impl Trace {
-    /// Takes `+ PID SECONDS FILE`, `- PID SECONDS`, `day SECONDS SECONDS` or `node SECONDS`. Returns whether the line
-    /// was one of these.
+    /// Takes `+ PID SECONDS FILE`, `- PID SECONDS`, `disk SECONDS`, `day SECONDS SECONDS` or `node SECONDS`. Returns whether
+    /// the line was one of these.
     pub(super) fn take(&mut self, line: &str) -> bool {
         self.event(line).is_some()
     }
@@ -77,6 +81,10 @@ impl Trace {
                 self.open.insert(pid, Span { program, from, to });
             }
             ["-", pid, at] => self.end(pid.parse().ok()?, seconds(at)?),
+            ["disk", at] => {
+                let at = seconds(at)?;
+                self.first_disk = Some(self.first_disk.map_or(at, |first| first.min(at)));
+            }
             ["day", trace, day] => self.day = Some((seconds(trace)?, seconds(day)?)),
             ["node", made] => self.last_node = self.last_node.max(Some(seconds(made)?)),
             _ => return None,
@@ -95,11 +103,14 @@ impl Trace {
     #[must_use]
     pub(super) fn finish(self) -> Option<Measured> {
         let engine = self.closed.iter().find(|span| span.program == ENGINE)?.clone();
-        let until_nodes = self.day.zip(self.last_node).and_then(|((trace, day), made)| {
+        let nodes_made = self.day.zip(self.last_node).and_then(|((trace, day), made)| {
             // As much before the moment on both clocks.
-            let made = trace.checked_sub(day.checked_sub(made)?)?;
-            made.checked_sub(engine.from)
+            trace.checked_sub(day.checked_sub(made)?)
         });
+        let until_nodes = nodes_made.and_then(|made| made.checked_sub(engine.from));
+        let table_change = nodes_made
+            .zip(self.first_disk)
+            .and_then(|(made, opened)| made.checked_sub(opened));
         let mut by_program: BTreeMap<String, Vec<(Duration, Duration)>> = BTreeMap::new();
         let mut mkfs = Vec::new();
         // What is still running when the engine is done ran for the rest of the stage.
@@ -121,6 +132,7 @@ impl Trace {
             in_all: engine.to - engine.from,
             in_mkfs: covered(mkfs),
             until_nodes,
+            table_change,
             programs: by_program
                 .into_iter()
                 .map(|(program, parts)| {
@@ -244,6 +256,21 @@ mod tests {
         assert_eq!(with(&made), Some(75 * MS));
         assert_eq!(with(&["node 1699999990.000000"]), None);
         assert_eq!(with(&[]), None);
+    }
+
+    #[test]
+    fn the_change_of_the_table_counts_from_the_first_disk_the_engine_opened() {
+        let found = measured(&[
+            "+ 100 2.000000 /run/under-test/ignition",
+            "disk 2.060000",
+            "disk 2.070000",
+            "- 100 2.500000",
+            "day 2.600000 1700000000.600000",
+            "node 1700000000.130000",
+        ])
+        .unwrap();
+        assert_eq!(found.until_nodes, Some(130 * MS));
+        assert_eq!(found.table_change, Some(70 * MS));
     }
 
     #[test]
