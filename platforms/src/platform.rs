@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::{ALL, Access, AccessError, KNOWN};
+use crate::{ALL, Access, AccessError, KNOWN, Metadata};
 
 /// The value users write after `ignition.platform.id=`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -89,6 +89,11 @@ pub trait Platform: Sync {
     /// asked; [`PlatformError::Access`] when the platform could not tell, the need for a network included;
     /// [`PlatformError::Malformed`] when it told something that is not in its format.
     fn user_data(&self, via: &dyn Access) -> Result<Option<UserData>, PlatformError>;
+
+    /// What the platform tells of its machine beside the config; `None` where it tells nothing.
+    fn metadata(&self) -> Option<&dyn Metadata> {
+        None
+    }
 
     /// Removes the config once provisioning succeeded, where the platform can.
     ///

@@ -30,6 +30,9 @@ struct Recording {
     file: BTreeMap<String, Answer>,
     #[serde(default)]
     http: BTreeMap<String, (u16, String)>,
+    /// Whether addresses that were not recorded are answered with 404, as a service does; else there is no network.
+    #[serde(default)]
+    is_service: bool,
     /// By label, the files by path; `None` for a drive that cannot be read.
     #[serde(default)]
     drives: BTreeMap<String, Option<BTreeMap<String, String>>>,
@@ -91,6 +94,13 @@ impl RecordedAccess {
         })
     }
 
+    /// As [`Self::of_http`], by a service that has nothing else (404).
+    pub(crate) fn of_service(answers: &[(&str, u16, &str)]) -> Self {
+        let mut recorded = Self::of_http(answers);
+        recorded.recording.is_service = true;
+        recorded
+    }
+
     /// Drives with these files: label, path, content.
     pub(crate) fn of_drives(files: &[(&str, &str, &str)]) -> Self {
         let mut recording = Recording::default();
@@ -147,10 +157,10 @@ impl Access for RecordedAccess {
             .map(|(name, value)| format!(" {}: {value}", name.to_ascii_lowercase()))
             .collect();
         self.note(format!("{:?} {}{headers}", request.method, request.url));
-        let (status, body) = self
-            .recording
-            .http
-            .get(&request.url)
+        let absent = (404, String::new());
+        let recorded = self.recording.http.get(&request.url);
+        let (status, body) = recorded
+            .or(self.recording.is_service.then_some(&absent))
             .ok_or(AccessError::NeedsNetwork)?;
         Ok(HttpAnswer {
             status: *status,

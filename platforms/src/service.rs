@@ -3,9 +3,10 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
+use crate::metadata::Attributes;
 use crate::{
-    Access, AccessError, HttpAnswer, HttpMethod, HttpRequest, Platform, PlatformError, PlatformId, Reach,
-    UserData,
+    Access, AccessError, Fact, HttpAnswer, HttpMethod, HttpRequest, Platform, PlatformError, PlatformId,
+    Reach, UserData,
 };
 
 /// Where most clouds have their metadata service.
@@ -57,6 +58,46 @@ pub(crate) fn read(
         (204, _) | (404, Absent::NoConfig) => Ok(None),
         _ => Err(refused(id, request, &answer)),
     }
+}
+
+/// The text behind `request`, without the spaces around it; `None` as [`read`] with [`Absent::NoConfig`].
+///
+/// # Errors
+/// As [`read`]; [`PlatformError::Malformed`] when it is not UTF-8.
+pub(crate) fn text(
+    via: &dyn Access,
+    id: PlatformId,
+    request: &HttpRequest,
+) -> Result<Option<String>, PlatformError> {
+    let Some(bytes) = read(via, id, request, Absent::NoConfig)? else {
+        return Ok(None);
+    };
+    let text = String::from_utf8(bytes).map_err(|_| PlatformError::Malformed {
+        id,
+        why: format!("{} is not text", request.url),
+    })?;
+    Ok(Some(text.trim().to_owned()).filter(|text| !text.is_empty()))
+}
+
+/// One attribute that has an address of its own: what stands behind `base`, the established name, and what it is.
+pub(crate) type Row = (&'static str, &'static str, Option<Fact>);
+
+/// Asks for every row in turn; what the service does not have is left out.
+///
+/// # Errors
+/// As [`text`].
+pub(crate) fn rows(
+    via: &dyn Access,
+    id: PlatformId,
+    (base, headers): (&str, &[(&str, &str)]),
+    attributes: &mut Attributes,
+    rows: &[Row],
+) -> Result<(), PlatformError> {
+    for (path, name, fact) in rows {
+        let value = text(via, id, &get(&format!("{base}{path}"), headers))?;
+        attributes.add(name, *fact, value.as_deref());
+    }
+    Ok(())
 }
 
 /// The config behind `url`, byte for byte.
