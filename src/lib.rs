@@ -15,6 +15,7 @@ pub mod identity;
 pub mod inspect;
 pub mod inventory;
 pub mod invocation;
+pub mod metadata;
 pub mod plan;
 pub mod render;
 pub mod report;

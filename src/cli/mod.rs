@@ -16,6 +16,7 @@ mod ignition_apply;
 mod ignition_validate;
 mod inspect;
 mod kargs;
+mod metadata;
 mod own;
 mod plan;
 mod report;
@@ -52,6 +53,7 @@ pub fn main() -> u8 {
         "ignition" => ignition::main(&arguments),
         "ignition-apply" => ignition_apply::main(&arguments),
         "ignition-validate" => ignition_validate::main(&arguments),
+        "afterburn" | "coreos-metadata" => metadata::agent(&arguments),
         "ignition-kargs-helper" => kargs::main(&arguments),
         name if NOT_BUILT.contains(&name) => {
             complain(&format!(

@@ -47,6 +47,8 @@ enum Command {
         #[arg(long, conflicts_with = "path")]
         disks: bool,
     },
+    /// Write down what the platform tells of this machine, and tell it that the machine has booted. Prints it without a task.
+    Metadata(super::metadata::Arguments),
     /// Show what the first boot of a machine did, from the receipt it left, or why it failed.
     Report(report::Arguments),
     /// Run one stage, in the initramfs.
@@ -83,6 +85,7 @@ fn run(command: Command) -> u8 {
         Command::Inspect { path: Some(path), .. } => super::inspect::root(&path),
         Command::Inspect { path: None, .. } => super::inspect::disks(),
         Command::Apply(arguments) => apply::run(&arguments),
+        Command::Metadata(arguments) => super::metadata::own(&arguments),
         Command::Report(arguments) => report::run(&arguments),
         Command::Plan(arguments) => plan::run(&arguments),
         Command::Schema { version } => schema(&version),

@@ -34,7 +34,7 @@ pub use parallel::{Limits, download};
 pub use resource::Received;
 pub use retry::{Backoff, Clock, Load, Pace, SimulatedClock, Stop};
 pub use source::{
-    Acquired, Arguments, Fetched, Origin, OriginKind, Places, SourceError, acquire, parse_arguments,
+    Acquired, Arguments, Fetched, Origin, OriginKind, Places, SourceError, acquire, argument, parse_arguments,
 };
 pub use stores::Stores;
 pub use transport::{Network, Transport, TransportSettings};

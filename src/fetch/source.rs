@@ -411,6 +411,16 @@ pub fn parse_arguments(command_line: &str) -> Arguments {
     arguments
 }
 
+/// The value of one kernel argument, the last that has one.
+#[must_use]
+pub fn argument(command_line: &str, name: &str) -> Option<String> {
+    let values = command_line
+        .split_whitespace()
+        .filter_map(|word| word.split_once('='));
+    let mut of_name = values.filter(|(found, value)| *found == name && !value.is_empty());
+    of_name.next_back().map(|(_, value)| value.to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

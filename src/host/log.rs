@@ -17,6 +17,9 @@ const IDENTIFIER: &str = "ignition";
 const JOURNAL: &str = "/run/systemd/journal/socket";
 /// Structured records that distributions read (engine.md 2.9).
 const CONFIG_FETCHED: &str = "57124006b5c94805b77ce473e92a8aeb";
+/// As above, of the metadata agent (platforms.md 2.8).
+const AGENT_KEYS_WRITTEN: &str = "0f7d7a502f2d433caa1323440a6b4190";
+const AGENT_KEYS_REMOVED: &str = "f8b91c53f5544868a3a10d0dcf68e9ea";
 const SSH_KEYS_WRITTEN: &str = "225067b87bbd4a0cb6ab151f82fa364b";
 
 /// How long a line may wait for a log that does not read. A healthy one takes microseconds.
@@ -193,6 +196,27 @@ fn structured(message_id: &str, message: &str, fields: &[(&str, &str)]) {
         // As above: the log is never worth a boot.
         drop(socket.send_to(text.as_bytes(), JOURNAL));
     }
+}
+
+/// Records that the keys of a user were written, or removed, as the metadata agent does.
+pub fn agent_keys(user: &str, path: &Path, written: bool) {
+    let (id, message) = if written {
+        (
+            AGENT_KEYS_WRITTEN,
+            format!("wrote ssh authorized keys file for user: {user}"),
+        )
+    } else {
+        (
+            AGENT_KEYS_REMOVED,
+            format!("removed ssh authorized keys for user: {user}"),
+        )
+    };
+    let path = path.display().to_string();
+    structured(
+        id,
+        &message,
+        &[("AFTERBURN_USER_NAME", user), ("AFTERBURN_PATH", &path)],
+    );
 }
 
 /// Records that a config was read.

@@ -4,6 +4,7 @@ use std::fs;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use kindling_config_spec::merge;
 use kindling_config_spec::types::Config;
@@ -45,6 +46,15 @@ pub struct Context<'a> {
     pub keys: Keys,
 }
 
+/// What asks a platform, and fetches the first config: `timeout` is for all tries together, zero for no limit.
+#[must_use]
+pub fn fetcher(platform: &str, timeout: Duration, offline: bool) -> Fetcher {
+    let settings = TransportSettings::first(timeout, offline);
+    Fetcher::new(Arc::new(Network::default()), settings, Pace::real())
+        .with_stores(Stores::of_platform(platform, machine::is_fips()))
+        .no_earlier_than(machine::earliest())
+}
+
 impl<'a> Context<'a> {
     /// Opens everything that does not depend on the config.
     ///
@@ -59,7 +69,6 @@ impl<'a> Context<'a> {
             tracing::error!("the platform's base configs are left out: {dropped}");
         }
         let offline = options.stage == Stage::FetchOffline;
-        let settings = TransportSettings::first(options.fetch_timeout, offline);
         let machine = Machine::read();
         let processes = process::System::new(environment.path.clone());
         Ok(Self {
@@ -68,9 +77,7 @@ impl<'a> Context<'a> {
             platform,
             base,
             state,
-            fetcher: Fetcher::new(Arc::new(Network::default()), settings, Pace::real())
-                .with_stores(Stores::of_platform(&options.platform, machine::is_fips()))
-                .no_earlier_than(machine::earliest()),
+            fetcher: fetcher(&options.platform, options.fetch_timeout, offline),
             devices: devices::System::new(u128::from_be_bytes(machine.fresh), processes.clone()),
             keys: Keys::new(),
             machine,

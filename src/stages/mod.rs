@@ -17,7 +17,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-pub use context::Context;
+pub use context::{Context, fetcher};
 pub use error::StageError;
 
 use crate::apply::{Applied, Tally};
