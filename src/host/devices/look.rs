@@ -38,10 +38,12 @@ pub(super) fn read_ends(probe: &Probe) -> io::Result<()> {
     Ok(())
 }
 
-/// Where libblkid 2.38 looks for signatures, seen by its system calls on a device of zeros: nowhere behind the first
-/// 4 MiB and 512 bytes (VMFS), nor more than 1,580,544 bytes before the end (Promise RAID).
-const FIRST: u64 = 5 * MIB;
-const LAST: u64 = 2 * MIB;
+/// Where libblkid 2.38 looks for signatures, seen by its system calls on a device of zeros, and some more: offset and
+/// length. The one at 4 MiB is of Stratis and VMFS, the rest stand before 1 MiB and 1 KiB.
+const FROM_START: [(u64, u64); 3] = [(0, MIB + MARGIN), (2 * MIB, MARGIN), (4 * MIB, MARGIN)];
+/// The same before the end: one of Promise's arrays stands 1,580,544 bytes before it, the others within 512 KiB.
+const BEFORE_END: [(u64, u64); 2] = [(1_585_152, MARGIN), (576 << 10, 576 << 10)];
+const MARGIN: u64 = 64 << 10;
 
 /// Whether everything that a signature can stand in is zero; the first byte that is not ends the reading.
 ///
@@ -56,9 +58,14 @@ pub(super) fn is_zero(probe: &Probe) -> io::Result<bool> {
     if size == 0 {
         return Err(io::Error::new(io::ErrorKind::InvalidData, "it has no size"));
     }
-    let begin_of_last = size.saturating_sub(LAST);
-    let first_ends = FIRST.min(size);
-    Ok(zeros(&device, start, 0..first_ends)? && zeros(&device, start, begin_of_last.max(first_ends)..size)?)
+    let ends = BEFORE_END.map(|(before, length)| (size.saturating_sub(before), length));
+    for (at, length) in FROM_START.into_iter().chain(ends) {
+        let end = at.saturating_add(length).min(size);
+        if !zeros(&device, start, at..end)? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 fn zeros(device: &File, start: u64, range: std::ops::Range<u64>) -> io::Result<bool> {
