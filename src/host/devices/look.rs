@@ -39,7 +39,7 @@ pub(super) fn read_ends(probe: &Probe) -> io::Result<()> {
 }
 
 /// Where libblkid 2.38 looks for signatures, seen by its system calls on a device of zeros, and some more: offset and
-/// length. The one at 4 MiB is of Stratis and VMFS, the rest stand before 1 MiB and 1 KiB.
+/// length. Behind 1 MiB and 1 KiB it reads a sector or two at 2 MiB and at 4 MiB.
 const FROM_START: [(u64, u64); 3] = [(0, MIB + MARGIN), (2 * MIB, MARGIN), (4 * MIB, MARGIN)];
 /// The same before the end: one of Promise's arrays stands 1,580,544 bytes before it, the others within 512 KiB.
 const BEFORE_END: [(u64, u64); 2] = [(1_585_152, MARGIN), (576 << 10, 576 << 10)];
