@@ -1,11 +1,14 @@
 //! Where this machine may hold a config: firmware entries, drives, disks, files. Together with HTTP this is what a
 //! platform may ask for ([`crate::fetch::HostAccess`]).
 
+mod disc;
+
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Component, Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use kindling_config_spec::order;
 use kindling_platforms::{AccessError, Drive, DriveName};
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use tracing::warn;
@@ -28,6 +31,10 @@ pub struct MediaPaths {
     pub by_label: PathBuf,
     /// udev's links by identity.
     pub by_id: PathBuf,
+    /// The kernel's list of block devices.
+    pub blocks: PathBuf,
+    /// Where their nodes are.
+    pub nodes: PathBuf,
     /// The kernel's list of file systems.
     pub file_systems: PathBuf,
     /// Where mount points are made and removed again.
@@ -40,6 +47,8 @@ impl Default for MediaPaths {
             fw_cfg: "/sys/firmware/qemu_fw_cfg".into(),
             by_label: "/dev/disk/by-label".into(),
             by_id: "/dev/disk/by-id".into(),
+            blocks: "/sys/class/block".into(),
+            nodes: "/dev".into(),
             file_systems: "/proc/filesystems".into(),
             scratch: "/run".into(),
         }
@@ -54,18 +63,21 @@ impl MediaPaths {
     /// [`kindling_platforms::Access::drive`].
     ///
     /// # Errors
-    /// `Absent` when it did not appear in time, `Failed`, `TooLarge`; `NotBuilt` for drives that are known by their
-    /// file system alone.
+    /// `Absent` when it did not appear in time, `Failed`, `TooLarge`.
     pub fn read_drive(&self, drive: &Drive<'_>, paths: &[&str]) -> Result<Vec<Option<Vec<u8>>>, AccessError> {
         match drive.name {
             DriveName::Label(label) => {
                 let device = self.by_label.join(label);
                 await_path(&device, drive.wait)?;
-                self.read_mounted(&device, paths)
+                let listed = fs::read_to_string(&self.file_systems).unwrap_or_default();
+                let kinds = parse_file_systems(&listed);
+                self.read_mounted(&device, &kinds, paths)?
+                    .ok_or_else(|| AccessError::Failed {
+                        what: device.display().to_string(),
+                        why: "it has no file system that this kernel knows".to_owned(),
+                    })
             }
-            DriveName::FileSystem(kind) => Err(AccessError::NotBuilt {
-                what: format!("finding a drive by its file system ({kind})"),
-            }),
+            DriveName::FileSystem(kinds) => self.read_disc(kinds, drive.wait, paths),
         }
     }
 
@@ -124,42 +136,49 @@ impl MediaPaths {
         read_entry(&entry.join("raw"), name, size).map(Some)
     }
 
-    /// Mounts `device` read-only, with the first file system type that fits.
-    fn mount(&self, device: &Path, at: &Path) -> Result<(), AccessError> {
-        let listed = fs::read_to_string(&self.file_systems).unwrap_or_default();
+    /// Mounts `device` read-only, with the first file system type of `kinds` that fits; `false` when none does.
+    fn mount(device: &Path, kinds: &[String], at: &Path) -> Result<bool, AccessError> {
         let mut refusal = None;
-        for kind in parse_file_systems(&listed) {
+        for kind in kinds {
             let flags = MsFlags::MS_RDONLY | MsFlags::MS_NODEV | MsFlags::MS_NOSUID | MsFlags::MS_NOEXEC;
             match mount(Some(device), at, Some(kind.as_str()), flags, None::<&str>) {
-                Ok(()) => return Ok(()),
+                Ok(()) => return Ok(true),
                 // Not this type, or no such type in this kernel: the next one. Anything else is worth telling.
                 Err(nix::Error::EINVAL | nix::Error::ENODEV) => {}
                 Err(error) => refusal = Some(error),
             }
         }
-        let why = refusal.map_or_else(
-            || "it has no file system that this kernel knows".to_owned(),
-            |error| format!("it cannot be mounted: {error}"),
-        );
-        Err(AccessError::Failed {
-            what: device.display().to_string(),
-            why,
-        })
+        match refusal {
+            None => Ok(false),
+            Some(error) => Err(AccessError::Failed {
+                what: device.display().to_string(),
+                why: format!("it cannot be mounted: {error}"),
+            }),
+        }
     }
 
-    fn read_mounted(&self, device: &Path, paths: &[&str]) -> Result<Vec<Option<Vec<u8>>>, AccessError> {
+    /// The files at `paths` of `device`; `None` when it has no file system of `kinds`.
+    fn read_mounted(
+        &self,
+        device: &Path,
+        kinds: &[String],
+        paths: &[&str],
+    ) -> Result<Option<Vec<Option<Vec<u8>>>>, AccessError> {
         let at = self
             .scratch
             .join(format!("kindling-drive-{}", std::process::id()));
         let what = || at.display().to_string();
         fs::create_dir_all(&at).map_err(|error| failed(what(), &error))?;
-        let files = self.mount(device, &at).and_then(|()| {
-            let files = paths.iter().map(|path| read_file(&below(&at, path))).collect();
+        let files = Self::mount(device, kinds, &at).and_then(|is_mounted| {
+            if !is_mounted {
+                return Ok(None);
+            }
+            let files: Result<_, _> = paths.iter().map(|path| read_file(&below(&at, path))).collect();
             // Reading is over; a mount that stays for a moment longer hurts nobody.
             if let Err(error) = umount2(&at, MntFlags::MNT_DETACH) {
                 warn!("cannot unmount {}: {error}", at.display());
             }
-            files
+            files.map(Some)
         });
         if let Err(error) = fs::remove_dir(&at) {
             warn!("cannot remove {}: {error}", at.display());
@@ -280,6 +299,32 @@ pub fn read_file(path: &Path) -> Result<Option<Vec<u8>>, AccessError> {
     }
 }
 
+/// The names of what is in a directory, in order; none when it is not there.
+///
+/// # Errors
+/// `Failed` when it exists and cannot be listed.
+pub fn list(directory: &Path) -> Result<Vec<String>, AccessError> {
+    let what = |error: io::Error| failed(directory.display().to_string(), &error);
+    let entries = match fs::read_dir(directory) {
+        Ok(entries) => entries,
+        Err(error)
+            if matches!(
+                error.kind(),
+                io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+            ) =>
+        {
+            return Ok(Vec::new());
+        }
+        Err(error) => return Err(what(error)),
+    };
+    let mut names = Vec::new();
+    for entry in entries {
+        names.push(entry.map_err(what)?.file_name().to_string_lossy().into_owned());
+    }
+    order::sort(&mut names);
+    Ok(names)
+}
+
 fn failed(what: String, error: &io::Error) -> AccessError {
     AccessError::Failed {
         what,
@@ -322,6 +367,8 @@ mod tests {
                 fw_cfg: at("fw_cfg"),
                 by_label: at("by-label"),
                 by_id: at("by-id"),
+                blocks: at("block"),
+                nodes: at("dev"),
                 file_systems: at("filesystems"),
                 scratch: at("scratch"),
             }
