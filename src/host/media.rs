@@ -138,23 +138,26 @@ impl MediaPaths {
 
     /// Mounts `device` read-only, with the first file system type of `kinds` that fits; `false` when none does.
     fn mount(device: &Path, kinds: &[String], at: &Path) -> Result<bool, AccessError> {
-        let mut refusal = None;
+        let (mut refusal, mut is_known) = (None, false);
         for kind in kinds {
             let flags = MsFlags::MS_RDONLY | MsFlags::MS_NODEV | MsFlags::MS_NOSUID | MsFlags::MS_NOEXEC;
             match mount(Some(device), at, Some(kind.as_str()), flags, None::<&str>) {
                 Ok(()) => return Ok(true),
                 // Not this type, or no such type in this kernel: the next one. Anything else is worth telling.
-                Err(nix::Error::EINVAL | nix::Error::ENODEV) => {}
+                Err(nix::Error::EINVAL) => is_known = true,
+                Err(nix::Error::ENODEV) => {}
                 Err(error) => refusal = Some(error),
             }
         }
-        match refusal {
-            None => Ok(false),
-            Some(error) => Err(AccessError::Failed {
-                what: device.display().to_string(),
-                why: format!("it cannot be mounted: {error}"),
-            }),
-        }
+        let why = match refusal {
+            None if is_known => return Ok(false),
+            None => format!("this kernel has no file system {}", kinds.join(" or ")),
+            Some(error) => format!("it cannot be mounted: {error}"),
+        };
+        Err(AccessError::Failed {
+            what: device.display().to_string(),
+            why,
+        })
     }
 
     /// The files at `paths` of `device`; `None` when it has no file system of `kinds`.

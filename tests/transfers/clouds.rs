@@ -6,6 +6,8 @@ use std::os::unix::net::UnixListener;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use kindling_config_spec::data_url;
 use serde_json::json;
 
@@ -14,6 +16,12 @@ use crate::sandbox::Sandbox;
 use crate::server::{Identity, Reply, Seen, Server};
 
 const CONFIG: &str = r#"{"ignition":{"version":"3.4.0"},"storage":{"files":[{"path":"/etc/cloud","contents":{"source":"data:,here"}}]}}"#;
+
+fn gzip(text: &str) -> Vec<u8> {
+    let mut packed = GzEncoder::new(Vec::new(), Compression::default());
+    packed.write_all(text.as_bytes()).unwrap();
+    packed.finish().unwrap()
+}
 
 /// All services at once: each refuses whoever does not ask in its own way.
 fn service(seen: &Seen) -> Reply {
@@ -40,7 +48,7 @@ fn service(seen: &Seen) -> Reply {
             when(has("authorization", "Bearer Oracle"), packed())
         }
         ("GET", "/metadata/instance/compute/userData?api-version=2021-01-01&format=text") => {
-            when(has("metadata", "true"), packed())
+            when(has("metadata", "true"), Reply::ok(STANDARD.encode(gzip(CONFIG))))
         }
         ("GET", "/user_data/cloud-init") => when(seen.from_port < 1024, Reply::ok(CONFIG)),
         (

@@ -48,7 +48,7 @@ fn parse(lease: &str) -> Option<Ipv4Addr> {
     let of_dhclient = || {
         lines()
             .filter_map(|line| address(line.strip_prefix("option dhcp-server-identifier ")?))
-            .last()
+            .next_back()
     };
     of_systemd.or_else(of_dhclient)
 }

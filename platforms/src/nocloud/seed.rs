@@ -65,7 +65,9 @@ pub(super) fn seed(via: &dyn Access, id: PlatformId) -> Result<Option<Seed>, Pla
 
 /// What `s=` or `seedfrom=` says, where `text` is meant for this platform.
 fn place_of(text: &str) -> Option<&str> {
-    let mut parts = text.trim().strip_prefix("ds=")?.split(';');
+    // A boot loader for which `;` has a meaning may leave its quotes.
+    let source = text.trim().trim_matches('"').strip_prefix("ds=")?;
+    let mut parts = source.trim_start_matches('"').split(';');
     matches!(parts.next()?, "nocloud" | "nocloud-net").then_some(())?;
     parts
         .filter_map(|part| part.split_once('='))
@@ -144,6 +146,9 @@ mod tests {
             named("ds=nocloud;s=http://a/ ds=nocloud;s=http://b/"),
             Ok(Some(Seed::Server("http://b/".to_owned())))
         );
+        for line in ["\"ds=nocloud;s=/a\"", "ds=\"nocloud;s=/a\""] {
+            assert_eq!(named(line), Ok(Some(Seed::Folder("/a".to_owned()))), "{line}");
+        }
         for line in [
             "ds=openstack;s=http://a/",
             "ds=nocloud2;s=http://a/",

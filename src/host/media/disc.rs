@@ -11,7 +11,7 @@ use nix::libc::O_NONBLOCK;
 
 use super::{MediaPaths, failed, list};
 use crate::host::block::has_disc;
-use crate::host::uevent::Monitor;
+use crate::host::uevent::{Monitor, has_property};
 
 /// After which time a drive is looked at again without an event: one that failed, or was not ready, tells nobody when it
 /// would do better.
@@ -48,7 +48,14 @@ impl MediaPaths {
                 return Ok(false);
             }
             let soon = deadline.min(Instant::now() + LOOK_AGAIN);
-            monitor.next(soon).map_err(unheard).map(|_| true)
+            // An empty event says that some were lost.
+            let is_other = |event: &Vec<u8>| !event.is_empty() && !has_property(event, "SUBSYSTEM=block");
+            while monitor
+                .next(soon)
+                .map_err(unheard)?
+                .is_some_and(|event| is_other(&event))
+            {}
+            Ok(true)
         };
         let devices = || list(&self.blocks);
         let found = search(&devices, &|name| self.look(name, &types, paths), &mut pause)?;
