@@ -17,6 +17,10 @@ use crate::server::{Identity, Reply, Seen, Server};
 
 const CONFIG: &str = r#"{"ignition":{"version":"3.4.0"},"storage":{"files":[{"path":"/etc/cloud","contents":{"source":"data:,here"}}]}}"#;
 
+/// A config that is all in another one.
+const CHILD: &str =
+    r#"{"ignition":{"version":"3.4.0","config":{"merge":[{"source":"http://169.254.42.42/child.ign"}]}}}"#;
+
 fn gzip(text: &str) -> Vec<u8> {
     let mut packed = GzEncoder::new(Vec::new(), Compression::default());
     packed.write_all(text.as_bytes()).unwrap();
@@ -50,7 +54,9 @@ fn service(seen: &Seen) -> Reply {
         ("GET", "/metadata/instance/compute/userData?api-version=2021-01-01&format=text") => {
             when(has("metadata", "true"), Reply::ok(STANDARD.encode(gzip(CONFIG))))
         }
-        ("GET", "/user_data/cloud-init") => when(seen.from_port < 1024, Reply::ok(CONFIG)),
+        ("GET", "/user_data/cloud-init") => when(seen.from_port < 1024, Reply::ok(CHILD)),
+        // The privilege is that one request's.
+        ("GET", "/child.ign") => when(seen.from_port >= 1024, Reply::ok(CONFIG)),
         (
             "GET",
             "/metadata/v1/user-data"
