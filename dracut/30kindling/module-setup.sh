@@ -20,6 +20,8 @@ installkernel() {
         qemu_fw_cfg virtio_blk virtio_scsi virtio_net virtio_pci sd_mod sr_mod \
         isofs udf vfat nls_cp437 nls_iso8859_1 nls_ascii nls_utf8 \
         ext4 xfs virtiofs loop
+    # What Azure's machines have their disks and their disc on: Hyper-V's bus, or IDE in the first generation.
+    hostonly='' instmods -o hv_storvsc ata_piix
     # Arrays and encrypted volumes that a config may ask for; the TPM that may unlock them.
     hostonly='' instmods \
         linear raid0 raid1 raid10 raid456 dm_mod dm_crypt \

@@ -1,16 +1,17 @@
 //! How a platform reaches the machine it runs on. The engine implements [`Access`]; tests replay it.
 //!
-//! Eight questions serve every family of platforms:
+//! Nine questions serve every family of platforms:
 //!
 //! | Family | Asks |
 //! |---|---|
-//! | metadata service (`akamai aliyun aws digitalocean exoscale gcp hetzner oraclecloud packet scaleway upcloud vultr`) | [`Access::http`], tokens by PUT and headers |
-//! | metadata service, then a drive (`azure`), or both (`brightbox cloudstack openstack`) | [`Access::http`], [`Access::drive`]; leases and links by [`Access::file`] |
-//! | drive (`azurestack ibmcloud kubevirt nutanix powervs proxmoxve`) | [`Access::drive`] by label or by file system |
+//! | metadata service (`akamai aliyun aws digitalocean exoscale gcp hetzner maas oraclecloud packet scaleway upcloud vultr`) | [`Access::http`], tokens by PUT and headers |
+//! | metadata service, then a drive (`azure`), or both (`brightbox cloudstack nocloud openstack`) | [`Access::http`], [`Access::drive`]; leases by [`Access::list`] and [`Access::file`] |
+//! | drive (`azurestack ibmcloud ibmcloud-classic kubevirt nutanix opennebula powervs proxmoxve`) | [`Access::drive`] by label or by file system |
 //! | firmware or disk (`qemu`) | [`Access::fw_cfg`], [`Access::block`] |
 //! | hypervisor channel (`hyperv virtualbox vmware zvm`) | [`Access::get`], and [`Access::set`] to delete |
 //! | file (`file nvidiabluefield`) | [`Access::file`] |
 //! | vsock (`applehv`) | [`Access::http`] with a `vsock:` URL |
+//! | socket (`lxd`) | [`Access::http`] with a `unix:` URL |
 //! | nothing (`metal`) | — |
 
 use std::path::{Path, PathBuf};
@@ -68,6 +69,12 @@ pub trait Access {
     /// # Errors
     /// [`AccessError::Failed`] when it exists and cannot be read; [`AccessError::TooLarge`] above 64 MiB.
     fn file(&self, path: &Path) -> Result<Option<Vec<u8>>, AccessError>;
+
+    /// The names of the files in a directory of the running system, in order; none when it is not there.
+    ///
+    /// # Errors
+    /// [`AccessError::Failed`] when it exists and cannot be listed.
+    fn list(&self, directory: &Path) -> Result<Vec<String>, AccessError>;
 }
 
 /// Facts about the machine that are read once, at the edge of the program.
@@ -77,6 +84,10 @@ pub struct Machine {
     pub architecture: String,
     /// Where platform `file` finds its config: `IGNITION_CONFIG_FILE`, or `config.ign` in the working directory.
     pub config_file: PathBuf,
+    /// The kernel command line.
+    pub command_line: String,
+    /// Whether the network may be asked: not in the stage before it is up.
+    pub is_online: bool,
 }
 
 /// What to ask a metadata service.
@@ -84,7 +95,8 @@ pub struct Machine {
 pub struct HttpRequest {
     /// How.
     pub method: HttpMethod,
-    /// Where.
+    /// Where. Beside `http` and `https`, `unix://HOST/SOCKET:/PATH` asks a server of this machine by the path of its
+    /// socket, also before the network; `HOST` is what it is called in the request.
     pub url: String,
     /// Headers beside the engine's own, which a header of the same name replaces.
     pub headers: Vec<(String, String)>,
@@ -92,6 +104,9 @@ pub struct HttpRequest {
     pub body: Vec<u8>,
     /// Statuses below 500 that this service uses for "later".
     pub retry_also: Vec<u16>,
+    /// Whether to ask from a port below 1024, by which a service tells the system from its users. This request alone: it
+    /// has a connection of its own, and follows no redirect.
+    pub is_from_privileged_port: bool,
 }
 
 /// The methods metadata services use.
@@ -114,6 +129,8 @@ pub struct HttpAnswer {
     pub status: u16,
     /// The headers, names in lower case.
     pub headers: Vec<(String, String)>,
+    /// When it was given by the server's clock (header `Date`), in seconds since 1970; `None` where it does not say.
+    pub time: Option<u64>,
     /// The body, at most 64 MiB.
     pub body: Vec<u8>,
 }
@@ -132,8 +149,9 @@ pub struct Drive<'a> {
 pub enum DriveName<'a> {
     /// By the label of its file system: one path component, in the spelling of `/dev/disk/by-label`.
     Label(&'a str),
-    /// By the type of its file system, for example `udf`; any drive of that type that holds the wanted files.
-    FileSystem(&'a str),
+    /// By the type of its file system, for example `udf`: the first disc in an optical drive that has one of these types
+    /// and the first of the wanted files.
+    FileSystem(&'a [&'a str]),
 }
 
 /// A key/value channel between a hypervisor and its guest.

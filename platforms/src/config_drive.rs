@@ -39,6 +39,56 @@ pub(crate) fn files(
     }
 }
 
+/// The files at `paths` of whichever drive comes first of those labelled with one of `labels`; `None` when none appears
+/// within so many `seconds`.
+///
+/// # Errors
+/// As [`files`].
+pub(crate) fn files_of_any(
+    via: &dyn Access,
+    id: PlatformId,
+    labels: &[&str],
+    paths: &[&str],
+    seconds: u64,
+) -> Result<Option<Vec<Option<Vec<u8>>>>, PlatformError> {
+    // In turn, since any of them may come.
+    for turn in 0..=seconds {
+        for (place, label) in labels.iter().enumerate() {
+            let wait = Duration::from_secs(u64::from(turn > 0 && place == 0));
+            if let Some(files) = files(via, id, label, paths, wait)? {
+                return Ok(Some(files));
+            }
+        }
+    }
+    Ok(None)
+}
+
+/// The config among files of a drive.
+pub(crate) fn first_of(files: Vec<Option<Vec<u8>>>) -> Option<UserData> {
+    files.into_iter().flatten().find_map(UserData::new)
+}
+
+/// The config of the disc in an optical drive that has one of these types and the file that only the platform writes.
+///
+/// # Errors
+/// [`PlatformError::Access`] when no such disc appears, or one that cannot be read.
+pub(crate) fn on_disc(
+    via: &dyn Access,
+    id: PlatformId,
+    types: &[&str],
+    mark: &str,
+    path: &str,
+) -> Result<Option<UserData>, PlatformError> {
+    let drive = Drive {
+        name: DriveName::FileSystem(types),
+        wait: ALWAYS_ATTACHED,
+    };
+    let files = via
+        .drive(&drive, &[mark, path])
+        .map_err(|source| PlatformError::Access { id, source })?;
+    Ok(files.into_iter().nth(1).flatten().and_then(UserData::new))
+}
+
 /// The failure of a drive that must be there.
 pub(crate) fn missing(id: PlatformId, label: &str, waited: Duration) -> PlatformError {
     let source = AccessError::Absent {
@@ -72,7 +122,7 @@ impl Platform for AttachedDrive {
     fn user_data(&self, via: &dyn Access) -> Result<Option<UserData>, PlatformError> {
         let (label, path) = self.file;
         match files(via, self.id, label, &[path], ALWAYS_ATTACHED)? {
-            Some(files) => Ok(files.into_iter().flatten().find_map(UserData::new)),
+            Some(files) => Ok(first_of(files)),
             None => Err(missing(self.id, label, ALWAYS_ATTACHED)),
         }
     }

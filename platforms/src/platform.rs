@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::{ALL, Access, AccessError, KNOWN, Metadata};
+use crate::{ALL, Access, AccessError, KNOWN, Metadata, OWN};
 
 /// The value users write after `ignition.platform.id=`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -149,7 +149,7 @@ impl PlatformError {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum UnknownPlatform {
     /// No engine knows it.
-    #[error("unknown platform {id:?}; known are: {}", KNOWN.join(", "))]
+    #[error("unknown platform {id:?}; known are: {}, {}", KNOWN.join(", "), OWN.join(", "))]
     Unknown {
         /// What was asked for.
         id: String,

@@ -13,6 +13,8 @@ use crate::{Access, AccessError, Channel, Drive, DriveName, HttpAnswer, HttpRequ
 pub(crate) struct RecordedAccess {
     machine: Machine,
     recording: Recording,
+    /// What time every answer over HTTP has.
+    time: Option<u64>,
     asked: RefCell<Vec<String>>,
 }
 
@@ -75,10 +77,13 @@ impl RecordedAccess {
         let machine = Machine {
             architecture: recording.architecture.clone(),
             config_file: recording.config_file.clone().into(),
+            command_line: String::new(),
+            is_online: true,
         };
         Self {
             machine,
             recording,
+            time: None,
             asked: RefCell::default(),
         }
     }
@@ -116,6 +121,45 @@ impl RecordedAccess {
         Self::of(recording)
     }
 
+    /// The same machine with one more drive: its label or its type, and path and content of its files.
+    pub(crate) fn with_drive(mut self, name: &str, files: &[(&str, &str)]) -> Self {
+        let files = files
+            .iter()
+            .map(|(path, content)| ((*path).to_owned(), (*content).to_owned()));
+        self.recording
+            .drives
+            .insert(name.to_owned(), Some(files.collect()));
+        self
+    }
+
+    /// The same machine with a drive that cannot be mounted.
+    pub(crate) fn with_broken_drive(mut self, name: &str) -> Self {
+        self.recording.drives.insert(name.to_owned(), None);
+        self
+    }
+
+    /// The same machine with one more file.
+    pub(crate) fn with_file(mut self, path: &str, text: &str) -> Self {
+        self.recording
+            .file
+            .insert(path.to_owned(), Answer::Text(text.to_owned()));
+        self
+    }
+
+    /// The same machine with these kernel arguments.
+    pub(crate) fn with_command_line(mut self, line: &str) -> Self {
+        line.clone_into(&mut self.machine.command_line);
+        self
+    }
+
+    /// The same machine, whose services have this time.
+    pub(crate) fn at_time(self, time: u64) -> Self {
+        Self {
+            time: Some(time),
+            ..self
+        }
+    }
+
     /// A drive that is there and cannot be mounted.
     pub(crate) fn of_broken_drive(label: &str) -> Self {
         Self::of(Recording {
@@ -129,8 +173,11 @@ impl RecordedAccess {
             machine: Machine {
                 architecture: "x86_64".to_owned(),
                 config_file: "config.ign".into(),
+                command_line: String::new(),
+                is_online: !recording.http.is_empty(),
             },
             recording,
+            time: None,
             asked: RefCell::default(),
         }
     }
@@ -156,7 +203,19 @@ impl Access for RecordedAccess {
             .iter()
             .map(|(name, value)| format!(" {}: {value}", name.to_ascii_lowercase()))
             .collect();
-        self.note(format!("{:?} {}{headers}", request.method, request.url));
+        let again = match request.retry_also.as_slice() {
+            [] => String::new(),
+            statuses => format!(", again at {statuses:?}"),
+        };
+        let port = if request.is_from_privileged_port {
+            ", from a privileged port"
+        } else {
+            ""
+        };
+        self.note(format!(
+            "{:?} {}{headers}{again}{port}",
+            request.method, request.url
+        ));
         let absent = (404, String::new());
         let recorded = self.recording.http.get(&request.url);
         let (status, body) = recorded
@@ -165,17 +224,26 @@ impl Access for RecordedAccess {
         Ok(HttpAnswer {
             status: *status,
             headers: Vec::new(),
+            time: self.time,
             body: body.clone().into_bytes(),
         })
     }
 
     fn drive(&self, drive: &Drive<'_>, paths: &[&str]) -> Result<Vec<Option<Vec<u8>>>, AccessError> {
         self.note(format!("drive {:?} for {} s", drive.name, drive.wait.as_secs()));
-        let label = match drive.name {
-            DriveName::Label(label) | DriveName::FileSystem(label) => label,
+        let drives = &self.recording.drives;
+        let (what, found) = match drive.name {
+            DriveName::Label(label) => (label.to_owned(), drives.get(label)),
+            // A disc without the first file is somebody else's.
+            DriveName::FileSystem(types) => {
+                let mut of_type = types.iter().filter_map(|kind| drives.get(*kind));
+                let is_it = |drive: &&Option<BTreeMap<String, String>>| {
+                    drive.as_ref().is_none_or(|files| files.contains_key(paths[0]))
+                };
+                (types.join(" or "), of_type.find(is_it))
+            }
         };
-        let what = label.to_owned();
-        match self.recording.drives.get(label) {
+        match found {
             None => Err(AccessError::Absent {
                 what,
                 waited: drive.wait,
@@ -229,5 +297,14 @@ impl Access for RecordedAccess {
             .get(&path)
             .map(|answer| answer.give(&path))
             .transpose()
+    }
+
+    fn list(&self, directory: &Path) -> Result<Vec<String>, AccessError> {
+        self.note(format!("list {}", directory.display()));
+        let files = self.recording.file.keys().map(Path::new);
+        Ok(files
+            .filter(|path| path.parent() == Some(directory))
+            .filter_map(|path| Some(path.file_name()?.to_str()?.to_owned()))
+            .collect())
     }
 }

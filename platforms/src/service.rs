@@ -37,6 +37,7 @@ pub(crate) fn request(method: HttpMethod, url: &str, headers: &[(&str, &str)]) -
             .collect(),
         body: Vec::new(),
         retry_also: Vec::new(),
+        is_from_privileged_port: false,
     }
 }
 
@@ -116,10 +117,22 @@ pub(crate) fn config(
 /// An answer that is none.
 pub(crate) fn refused(id: PlatformId, request: &HttpRequest, answer: &HttpAnswer) -> PlatformError {
     let source = AccessError::Failed {
-        what: request.url.clone(),
+        what: shown(&request.url),
         why: format!("the service answered with status {}", answer.status),
     };
     PlatformError::Access { id, source }
+}
+
+/// An address without what in it may be a secret.
+fn shown(url: &str) -> String {
+    let end = url.find(['?', '#']).unwrap_or(url.len());
+    let (scheme, rest) = url
+        .get(..end)
+        .and_then(|url| url.split_once("://"))
+        .unwrap_or_default();
+    let (server, path) = rest.split_once('/').unwrap_or((rest, ""));
+    let host = server.rsplit_once('@').map_or(server, |(_, host)| host);
+    format!("{scheme}://{host}/{path}")
 }
 
 /// A config that the service holds as base64, with or without line ends.
@@ -185,6 +198,17 @@ impl Platform for OneRead {
 pub(crate) mod tests {
     use super::*;
     use crate::recorded::RecordedAccess;
+
+    #[test]
+    fn addresses_are_shown_without_their_secrets() {
+        for (url, expected) in [
+            ("http://u:planted@h:80/a/b?sig=planted#planted", "http://h:80/a/b"),
+            ("http://h", "http://h/"),
+            ("unix://lxd/dev/lxd/sock:/1.0", "unix://lxd/dev/lxd/sock:/1.0"),
+        ] {
+            assert_eq!(shown(url), expected);
+        }
+    }
 
     /// Holds a platform to its request, and to what statuses mean.
     pub(crate) fn asks(platform: &OneRead, request: &str) {

@@ -25,6 +25,8 @@ impl<'a> HostAccess<'a> {
         let machine = Machine {
             architecture: std::env::consts::ARCH.to_owned(),
             config_file: config_file.to_owned(),
+            command_line: String::new(),
+            is_online: !fetcher.settings().offline,
         };
         Self {
             fetcher,
@@ -32,6 +34,13 @@ impl<'a> HostAccess<'a> {
             machine,
             paths: MediaPaths::default(),
         }
+    }
+
+    /// The same machine, started with this kernel command line.
+    #[must_use]
+    pub fn started_with(mut self, command_line: &str) -> Self {
+        command_line.clone_into(&mut self.machine.command_line);
+        self
     }
 
     /// The same machine with its media elsewhere, for tests.
@@ -86,5 +95,9 @@ impl Access for HostAccess<'_> {
 
     fn file(&self, path: &Path) -> Result<Option<Vec<u8>>, AccessError> {
         media::read_file(path)
+    }
+
+    fn list(&self, directory: &Path) -> Result<Vec<String>, AccessError> {
+        media::list(directory)
     }
 }

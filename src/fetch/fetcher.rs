@@ -14,6 +14,7 @@ use super::resource::{Break, Delivery, Place, Remote, Wanted};
 use super::retry::{Attempt, Pace, Stop, Trials, persist};
 use super::stores::{Prepared, Stores};
 use super::{DOCUMENT_LIMIT, FetchError, Received, Transport, TransportSettings, shown};
+use crate::calendar::http_date;
 use crate::host::http::{Answer, ClientIdentity, Method, ProxyRules, Request, Root, parse_roots};
 use crate::host::transfer::TransferError;
 
@@ -262,18 +263,21 @@ impl Fetcher {
     /// As that method says.
     pub fn exchange(&self, request: &HttpRequest) -> Result<HttpAnswer, AccessError> {
         let what = shown(&request.url);
-        if self.settings.offline {
-            return Err(AccessError::NeedsNetwork);
-        }
         let failed = |why: String| AccessError::Failed {
             what: what.clone(),
             why,
         };
         let url = Url::parse(&request.url).map_err(|error| failed(error.to_string()))?;
-        if !matches!(url.scheme(), "http" | "https") {
-            return Err(AccessError::NotBuilt {
-                what: format!("scheme {}", url.scheme()),
-            });
+        match url.scheme() {
+            // A socket of this machine is there without a network.
+            "unix" => {}
+            _ if self.settings.offline => return Err(AccessError::NeedsNetwork),
+            "http" | "https" => {}
+            other => {
+                return Err(AccessError::NotBuilt {
+                    what: format!("scheme {other}"),
+                });
+            }
         }
         let total = self.settings.total_timeout;
         let trials = Trials::new(&self.pace, &self.stop, total, &what);
@@ -307,6 +311,7 @@ impl Fetcher {
             headers: request.headers.clone(),
             body: request.body.clone(),
             finish_within: left,
+            is_from_privileged_port: request.is_from_privileged_port,
         };
         let judged = |source: TransferError| {
             if source.is_transient() {
@@ -345,8 +350,10 @@ impl Fetcher {
                 limit,
             }));
         }
+        let time = answer.headers.iter().find(|(name, _)| name == "date");
         Ok(HttpAnswer {
             status: answer.status,
+            time: time.and_then(|(_, text)| http_date(text)),
             headers: answer.headers,
             body,
         })

@@ -228,6 +228,7 @@ impl Fetcher {
             headers: Vec::new(),
             body: Vec::new(),
             retry_also: Vec::new(),
+            is_from_privileged_port: false,
         };
         let mut bounded = self.clone();
         bounded.settings.total_timeout = left;

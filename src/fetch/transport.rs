@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::host::http::{Answer, Connection, HttpClient, Request};
+use crate::host::http::{Answer, Connection, HttpClient, Request, from_privileged_port, over_socket};
 use crate::host::tftp;
 use crate::host::transfer::TransferError;
 
@@ -16,9 +16,10 @@ pub trait Transport: Send + Sync {
 }
 
 /// The network of this machine: HTTP, and TFTP where the address says so. TFTP has no headers, no proxy and no
-/// statuses: a file that is there is status 200.
+/// statuses: a file that is there is status 200. Requests from a privileged port, and those to a socket of this machine,
+/// have connections of their own.
 ///
-/// Errors are those of [`HttpClient::open`] and of [`tftp::open`].
+/// Errors are those of [`HttpClient::open`], [`from_privileged_port`], [`over_socket`] and [`tftp::open`].
 #[derive(Default)]
 pub struct Network(HttpClient);
 
@@ -32,8 +33,11 @@ impl Network {
 
 impl Transport for Network {
     fn open(&self, request: &Request, connection: &Connection) -> Result<Answer, TransferError> {
-        if request.url.scheme() != "tftp" {
-            return self.0.open(request, connection);
+        match request.url.scheme() {
+            "tftp" => {}
+            "unix" => return over_socket(request, connection),
+            _ if request.is_from_privileged_port => return from_privileged_port(request, connection),
+            _ => return self.0.open(request, connection),
         }
         let download = tftp::open(&request.url, request.finish_within)?;
         Ok(Answer {

@@ -6,6 +6,7 @@ use std::io;
 use std::os::fd::AsRawFd;
 
 use kindling_config_spec::units::{Bytes, SectorSize};
+use nix::errno::Errno;
 use nix::libc::{c_int, c_longlong, c_void};
 
 /// `BLKPG_ADD_PARTITION`, linux/blkpg.h.
@@ -41,6 +42,8 @@ mod raw {
     nix::ioctl_read_bad!(blksszget, nix::request_code_none!(0x12, 104), nix::libc::c_int);
     // linux/fs.h: BLKFLSBUF takes nothing.
     nix::ioctl_none_bad!(blkflsbuf, nix::request_code_none!(0x12, 97));
+    // linux/cdrom.h: CDROM_DRIVE_STATUS takes the number of a slot as it is, and answers with a status.
+    nix::ioctl_write_int_bad!(cdrom_drive_status, 0x5326);
     // linux/blkpg.h: BLKPG takes a pointer to struct blkpg_ioctl_arg.
     nix::ioctl_write_ptr_bad!(blkpg, nix::request_code_none!(0x12, 105), super::Request);
 }
@@ -97,6 +100,26 @@ pub fn flush(device: &File) -> io::Result<()> {
     // SAFETY: `device` keeps the descriptor open for the call; the request takes no argument.
     unsafe { raw::blkflsbuf(device.as_raw_fd()) }?;
     Ok(())
+}
+
+/// Whether there is a readable disc in an optical drive; `None` for a device that is no such drive.
+///
+/// # Errors
+/// `EIO` when the drive does not answer.
+///
+/// Source: `CDROM_DRIVE_STATUS` in linux/cdrom.h: the current slot is `CDSL_CURRENT`, the answer `CDS_DISC_OK` is 4.
+/// Documentation/userspace-api/ioctl/cdrom.rst.
+pub fn has_disc(device: &File) -> io::Result<Option<bool>> {
+    const CURRENT_SLOT: c_int = c_int::MAX;
+    const DISC_OK: c_int = 4;
+    // SAFETY: `device` keeps the descriptor open for the call; the argument of the request is a number, and nothing is
+    // written to memory of ours.
+    match unsafe { raw::cdrom_drive_status(device.as_raw_fd(), CURRENT_SLOT) } {
+        Ok(status) => Ok(Some(status == DISC_OK)),
+        // What a disk, a partition, a loop device, a drive of another kind, and a file that is no device say.
+        Err(Errno::ENOTTY | Errno::EINVAL | Errno::ENOSYS | Errno::EOPNOTSUPP) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// Tells the kernel one change of partition `number`, so that the others stay usable meanwhile.

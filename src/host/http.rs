@@ -10,9 +10,11 @@
 
 mod cause;
 mod client;
+mod direct;
 mod identity;
 mod progress;
 mod proxy;
+pub mod stream;
 mod trust;
 
 use std::collections::BTreeMap;
@@ -24,6 +26,7 @@ use std::time::Duration;
 use url::Url;
 
 pub use client::HttpClient;
+pub use direct::{from_privileged_port, over_socket};
 pub use identity::{ClientIdentity, IdentityError};
 pub use proxy::{ProxyError, ProxyRules};
 pub use trust::{Root, SystemTrust, TrustError, parse_roots};
@@ -57,6 +60,9 @@ pub struct Request {
     pub given_up: Option<Arc<AtomicBool>>,
     /// Time for everything from now on, the body included; `None` is no limit.
     pub finish_within: Option<Duration>,
+    /// Whether to ask from a port below 1024. Such a request has a connection of its own, goes through no proxy and
+    /// follows no redirect.
+    pub is_from_privileged_port: bool,
 }
 
 impl Request {
@@ -71,6 +77,7 @@ impl Request {
             part: None,
             given_up: None,
             finish_within: None,
+            is_from_privileged_port: false,
         }
     }
 }

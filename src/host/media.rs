@@ -1,11 +1,14 @@
 //! Where this machine may hold a config: firmware entries, drives, disks, files. Together with HTTP this is what a
 //! platform may ask for ([`crate::fetch::HostAccess`]).
 
+mod disc;
+
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Component, Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use kindling_config_spec::order;
 use kindling_platforms::{AccessError, Drive, DriveName};
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use tracing::warn;
@@ -28,6 +31,10 @@ pub struct MediaPaths {
     pub by_label: PathBuf,
     /// udev's links by identity.
     pub by_id: PathBuf,
+    /// The kernel's list of block devices.
+    pub blocks: PathBuf,
+    /// Where their nodes are.
+    pub nodes: PathBuf,
     /// The kernel's list of file systems.
     pub file_systems: PathBuf,
     /// Where mount points are made and removed again.
@@ -40,6 +47,8 @@ impl Default for MediaPaths {
             fw_cfg: "/sys/firmware/qemu_fw_cfg".into(),
             by_label: "/dev/disk/by-label".into(),
             by_id: "/dev/disk/by-id".into(),
+            blocks: "/sys/class/block".into(),
+            nodes: "/dev".into(),
             file_systems: "/proc/filesystems".into(),
             scratch: "/run".into(),
         }
@@ -54,18 +63,21 @@ impl MediaPaths {
     /// [`kindling_platforms::Access::drive`].
     ///
     /// # Errors
-    /// `Absent` when it did not appear in time, `Failed`, `TooLarge`; `NotBuilt` for drives that are known by their
-    /// file system alone.
+    /// `Absent` when it did not appear in time, `Failed`, `TooLarge`.
     pub fn read_drive(&self, drive: &Drive<'_>, paths: &[&str]) -> Result<Vec<Option<Vec<u8>>>, AccessError> {
         match drive.name {
             DriveName::Label(label) => {
                 let device = self.by_label.join(label);
                 await_path(&device, drive.wait)?;
-                self.read_mounted(&device, paths)
+                let listed = fs::read_to_string(&self.file_systems).unwrap_or_default();
+                let kinds = parse_file_systems(&listed);
+                self.read_mounted(&device, &kinds, paths)?
+                    .ok_or_else(|| AccessError::Failed {
+                        what: device.display().to_string(),
+                        why: "it has no file system that this kernel knows".to_owned(),
+                    })
             }
-            DriveName::FileSystem(kind) => Err(AccessError::NotBuilt {
-                what: format!("finding a drive by its file system ({kind})"),
-            }),
+            DriveName::FileSystem(kinds) => self.read_disc(kinds, drive.wait, paths),
         }
     }
 
@@ -124,42 +136,52 @@ impl MediaPaths {
         read_entry(&entry.join("raw"), name, size).map(Some)
     }
 
-    /// Mounts `device` read-only, with the first file system type that fits.
-    fn mount(&self, device: &Path, at: &Path) -> Result<(), AccessError> {
-        let listed = fs::read_to_string(&self.file_systems).unwrap_or_default();
-        let mut refusal = None;
-        for kind in parse_file_systems(&listed) {
+    /// Mounts `device` read-only, with the first file system type of `kinds` that fits; `false` when none does.
+    fn mount(device: &Path, kinds: &[String], at: &Path) -> Result<bool, AccessError> {
+        let (mut refusal, mut is_known) = (None, false);
+        for kind in kinds {
             let flags = MsFlags::MS_RDONLY | MsFlags::MS_NODEV | MsFlags::MS_NOSUID | MsFlags::MS_NOEXEC;
             match mount(Some(device), at, Some(kind.as_str()), flags, None::<&str>) {
-                Ok(()) => return Ok(()),
+                Ok(()) => return Ok(true),
                 // Not this type, or no such type in this kernel: the next one. Anything else is worth telling.
-                Err(nix::Error::EINVAL | nix::Error::ENODEV) => {}
+                Err(nix::Error::EINVAL) => is_known = true,
+                Err(nix::Error::ENODEV) => {}
                 Err(error) => refusal = Some(error),
             }
         }
-        let why = refusal.map_or_else(
-            || "it has no file system that this kernel knows".to_owned(),
-            |error| format!("it cannot be mounted: {error}"),
-        );
+        let why = match refusal {
+            None if is_known => return Ok(false),
+            None => format!("this kernel has no file system {}", kinds.join(" or ")),
+            Some(error) => format!("it cannot be mounted: {error}"),
+        };
         Err(AccessError::Failed {
             what: device.display().to_string(),
             why,
         })
     }
 
-    fn read_mounted(&self, device: &Path, paths: &[&str]) -> Result<Vec<Option<Vec<u8>>>, AccessError> {
+    /// The files at `paths` of `device`; `None` when it has no file system of `kinds`.
+    fn read_mounted(
+        &self,
+        device: &Path,
+        kinds: &[String],
+        paths: &[&str],
+    ) -> Result<Option<Vec<Option<Vec<u8>>>>, AccessError> {
         let at = self
             .scratch
             .join(format!("kindling-drive-{}", std::process::id()));
         let what = || at.display().to_string();
         fs::create_dir_all(&at).map_err(|error| failed(what(), &error))?;
-        let files = self.mount(device, &at).and_then(|()| {
-            let files = paths.iter().map(|path| read_file(&below(&at, path))).collect();
+        let files = Self::mount(device, kinds, &at).and_then(|is_mounted| {
+            if !is_mounted {
+                return Ok(None);
+            }
+            let files: Result<_, _> = paths.iter().map(|path| read_file(&below(&at, path))).collect();
             // Reading is over; a mount that stays for a moment longer hurts nobody.
             if let Err(error) = umount2(&at, MntFlags::MNT_DETACH) {
                 warn!("cannot unmount {}: {error}", at.display());
             }
-            files
+            files.map(Some)
         });
         if let Err(error) = fs::remove_dir(&at) {
             warn!("cannot remove {}: {error}", at.display());
@@ -280,6 +302,32 @@ pub fn read_file(path: &Path) -> Result<Option<Vec<u8>>, AccessError> {
     }
 }
 
+/// The names of what is in a directory, in order; none when it is not there.
+///
+/// # Errors
+/// `Failed` when it exists and cannot be listed.
+pub fn list(directory: &Path) -> Result<Vec<String>, AccessError> {
+    let what = |error: io::Error| failed(directory.display().to_string(), &error);
+    let entries = match fs::read_dir(directory) {
+        Ok(entries) => entries,
+        Err(error)
+            if matches!(
+                error.kind(),
+                io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+            ) =>
+        {
+            return Ok(Vec::new());
+        }
+        Err(error) => return Err(what(error)),
+    };
+    let mut names = Vec::new();
+    for entry in entries {
+        names.push(entry.map_err(what)?.file_name().to_string_lossy().into_owned());
+    }
+    order::sort(&mut names);
+    Ok(names)
+}
+
 fn failed(what: String, error: &io::Error) -> AccessError {
     AccessError::Failed {
         what,
@@ -295,161 +343,4 @@ fn last_name(path: &Path) -> String {
 }
 
 #[cfg(test)]
-#[expect(clippy::disallowed_methods, reason = "tests fill a directory of their own")]
-mod tests {
-    use super::*;
-
-    struct Host {
-        root: tempfile::TempDir,
-    }
-
-    impl Host {
-        fn new() -> Self {
-            Self {
-                root: tempfile::tempdir().unwrap(),
-            }
-        }
-
-        fn put(&self, path: &str, text: &str) {
-            let path = self.root.path().join(path);
-            fs::create_dir_all(path.parent().unwrap()).unwrap();
-            fs::write(path, text).unwrap();
-        }
-
-        fn paths(&self) -> MediaPaths {
-            let at = |name: &str| self.root.path().join(name);
-            MediaPaths {
-                fw_cfg: at("fw_cfg"),
-                by_label: at("by-label"),
-                by_id: at("by-id"),
-                file_systems: at("filesystems"),
-                scratch: at("scratch"),
-            }
-        }
-
-        fn fw_cfg(&self, name: &str) -> Result<Option<Vec<u8>>, AccessError> {
-            self.paths().read_fw_cfg(name, &refuse)
-        }
-    }
-
-    fn refuse(_module: &str) -> Result<(), String> {
-        Err("no such module".to_owned())
-    }
-
-    const ENTRY: &str = "opt/com.coreos/config";
-
-    #[test]
-    fn a_firmware_entry_is_read_whole() {
-        let host = Host::new();
-        host.put("fw_cfg/by_name/opt/com.coreos/config/size", "5\n");
-        host.put("fw_cfg/by_name/opt/com.coreos/config/raw", "hello");
-        assert_eq!(host.fw_cfg(ENTRY), Ok(Some(b"hello".to_vec())));
-        assert_eq!(host.fw_cfg("opt/other"), Ok(None));
-        assert_eq!(host.fw_cfg("../../fw_cfg"), Ok(None));
-    }
-
-    #[test]
-    fn a_wrong_size_is_an_error() {
-        for (size, why) in [
-            ("4\n", "it is longer than the 4 bytes the kernel announced"),
-            ("6\n", "it is shorter than the 6 bytes the kernel announced"),
-            ("abc", "its size is not a number"),
-        ] {
-            let host = Host::new();
-            host.put("fw_cfg/by_name/opt/com.coreos/config/size", size);
-            host.put("fw_cfg/by_name/opt/com.coreos/config/raw", "hello");
-            let what = "firmware entry opt/com.coreos/config".to_owned();
-            assert_eq!(
-                host.fw_cfg(ENTRY),
-                Err(AccessError::Failed {
-                    what,
-                    why: why.to_owned()
-                })
-            );
-        }
-    }
-
-    #[test]
-    fn an_absurd_size_is_refused_before_memory_is_asked_for() {
-        let host = Host::new();
-        host.put(
-            "fw_cfg/by_name/opt/com.coreos/config/size",
-            "18446744073709551615",
-        );
-        let what = "firmware entry opt/com.coreos/config".to_owned();
-        assert_eq!(
-            host.fw_cfg(ENTRY),
-            Err(AccessError::TooLarge { what, limit: LIMIT })
-        );
-    }
-
-    #[test]
-    fn without_the_firmware_interface_the_missing_module_is_named() {
-        let error = Host::new().fw_cfg(ENTRY).unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "cannot read the firmware interface of QEMU: kernel module qemu_fw_cfg cannot be loaded: no such module"
-        );
-    }
-
-    #[test]
-    fn a_machine_without_the_firmware_interface_has_no_entry() {
-        let loaded = Host::new().paths().read_fw_cfg(ENTRY, &|module| {
-            assert_eq!(module, "qemu_fw_cfg");
-            Ok(())
-        });
-        assert_eq!(loaded, Ok(None));
-    }
-
-    #[test]
-    fn a_disk_is_read_by_its_id_and_its_absence_is_timed() {
-        let host = Host::new();
-        host.put("by-id/virtio-ignition", "config");
-        assert_eq!(
-            host.paths()
-                .read_block("virtio-ignition", Duration::ZERO, &refuse),
-            Ok(b"config".to_vec())
-        );
-        let wait = Duration::from_millis(60);
-        let error = AccessError::Absent {
-            what: "other".to_owned(),
-            waited: wait,
-        };
-        assert_eq!(host.paths().read_block("other", wait, &refuse), Err(error));
-    }
-
-    #[test]
-    fn a_drive_that_is_no_file_system_is_an_error_and_leaves_nothing_behind() {
-        let host = Host::new();
-        host.put("by-label/IGN", "not a file system");
-        let drive = Drive {
-            name: DriveName::Label("IGN"),
-            wait: Duration::ZERO,
-        };
-        let error = host.paths().read_drive(&drive, &["/config.ign"]).unwrap_err();
-        assert!(matches!(error, AccessError::Failed { .. }), "{error}");
-        assert_eq!(fs::read_dir(host.root.path().join("scratch")).unwrap().count(), 0);
-    }
-
-    #[test]
-    fn an_absent_file_is_not_an_error() {
-        let host = Host::new();
-        host.put("etc/user.ign", "{}");
-        let at = |name: &str| host.root.path().join(name);
-        assert_eq!(read_file(&at("etc/user.ign")), Ok(Some(b"{}".to_vec())));
-        assert_eq!(read_file(&at("etc/user.ign/below-a-file")), Ok(None));
-        assert_eq!(read_file(&at("run/user.ign")), Ok(None));
-        assert!(matches!(read_file(&at("etc")), Err(AccessError::Failed { .. })));
-    }
-
-    #[test]
-    fn file_systems_without_a_device_are_not_tried() {
-        let kinds = parse_file_systems("nodev\tsysfs\nnodev\ttmpfs\n\text4\n\tbtrfs\n");
-        assert_eq!(kinds, ["ext4", "btrfs", "iso9660", "vfat", "udf", "xfs"]);
-    }
-
-    #[test]
-    fn paths_stay_below_their_root() {
-        assert_eq!(below(Path::new("/m"), "/../a/./b"), Path::new("/m/a/b"));
-    }
-}
+mod tests;

@@ -24,4 +24,5 @@ pub mod uevent;
 mod unwind;
 pub mod usage;
 pub mod user;
+pub mod vsock;
 pub mod workers;

@@ -96,7 +96,8 @@ fn outcome(context: &mut Context<'_>) -> Result<Outcome, Failure> {
         &context.fetcher,
         &context.processes,
         &context.environment.config_file,
-    );
+    )
+    .started_with(&command_line);
     let acquired = acquire(places, &context.fetcher, &via)
         .map_err(|error| Failure::of(stage, error.code(), &error, error.next()))?;
     match acquired {

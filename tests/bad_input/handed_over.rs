@@ -121,11 +121,11 @@ fn an_unknown_platform() {
     for (platform, line) in [
         (
             "nowhere",
-            r#"kindling: stage fetch: unknown platform "nowhere"; known are: akamai, aliyun, applehv, aws, azure, azurestack, brightbox, cloudstack, digitalocean, exoscale, file, gcp, hetzner, hyperv, ibmcloud, kubevirt, metal, nutanix, nvidiabluefield, openstack, oraclecloud, packet, powervs, proxmoxve, qemu, scaleway, upcloud, virtualbox, vmware, vultr, zvm"#,
+            r#"kindling: stage fetch: unknown platform "nowhere"; known are: akamai, aliyun, applehv, aws, azure, azurestack, brightbox, cloudstack, digitalocean, exoscale, file, gcp, hetzner, hyperv, ibmcloud, kubevirt, metal, nutanix, nvidiabluefield, openstack, oraclecloud, packet, powervs, proxmoxve, qemu, scaleway, upcloud, virtualbox, vmware, vultr, zvm, ibmcloud-classic, lxd, maas, nocloud, opennebula"#,
         ),
         (
-            "azure",
-            "kindling: stage fetch: platform \"azure\" is known but not supported by this build, which has: akamai, aliyun, aws, brightbox, digitalocean, exoscale, file, gcp, hetzner, ibmcloud, kubevirt, metal, nutanix, openstack, oraclecloud, packet, powervs, proxmoxve, qemu, upcloud, vultr",
+            "zvm",
+            "kindling: stage fetch: platform \"zvm\" is known but not supported by this build, which has: akamai, aliyun, aws, azure, azurestack, brightbox, cloudstack, digitalocean, exoscale, file, gcp, hetzner, ibmcloud, ibmcloud-classic, kubevirt, lxd, maas, metal, nocloud, nutanix, opennebula, openstack, oraclecloud, packet, powervs, proxmoxve, qemu, scaleway, upcloud, vultr",
         ),
     ] {
         let ran = machine.run(&machine.words(platform, "fetch"));

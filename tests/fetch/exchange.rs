@@ -417,6 +417,7 @@ fn platforms_get_their_answer_with_its_status() {
         headers: vec![("X-TTL".to_owned(), "60".to_owned())],
         body: Vec::new(),
         retry_also: retry_also.to_vec(),
+        is_from_privileged_port: false,
     };
     let answer = fetcher().exchange(&request(HttpMethod::Put, &[429])).unwrap();
     assert_eq!(

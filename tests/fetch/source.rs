@@ -41,12 +41,16 @@ impl Host {
             fw_cfg: at("fw_cfg"),
             by_label: at("by-label"),
             by_id: at("by-id"),
+            blocks: at("block"),
+            nodes: at("dev"),
             file_systems: at("filesystems"),
             scratch: at("scratch"),
         };
         // A search path without programs: no module is ever loaded here.
         let processes = process::System::new(at("bin").into());
-        let via = HostAccess::new(fetcher, &processes, &at("config.ign")).with_paths(paths);
+        let via = HostAccess::new(fetcher, &processes, &at("config.ign"))
+            .with_paths(paths)
+            .started_with(&self.command_line);
         let dirs = SystemDirs::new(Some(at("run")), Some(at("etc")), Some(at("usr")));
         let platform = kindling_platforms::get(self.platform).unwrap();
         acquire(

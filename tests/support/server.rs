@@ -29,6 +29,8 @@ pub(crate) struct Seen {
     pub(crate) target: String,
     /// In the order and spelling of the wire; `Host` left out, since its port changes.
     pub(crate) headers: Vec<(String, String)>,
+    /// The port it came from.
+    pub(crate) from_port: u16,
 }
 
 impl Seen {
@@ -222,14 +224,14 @@ async fn accept(
     answer: Arc<Answerer>,
     record: Arc<Mutex<Vec<Seen>>>,
 ) {
-    while let Ok((stream, _)) = listener.accept().await {
+    while let Ok((stream, from)) = listener.accept().await {
         let (tls, answer, record) = (tls.clone(), Arc::clone(&answer), Arc::clone(&record));
         tokio::spawn(async move {
             match tls {
-                None => serve(stream, answer, record).await,
+                None => serve(stream, from.port(), answer, record).await,
                 Some(tls) => {
                     if let Ok(stream) = tls.accept(stream).await {
-                        serve(stream, answer, record).await;
+                        serve(stream, from.port(), answer, record).await;
                     }
                 }
             }
@@ -239,6 +241,7 @@ async fn accept(
 
 async fn serve(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    from_port: u16,
     answer: Arc<Answerer>,
     record: Arc<Mutex<Vec<Seen>>>,
 ) {
@@ -252,6 +255,7 @@ async fn serve(
                 .filter(|(name, _)| *name != "host")
                 .map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned()))
                 .collect(),
+            from_port,
         };
         let before = {
             let mut record = record.lock().unwrap();

@@ -1,9 +1,13 @@
 //! Metadata services at their own addresses, in a network namespace: the real binary, both fetch stages.
 
 use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::net::UnixListener;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use kindling_config_spec::data_url;
 use serde_json::json;
 
@@ -12,6 +16,16 @@ use crate::sandbox::Sandbox;
 use crate::server::{Identity, Reply, Seen, Server};
 
 const CONFIG: &str = r#"{"ignition":{"version":"3.4.0"},"storage":{"files":[{"path":"/etc/cloud","contents":{"source":"data:,here"}}]}}"#;
+
+/// A config that is all in another one.
+const CHILD: &str =
+    r#"{"ignition":{"version":"3.4.0","config":{"merge":[{"source":"http://169.254.42.42/child.ign"}]}}}"#;
+
+fn gzip(text: &str) -> Vec<u8> {
+    let mut packed = GzEncoder::new(Vec::new(), Compression::default());
+    packed.write_all(text.as_bytes()).unwrap();
+    packed.finish().unwrap()
+}
 
 /// All services at once: each refuses whoever does not ask in its own way.
 fn service(seen: &Seen) -> Reply {
@@ -37,6 +51,12 @@ fn service(seen: &Seen) -> Reply {
         ("GET", "/opc/v2/instance/metadata/user_data") => {
             when(has("authorization", "Bearer Oracle"), packed())
         }
+        ("GET", "/metadata/instance/compute/userData?api-version=2021-01-01&format=text") => {
+            when(has("metadata", "true"), Reply::ok(STANDARD.encode(gzip(CONFIG))))
+        }
+        ("GET", "/user_data/cloud-init") => when(seen.from_port < 1024, Reply::ok(CHILD)),
+        // The privilege is that one request's.
+        ("GET", "/child.ign") => when(seen.from_port >= 1024, Reply::ok(CONFIG)),
         (
             "GET",
             "/metadata/v1/user-data"
@@ -55,18 +75,21 @@ fn clouds_give_their_config_over_the_network() {
     inside(
         "clouds::inside_all_clouds",
         "127.0.0.1",
-        "ip addr add 169.254.169.254/32 dev lo; ip addr add 100.100.100.200/32 dev lo;",
+        "for address in 169.254.169.254 169.254.42.42 100.100.100.200; do ip addr add $address/32 dev lo; done;",
     );
 }
 
 #[test]
 #[ignore = "started by the test above, in a namespace"]
 fn inside_all_clouds() {
-    let _services = ["169.254.169.254", "100.100.100.200"].map(|address| {
+    let _services = ["169.254.169.254", "169.254.42.42", "100.100.100.200"].map(|address| {
         // The first request of each kind is answered by a service that is still starting.
         let seen_once = std::sync::Mutex::new(std::collections::BTreeSet::new());
         Server::http_at((address, 80), move |seen, _| {
             if seen_once.lock().unwrap().insert(seen.target.clone()) {
+                if seen.target.starts_with("/metadata/instance/") {
+                    return Reply::status(404);
+                }
                 return Reply::status(503).with_header("retry-after", "0");
             }
             service(seen)
@@ -76,6 +99,7 @@ fn inside_all_clouds() {
         "akamai",
         "aliyun",
         "aws",
+        "azure",
         "brightbox",
         "digitalocean",
         "exoscale",
@@ -83,32 +107,130 @@ fn inside_all_clouds() {
         "hetzner",
         "openstack",
         "oraclecloud",
+        "scaleway",
         "upcloud",
         "vultr",
     ] {
-        let machine = Sandbox::new();
-        let run = |stage: &str| {
-            let ran = machine.run(&machine.words(platform, stage));
-            assert_eq!(
-                ran.status,
-                Some(0),
-                "{platform} {stage}: {}\n{}",
-                ran.stderr,
-                ran.stdout
-            );
-        };
-        run("fetch-offline");
-        assert!(machine.at("run/neednet").exists(), "{platform}");
-        run("fetch");
-        run("files");
-        let written = fs::read_to_string(machine.root().join("etc/cloud")).unwrap();
-        assert_eq!(written, "here", "{platform}");
-        let result = fs::read_to_string(machine.root().join("etc/.ignition-result.json")).unwrap();
-        assert!(
-            result.contains("\"userConfigProvided\": true") || result.contains("\"userConfigProvided\":true"),
-            "{platform}: {result}"
-        );
+        boots(&Sandbox::new(), platform);
     }
+}
+
+/// A boot of `platform` whose config comes over the network.
+fn boots(machine: &Sandbox, platform: &str) {
+    stage(machine, platform, "fetch-offline");
+    assert!(machine.at("run/neednet").exists(), "{platform}");
+    stage(machine, platform, "fetch");
+    provisioned(machine, platform);
+}
+
+fn stage(machine: &Sandbox, platform: &str, stage: &str) {
+    let ran = machine.run(&machine.words(platform, stage));
+    assert_eq!(
+        ran.status,
+        Some(0),
+        "{platform} {stage}: {}\n{}",
+        ran.stderr,
+        ran.stdout
+    );
+}
+
+/// The rest of such a boot: the config is the user's, and it is applied.
+fn provisioned(machine: &Sandbox, platform: &str) {
+    stage(machine, platform, "files");
+    let written = fs::read_to_string(machine.root().join("etc/cloud")).unwrap();
+    assert_eq!(written, "here", "{platform}");
+    let result = fs::read_to_string(machine.root().join("etc/.ignition-result.json")).unwrap();
+    assert!(
+        result.contains("\"userConfigProvided\": true") || result.contains("\"userConfigProvided\":true"),
+        "{platform}: {result}"
+    );
+}
+
+#[test]
+fn services_are_found_by_what_the_machine_knows() {
+    // A lease and a socket are looked for at their own places, which here are the namespace's.
+    inside(
+        "clouds::inside_a_machine_that_knows",
+        "127.0.0.1",
+        "ip addr add 10.1.1.1/32 dev lo;
+         mount -t tmpfs none /run; mkdir -p /run/systemd/netif/leases;
+         printf 'ADDRESS=10.1.1.20\\nSERVER_ADDRESS=10.1.1.1\\n' >/run/systemd/netif/leases/2;
+         mount -t tmpfs none /dev; mknod -m 666 /dev/null c 1 3; mkdir /dev/lxd;",
+    );
+}
+
+#[test]
+#[ignore = "started by the test above, in a namespace"]
+fn inside_a_machine_that_knows() {
+    let _lxd = lxd();
+    let server = Server::http_at(("10.1.1.1", 80), |seen, before| {
+        let signed = seen.header("authorization").unwrap_or_default();
+        match seen.target.as_str() {
+            _ if before == 0 => Reply::status(500),
+            "/latest/user-data" | "/seed/user-data" => Reply::ok(CONFIG),
+            "/MAAS/metadata/latest/x1/?op=get_preseed" => Reply::ok(
+                "#cloud-config\ndatasource:\n  MAAS: {consumer_key: c1, metadata_url: 'http://10.1.1.1/MAAS/metadata/',\n    \
+                 token_key: t1, token_secret: planted}\n",
+            )
+            .with_header("date", "Fri, 24 May 2013 00:00:00 GMT"),
+            "/MAAS/metadata/2012-03-01/user-data"
+                if signed.contains("oauth_timestamp=\"1369353600\"")
+                    && signed.ends_with("oauth_signature=\"%26planted\"") =>
+            {
+                Reply::ok(CONFIG)
+            }
+            _ => Reply::status(403),
+        }
+    });
+    for (platform, argument) in [
+        ("cloudstack", ""),
+        ("nocloud", "ds=nocloud;s=http://10.1.1.1/seed/"),
+        (
+            "maas",
+            "cloud-config-url=http://10.1.1.1/MAAS/metadata/latest/x1/?op=get_preseed",
+        ),
+    ] {
+        let machine = Sandbox::new();
+        fs::write(machine.at("cmdline"), format!("ignition.firstboot {argument}\n")).unwrap();
+        boots(&machine, platform);
+    }
+    assert!(server.seen().iter().all(|seen| seen.from_port > 1023));
+    let machine = Sandbox::new();
+    stage(&machine, "lxd", "fetch-offline");
+    assert!(!machine.at("run/neednet").exists());
+    provisioned(&machine, "lxd");
+}
+
+/// The host's socket in an instance of LXD, which fails at first. It lasts as long as the process.
+fn lxd() -> std::thread::JoinHandle<()> {
+    let socket = UnixListener::bind("/dev/lxd/sock").unwrap();
+    std::thread::spawn(move || {
+        for number in 0.. {
+            let (stream, _) = socket.accept().unwrap();
+            let mut stream = BufReader::new(stream);
+            let mut asked = String::new();
+            while !asked.ends_with("\r\n\r\n") {
+                assert!(stream.read_line(&mut asked).unwrap() > 0, "{asked}");
+            }
+            let (status, body) = match asked.split(' ').nth(1).unwrap() {
+                _ if number == 0 => (500, ""),
+                "/1.0/config" => (200, "[\"/1.0/config/user.user-data\"]"),
+                "/1.0/config/user.user-data" => (200, CONFIG),
+                _ => (404, ""),
+            };
+            let length = body.len();
+            let head = format!("HTTP/1.1 {status} x\r\nTransfer-Encoding: chunked\r\n\r\n");
+            let chunk = if length == 0 {
+                String::new()
+            } else {
+                format!("{length:x}\r\n{body}\r\n")
+            };
+            stream
+                .get_mut()
+                .write_all(format!("{head}{chunk}0\r\n\r\n").as_bytes())
+                .unwrap();
+        }
+    })
 }
 
 #[test]
@@ -126,7 +248,8 @@ fn inside_stores() {
     // Whatever name is asked for is here.
     name_server("127.0.0.1", 0, &LOOPBACK);
     let identity = Identity::for_host(
-        "s3.dualstack.eu-north-1.amazonaws.com,bucket.s3.dualstack.ap-south-1.amazonaws.com,storage.googleapis.com",
+        "s3.dualstack.eu-north-1.amazonaws.com,bucket.s3.dualstack.ap-south-1.amazonaws.com,storage.googleapis.com,\
+         account.blob.core.windows.net",
     );
     let authority = data_url::encode(identity.authority_pem().as_bytes());
     let _metadata = Server::http_at(("169.254.169.254", 80), move |seen, _| {
@@ -152,7 +275,13 @@ fn inside_stores() {
             ("GET", "/computeMetadata/v1/instance/attributes/user-data") => {
                 Reply::ok(pointer("gs://bucket/dir/a%20b.ign"))
             }
-            ("GET", path) if path.starts_with("/computeMetadata/v1/instance/service-accounts/") => {
+            ("GET", path) if path.starts_with("/metadata/instance/compute/userData?") => {
+                Reply::ok(STANDARD.encode(pointer("https://account.blob.core.windows.net/container/file")))
+            }
+            ("GET", path)
+                if path.starts_with("/computeMetadata/v1/instance/service-accounts/")
+                    || path.starts_with("/metadata/identity/oauth2/token?") =>
+            {
                 Reply::ok(r#"{"access_token":"planted-token"}"#)
             }
             _ => Reply::status(404),
@@ -169,7 +298,7 @@ fn inside_stores() {
             {
                 Reply::ok(CONFIG)
             }
-            ("GET", "/storage/v1/b/bucket/o/dir%2Fa%20b.ign?alt=media")
+            ("GET", "/storage/v1/b/bucket/o/dir%2Fa%20b.ign?alt=media" | "/container/file")
                 if signed == "Bearer planted-token" =>
             {
                 Reply::ok(CONFIG)
@@ -177,14 +306,14 @@ fn inside_stores() {
             _ => Reply::status(403),
         }
     });
-    for platform in ["aws", "gcp"] {
+    for platform in ["aws", "azure", "gcp"] {
         let machine = Sandbox::new();
-        for stage in ["fetch", "files"] {
-            let ran = machine.run(&machine.words(platform, stage));
+        for step in ["fetch", "files"] {
+            let ran = machine.run(&machine.words(platform, step));
             assert_eq!(
                 ran.status,
                 Some(0),
-                "{platform} {stage}: {}\n{}\n{:?}",
+                "{platform} {step}: {}\n{}\n{:?}",
                 ran.stderr,
                 ran.stdout,
                 store.seen()

@@ -1,6 +1,6 @@
 //! `ibmcloud`: IBM Cloud, VPC. A NoCloud drive, attached where the user gave a config.
 
-use crate::config_drive::{MAYBE_ATTACHED, NOCLOUD, files};
+use crate::config_drive::{MAYBE_ATTACHED, NOCLOUD, files, first_of};
 use crate::{Access, Platform, PlatformError, PlatformId, Reach, UserData};
 
 const ID: PlatformId = PlatformId::new("ibmcloud");
@@ -24,7 +24,7 @@ impl Platform for IbmCloud {
     fn user_data(&self, via: &dyn Access) -> Result<Option<UserData>, PlatformError> {
         let (label, path) = NOCLOUD;
         let found = files(via, ID, label, &[path], MAYBE_ATTACHED)?;
-        Ok(found.and_then(|files| files.into_iter().flatten().find_map(UserData::new)))
+        Ok(found.and_then(first_of))
     }
 }
 

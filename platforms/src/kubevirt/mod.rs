@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use crate::config_drive::{ALWAYS_ATTACHED, NOCLOUD, OPENSTACK, files, missing};
+use crate::config_drive::{ALWAYS_ATTACHED, NOCLOUD, OPENSTACK, files, first_of, missing};
 use crate::{Access, Platform, PlatformError, PlatformId, Reach, UserData};
 
 const ID: PlatformId = PlatformId::new("kubevirt");
@@ -33,7 +33,7 @@ impl Platform for KubeVirt {
             // The first looks do not wait: as a rule the drive has been there from the start.
             let wait = if turn < 2 { Duration::ZERO } else { TURN };
             if let Some(files) = files(via, ID, label, &[path], wait)? {
-                return Ok(files.into_iter().flatten().find_map(UserData::new));
+                return Ok(first_of(files));
             }
         }
         Err(missing(ID, "cidata or config-2", ALWAYS_ATTACHED))

@@ -1,22 +1,9 @@
 //! `openstack`: a config drive, or the metadata service of Nova. `brightbox` is the same cloud under another name.
-//!
-//! Not every cloud has both. A drive that is there from the start wins, and works before the network is up; the
-//! service's "no config" counts only when no drive comes a moment later.
 
-use std::time::Duration;
-
-use crate::config_drive::{OPENSTACK, files};
+use crate::config_drive::OPENSTACK;
+use crate::drive_or_service::{Drives, Service, config_of};
 use crate::service::{Absent, IMDS, config, get};
 use crate::{Access, Platform, PlatformError, PlatformId, Reach, UserData};
-
-/// The labels that drives have: the second is how some tools write the first.
-const LABELS: [&str; 2] = ["config-2", "CONFIG-2"];
-
-/// How long a drive is awaited after the service has said that there is no config, in seconds.
-const GRACE: u64 = 10;
-
-/// How long a drive is awaited after the service has failed, in seconds.
-const LAST_RESORT: u64 = 30;
 
 /// A machine of OpenStack.
 pub struct OpenStack;
@@ -45,43 +32,17 @@ pub(crate) fn from_drive_or_service(
     via: &dyn Access,
     id: PlatformId,
 ) -> Result<Option<UserData>, PlatformError> {
-    if let Some(found) = on_drive(via, id, 0)? {
-        return Ok(found);
-    }
-    let url = format!("{IMDS}/openstack/latest/user_data");
-    match config(via, id, &get(&url, &[]), Absent::NoConfig) {
-        Ok(Some(config)) => Ok(Some(config)),
-        Ok(None) => Ok(on_drive(via, id, GRACE)?.flatten()),
-        Err(error) if error.needs_network() => Err(error),
-        Err(error) => match on_drive(via, id, LAST_RESORT)? {
-            Some(found) => Ok(found),
-            None => Err(error),
-        },
-    }
-}
-
-/// What the drive holds, if one appears within `seconds`.
-fn on_drive(
-    via: &dyn Access,
-    id: PlatformId,
-    seconds: u64,
-) -> Result<Option<Option<UserData>>, PlatformError> {
     let (_, path) = OPENSTACK;
-    // In turn, since either label may come.
-    for turn in 0..=seconds {
-        for label in LABELS {
-            let wait = Duration::from_secs(u64::from(turn > 0 && label == LABELS[0]));
-            if let Some(files) = files(via, id, label, &[path], wait)? {
-                return Ok(Some(files.into_iter().flatten().find_map(UserData::new)));
-            }
-        }
-    }
-    Ok(None)
+    config_of(&Drives { via, id, path }, || {
+        let url = format!("{IMDS}/openstack/latest/user_data");
+        config(via, id, &get(&url, &[]), Absent::NoConfig).map(Service::Said)
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::drive_or_service::LABELS;
     use crate::recorded::RecordedAccess;
 
     const URL: &str = "http://169.254.169.254/openstack/latest/user_data";
@@ -130,5 +91,16 @@ mod tests {
             .filter(|asked| asked.ends_with("for 1 s"))
             .count();
         assert_eq!(waited, 30);
+    }
+
+    #[test]
+    fn a_drive_that_cannot_be_read_does_not_hide_the_service() {
+        let via = RecordedAccess::of_http(&[(URL, 200, "config")]).with_broken_drive("config-2");
+        assert_eq!(OpenStack.user_data(&via), Ok(UserData::new(b"config".to_vec())));
+        let via = RecordedAccess::of_http(&[(URL, 404, "")]).with_broken_drive("config-2");
+        assert!(matches!(
+            OpenStack.user_data(&via),
+            Err(PlatformError::Access { .. })
+        ));
     }
 }

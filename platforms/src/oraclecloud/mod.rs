@@ -46,7 +46,10 @@ mod tests {
     fn the_config_is_in_base64_and_asked_for_with_the_fixed_word() {
         let via = RecordedAccess::of_http(&[(URL, 200, "Y29uZmln")]);
         assert_eq!(OracleCloud.user_data(&via), Ok(UserData::new(b"config".to_vec())));
-        assert_eq!(via.asked(), [format!("Get {URL} authorization: Bearer Oracle")]);
+        assert_eq!(
+            via.asked(),
+            [format!("Get {URL} authorization: Bearer Oracle, again at [429]")]
+        );
     }
 
     #[test]

@@ -7,7 +7,6 @@ use kindling_platforms::{HttpAnswer, HttpMethod, HttpRequest};
 use serde_json::Value;
 
 use super::Cloud;
-use crate::calendar::http_date;
 use crate::fetch::s3::encoded;
 use crate::fetch::s3::sign::Credentials;
 use crate::fetch::{FetchError, Fetcher};
@@ -131,6 +130,7 @@ impl Fetcher {
                 .collect(),
             body: Vec::new(),
             retry_also: vec![429],
+            is_from_privileged_port: false,
         };
         direct.exchange(&request).map_err(|error| error.to_string())
     }
@@ -163,11 +163,6 @@ impl Fetcher {
         let (Some(access_key), Some(secret_key)) = (field("AccessKeyId"), field("SecretAccessKey")) else {
             return Err("the metadata service told no credentials of the instance's role".to_owned());
         };
-        let time = answer
-            .headers
-            .iter()
-            .find(|(name, _)| name == "date")
-            .and_then(|(_, value)| http_date(value));
         told.at = self.pace.now();
         told.identity = Identity::Role {
             credentials: Credentials {
@@ -175,7 +170,7 @@ impl Fetcher {
                 secret_key,
                 token: field("Token"),
             },
-            time: time.unwrap_or_else(seconds_since_1970),
+            time: answer.time.unwrap_or_else(seconds_since_1970),
         };
         Ok(told)
     }
