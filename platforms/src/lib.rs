@@ -15,6 +15,7 @@ mod brightbox;
 mod cloudstack;
 mod config_drive;
 mod digitalocean;
+pub mod dmi;
 mod drive_or_service;
 mod exoscale;
 mod file;

@@ -77,6 +77,9 @@ impl Via for Nowhere {
     fn set(&self, _: Channel, _: &str, _: Option<&[u8]>) -> Result<(), AccessError> {
         Err(NOTHING)
     }
+    fn list(&self, _: &Path) -> Result<Vec<String>, AccessError> {
+        Err(NOTHING)
+    }
     fn file(&self, _: &Path) -> Result<Option<Vec<u8>>, AccessError> {
         Err(NOTHING)
     }
