@@ -8,9 +8,9 @@
 //! | metadata service, then a drive (`azure`), or both (`brightbox cloudstack openstack`) | [`Access::http`], [`Access::drive`]; leases and links by [`Access::file`] |
 //! | drive (`azurestack ibmcloud kubevirt nutanix powervs proxmoxve`) | [`Access::drive`] by label or by file system |
 //! | firmware or disk (`qemu`) | [`Access::fw_cfg`], [`Access::block`] |
-//! | hypervisor channel (`hyperv virtualbox vmware zvm`) | [`Access::get`], and [`Access::set`] to delete |
-//! | file (`file nvidiabluefield`) | [`Access::file`] |
-//! | vsock (`applehv`) | [`Access::http`] with a `vsock:` URL |
+//! | hypervisor channel (`hyperv nvidiabluefield virtualbox vmware zvm`) | [`Access::get`], and [`Access::set`] to delete |
+//! | file (`file`) | [`Access::file`] |
+//! | vsock (`applehv`) | [`Access::http`] with a `vsock:CID:PORT/` URL |
 //! | nothing (`metal`) | — |
 
 use std::path::{Path, PathBuf};
@@ -51,10 +51,12 @@ pub trait Access {
     /// [`AccessError::TooLarge`] above 64 MiB.
     fn fw_cfg(&self, name: &str) -> Result<Option<Vec<u8>>, AccessError>;
 
-    /// The value a hypervisor keeps under `key`, or `None`.
+    /// The value a hypervisor keeps under `key`, or `None`. What a channel gives once is given again for the rest of the
+    /// boot, so that a config that turns out to need the network can be read by the next stage too.
     ///
     /// # Errors
-    /// [`AccessError::Absent`] when this machine has no such channel; [`AccessError::Failed`] when it broke.
+    /// [`AccessError::Absent`] when this machine has no such channel; [`AccessError::TooLarge`]; [`AccessError::Failed`]
+    /// when it broke.
     fn get(&self, channel: Channel, key: &str) -> Result<Option<Vec<u8>>, AccessError>;
 
     /// Replaces the value under `key`; `None` removes it.
@@ -68,6 +70,9 @@ pub trait Access {
     /// # Errors
     /// [`AccessError::Failed`] when it exists and cannot be read; [`AccessError::TooLarge`] above 64 MiB.
     fn file(&self, path: &Path) -> Result<Option<Vec<u8>>, AccessError>;
+
+    /// Tells whoever watches the boot what is odd and does not stop it. Never quotes a config.
+    fn warn(&self, _what: &str) {}
 }
 
 /// Facts about the machine that are read once, at the edge of the program.
@@ -145,8 +150,10 @@ pub enum Channel {
     GuestProperties,
     /// Hyper-V key/value pairs, pool 0.
     HypervKvp,
-    /// The z/VM reader; the key is the name of a spool file.
+    /// The z/VM reader; the key is the type of a spool file, and the first file of that type the value.
     ZvmReader,
+    /// The boot fifo of a BlueField card; the key is its path in sysfs. Reading empties it.
+    BootFifo,
 }
 
 /// Why the machine could not be asked.

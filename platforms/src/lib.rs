@@ -8,6 +8,7 @@
 mod access;
 mod akamai;
 mod aliyun;
+mod applehv;
 mod aws;
 mod brightbox;
 mod config_drive;
@@ -16,10 +17,12 @@ mod exoscale;
 mod file;
 mod gcp;
 mod hetzner;
+mod hyperv;
 mod ibmcloud;
 mod kubevirt;
 mod metal;
 mod nutanix;
+mod nvidiabluefield;
 mod openstack;
 mod oraclecloud;
 mod packet;
@@ -31,13 +34,17 @@ mod qemu;
 mod recorded;
 mod service;
 mod upcloud;
+mod virtualbox;
+mod vmware;
 mod vultr;
+mod zvm;
 
 pub use access::{
     Access, AccessError, Channel, Drive, DriveName, HttpAnswer, HttpMethod, HttpRequest, Machine,
 };
 pub use akamai::Akamai;
 pub use aliyun::Aliyun;
+pub use applehv::AppleHv;
 pub use aws::Aws;
 pub use brightbox::Brightbox;
 pub use digitalocean::DIGITALOCEAN;
@@ -45,10 +52,12 @@ pub use exoscale::EXOSCALE;
 pub use file::File;
 pub use gcp::GCP;
 pub use hetzner::HETZNER;
+pub use hyperv::HyperV;
 pub use ibmcloud::IbmCloud;
 pub use kubevirt::KubeVirt;
 pub use metal::Metal;
 pub use nutanix::NUTANIX;
+pub use nvidiabluefield::NvidiaBlueField;
 pub use openstack::OpenStack;
 pub use oraclecloud::OracleCloud;
 pub use packet::PACKET;
@@ -57,12 +66,16 @@ pub use powervs::POWERVS;
 pub use proxmoxve::ProxmoxVe;
 pub use qemu::Qemu;
 pub use upcloud::UPCLOUD;
+pub use virtualbox::VirtualBox;
+pub use vmware::VmWare;
 pub use vultr::VULTR;
+pub use zvm::Zvm;
 
 /// Every platform of this build, in alphabetical order.
 pub static ALL: &[&dyn Platform] = &[
     &Akamai,
     &Aliyun,
+    &AppleHv,
     &Aws,
     &Brightbox,
     &DIGITALOCEAN,
@@ -70,10 +83,12 @@ pub static ALL: &[&dyn Platform] = &[
     &File,
     &GCP,
     &HETZNER,
+    &HyperV,
     &IbmCloud,
     &KubeVirt,
     &Metal,
     &NUTANIX,
+    &NvidiaBlueField,
     &OpenStack,
     &OracleCloud,
     &PACKET,
@@ -81,7 +96,10 @@ pub static ALL: &[&dyn Platform] = &[
     &ProxmoxVe,
     &Qemu,
     &UPCLOUD,
+    &VirtualBox,
+    &VmWare,
     &VULTR,
+    &Zvm,
 ];
 
 /// Every platform id the reference engine accepts, in alphabetical order. Those that are not in [`ALL`] are known
@@ -194,7 +212,7 @@ mod tests {
         let text = error.to_string();
         assert!(
             text.starts_with(
-                "platform \"azure\" is known but not supported by this build, which has: akamai, aliyun, aws, "
+                "platform \"azure\" is known but not supported by this build, which has: akamai, aliyun, applehv, "
             ),
             "{text}"
         );
