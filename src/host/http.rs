@@ -13,6 +13,7 @@ mod client;
 mod identity;
 mod progress;
 mod proxy;
+pub mod stream;
 mod trust;
 
 use std::collections::BTreeMap;

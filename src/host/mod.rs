@@ -23,4 +23,5 @@ pub mod transfer;
 pub mod uevent;
 mod unwind;
 pub mod usage;
+pub mod vsock;
 pub mod workers;
