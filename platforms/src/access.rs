@@ -62,7 +62,8 @@ pub trait Access {
     /// Replaces the value under `key`; `None` removes it.
     ///
     /// # Errors
-    /// As [`Access::get`]; also [`AccessError::Failed`] when the host does not let the guest write.
+    /// [`AccessError::Absent`] when this machine has no such channel; [`AccessError::Unchanged`] when the host does not let
+    /// the guest write, or the channel broke; [`AccessError::NotBuilt`] for a channel that can only be read.
     fn set(&self, channel: Channel, key: &str, value: Option<&[u8]>) -> Result<(), AccessError>;
 
     /// The content of a file of the running system, or `None` when there is none.
@@ -188,6 +189,14 @@ pub enum AccessError {
     #[error("cannot read {what}: {why}")]
     Failed {
         /// The file, drive, disk or address.
+        what: String,
+        /// The cause, in the words of the layer below.
+        why: String,
+    },
+    /// It stays as it is.
+    #[error("cannot change {what}: {why}")]
+    Unchanged {
+        /// The key of the channel.
         what: String,
         /// The cause, in the words of the layer below.
         why: String,

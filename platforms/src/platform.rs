@@ -93,7 +93,7 @@ pub trait Platform: Sync {
     /// Removes the config once provisioning succeeded, where the platform can.
     ///
     /// # Errors
-    /// [`PlatformError::Access`] when the platform refused.
+    /// [`PlatformError::Kept`] when the platform refused; otherwise as [`Self::user_data`].
     fn delete_user_data(&self, _via: &dyn Access) -> Result<Deletion, PlatformError> {
         Ok(Deletion::Unsupported)
     }
@@ -111,6 +111,14 @@ pub enum PlatformError {
     /// It could not be reached, or not yet.
     #[error("cannot read the config of platform {id}")]
     Access {
+        /// The platform that was asked.
+        id: PlatformId,
+        /// What failed on the way.
+        source: AccessError,
+    },
+    /// It does not let its config go.
+    #[error("cannot remove the config from platform {id}")]
+    Kept {
         /// The platform that was asked.
         id: PlatformId,
         /// What failed on the way.

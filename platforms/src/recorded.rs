@@ -266,7 +266,7 @@ impl Access for RecordedAccess {
         self.note(format!("set {channel:?} {key}"));
         let mut recorded = self.channel.borrow_mut();
         if recorded.is_read_only {
-            return Err(AccessError::Failed {
+            return Err(AccessError::Unchanged {
                 what: key.to_owned(),
                 why: "permission denied".to_owned(),
             });

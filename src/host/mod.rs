@@ -23,5 +23,7 @@ pub mod transfer;
 pub mod uevent;
 mod unwind;
 pub mod usage;
+pub mod vboxguest;
+pub mod vmware;
 pub mod vsock;
 pub mod workers;

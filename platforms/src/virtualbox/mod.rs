@@ -50,7 +50,7 @@ impl Platform for VirtualBox {
     fn delete_user_data(&self, via: &dyn Access) -> Result<Deletion, PlatformError> {
         for key in [ENCODING, CONFIG] {
             via.set(Channel::GuestProperties, key, None)
-                .map_err(|source| PlatformError::Access { id: ID, source })?;
+                .map_err(|source| PlatformError::Kept { id: ID, source })?;
         }
         Ok(Deletion::Deleted)
     }
@@ -118,6 +118,6 @@ mod tests {
     fn a_property_that_the_guest_may_not_delete_is_an_error() {
         let via = RecordedAccess::of_channel(&[(CONFIG, b"config")]).read_only();
         let error = VirtualBox.delete_user_data(&via).unwrap_err();
-        assert!(matches!(error, PlatformError::Access { .. }), "{error:?}");
+        assert!(matches!(error, PlatformError::Kept { .. }), "{error:?}");
     }
 }

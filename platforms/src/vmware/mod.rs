@@ -89,7 +89,7 @@ fn variable(via: &dyn Access, key: &str) -> Result<Option<Vec<u8>>, PlatformErro
 
 fn write(via: &dyn Access, key: &str, value: &[u8]) -> Result<(), PlatformError> {
     via.set(Channel::Guestinfo, key, Some(value))
-        .map_err(|source| PlatformError::Access { id: ID, source })
+        .map_err(|source| PlatformError::Kept { id: ID, source })
 }
 
 /// Both from the variables, or both from the OVF environment: the encoding of one says nothing about the other.

@@ -161,7 +161,7 @@ fn a_machine_without_a_config_is_not_written_to() {
     assert_eq!(writes(&via), 0);
     let refused = RecordedAccess::of_channel(&[(DATA, CONFIG)]).read_only();
     let error = VmWare.delete_user_data(&refused).unwrap_err();
-    assert!(matches!(error, PlatformError::Access { .. }), "{error:?}");
+    assert!(matches!(error, PlatformError::Kept { .. }), "{error:?}");
 }
 
 #[test]
