@@ -49,7 +49,7 @@ enum Wish {
 }
 
 fn resolve(arguments: &[OsString]) -> Result<Wish, String> {
-    let (flags, rest) = flags::parse(arguments, KNOWN)?;
+    let (flags, rest) = flags::parse_mixed(arguments, KNOWN)?;
     if flags::boolean(&flags, "h")? || flags::boolean(&flags, "help")? {
         return Ok(Wish::Help);
     }
@@ -57,7 +57,7 @@ fn resolve(arguments: &[OsString]) -> Result<Wish, String> {
     if flags::boolean(&flags, "version")? {
         return Ok(Wish::Version);
     }
-    if let [word, ..] = rest {
+    if let [word, ..] = rest.as_slice() {
         return Err(format!("there is no place for the word {word:?}"));
     }
     let platform = flags.get("platform").filter(|platform| !platform.is_empty());
@@ -134,6 +134,7 @@ mod tests {
         );
         assert_eq!(resolved(&["--version"]), Ok(Wish::Version));
         assert_eq!(resolved(&["--help"]), Ok(Wish::Help));
+        assert_eq!(resolved(&["-h"]), Ok(Wish::Help));
     }
 
     #[test]
@@ -141,7 +142,8 @@ mod tests {
         for (words, message) in [
             (&[][..], "'--platform' must be provided"),
             (&["--platform="], "'--platform' must be provided"),
-            (&["--platform=vmware", ""], "there is no place for the word \"\""),
+            (&["", "--platform=vmware"], "there is no place for the word \"\""),
+            (&["-platform=vmware"], "unknown shorthand flag: -platform=vmware"),
             (&["--platform"], "flag needs an argument: -platform"),
             (&["--root=/"], "flag provided but not defined: -root"),
         ] {

@@ -125,7 +125,7 @@ fn an_unknown_platform() {
         ),
         (
             "azure",
-            "kindling: stage fetch: platform \"azure\" is known but not supported by this build, which has: akamai, aliyun, aws, brightbox, digitalocean, exoscale, file, gcp, hetzner, ibmcloud, kubevirt, metal, nutanix, openstack, oraclecloud, packet, powervs, proxmoxve, qemu, upcloud, vultr",
+            "kindling: stage fetch: platform \"azure\" is known but not supported by this build, which has: akamai, aliyun, applehv, aws, brightbox, digitalocean, exoscale, file, gcp, hetzner, hyperv, ibmcloud, kubevirt, metal, nutanix, nvidiabluefield, openstack, oraclecloud, packet, powervs, proxmoxve, qemu, upcloud, virtualbox, vmware, vultr, zvm",
         ),
     ] {
         let ran = machine.run(&machine.words(platform, "fetch"));

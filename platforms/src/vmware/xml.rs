@@ -22,14 +22,16 @@ pub(super) enum Kind {
     Empty,
 }
 
+/// Names with their prefixes; values without their escapes.
+type Attributes<'a> = Vec<(&'a str, String)>;
+
 /// One tag.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Tag<'a> {
     pub(super) kind: Kind,
     /// With its prefix.
     pub(super) name: &'a str,
-    /// Names with their prefixes; values without their escapes.
-    pub(super) attributes: Vec<(&'a str, String)>,
+    pub(super) attributes: Attributes<'a>,
     /// In bytes of the document.
     pub(super) span: Range<usize>,
 }
@@ -136,8 +138,8 @@ impl<'a> Tags<'a> {
     }
 
     /// The attributes, and how the tag ends behind them.
-    fn attributes(&mut self) -> Result<(Kind, Vec<(&'a str, String)>), Broken> {
-        let mut found: Vec<(&str, String)> = Vec::new();
+    fn attributes(&mut self) -> Result<(Kind, Attributes<'a>), Broken> {
+        let mut found = Attributes::new();
         loop {
             let apart = self.blanks();
             if self.take("/>") {
