@@ -26,7 +26,7 @@ installkernel() {
         xts cbc essiv aes_generic aesni_intel sha256_generic sha512_generic af_alg algif_skcipher algif_hash \
         tpm_tis tpm_crb
     # Channels to hypervisors and to the host of a card, on the processors that have them.
-    hostonly='' instmods -o \
+    hostonly='' instmods \
         vsock vmw_vsock_virtio_transport hv_utils vboxguest vmur mlxbf_bootctl
 }
 

@@ -81,15 +81,6 @@ impl Channels {
         }
     }
 
-    /// With the pairs of Hyper-V that an earlier stage received: its host does not send them again.
-    #[must_use]
-    pub fn with_pairs(self, pairs: Pairs) -> Self {
-        Self {
-            pairs: pairs.into(),
-            ..self
-        }
-    }
-
     /// The pairs of Hyper-V, where they were asked for.
     #[must_use]
     pub fn pairs(&self) -> Option<&Pairs> {
@@ -198,6 +189,15 @@ impl Channels {
         if let Some(pairs) = self.pairs.get() {
             return Ok(pairs);
         }
+        let bytes = self.once("pairs", || {
+            let bytes = self.receive_pairs(load)?.to_bytes();
+            Ok((!bytes.is_empty()).then_some(bytes))
+        })?;
+        let pairs = Pairs::from_bytes(&bytes.unwrap_or_default());
+        Ok(self.pairs.get_or_init(|| pairs))
+    }
+
+    fn receive_pairs(&self, load: LoadModule<'_>) -> Result<Pairs, AccessError> {
         if !self.paths.hv_utils.exists() {
             needed(load, "hv_utils")?;
         }
@@ -208,13 +208,12 @@ impl Channels {
             .write(true)
             .custom_flags(nix::libc::O_NONBLOCK)
             .open(node);
-        let received = device
+        device
             .and_then(Pairs::receive)
-            .map_err(|error| failed(node, &error))?;
-        Ok(self.pairs.get_or_init(|| received))
+            .map_err(|error| failed(node, &error))
     }
 
-    /// What `read` brings, or brought an earlier stage of this boot: reading takes it away from where it was.
+    /// What `read` brings, or brought before in this boot: reading takes it away from where it was.
     fn once(
         &self,
         name: &str,
@@ -229,7 +228,7 @@ impl Channels {
         if let Some(bytes) = &found
             && let Err(error) = machine::private_dir(dir).and_then(|()| machine::replace(&path, bytes, 0o600))
         {
-            // It only matters to a stage after this one.
+            // It only matters to a stage after this one, or to another try of this one.
             warn!("cannot keep the config in {}: {error}", path.display());
         }
         Ok(found)
@@ -245,7 +244,7 @@ fn kept_name(name: &str) -> String {
 /// # Errors
 /// When the kernel refuses.
 pub fn forget_kept(dir: &Path) -> io::Result<()> {
-    ["reader", "bootfifo"]
+    ["bootfifo", "pairs", "reader"]
         .iter()
         .try_for_each(|name| machine::remove(&dir.join(kept_name(name))))
 }
@@ -365,17 +364,23 @@ mod tests {
     #[test]
     fn pairs_that_were_received_are_not_asked_for_again() {
         let host = Host::new();
-        let mut pairs = Pairs::default();
-        let mut record = b"ignition.config".to_vec();
-        record.resize(512, 0);
-        record.extend(b"config");
-        record.resize(2560, 0);
-        pairs.take_pool_file(0, &record);
-        let channels = host.channels().with_pairs(pairs);
+        let mut pair = b"\0ignition.config".to_vec();
+        pair.resize(513, 0);
+        pair.extend(b"config");
+        pair.resize(2561, 0);
+        host.channels().once("pairs", || Ok(Some(pair))).unwrap();
+        let channels = host.channels();
+        assert!(channels.pairs().is_none());
         let found = host.get(&channels, Channel::HypervKvp, "ignition.config");
         assert_eq!(found, Ok(Some(b"config".to_vec())));
         assert_eq!(host.get(&channels, Channel::HypervKvp, "other"), Ok(None));
+        assert!(channels.pairs().is_some());
         assert_eq!(host.loaded.borrow().len(), 0);
+        forget_kept(&host.at("run")).unwrap();
+        assert!(
+            host.get(&host.channels(), Channel::HypervKvp, "ignition.config")
+                .is_err()
+        );
     }
 
     #[test]

@@ -18,6 +18,7 @@ const MESSAGE: usize = 7432;
 /// Room for a key and for a value, their NUL included; a pair in a file has the same.
 const KEY_ROOM: usize = 512;
 const VALUE_ROOM: usize = 2048;
+const RECORD: usize = KEY_ROOM + VALUE_ROOM;
 /// Where a message has its parts: the operation and the pool are its first two bytes.
 const KEY_SIZE_AT: usize = 8;
 const VALUE_SIZE_AT: usize = 12;
@@ -39,8 +40,8 @@ pub const POOLS: u8 = 5;
 const QUIET: Duration = Duration::from_secs(1);
 /// The most that all of it takes: a host that asks other things all the time is not waited for.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// The most pairs that are kept: 64 MiB of the longest values.
-const MAX_PAIRS: usize = 32_768;
+/// The most pairs that are kept: 32 MiB of the longest values.
+const MAX_PAIRS: usize = 16_384;
 
 /// What the host handed over.
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -141,16 +142,33 @@ impl Pairs {
         bytes
     }
 
-    /// Takes the pairs of such a file in.
-    pub fn take_pool_file(&mut self, pool: u8, bytes: &[u8]) {
-        for record in bytes.chunks_exact(KEY_ROOM + VALUE_ROOM) {
+    /// All pairs as bytes, for the next stage: the number of the pool in front of each record of its file.
+    #[must_use]
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        for pool in 0..POOLS {
+            for record in self.pool_file(pool).chunks(RECORD) {
+                bytes.push(pool);
+                bytes.extend_from_slice(record);
+            }
+        }
+        bytes
+    }
+
+    /// The pairs that were such bytes.
+    #[must_use]
+    pub fn from_bytes(bytes: &[u8]) -> Self {
+        let mut pairs = Self::default();
+        for record in bytes.chunks_exact(1 + RECORD) {
+            let (pool, record) = record.split_at(1);
             let (key, value) = record.split_at(KEY_ROOM);
-            self.keep(Pair {
-                pool,
+            pairs.0.extend(pool.first().map(|pool| Pair {
+                pool: *pool,
                 key: text(key),
                 value: text(value),
-            });
+            }));
         }
+        pairs
     }
 }
 

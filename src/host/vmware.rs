@@ -16,6 +16,7 @@ const MAGIC: u32 = 0x564D_5868;
 /// The port.
 const PORT: u32 = 0x5658;
 /// Asks for the version; the answer has the magic number in `ebx`.
+#[cfg(any(test, target_arch = "x86_64"))]
 const GET_VERSION: u32 = 10;
 /// Message channels.
 const MESSAGE: u32 = 30;
@@ -138,6 +139,7 @@ fn failed(what: String, why: &str) -> AccessError {
 }
 
 /// Whether somebody answers at the port.
+#[cfg(any(test, target_arch = "x86_64"))]
 fn knock(port: &mut dyn Port) -> bool {
     let answer = port.call(Registers {
         eax: MAGIC,
@@ -151,6 +153,7 @@ fn knock(port: &mut dyn Port) -> bool {
 
 /// Whether the processor says that it is VMware's: the bit for guests (leaf 1, `ecx`), then the name (leaf 0x40000000,
 /// `ebx`, `ecx`, `edx`).
+#[cfg(any(test, target_arch = "x86_64"))]
 fn is_vmware(features: u32, name: [u32; 3]) -> bool {
     let [first, second, third] = name.map(u32::to_le_bytes);
     features >> 31 == 1 && [first, second, third].concat() == b"VMwareVMware"

@@ -98,7 +98,7 @@ fn outcome(context: &mut Context<'_>) -> Result<Outcome, Failure> {
         &context.processes,
         &context.environment.config_file,
     )
-    .with_channels(channels(context));
+    .with_channels(Channels::default().kept_in(&context.environment.run_dir));
     let acquired = acquire(places, &context.fetcher, &via)
         .map_err(|error| Failure::of(stage, error.code(), &error, error.next()))?;
     let received = via.channels().pairs().map(pools::files);
@@ -112,15 +112,6 @@ fn outcome(context: &mut Context<'_>) -> Result<Outcome, Failure> {
             tracing::info!("{source} gives no config: an empty one is used");
             Ok(Outcome::Rendered(Box::new(Rendered::empty())))
         }
-    }
-}
-
-/// What the stage before this one took from a channel is there again.
-fn channels(context: &Context<'_>) -> Channels {
-    let channels = Channels::default().kept_in(&context.environment.run_dir);
-    match pools::pairs(&context.state.provider_output_files) {
-        Some(pairs) => channels.with_pairs(pairs),
-        None => channels,
     }
 }
 

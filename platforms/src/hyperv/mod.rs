@@ -9,8 +9,8 @@ const ID: PlatformId = PlatformId::new("hyperv");
 /// A config that fits into one pair; behind a dot and a number, its parts.
 const KEY: &str = "ignition.config";
 
-/// More parts than a host can send: 64 MiB of the longest values.
-const PARTS: usize = 32_768;
+/// More parts than anybody means: 32 MiB of the longest values.
+const PARTS: usize = 16_384;
 
 /// A virtual machine of Hyper-V.
 pub struct HyperV;

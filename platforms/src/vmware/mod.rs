@@ -60,8 +60,12 @@ impl Platform for VmWare {
                 .map_err(|_| broken("its OVF environment is not text".to_owned()))?;
             let rest = ovf::without(text, &[OVF_DATA, OVF_ENCODING])
                 .map_err(|error| broken(format!("its OVF environment has {error}")))?;
-            if let Some(rest) = rest {
+            if let Some(rest) = &rest {
                 write(via, OVF, rest.as_bytes())?;
+            }
+            let left = parse_environment(rest.as_deref().unwrap_or(text).as_bytes());
+            if let Ok(Some(_)) = left {
+                via.warn("a config stays in the OVF environment: its property is in a namespace of its own");
             }
         }
         Ok(Deletion::Deleted)

@@ -149,9 +149,24 @@ fn the_environment_loses_the_config_and_nothing_else_once() {
     let via = RecordedAccess::of_channel(&[(OVF, document.as_bytes())]);
     assert_eq!(VmWare.delete_user_data(&via), Ok(Deletion::Deleted));
     assert_eq!(via.held(), [(OVF.to_owned(), environment(""))]);
+    assert!(!via.asked().iter().any(|asked| asked.starts_with("warning")));
     assert_eq!(VmWare.delete_user_data(&via), Ok(Deletion::Deleted));
     assert_eq!(writes(&via), 1);
     assert_eq!(VmWare.user_data(&via), Ok(None));
+}
+
+#[test]
+fn a_property_of_a_stranger_stays_and_is_told() {
+    let document = environment(&format!("<Property key=\"{OVF_DATA}\" value=\"{BASE64}\"/>"));
+    let via = RecordedAccess::of_channel(&[(OVF, document.as_bytes())]);
+    assert_eq!(VmWare.delete_user_data(&via), Ok(Deletion::Deleted));
+    assert_eq!(via.held(), [(OVF.to_owned(), document)]);
+    let told = via.asked().pop().unwrap();
+    assert!(
+        told.starts_with("warning: a config stays in the OVF environment"),
+        "{told}"
+    );
+    assert!(!told.contains(BASE64));
 }
 
 #[test]

@@ -84,20 +84,20 @@ fn pairs_are_taken_until_the_host_is_quiet() {
 }
 
 #[test]
-fn the_files_of_the_pools_give_the_pairs_back() {
+fn what_is_kept_for_the_next_stage_gives_the_pairs_back() {
     let (pairs, _) = exchanged(vec![
         message(SET, 0, "b", "2"),
         message(SET, 3, "a", ""),
         message(SET, 0, "a", "1"),
     ]);
-    let mut again = Pairs::default();
-    for pool in 0..POOLS {
-        again.take_pool_file(pool, &pairs.pool_file(pool));
-    }
+    let again = Pairs::from_bytes(&pairs.to_bytes());
     for pool in 0..POOLS {
         assert_eq!(again.pool_file(pool), pairs.pool_file(pool));
     }
     assert_eq!(again.get(0, "a"), Some(&b"1"[..]));
+    assert_eq!(Pairs::default().to_bytes(), b"");
+    let cut = pairs.to_bytes();
+    assert_eq!(Pairs::from_bytes(&cut[..2561 + 7]).to_bytes(), cut[..2561]);
 }
 
 #[test]
