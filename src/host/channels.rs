@@ -404,8 +404,9 @@ mod tests {
         assert_eq!(*host.loaded.borrow(), ["hv_utils"]);
     }
 
+    /// Not further: a machine that runs tests may have a host of its own at the other end.
     #[test]
-    fn a_host_that_cannot_be_reached_is_one_clear_cause() {
+    fn sockets_to_the_host_need_their_modules() {
         let host = Host::new();
         let request = HttpRequest {
             method: kindling_platforms::HttpMethod::Get,
@@ -418,13 +419,16 @@ mod tests {
         let loaded = RefCell::new(Vec::new());
         let load = |module: &str| {
             loaded.borrow_mut().push(module.to_owned());
-            Ok(())
+            if module == "vsock" {
+                Ok(())
+            } else {
+                Err("no such module".to_owned())
+            }
         };
-        // The machine of a test has no such host, or nobody there speaks HTTP.
         let error = host.channels().ask(peer, target, &request, &load).unwrap_err();
-        assert!(
-            error.to_string().starts_with("cannot read vsock:2:1024/: "),
-            "{error}"
+        assert_eq!(
+            error.to_string(),
+            "cannot read the channel to the host: kernel module vmw_vsock_virtio_transport cannot be loaded: no such module"
         );
         assert_eq!(*loaded.borrow(), ["vsock", "vmw_vsock_virtio_transport"]);
     }

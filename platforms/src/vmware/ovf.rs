@@ -13,6 +13,9 @@ const NAMESPACE: &str = "http://schemas.dmtf.org/ovf/environment/1";
 /// Where the properties of this machine stand; those of other machines stand below `Entity`.
 const PATH: [&str; 3] = ["Environment", "PropertySection", "Property"];
 
+/// How deep elements may be; an environment has four levels.
+const DEPTH: usize = 64;
+
 /// One property.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Property {
@@ -102,6 +105,9 @@ impl<'a> Reader<'a> {
         let broken = |what| Broken { what, at };
         if self.open.is_empty() && self.has_root {
             return Err(broken("a second root element"));
+        }
+        if self.open.len() == DEPTH {
+            return Err(broken("too many elements inside each other"));
         }
         self.has_root = true;
         let bound = self.bound.len();
@@ -288,6 +294,7 @@ mod tests {
             "</a>",
             "<a><b></a></b>",
             "<!DOCTYPE a><a/>",
+            &("<a>".repeat(65) + &"</a>".repeat(65)),
         ] {
             assert!(properties(text).is_err(), "{text}");
         }

@@ -3,6 +3,9 @@
 
 use std::ops::Range;
 
+/// The most attributes of a tag; each is compared with those before it.
+const MAX_ATTRIBUTES: usize = 256;
+
 /// A document that is not well-formed, without quoting it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{what} at byte {at}")]
@@ -148,6 +151,9 @@ impl<'a> Tags<'a> {
             if self.take(">") {
                 return Ok((Kind::Open, found));
             }
+            if found.len() == MAX_ATTRIBUTES {
+                return Err(self.broken("too many attributes"));
+            }
             if !apart {
                 return Err(self.broken("a tag without an end"));
             }
@@ -270,5 +276,7 @@ mod tests {
         ] {
             assert!(names(text).is_err(), "{text}");
         }
+        let many: String = (0..257).map(|number| format!(" a{number}=''")).collect();
+        assert_eq!(names(&format!("<a{many}/>")), Err("too many attributes"));
     }
 }
