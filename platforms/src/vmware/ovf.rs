@@ -279,6 +279,30 @@ mod tests {
         assert!(properties(&unbound).is_err());
     }
 
+    /// Whatever one byte more or less makes of a document: what is left after a removal is a document without the property.
+    #[test]
+    fn a_removal_leaves_a_document_whatever_was_given() {
+        let whole = environment("<Property oe:key='a' oe:value='1'> <x/> </Property><Property oe:key='b'/>");
+        let changed = |at: usize, with: &str, length: usize| {
+            let (before, after) = (whole.get(..at)?, whole.get(at + length..)?);
+            Some([before, with, after].concat())
+        };
+        let mut removed = 0;
+        for at in 0..whole.len() {
+            for with in [
+                "", "<", ">", "/", "'", "\"", "&", "=", " ", ":", "é", "<!--", "<a>", "</a>",
+            ] {
+                for document in [changed(at, with, 0), changed(at, with, 1)].into_iter().flatten() {
+                    if let Ok(Some(rest)) = without(&document, &["a"]) {
+                        removed += 1;
+                        assert_eq!(without(&rest, &["a"]), Ok(None), "{document}");
+                    }
+                }
+            }
+        }
+        assert!(removed > 1_000, "{removed}");
+    }
+
     #[test]
     fn a_document_that_is_not_whole_is_refused() {
         let whole = environment("<Property oe:key='a' oe:value='1'/>");
