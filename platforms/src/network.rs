@@ -3,8 +3,8 @@
 mod dracut;
 mod networkd;
 
+use core::net::IpAddr;
 use std::fmt;
-use std::net::IpAddr;
 
 pub use dracut::arguments;
 pub use networkd::{UnitFile, units};

@@ -14,6 +14,7 @@ mod mount;
 pub mod offline;
 mod pools;
 pub mod receipt;
+mod values;
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
