@@ -38,6 +38,7 @@ mod opennebula;
 mod openstack;
 mod oraclecloud;
 mod packet;
+mod padding;
 mod platform;
 mod powervs;
 mod proxmoxve;
