@@ -101,6 +101,20 @@ pub(crate) fn rows(
     Ok(())
 }
 
+/// Tells the service something; any status from 200 to 299 is its thanks.
+///
+/// # Errors
+/// [`PlatformError::Access`] for any other status, and when the service cannot be reached.
+pub(crate) fn tell(via: &dyn Access, id: PlatformId, request: &HttpRequest) -> Result<(), PlatformError> {
+    let answer = via
+        .http(request)
+        .map_err(|source| PlatformError::Access { id, source })?;
+    match answer.status {
+        200..=299 => Ok(()),
+        _ => Err(refused(id, request, &answer)),
+    }
+}
+
 /// The config behind `url`, byte for byte.
 ///
 /// # Errors

@@ -306,6 +306,7 @@ impl Fetcher {
                 HttpMethod::Head => Method::Head,
                 HttpMethod::Put => Method::Put,
                 HttpMethod::Post => Method::Post,
+                HttpMethod::Patch => Method::Patch,
             },
             url: url.clone(),
             headers: request.headers.clone(),

@@ -93,6 +93,8 @@ pub enum Method {
     Put,
     /// Report.
     Post,
+    /// Change a part.
+    Patch,
 }
 
 /// How connections are made. Equal values share connections.
