@@ -135,6 +135,12 @@ install: build
 	  mode=0644; [ -x "$$file" ] && mode=0755; \
 	  install -D -m $$mode "$$file" "$(DESTDIR)$(MODULE_DIR)/$${file##*/}" || exit 1; \
 	done
+# For the real root: what removes the config from the hypervisor, where a preset of the distribution enables it.
+	install -d $(DESTDIR)$(PREFIX)/libexec $(DESTDIR)$(PREFIX)/lib/systemd/system
+	ln -sfn $(MODULE_DIR)/kindling $(DESTDIR)$(PREFIX)/libexec/ignition-rmcfg
+	sed 's|/usr/libexec/|$(PREFIX)/libexec/|' dracut/real-root/ignition-delete-config.service \
+	  >$(DESTDIR)$(PREFIX)/lib/systemd/system/ignition-delete-config.service
+	chmod 0644 $(DESTDIR)$(PREFIX)/lib/systemd/system/ignition-delete-config.service
 
 clean:
 	cargo clean

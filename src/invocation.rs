@@ -39,6 +39,14 @@ pub enum Program {
     Zkey,
     /// Ties an encrypted volume to such a key.
     ZkeyCryptsetup,
+    /// Brings a device of IBM Z online.
+    Chccwdev,
+    /// Takes a device of IBM Z off the list of those that the kernel ignores.
+    CioIgnore,
+    /// Waits until udev has worked off what the kernel told it.
+    Udevadm,
+    /// Reads the virtual card reader of z/VM.
+    Vmur,
     /// Loads the kernel module that a config source needs.
     Modprobe,
     /// Mounts the target's file systems.
@@ -83,6 +91,10 @@ impl Program {
         Self::Dmsetup,
         Self::Zkey,
         Self::ZkeyCryptsetup,
+        Self::Chccwdev,
+        Self::CioIgnore,
+        Self::Udevadm,
+        Self::Vmur,
         Self::Modprobe,
         Self::Mount,
         Self::Groupadd,
@@ -114,6 +126,10 @@ impl Program {
             Self::Dmsetup => "dmsetup",
             Self::Zkey => "zkey",
             Self::ZkeyCryptsetup => "zkey-cryptsetup",
+            Self::Chccwdev => "chccwdev",
+            Self::CioIgnore => "cio_ignore",
+            Self::Udevadm => "udevadm",
+            Self::Vmur => "vmur",
             Self::Modprobe => "modprobe",
             Self::Mount => "mount",
             Self::Groupadd => "groupadd",

@@ -11,7 +11,7 @@ use kindling_config_spec::data_url::{self, DataUrlError};
 use kindling_config_spec::types::File;
 
 /// The state of one first boot. All keys are always written, `null` when empty, as the reference does.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct State {
     /// Every config that was read.
@@ -26,9 +26,30 @@ pub struct State {
     /// Directories that the mount stage made, as paths in the target.
     #[serde(serialize_with = "null_when_empty", deserialize_with = "empty_when_null")]
     pub notated_directories: Vec<PathBuf>,
-    /// Files that a platform wants written.
+    /// Files that a platform wants written. A config may be among their contents. Emptied by the files stage.
     #[serde(serialize_with = "null_when_empty", deserialize_with = "empty_when_null")]
     pub provider_output_files: Vec<File>,
+}
+
+impl fmt::Debug for State {
+    /// Of the files of a platform the names alone.
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<&str> = self
+            .provider_output_files
+            .iter()
+            .map(|file| file.path.as_str())
+            .collect();
+        out.debug_struct("State")
+            .field("fetched_configs", &self.fetched_configs)
+            .field("luks_persist_key_files", &self.luks_persist_key_files)
+            .field(
+                "luks_persist_volume_key_files",
+                &self.luks_persist_volume_key_files,
+            )
+            .field("notated_directories", &self.notated_directories)
+            .field("provider_output_files", &names)
+            .finish()
+    }
 }
 
 /// One config that was read.
@@ -89,10 +110,11 @@ impl State {
         }
     }
 
-    /// Forgets every key: the target holds them now.
-    pub fn drop_keys(&mut self) {
+    /// Forgets every key and every file of a platform: the target holds them now.
+    pub fn drop_secrets(&mut self) {
         self.luks_persist_key_files.clear();
         self.luks_persist_volume_key_files.clear();
+        self.provider_output_files.clear();
     }
 
     /// Whether some user gave a config.
@@ -149,6 +171,14 @@ mod tests {
         state
             .luks_persist_key_files
             .insert("data".into(), KeyUrl::of(key));
+        state.provider_output_files.push(File {
+            path: "/pool".into(),
+            contents: kindling_config_spec::types::Resource {
+                source: Some("data:,hush".into()),
+                ..Default::default()
+            },
+            ..File::default()
+        });
         let text = serde_json::to_string(&state).unwrap();
         assert!(
             text.contains("\"luksPersistKeyFiles\":{\"data\":\"data:;base64,aHVzaAD/\"}"),
@@ -159,7 +189,7 @@ mod tests {
         assert_eq!(again.luks_persist_key_files["data"].decode().unwrap(), key);
         let shown = format!("{state:?} {state:#?}");
         assert!(!shown.contains("aHVz") && !shown.contains("hush"), "{shown}");
-        state.drop_keys();
+        state.drop_secrets();
         assert_eq!(state, State::default());
     }
 }

@@ -27,6 +27,9 @@ installkernel() {
         linear raid0 raid1 raid10 raid456 dm_mod dm_crypt \
         xts cbc essiv aes_generic aesni_intel sha256_generic sha512_generic af_alg algif_skcipher algif_hash \
         tpm_tis tpm_crb
+    # Channels to hypervisors and to the host of a card, on the processors that have them.
+    hostonly='' instmods \
+        vsock vmw_vsock_virtio_transport hv_utils vboxguest vmur mlxbf_bootctl
 }
 
 # The hook for kernel arguments is the engine by another name. One of the distribution's goes before it: put into this folder,
@@ -46,6 +49,8 @@ install() {
     # Without these, accounts are edited natively.
     inst_multiple -o useradd usermod userdel groupadd groupmod groupdel
     inst_multiple -o setfiles mkfs.btrfs mdadm cryptsetup clevis dmsetup zkey zkey-cryptsetup
+    # What the virtual card reader of z/VM is read with; machines of another kind have none.
+    inst_multiple -o chccwdev cio_ignore udevadm vmur
     inst_hook ignition-kargs-helper
     # kindling-programs: end
 

@@ -8,9 +8,9 @@
 //! | metadata service, then a drive (`azure`), or both (`brightbox cloudstack nocloud openstack`) | [`Access::http`], [`Access::drive`]; leases by [`Access::list`] and [`Access::file`] |
 //! | drive (`azurestack ibmcloud ibmcloud-classic kubevirt nutanix opennebula powervs proxmoxve`) | [`Access::drive`] by label or by file system |
 //! | firmware or disk (`qemu`) | [`Access::fw_cfg`], [`Access::block`] |
-//! | hypervisor channel (`hyperv virtualbox vmware zvm`) | [`Access::get`], and [`Access::set`] to delete |
-//! | file (`file nvidiabluefield`) | [`Access::file`] |
-//! | vsock (`applehv`) | [`Access::http`] with a `vsock:` URL |
+//! | hypervisor channel (`hyperv nvidiabluefield virtualbox vmware zvm`) | [`Access::get`], and [`Access::set`] to delete |
+//! | file (`file`) | [`Access::file`] |
+//! | vsock (`applehv`) | [`Access::http`] with a `vsock:CID:PORT/` URL |
 //! | socket (`lxd`) | [`Access::http`] with a `unix:` URL |
 //! | nothing (`metal`) | — |
 
@@ -52,16 +52,19 @@ pub trait Access {
     /// [`AccessError::TooLarge`] above 64 MiB.
     fn fw_cfg(&self, name: &str) -> Result<Option<Vec<u8>>, AccessError>;
 
-    /// The value a hypervisor keeps under `key`, or `None`.
+    /// The value a hypervisor keeps under `key`, or `None`. What a channel gives once is given again for the rest of the
+    /// boot, so that a config that turns out to need the network can be read by the next stage too.
     ///
     /// # Errors
-    /// [`AccessError::Absent`] when this machine has no such channel; [`AccessError::Failed`] when it broke.
+    /// [`AccessError::Absent`] when this machine has no such channel; [`AccessError::TooLarge`]; [`AccessError::Failed`]
+    /// when it broke.
     fn get(&self, channel: Channel, key: &str) -> Result<Option<Vec<u8>>, AccessError>;
 
     /// Replaces the value under `key`; `None` removes it.
     ///
     /// # Errors
-    /// As [`Access::get`]; also [`AccessError::Failed`] when the host does not let the guest write.
+    /// [`AccessError::Absent`] when this machine has no such channel; [`AccessError::Unchanged`] when the host does not let
+    /// the guest write, or the channel broke; [`AccessError::NotBuilt`] for a channel that can only be read.
     fn set(&self, channel: Channel, key: &str, value: Option<&[u8]>) -> Result<(), AccessError>;
 
     /// The content of a file of the running system, or `None` when there is none.
@@ -75,6 +78,9 @@ pub trait Access {
     /// # Errors
     /// [`AccessError::Failed`] when it exists and cannot be listed.
     fn list(&self, directory: &Path) -> Result<Vec<String>, AccessError>;
+
+    /// Tells whoever watches the boot what is odd and does not stop it. Never quotes a config.
+    fn warn(&self, _what: &str) {}
 }
 
 /// Facts about the machine that are read once, at the edge of the program.
@@ -165,8 +171,10 @@ pub enum Channel {
     GuestProperties,
     /// Hyper-V key/value pairs, pool 0.
     HypervKvp,
-    /// The z/VM reader; the key is the name of a spool file.
+    /// The z/VM reader; the key is the type of a spool file, and the first file of that type the value.
     ZvmReader,
+    /// The boot fifo of a BlueField card; the key is its path in sysfs. Reading empties it.
+    BootFifo,
 }
 
 /// Why the machine could not be asked.
@@ -201,6 +209,14 @@ pub enum AccessError {
     #[error("cannot read {what}: {why}")]
     Failed {
         /// The file, drive, disk or address.
+        what: String,
+        /// The cause, in the words of the layer below.
+        why: String,
+    },
+    /// It stays as it is.
+    #[error("cannot change {what}: {why}")]
+    Unchanged {
+        /// The key of the channel.
         what: String,
         /// The cause, in the words of the layer below.
         why: String,

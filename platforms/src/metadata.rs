@@ -321,7 +321,10 @@ pub(crate) mod tests {
             ("n1", Some("n1")),
             (" n1.example \n", Some("n1.example")),
             ("n1.example.", Some("n1.example")),
-            ("ip-10-0-0-7.internal other.internal", Some("ip-10-0-0-7.internal")),
+            (
+                "ip-10-0-0-7.internal other.internal",
+                Some("ip-10-0-0-7.internal"),
+            ),
             (&long, Some(&long[..64])),
             (&domain, Some("n1")),
             (&format!("{}.b", &long[..64]), Some(&long[..64])),

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::{ALL, Access, AccessError, KNOWN, Metadata, OWN};
+use crate::{ALL, Access, AccessError, Metadata};
 
 /// The value users write after `ignition.platform.id=`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -98,7 +98,7 @@ pub trait Platform: Sync {
     /// Removes the config once provisioning succeeded, where the platform can.
     ///
     /// # Errors
-    /// [`PlatformError::Access`] when the platform refused.
+    /// [`PlatformError::Kept`] when the platform refused; otherwise as [`Self::user_data`].
     fn delete_user_data(&self, _via: &dyn Access) -> Result<Deletion, PlatformError> {
         Ok(Deletion::Unsupported)
     }
@@ -116,6 +116,14 @@ pub enum PlatformError {
     /// It could not be reached, or not yet.
     #[error("cannot read the config of platform {id}")]
     Access {
+        /// The platform that was asked.
+        id: PlatformId,
+        /// What failed on the way.
+        source: AccessError,
+    },
+    /// It does not let its config go.
+    #[error("cannot remove the config from platform {id}")]
+    Kept {
         /// The platform that was asked.
         id: PlatformId,
         /// What failed on the way.
@@ -145,29 +153,15 @@ impl PlatformError {
     }
 }
 
-/// A platform id this build cannot serve.
+/// A platform id that nobody knows.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum UnknownPlatform {
-    /// No engine knows it.
-    #[error("unknown platform {id:?}; known are: {}, {}", KNOWN.join(", "), OWN.join(", "))]
-    Unknown {
-        /// What was asked for.
-        id: String,
-    },
-    /// The reference engine has it, this build has not.
-    #[error(
-        "platform {id:?} is known but not supported by this build, which has: {}",
-        built()
-    )]
-    NotBuilt {
-        /// What was asked for.
-        id: &'static str,
-    },
+#[error("unknown platform {id:?}; known are: {}", known())]
+pub struct UnknownPlatform {
+    /// What was asked for.
+    pub id: String,
 }
 
-fn built() -> String {
-    ALL.iter()
-        .map(|platform| platform.id().as_str())
-        .collect::<Vec<_>>()
-        .join(", ")
+fn known() -> String {
+    let ids: Vec<&str> = ALL.iter().map(|platform| platform.id().as_str()).collect();
+    ids.join(", ")
 }

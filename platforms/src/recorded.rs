@@ -16,6 +16,16 @@ pub(crate) struct RecordedAccess {
     /// What time every answer over HTTP has.
     time: Option<u64>,
     asked: RefCell<Vec<String>>,
+    channel: RefCell<RecordedChannel>,
+}
+
+/// A key/value channel: of whichever kind is asked for.
+#[derive(Default)]
+struct RecordedChannel {
+    is_there: bool,
+    values: BTreeMap<String, Vec<u8>>,
+    /// The host does not let the guest write.
+    is_read_only: bool,
 }
 
 /// The file format of `fixtures/platforms/<id>/*.json`.
@@ -85,6 +95,7 @@ impl RecordedAccess {
             recording,
             time: None,
             asked: RefCell::default(),
+            channel: RefCell::default(),
         }
     }
 
@@ -179,7 +190,45 @@ impl RecordedAccess {
             recording,
             time: None,
             asked: RefCell::default(),
+            channel: RefCell::default(),
         }
+    }
+
+    /// A channel to the hypervisor, and what it holds.
+    pub(crate) fn of_channel(values: &[(&str, &[u8])]) -> Self {
+        let access = Self::of(Recording::default());
+        access.channel.replace(RecordedChannel {
+            is_there: true,
+            values: values
+                .iter()
+                .map(|(key, value)| ((*key).to_owned(), value.to_vec()))
+                .collect(),
+            is_read_only: false,
+        });
+        access
+    }
+
+    /// The same machine with another instruction set.
+    pub(crate) fn on(mut self, architecture: &str) -> Self {
+        architecture.clone_into(&mut self.machine.architecture);
+        self
+    }
+
+    /// The same machine, whose host lets nobody write.
+    pub(crate) fn read_only(self) -> Self {
+        self.channel.borrow_mut().is_read_only = true;
+        self
+    }
+
+    /// What the channel holds now.
+    pub(crate) fn held(&self) -> Vec<(String, String)> {
+        let channel = self.channel.borrow();
+        let text = |value: &Vec<u8>| String::from_utf8_lossy(value).into_owned();
+        channel
+            .values
+            .iter()
+            .map(|(key, value)| (key.clone(), text(value)))
+            .collect()
     }
 
     /// The questions so far, in order.
@@ -281,12 +330,34 @@ impl Access for RecordedAccess {
 
     fn get(&self, channel: Channel, key: &str) -> Result<Option<Vec<u8>>, AccessError> {
         self.note(format!("get {channel:?} {key}"));
-        Ok(None)
+        let recorded = self.channel.borrow();
+        if !recorded.is_there {
+            return Err(AccessError::Absent {
+                what: format!("{channel:?}"),
+                waited: Duration::ZERO,
+            });
+        }
+        Ok(recorded.values.get(key).cloned())
     }
 
-    fn set(&self, channel: Channel, key: &str, _value: Option<&[u8]>) -> Result<(), AccessError> {
+    fn set(&self, channel: Channel, key: &str, value: Option<&[u8]>) -> Result<(), AccessError> {
         self.note(format!("set {channel:?} {key}"));
+        let mut recorded = self.channel.borrow_mut();
+        if recorded.is_read_only {
+            return Err(AccessError::Unchanged {
+                what: key.to_owned(),
+                why: "permission denied".to_owned(),
+            });
+        }
+        match value {
+            Some(value) => recorded.values.insert(key.to_owned(), value.to_vec()),
+            None => recorded.values.remove(key),
+        };
         Ok(())
+    }
+
+    fn warn(&self, what: &str) {
+        self.note(format!("warning: {what}"));
     }
 
     fn file(&self, path: &Path) -> Result<Option<Vec<u8>>, AccessError> {

@@ -18,46 +18,82 @@ pub(super) enum Takes {
     Boolean,
 }
 
+/// What every parser knows.
+type Known = [(&'static str, Takes)];
+
 /// Parses `arguments`; returns what stands behind the flags too, without the `--` that ends them.
 ///
 /// # Errors
 /// A message that names the flag.
-pub(super) fn parse<'a>(
-    arguments: &'a [OsString],
-    known: &[(&'static str, Takes)],
-) -> Result<(Flags, &'a [OsString]), String> {
+pub(super) fn parse<'a>(arguments: &'a [OsString], known: &Known) -> Result<(Flags, &'a [OsString]), String> {
     let mut flags = Flags::new();
-    let mut rest = arguments.iter();
-    let mut behind = arguments;
-    while let Some(argument) = rest.next() {
-        let bytes = argument.as_bytes();
-        let Some(word) = bytes.strip_prefix(b"--").or_else(|| bytes.strip_prefix(b"-")) else {
-            break;
-        };
-        if bytes == b"--" {
-            behind = rest.as_slice();
-        }
-        if bytes == b"--" || bytes == b"-" {
-            break;
-        }
-        let mut parts = word.splitn(2, |byte| *byte == b'=');
-        let name = String::from_utf8_lossy(parts.next().unwrap_or_default()).into_owned();
-        let given = parts.next().map(|value| OsString::from_vec(value.to_vec()));
-        let Some((name, takes)) = known.iter().find(|(known, _)| *known == name) else {
-            return Err(format!("flag provided but not defined: -{name}"));
-        };
-        let value = match (given, takes) {
-            (Some(value), _) => value,
-            (None, Takes::Boolean) => "true".into(),
-            (None, Takes::Value) => rest
-                .next()
-                .cloned()
-                .ok_or(format!("flag needs an argument: -{name}"))?,
-        };
+    let mut rest = arguments;
+    while let Some((name, value, behind)) = take(rest, known)? {
         flags.insert(name, value);
-        behind = rest.as_slice();
+        rest = behind;
     }
-    Ok((flags, behind))
+    let behind = rest.split_first().filter(|(first, _)| *first == "--");
+    Ok((flags, behind.map_or(rest, |(_, behind)| behind)))
+}
+
+/// The same by the other grammar that the reference has: flags begin with two dashes, and words may stand between them.
+///
+/// # Errors
+/// A message that names the flag.
+pub(super) fn parse_mixed(arguments: &[OsString], known: &Known) -> Result<(Flags, Vec<OsString>), String> {
+    let (mut flags, mut words) = (Flags::new(), Vec::new());
+    let mut rest = arguments;
+    while let Some((first, behind)) = rest.split_first() {
+        if first == "--" {
+            words.extend_from_slice(behind);
+            break;
+        }
+        let bytes = first.as_bytes();
+        let is_short = bytes.len() > 1 && bytes.starts_with(b"-") && !bytes.starts_with(b"--");
+        if is_short && first != "-h" {
+            return Err(format!("unknown shorthand flag: {}", first.to_string_lossy()));
+        }
+        rest = match take(rest, known)? {
+            Some((name, value, behind)) => {
+                flags.insert(name, value);
+                behind
+            }
+            None => {
+                words.push(first.clone());
+                behind
+            }
+        };
+    }
+    Ok((flags, words))
+}
+
+/// A flag with its value, and what follows it.
+type Taken<'a> = (&'static str, OsString, &'a [OsString]);
+
+/// The flag that is next; `None` where a word is, or the end of the flags.
+fn take<'a>(arguments: &'a [OsString], known: &Known) -> Result<Option<Taken<'a>>, String> {
+    let Some((first, behind)) = arguments.split_first() else {
+        return Ok(None);
+    };
+    let bytes = first.as_bytes();
+    let Some(word) = bytes.strip_prefix(b"--").or_else(|| bytes.strip_prefix(b"-")) else {
+        return Ok(None);
+    };
+    if word.is_empty() {
+        return Ok(None);
+    }
+    let mut parts = word.splitn(2, |byte| *byte == b'=');
+    let name = String::from_utf8_lossy(parts.next().unwrap_or_default()).into_owned();
+    let given = parts.next().map(|value| OsString::from_vec(value.to_vec()));
+    let Some((name, takes)) = known.iter().find(|(known, _)| *known == name) else {
+        return Err(format!("flag provided but not defined: -{name}"));
+    };
+    match (given, takes, behind.split_first()) {
+        (Some(value), _, _) => Ok(Some((name, value, behind))),
+        (None, Takes::Boolean, _) => Ok(Some((name, "true".into(), behind))),
+        (None, Takes::Value, Some((value, behind))) => Ok(Some((name, value.clone(), behind))),
+        (None, Takes::Value, None) => Err(format!("flag needs an argument: -{name}")),
+    }
 }
 
 /// A boolean value.
@@ -161,6 +197,27 @@ mod tests {
             ),
         ] {
             assert_eq!(parsed(&words), expected, "{words:?}");
+        }
+    }
+
+    #[test]
+    fn words_may_stand_between_flags_of_two_dashes() {
+        for (words, expected) in [
+            (vec!["a", "--root=/x", "b"], Ok(("/x", vec!["a", "b"]))),
+            (vec!["--root", "-x", "--version"], Ok(("-x", vec![]))),
+            (
+                vec!["--root=/x", "-", "--", "--root=/y"],
+                Ok(("/x", vec!["-", "--root=/y"])),
+            ),
+            (vec!["-root=/x"], Err("unknown shorthand flag: -root=/x")),
+            (vec!["--nope"], Err("flag provided but not defined: -nope")),
+        ] {
+            let words: Vec<OsString> = words.iter().map(OsString::from).collect();
+            let found = parse_mixed(&words, KNOWN).map(|(flags, words)| (flags["root"].clone(), words));
+            let expected = expected
+                .map(|(root, words)| (OsString::from(root), words.iter().map(OsString::from).collect()))
+                .map_err(str::to_owned);
+            assert_eq!(found, expected);
         }
     }
 

@@ -13,6 +13,7 @@ mod document;
 mod flags;
 mod ignition;
 mod ignition_apply;
+mod ignition_rmcfg;
 mod ignition_validate;
 mod inspect;
 mod kargs;
@@ -35,8 +36,6 @@ use crate::stages::{self, Environment, Options, RUN_DIR, StageError};
 
 /// Exit status of a wrong command line.
 const USAGE: u8 = 2;
-/// Names of the reference that this build does not answer to yet.
-const NOT_BUILT: &[&str] = &["ignition-rmcfg"];
 
 /// Runs the process and returns its exit status.
 #[must_use]
@@ -52,15 +51,10 @@ pub fn main() -> u8 {
     match name.as_str() {
         "ignition" => ignition::main(&arguments),
         "ignition-apply" => ignition_apply::main(&arguments),
+        "ignition-rmcfg" => ignition_rmcfg::main(&arguments),
         "ignition-validate" => ignition_validate::main(&arguments),
         "afterburn" | "coreos-metadata" => metadata::agent(&arguments),
         "ignition-kargs-helper" => kargs::main(&arguments),
-        name if NOT_BUILT.contains(&name) => {
-            complain(&format!(
-                "{name} is not in this version of kindling; see CHANGELOG.md"
-            ));
-            USAGE
-        }
         _ => own::main(&arguments),
     }
 }

@@ -1,4 +1,5 @@
-//! The running machine as platforms see it: HTTP through a fetcher, everything else through [`crate::host::media`].
+//! The running machine as platforms see it: HTTP through a fetcher, drives, firmware entries and files through
+//! [`crate::host::media`], hypervisors through [`crate::host::channels`].
 
 use std::path::Path;
 use std::time::Duration;
@@ -6,8 +7,10 @@ use std::time::Duration;
 use kindling_platforms::{Access, AccessError, Channel, Drive, HttpAnswer, HttpRequest, Machine};
 
 use super::Fetcher;
+use crate::host::channels::Channels;
 use crate::host::media::{self, MediaPaths};
 use crate::host::process::Processes;
+use crate::host::vsock::Peer;
 use crate::invocation::{Invocation, Program};
 
 /// The machine this process runs on.
@@ -16,6 +19,7 @@ pub struct HostAccess<'a> {
     processes: &'a dyn Processes,
     machine: Machine,
     paths: MediaPaths,
+    channels: Channels,
 }
 
 impl<'a> HostAccess<'a> {
@@ -33,6 +37,7 @@ impl<'a> HostAccess<'a> {
             processes,
             machine,
             paths: MediaPaths::default(),
+            channels: Channels::default(),
         }
     }
 
@@ -47,6 +52,18 @@ impl<'a> HostAccess<'a> {
     #[must_use]
     pub fn with_paths(self, paths: MediaPaths) -> Self {
         Self { paths, ..self }
+    }
+
+    /// The same machine with these channels to its hypervisor.
+    #[must_use]
+    pub fn with_channels(self, channels: Channels) -> Self {
+        Self { channels, ..self }
+    }
+
+    /// The channels, and what was asked of them.
+    #[must_use]
+    pub fn channels(&self) -> &Channels {
+        &self.channels
     }
 
     /// It is done when the call returns.
@@ -65,7 +82,13 @@ impl Access for HostAccess<'_> {
     }
 
     fn http(&self, request: &HttpRequest) -> Result<HttpAnswer, AccessError> {
-        self.fetcher.exchange(request)
+        match Peer::parse(&request.url) {
+            Some((peer, target)) => {
+                let load = |module: &str| self.load_module(module);
+                self.channels.ask(peer, target, request, &load)
+            }
+            None => self.fetcher.exchange(request),
+        }
     }
 
     fn drive(&self, drive: &Drive<'_>, paths: &[&str]) -> Result<Vec<Option<Vec<u8>>>, AccessError> {
@@ -81,16 +104,14 @@ impl Access for HostAccess<'_> {
         self.paths.read_fw_cfg(name, &|module| self.load_module(module))
     }
 
-    fn get(&self, channel: Channel, _key: &str) -> Result<Option<Vec<u8>>, AccessError> {
-        Err(AccessError::NotBuilt {
-            what: format!("channel {channel:?}"),
-        })
+    fn get(&self, channel: Channel, key: &str) -> Result<Option<Vec<u8>>, AccessError> {
+        self.channels
+            .get(channel, key, self.processes, &|module| self.load_module(module))
     }
 
-    fn set(&self, channel: Channel, _key: &str, _value: Option<&[u8]>) -> Result<(), AccessError> {
-        Err(AccessError::NotBuilt {
-            what: format!("channel {channel:?}"),
-        })
+    fn set(&self, channel: Channel, key: &str, value: Option<&[u8]>) -> Result<(), AccessError> {
+        self.channels
+            .set(channel, key, value, &|module| self.load_module(module))
     }
 
     fn file(&self, path: &Path) -> Result<Option<Vec<u8>>, AccessError> {
@@ -99,5 +120,9 @@ impl Access for HostAccess<'_> {
 
     fn list(&self, directory: &Path) -> Result<Vec<String>, AccessError> {
         media::list(directory)
+    }
+
+    fn warn(&self, what: &str) {
+        tracing::warn!("{what}");
     }
 }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use kindling_config_spec::types::{Ignition, Resource, kindling};
-use kindling_platforms::{AccessError, HttpAnswer, HttpMethod, HttpRequest};
+use kindling_platforms::{AccessError, HttpAnswer, HttpRequest};
 use url::Url;
 
 use super::body::{Body, Ended, plain, refused};
@@ -15,7 +15,7 @@ use super::retry::{Attempt, Pace, Stop, Trials, persist};
 use super::stores::{Prepared, Stores};
 use super::{DOCUMENT_LIMIT, FetchError, Received, Transport, TransportSettings, shown};
 use crate::calendar::http_date;
-use crate::host::http::{Answer, ClientIdentity, Method, ProxyRules, Request, Root, parse_roots};
+use crate::host::http::{Answer, ClientIdentity, ProxyRules, Request, Root, parse_roots};
 use crate::host::transfer::TransferError;
 
 /// The largest bundle of certificate authorities. The whole web's is a quarter of a megabyte.
@@ -301,13 +301,7 @@ impl Fetcher {
         let call = Request {
             part: None,
             given_up: Some(self.stop.flag()),
-            method: match request.method {
-                HttpMethod::Get => Method::Get,
-                HttpMethod::Head => Method::Head,
-                HttpMethod::Put => Method::Put,
-                HttpMethod::Post => Method::Post,
-                HttpMethod::Patch => Method::Patch,
-            },
+            method: request.method.into(),
             url: url.clone(),
             headers: request.headers.clone(),
             body: request.body.clone(),

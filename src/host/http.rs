@@ -23,6 +23,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
+use kindling_platforms::HttpMethod;
 use url::Url;
 
 pub use client::HttpClient;
@@ -95,6 +96,18 @@ pub enum Method {
     Post,
     /// Change a part.
     Patch,
+}
+
+impl From<HttpMethod> for Method {
+    fn from(method: HttpMethod) -> Self {
+        match method {
+            HttpMethod::Get => Self::Get,
+            HttpMethod::Head => Self::Head,
+            HttpMethod::Put => Self::Put,
+            HttpMethod::Post => Self::Post,
+            HttpMethod::Patch => Self::Patch,
+        }
+    }
 }
 
 /// How connections are made. Equal values share connections.

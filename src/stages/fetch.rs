@@ -7,9 +7,10 @@ use std::path::Path;
 use kindling_config_spec::types::kindling::Kindling;
 use kindling_config_spec::{Rejected, check, diagnostic};
 
-use super::{Context, Ended, StageError};
+use super::{Context, Ended, StageError, pools};
 use crate::apply::Applied;
 use crate::fetch::{Acquired, Fetched, HostAccess, Places, acquire, needs_network};
+use crate::host::channels::Channels;
 use crate::host::{log, machine};
 use crate::plan::Stage;
 use crate::render::{First, RenderError, Rendered, render};
@@ -97,9 +98,14 @@ fn outcome(context: &mut Context<'_>) -> Result<Outcome, Failure> {
         &context.processes,
         &context.environment.config_file,
     )
-    .started_with(&command_line);
+    .started_with(&command_line)
+    .with_channels(Channels::default().kept_in(&context.environment.run_dir));
     let acquired = acquire(places, &context.fetcher, &via)
         .map_err(|error| Failure::of(stage, error.code(), &error, error.next()))?;
+    let received = via.channels().pairs().map(pools::files);
+    if let Some(files) = received {
+        context.state.provider_output_files = files;
+    }
     match acquired {
         Acquired::Config(fetched) => render_fetched(context, fetched),
         Acquired::NeedsNetwork { what } => Ok(Outcome::NeedsNetwork(what)),

@@ -8,9 +8,10 @@ use kindling_config_spec::data_url::DataUrlError;
 use kindling_config_spec::order;
 use kindling_config_spec::types::Config;
 
-use super::{Context, Environment, StageError, announce};
+use super::{Context, Environment, StageError, announce, pools};
 use crate::apply::{Applied, Host, Secrets, apply_with};
 use crate::fetch::Origin;
+use crate::host::channels;
 use crate::host::journal::Journal;
 use crate::host::machine::Machine;
 use crate::host::mounts;
@@ -28,7 +29,8 @@ use crate::state::State;
 
 /// Runs the stage.
 pub(super) fn run(mut context: Context<'_>) -> Result<Applied, StageError> {
-    let (config, digest) = context.cached()?;
+    let (mut config, digest) = context.cached()?;
+    pools::add(&context.state.provider_output_files, &mut config);
     let secrets = secrets(&context)?;
     let keys = secrets.names();
     let sysroot = context.sysroot()?;
@@ -59,8 +61,11 @@ pub(super) fn run(mut context: Context<'_>) -> Result<Applied, StageError> {
     sysroot
         .remove(Path::new(mounts::NOTED))
         .map_err(|error| unreadable(&error))?;
-    context.state.drop_keys();
+    context.state.drop_secrets();
     context.save()?;
+    if let Err(error) = channels::forget_kept(&context.environment.run_dir) {
+        tracing::warn!("a copy of the config is left in /run, for root alone: {error}");
+    }
     Ok(applied)
 }
 

@@ -3,6 +3,7 @@
 
 pub mod boot_entries;
 mod context;
+pub mod delete_config;
 mod disks;
 pub mod dry_run;
 mod error;
@@ -11,6 +12,7 @@ mod files;
 mod given;
 mod mount;
 pub mod offline;
+mod pools;
 pub mod receipt;
 
 use std::ffi::OsString;

@@ -24,7 +24,7 @@ const MAX_HEADERS: usize = 100;
 const MAX_INTERIM: usize = 8;
 
 /// What to ask.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct Question<'a> {
     /// How.
     pub method: Method,
@@ -51,7 +51,7 @@ pub struct Reply {
 #[derive(Debug, thiserror::Error)]
 pub enum StreamError {
     /// Reading or writing failed, or the time ran out.
-    #[error("{0}")]
+    #[error(transparent)]
     Io(#[from] io::Error),
     /// The question cannot be written.
     #[error("the request has a line break where none may be")]

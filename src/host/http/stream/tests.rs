@@ -139,6 +139,32 @@ fn every_cut_is_noticed() {
     }
 }
 
+/// Whatever one byte less or another one makes of an answer, it is an answer or an error.
+#[test]
+fn no_answer_is_trusted() {
+    let whole = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Length: 4\r\n\r\n4\r\nbody\r\n0\r\nA: b\r\n\r\n";
+    let mut answers = 0;
+    for at in 0..whole.len() {
+        for with in [
+            &b""[..],
+            b"\0",
+            b"\n",
+            b"\r",
+            b" ",
+            b":",
+            b";",
+            b"0",
+            b"f",
+            b"\xff",
+            b"\r\n\r\n",
+        ] {
+            let changed = [&whole[..at], with, &whole[at + 1..]].concat();
+            answers += usize::from(answered(&changed).is_ok_and(|(_, body)| body.len() < changed.len()));
+        }
+    }
+    assert!(answers > 100, "{answers}");
+}
+
 #[test]
 fn what_is_no_http_is_refused() {
     for answer in [
