@@ -59,34 +59,34 @@ impl Document {
     }
 }
 
-/// The JSON behind `request`; `None` as [`service::text`].
+/// How a document is read: [`Document::json`] or [`Document::yaml`].
+pub(crate) type Read = fn(PlatformId, &str, &[u8]) -> Result<Document, PlatformError>;
+
+/// The document behind `request`; `None` as [`service::text`].
 ///
 /// # Errors
-/// As [`service::text`] and [`Document::json`].
-pub(crate) fn json_of(
+/// As [`service::text`] and `read`.
+pub(crate) fn behind(
     via: &dyn Access,
     id: PlatformId,
-    request: &HttpRequest,
-    what: &str,
+    (request, what): (&HttpRequest, &str),
+    read: Read,
 ) -> Result<Option<Document>, PlatformError> {
     let text = service::text(via, id, request)?;
-    text.map(|text| Document::json(id, what, text.as_bytes()))
-        .transpose()
+    text.map(|text| read(id, what, text.as_bytes())).transpose()
 }
 
-/// As [`json_of`], for YAML.
+/// As [`behind`], for a document that every machine has.
 ///
 /// # Errors
-/// As [`service::text`] and [`Document::yaml`].
-pub(crate) fn yaml_of(
+/// Also [`PlatformError::Malformed`] when it is not there.
+pub(crate) fn required(
     via: &dyn Access,
     id: PlatformId,
-    request: &HttpRequest,
-    what: &str,
-) -> Result<Option<Document>, PlatformError> {
-    let text = service::text(via, id, request)?;
-    text.map(|text| Document::yaml(id, what, text.as_bytes()))
-        .transpose()
+    asked: (&HttpRequest, &str),
+    read: Read,
+) -> Result<Document, PlatformError> {
+    behind(via, id, asked, read)?.ok_or_else(|| broken(id, format!("{} is not there", asked.1)))
 }
 
 fn broken(id: PlatformId, why: String) -> PlatformError {
@@ -192,13 +192,26 @@ impl<'a> Node<'a> {
         }
     }
 
-    /// The scalars of the mapping below `key`, by their keys.
+    /// The scalars of the mapping below `key`, by their keys; or of a list, as [`Self::texts`].
     pub(crate) fn values(&self, key: &'a str) -> Result<Vec<String>, PlatformError> {
-        let Some(found) = self.get(key)? else {
-            return Ok(Vec::new());
-        };
-        let pairs = found.pairs()?;
-        pairs.iter().map(|(_, value)| value.scalar()).collect()
+        match self.get(key)? {
+            Some(found) if found.value.is_object() => {
+                let pairs = found.pairs()?;
+                pairs.iter().map(|(_, value)| value.scalar()).collect()
+            }
+            _ => self.texts(key),
+        }
+    }
+
+    /// The first of `keys` that has a scalar, as text.
+    pub(crate) fn first(&self, keys: &[&'a str]) -> Result<Option<String>, PlatformError> {
+        for key in keys {
+            let found = self.text(key)?;
+            if found.is_some() {
+                return Ok(found);
+            }
+        }
+        Ok(None)
     }
 
     /// Whether `key` is true.
@@ -301,7 +314,11 @@ mod tests {
         is_malformed(root.text("a"), "the document: a is not one value");
         is_malformed(root.list("b").map(|_| ()), "the document: b is not a list");
         is_malformed(root.list("c").map(|_| ()), "c is not a list");
-        is_malformed(root.values("b"), "b is not a mapping");
+        assert_eq!(root.values("b").unwrap(), ["planted"]);
+        is_malformed(
+            root.get("b").and_then(|b| b.unwrap().text("x")),
+            "b is not a mapping",
+        );
         is_malformed(root.is("b"), "b is neither true nor false");
         is_malformed(root.address("b"), "b is not an address");
         is_malformed(root.addresses("a"), "a is not an address");

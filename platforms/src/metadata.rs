@@ -254,6 +254,11 @@ pub(crate) fn keys<'a>(lines: impl IntoIterator<Item = &'a str>) -> Vec<String> 
     keys
 }
 
+/// As [`keys`], of texts that may have several lines each.
+pub(crate) fn keys_of(texts: &[String]) -> Vec<String> {
+    keys(texts.iter().flat_map(|text| text.lines()))
+}
+
 /// `TYPE BASE64 [COMMENT]`, or with options before (sshd(8), AUTHORIZED_KEYS FILE FORMAT): enough to keep an error page
 /// out of the file.
 fn is_key(line: &str) -> bool {
@@ -281,6 +286,18 @@ pub(crate) fn address(text: &str) -> Option<IpAddr> {
 pub(crate) mod tests {
     use super::*;
     use crate::recorded::RecordedAccess;
+
+    /// A key.
+    pub(crate) const KEY: &str = "ssh-ed25519 \
+        AAAAC3NzaC1lZDI1NTE5AAAAIBERERERERERERERERERERERERERERERERERERERERER demo@example";
+
+    /// A service that has these things below an address.
+    pub(crate) fn service(base: &str, answers: &[(&str, &str)]) -> RecordedAccess {
+        let empty = RecordedAccess::of_service(&[]);
+        answers.iter().fold(empty, |via, (path, text)| {
+            via.with_answer(&format!("{base}{path}"), 200, text)
+        })
+    }
 
     /// `NAME=value` for each; a fact stands in brackets behind the name.
     pub(crate) fn lines(metadata: &dyn Metadata, via: &RecordedAccess) -> Vec<String> {

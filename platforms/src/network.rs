@@ -205,6 +205,16 @@ impl Bonding {
 }
 
 impl Interface {
+    /// Its first address of version 4, and of version 6.
+    pub(crate) fn first_addresses(&self) -> (Option<String>, Option<String>) {
+        let first = |is_ipv4| {
+            let mut addresses = self.addresses.iter().map(|network| network.address);
+            let found = addresses.find(|address| address.is_ipv4() == is_ipv4);
+            found.map(|address| address.to_string())
+        };
+        (first(true), first(false))
+    }
+
     /// What it is called in the name of a file: name, hardware address, path, whichever is there first.
     #[must_use]
     pub fn label(&self) -> Option<&str> {

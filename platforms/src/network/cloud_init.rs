@@ -216,7 +216,7 @@ mod tests {
         assert_eq!(
             written(text),
             "ip=192.0.2.9:::255.255.255.0::eth1:static ip=[2001:db8::9]:::64::eth1:static \
-             rd.route=0.0.0.0/0:192.0.2.1 rd.route=[::/0]:[fe80::1] ip=02:00:00:00:00:05:dhcp6"
+             rd.route=0.0.0.0/0:192.0.2.1 rd.route=[::/0]:[fe80::1] ip=02-00-00-00-00-05:dhcp6"
         );
         assert_eq!(
             written(

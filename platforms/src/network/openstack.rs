@@ -114,8 +114,8 @@ mod tests {
         assert_eq!(
             arguments(&found).unwrap(),
             "ip=10.0.0.5:::255.255.255.0::eth0:static ip=[2001:db8::5]:::64::eth0:static \
-             rd.route=0.0.0.0/0:10.0.0.1 rd.route=[::/0]:[fe80::1] nameserver=192.0.2.1 nameserver=192.0.2.53 \
-             ip=eth1:dhcp,dhcp6 ip=[2001:db8::6]:::56::02:00:00:00:00:04:static"
+             rd.route=0.0.0.0/0:10.0.0.1 rd.route=[::/0]:[fe80::1] ip=eth1:dhcp,dhcp6 \
+             ip=[2001:db8::6]:::56::02-00-00-00-00-04:static nameserver=192.0.2.1 nameserver=192.0.2.53"
         );
         let files = units(&found);
         let names: Vec<&str> = files.iter().map(|file| file.name.as_str()).collect();
