@@ -3,6 +3,7 @@
 //! A run that was cut short and starts again derives the same values, so it knows its own half-made
 //! work by looking at the disk. Another machine, another config or a table made anew gives other ones.
 
+use std::fmt;
 use std::io;
 
 use hmac::{Hmac, Mac};
@@ -29,6 +30,46 @@ pub fn sha256_hex_of(config: &Config) -> String {
 /// Writes a value's JSON. One kind of writer for all, since the code of each type is compiled for each.
 pub(crate) fn write_json(to: &mut dyn io::Write, value: &impl Serialize) -> serde_json::Result<()> {
     serde_json::to_writer(to, value)
+}
+
+/// What tells one content from another: SHA-256, or SHA-512 where the config verified it by that; in hex. Nothing is hashed
+/// twice for the sake of one function everywhere.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ContentDigest {
+    /// By SHA-256.
+    Sha256(String),
+    /// By SHA-512.
+    Sha512(String),
+}
+
+impl ContentDigest {
+    /// From hex alone, whose length tells the function.
+    #[must_use]
+    pub fn from_hex(digits: String) -> Self {
+        if digits.len() == 128 {
+            Self::Sha512(digits)
+        } else {
+            Self::Sha256(digits)
+        }
+    }
+
+    /// In hex, without the function.
+    #[must_use]
+    pub fn as_hex(&self) -> &str {
+        let (Self::Sha256(digits) | Self::Sha512(digits)) = self;
+        digits
+    }
+}
+
+impl fmt::Display for ContentDigest {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = match self {
+            Self::Sha256(_) => "sha256",
+            Self::Sha512(_) => "sha512",
+        };
+        write!(out, "{name} {}", self.as_hex())
+    }
 }
 
 /// Lower-case hex.

@@ -7,6 +7,7 @@
 mod ahead;
 mod documents;
 mod error;
+pub mod expand;
 mod survey;
 
 use std::borrow::Cow;
@@ -70,6 +71,11 @@ impl Rendered {
     #[must_use]
     pub fn config(&self) -> &Config {
         &self.config
+    }
+
+    /// The config, for values of this machine to be put into.
+    pub(crate) fn config_mut(&mut self) -> &mut Config {
+        &mut self.config
     }
 
     /// The documents it consists of, in the order they were read. Empty when there was none.

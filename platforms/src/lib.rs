@@ -39,6 +39,7 @@ mod opennebula;
 mod openstack;
 mod oraclecloud;
 mod packet;
+mod padding;
 mod platform;
 mod powervs;
 mod proxmoxve;
@@ -86,7 +87,9 @@ pub use opennebula::OpenNebula;
 pub use openstack::OpenStack;
 pub use oraclecloud::OracleCloud;
 pub use packet::PACKET;
-pub use platform::{Deletion, Platform, PlatformError, PlatformId, Reach, UnknownPlatform, UserData};
+pub use platform::{
+    Deletion, Platform, PlatformError, PlatformId, Reach, StageEnd, UnknownPlatform, UserData,
+};
 pub use powervs::POWERVS;
 pub use proxmoxve::ProxmoxVe;
 pub use qemu::Qemu;

@@ -2,7 +2,7 @@
 //!
 //! Each question is asked by itself: an attributes file needs no keys, and a service that is asked for less answers sooner.
 
-use std::net::IpAddr;
+use core::net::IpAddr;
 
 use crate::network::Interface;
 use crate::{Access, PlatformError};

@@ -5,8 +5,8 @@ mod dracut;
 mod networkd;
 pub(crate) mod openstack;
 
+use core::net::IpAddr;
 use std::fmt;
-use std::net::IpAddr;
 
 pub use dracut::arguments;
 pub use networkd::{UnitFile, units};

@@ -26,7 +26,8 @@ pub(super) struct Sources<'a> {
 /// Hashes what passes through.
 struct Hashing<'a, W> {
     to: &'a mut W,
-    sum: Sum,
+    /// `None` where somebody else hashes it.
+    sum: Option<Sum>,
     failed: Option<io::Error>,
 }
 
@@ -34,7 +35,9 @@ impl<W: Write> Write for Hashing<'_, W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match self.to.write(bytes) {
             Ok(written) => {
-                self.sum.update(bytes.get(..written).unwrap_or_default());
+                if let Some(sum) = &mut self.sum {
+                    sum.update(bytes.get(..written).unwrap_or_default());
+                }
                 Ok(written)
             }
             Err(error) => {
@@ -50,7 +53,16 @@ impl<W: Write> Write for Hashing<'_, W> {
     }
 }
 
-/// Fills a file with its whole content and returns the digest.
+/// Whether the content of a file is just what the config has a digest of.
+fn is_verified(file: &FileStep) -> bool {
+    match file.content.as_slice() {
+        [Content::Remote(resource)] => resource.verification.hash.is_some(),
+        _ => false,
+    }
+}
+
+/// Fills a file with its whole content and returns the digest, in hex: SHA-256, or the config's own where it has one of the
+/// whole. No byte is hashed twice.
 pub(super) fn fill(
     file: &FileStep,
     staged: &mut Filling,
@@ -60,12 +72,14 @@ pub(super) fn fill(
         path: file.path.clone(),
         source,
     };
+    let replaces_present = file.keeps_content && file.before != Before::Skeleton;
+    let hashes = replaces_present || !is_verified(file);
+    let mut verified = None;
     let mut sink = Hashing {
         to: staged.file(),
-        sum: Sum::new(Function::Sha256),
+        sum: hashes.then(|| Sum::new(Function::Sha256)),
         failed: None,
     };
-    let replaces_present = file.keeps_content && file.before != Before::Skeleton;
     if replaces_present && let Some(mut present) = sources.sysroot.read(&file.path)? {
         match replacing(file) {
             None => drop(io::copy(&mut present, &mut sink).map_err(writing)?),
@@ -84,10 +98,11 @@ pub(super) fn fill(
                 if let Some(error) = sink.failed.take() {
                     return Err(writing(error));
                 }
-                streamed.map_err(|source| ApplyError::Content {
+                let received = streamed.map_err(|source| ApplyError::Content {
                     path: file.path.clone(),
                     source,
                 })?;
+                verified = received.digest;
             }
             Content::Secret(secret) => {
                 let what = "the key of a volume";
@@ -103,7 +118,9 @@ pub(super) fn fill(
             }
         }
     }
-    let digest = hex(&sink.sum.finish());
+    let summed = sink.sum.map(|sum| hex(&sum.finish()));
+    let what = "the digest of a content";
+    let digest = summed.or(verified).ok_or(ApplyError::Unprepared { what })?;
     if replaces_present || is_key(file) {
         // It replaces a file that was there, or may: after a power cut it must be the old or the new one.
         staged.file().sync_data().map_err(writing)?;

@@ -7,7 +7,7 @@ use kindling_config_spec::units::Mode;
 use super::content::is_key;
 use super::{ApplyError, Host, Outcome};
 use crate::host::sysroot::Access;
-use crate::identity::{hex, write_json};
+use crate::identity::{ContentDigest, write_json};
 use crate::inventory::target::{Kind, Node};
 use crate::plan::Step;
 use crate::plan::files::RECEIPT;
@@ -16,8 +16,8 @@ use crate::plan::step::{Content, Planned};
 use crate::report::receipt::{NodeRecord, NodeState, Owned, Receipt, StepRecord};
 
 /// The record of a step that leaves a node of the tree; `None` for any other.
-pub(super) fn node(planned: &Planned, outcome: Outcome, digest: Option<&String>) -> Option<NodeRecord> {
-    let (path, from, sha256) = match &planned.step {
+pub(super) fn node(planned: &Planned, outcome: Outcome, known: Option<&String>) -> Option<NodeRecord> {
+    let (path, from, digest) = match &planned.step {
         Step::File(file) => {
             let from = file.content.iter().filter_map(|part| match part {
                 Content::Remote(resource) => Some(show::source(resource)),
@@ -25,8 +25,8 @@ pub(super) fn node(planned: &Planned, outcome: Outcome, digest: Option<&String>)
             });
             // Of a key nobody learns more; what the config leaves to others is theirs to change.
             let is_ours = !is_key(file) && !file.content.is_empty();
-            let sha256 = is_ours.then(|| digest.cloned().unwrap_or_default());
-            (&file.path, from.collect(), sha256)
+            let digest = is_ours.then(|| ContentDigest::from_hex(known.cloned().unwrap_or_default()));
+            (&file.path, from.collect(), digest)
         }
         Step::Directory { path, .. } | Step::Symlink { path, .. } | Step::HardLink { path, .. } => {
             (path, Vec::new(), None)
@@ -44,7 +44,7 @@ pub(super) fn node(planned: &Planned, outcome: Outcome, digest: Option<&String>)
         config: planned.pointer.clone(),
         outcome,
         from,
-        node: NodeState::File { sha256, owned },
+        node: NodeState::File { digest, owned },
     })
 }
 
@@ -64,12 +64,12 @@ pub(super) fn write(
         node.node = state(found, &node.node);
         // An earlier run wrote it.
         if let NodeState::File {
-            sha256: Some(sha256), ..
+            digest: Some(digest), ..
         } = &mut node.node
-            && sha256.is_empty()
-            && let Some(found) = sysroot.digest(&node.path)?
+            && digest.as_hex().is_empty()
+            && let Some(found) = sysroot.digest(&node.path, digest)?
         {
-            *sha256 = hex(&found);
+            *digest = found;
         }
     }
     let receipt = Receipt {
@@ -98,11 +98,11 @@ fn state(found: Option<Node>, written: &NodeState) -> NodeState {
         mode: node.mode,
     };
     match (node.kind, written) {
-        (Kind::File, NodeState::File { sha256, .. }) => NodeState::File {
-            sha256: sha256.clone(),
+        (Kind::File, NodeState::File { digest, .. }) => NodeState::File {
+            digest: digest.clone(),
             owned,
         },
-        (Kind::File, _) => NodeState::File { sha256: None, owned },
+        (Kind::File, _) => NodeState::File { digest: None, owned },
         (Kind::Directory, _) => NodeState::Directory { owned },
         (Kind::Symlink { target }, _) => NodeState::Link { target },
         (Kind::Other, _) => NodeState::Absent,

@@ -14,6 +14,7 @@ use crate::host::log::Log;
 use crate::host::process;
 use crate::host::sysroot::Sysroot;
 use crate::metadata::{System, Task, agent_lines, own_lines, run};
+use crate::report::chain;
 use crate::stages::{Environment, fetcher};
 
 /// How long a platform may take to answer; with its pauses the agent's ten retries take about as long.
@@ -193,17 +194,19 @@ fn ask(platform: Option<&str>, tasks: &[Task]) -> Result<(), String> {
     if tasks.is_empty() {
         return show(platform, &via);
     }
-    let root = Sysroot::open(Path::new("/")).map_err(|error| chain(&error))?;
+    let root = Sysroot::open(Path::new("/")).map_err(|error| chain(&error).join(": "))?;
     let system = System {
         root: &root,
         processes: &processes,
     };
-    run(platform, tasks, &via, system).map_err(|error| chain(&error))
+    run(platform, tasks, &via, system).map_err(|error| chain(&error).join(": "))
 }
 
 fn show(platform: &dyn Platform, via: &HostAccess<'_>) -> Result<(), String> {
     let attributes = match platform.metadata() {
-        Some(metadata) => metadata.attributes(via).map_err(|error| chain(&error))?,
+        Some(metadata) => metadata
+            .attributes(via)
+            .map_err(|error| chain(&error).join(": "))?,
         None => Vec::new(),
     };
     let text = own_lines(platform.id(), &attributes) + &agent_lines(&attributes);
@@ -235,16 +238,6 @@ fn find(named: Option<&str>, environment: &Environment) -> Result<&'static dyn P
 fn command_line(environment: &Environment) -> Result<String, String> {
     let path = &environment.command_line;
     fs::read_to_string(path).map_err(|error| format!("cannot read {}: {error}", path.display()))
-}
-
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut below = error.source();
-    while let Some(cause) = below {
-        text = format!("{text}: {cause}");
-        below = cause.source();
-    }
-    text
 }
 
 fn ended(result: Result<(), String>) -> u8 {

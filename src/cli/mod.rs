@@ -20,6 +20,7 @@ mod kargs;
 mod metadata;
 mod own;
 mod plan;
+mod platforms;
 mod report;
 mod validate;
 

@@ -49,6 +49,8 @@ enum Command {
     },
     /// Write down what the platform tells of this machine, and tell it that the machine has booted. Prints it without a task.
     Metadata(super::metadata::Arguments),
+    /// List where configs can come from, and which platform the firmware of this machine speaks for.
+    Platforms(super::platforms::Arguments),
     /// Show what the first boot of a machine did, from the receipt it left, or why it failed.
     Report(report::Arguments),
     /// Run one stage, in the initramfs.
@@ -86,6 +88,7 @@ fn run(command: Command) -> u8 {
         Command::Inspect { path: None, .. } => super::inspect::disks(),
         Command::Apply(arguments) => apply::run(&arguments),
         Command::Metadata(arguments) => super::metadata::own(&arguments),
+        Command::Platforms(arguments) => super::platforms::run(&arguments),
         Command::Report(arguments) => report::run(&arguments),
         Command::Plan(arguments) => plan::run(&arguments),
         Command::Schema { version } => schema(&version),

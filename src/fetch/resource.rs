@@ -50,10 +50,12 @@ impl Read for Counted<'_> {
 }
 
 /// What arrived.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Received {
     /// The number of bytes after decompression.
     pub bytes: u64,
+    /// Their digest in hex, where the config has one to compare with.
+    pub digest: Option<String>,
 }
 
 /// The SHA-256 digest of `bytes`.
@@ -399,8 +401,10 @@ impl<'a> Delivery<'a> {
 
     /// Compares with the config's digest.
     pub(super) fn finish(self, wanted: &Wanted) -> Result<Received, FetchError> {
+        let mut known = None;
         if let (Some(expected), Some(digest)) = (&wanted.expected, self.digest) {
             let (name, got) = (expected.function.name(), digest.finish());
+            known = Some(hex(&got));
             if got != expected.digest {
                 return Err(FetchError::HashMismatch {
                     url: self.url.to_owned(),
@@ -411,6 +415,7 @@ impl<'a> Delivery<'a> {
         }
         Ok(Received {
             bytes: self.delivered,
+            digest: known,
         })
     }
 }
@@ -530,7 +535,13 @@ mod tests {
             .pass(&mut Cursor::new(b"abcdefghi"), Packing::Plain)
             .unwrap();
         let received = delivery.finish(&wanted).unwrap();
-        assert_eq!(received, Received { bytes: 9 });
+        assert_eq!(
+            received,
+            Received {
+                bytes: 9,
+                digest: None
+            }
+        );
         assert_eq!(sink, b"abcdefghi");
     }
 

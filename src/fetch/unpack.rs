@@ -10,7 +10,7 @@ use std::ops::RangeInclusive;
 use base64::Engine;
 use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
-use flate2::read::MultiGzDecoder;
+use flate2::bufread::GzDecoder;
 use ruzstd::decoding::{FrameDecoder, StreamingDecoder};
 
 use super::DOCUMENT_LIMIT;
@@ -65,9 +65,15 @@ pub(super) fn unpacked(bytes: Vec<u8>) -> Result<Vec<u8>, UnpackError> {
         None => Cow::Borrowed(&bytes),
     };
     let (format, reader): (_, Box<dyn Read + '_>) = if packed.starts_with(GZIP.0) {
-        ("gzip", Box::new(MultiGzDecoder::new(packed.as_slice())))
+        (
+            "gzip",
+            Box::new(Members {
+                rest: &packed,
+                current: None,
+            }),
+        )
     } else if packed.starts_with(ZSTD.0) {
-        ("zstd", Box::new(Zstd::new(packed.as_slice())))
+        ("zstd", Box::new(Zstd::padded(packed.as_slice())))
     } else {
         return Ok(bytes);
     };
@@ -87,6 +93,33 @@ pub(super) fn unpacked(bytes: Vec<u8>) -> Result<Vec<u8>, UnpackError> {
     Ok(whole)
 }
 
+/// The content of members of gzip, one after the other. Some media fill up with NUL what stands on them: that is passed over.
+struct Members<'a> {
+    rest: &'a [u8],
+    current: Option<GzDecoder<&'a [u8]>>,
+}
+
+impl Read for Members<'_> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        loop {
+            let member = match self.current.as_mut() {
+                Some(member) => member,
+                None if is_padding(self.rest) => return Ok(0),
+                None => self.current.insert(GzDecoder::new(self.rest)),
+            };
+            let count = member.read(into)?;
+            if count > 0 || into.is_empty() {
+                return Ok(count);
+            }
+            self.rest = self.current.take().map_or(&[][..], GzDecoder::into_inner);
+        }
+    }
+}
+
+fn is_padding(rest: &[u8]) -> bool {
+    rest.iter().all(|byte| *byte == 0)
+}
+
 /// The base64 of packed data, without its line ends.
 fn packed_in_text(bytes: &[u8]) -> Option<Vec<u8>> {
     let text = bytes.trim_ascii_start();
@@ -102,6 +135,8 @@ fn packed_in_text(bytes: &[u8]) -> Option<Vec<u8>> {
 /// The content of frames of zstd, one after the other.
 pub(super) struct Zstd<R: Read> {
     state: State<R>,
+    /// Whether NUL bytes may follow, as in [`Members`].
+    is_padded: bool,
 }
 
 /// A frame whose magic number has been looked at, and what follows it.
@@ -120,6 +155,31 @@ impl<R: Read> Zstd<R> {
     pub(super) fn new(from: R) -> Self {
         Self {
             state: State::Between(BufReader::new(from)),
+            is_padded: false,
+        }
+    }
+
+    /// The same on a medium that fills up.
+    fn padded(from: R) -> Self {
+        Self {
+            is_padded: true,
+            ..Self::new(from)
+        }
+    }
+}
+
+/// Whether nothing but NUL follows. Otherwise the first byte that is not NUL is the next.
+fn passes_over_padding(from: &mut impl BufRead) -> io::Result<bool> {
+    loop {
+        let buffer = from.fill_buf()?;
+        let zeros = buffer.iter().take_while(|byte| **byte == 0).count();
+        if buffer.is_empty() {
+            return Ok(true);
+        }
+        let is_over = zeros < buffer.len();
+        from.consume(zeros);
+        if is_over {
+            return Ok(false);
         }
     }
 }
@@ -132,6 +192,10 @@ impl<R: Read> Read for Zstd<R> {
                 State::Between(mut from) => {
                     // An empty input is no frame at all, which the decoder says.
                     if !is_first && from.fill_buf()?.is_empty() {
+                        return Ok(0);
+                    }
+                    // No frame begins with NUL.
+                    if !is_first && self.is_padded && passes_over_padding(&mut from)? {
                         return Ok(0);
                     }
                     let mut magic = [0; 4];
@@ -194,6 +258,23 @@ mod tests {
             PLAIN,
         ] {
             assert_eq!(unpacked(packed.to_vec()).unwrap(), PLAIN);
+        }
+    }
+
+    #[test]
+    fn a_medium_fills_up_what_is_packed_with_nul() {
+        for packed in [
+            include_bytes!("../../fixtures/packed/config.ign.gz").as_slice(),
+            include_bytes!("../../fixtures/packed/members.ign.gz"),
+            ZSTD_FILE,
+            include_bytes!("../../fixtures/packed/frames.ign.zst"),
+        ] {
+            for zeros in [1, 3, 4, 512, 100_000] {
+                let padded = [packed, &vec![0; zeros]].concat();
+                assert_eq!(unpacked(padded.clone()).unwrap(), PLAIN);
+                let followed = [&padded, b"x".as_slice()].concat();
+                assert!(matches!(unpacked(followed), Err(UnpackError::Broken { .. })));
+            }
         }
     }
 

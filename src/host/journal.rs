@@ -34,7 +34,7 @@ pub enum Line {
     File {
         /// Where.
         path: PathBuf,
-        /// SHA-256 of the content, in hex.
+        /// SHA-256 of the content, or SHA-512 where the config has that of it; in hex.
         digest: String,
         /// Nothing stood there before: whatever stands there later is ours.
         new: bool,

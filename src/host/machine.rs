@@ -52,6 +52,42 @@ impl Machine {
     }
 }
 
+/// One field of what the firmware says of the machine, where it says something.
+#[must_use]
+pub fn dmi(field: &str) -> Option<String> {
+    line(&Path::new("/sys/class/dmi/id").join(field))
+}
+
+/// The name that the kernel has for this host, where it is more than none.
+#[must_use]
+pub fn hostname() -> Option<String> {
+    line(Path::new("/proc/sys/kernel/hostname")).filter(|name| name != "(none)")
+}
+
+/// The address of the first network card by its number, in lower case with colons. A card is what has a device behind it.
+#[must_use]
+pub fn first_mac() -> Option<String> {
+    mac_below(Path::new("/sys/class/net"))
+}
+
+fn mac_below(dir: &Path) -> Option<String> {
+    let cards = fs::read_dir(dir).ok()?.flatten().map(|entry| entry.path());
+    let numbered = cards
+        .filter(|card| card.join("device").exists())
+        .filter_map(|card| {
+            let number: u32 = line(&card.join("ifindex"))?.parse().ok()?;
+            Some((number, line(&card.join("address"))?))
+        });
+    numbered.min().map(|(_, address)| address.to_ascii_lowercase())
+}
+
+/// The one line of a file of the kernel; `None` for nothing, and for what is no text.
+fn line(path: &Path) -> Option<String> {
+    let text = fs::read_to_string(path).ok()?;
+    let text = text.trim();
+    (!text.is_empty() && !text.contains(char::is_control)).then(|| text.to_owned())
+}
+
 /// The queues of the crypto cards of this machine that are in CCA mode, as `zkey` takes them: `xx.xxxx`.
 #[must_use]
 pub fn card_queues() -> Vec<String> {

@@ -20,10 +20,11 @@ use std::sync::{Arc, Mutex};
 use nix::errno::Errno;
 use nix::fcntl::{AtFlags, OFlag, OpenHow, ResolveFlag};
 use nix::sys::stat::{self, Mode as Bits};
-use sha2::{Digest, Sha256};
+use sha2::{Digest, Sha256, Sha512};
 
 use kindling_config_spec::units::{Bytes, Mode};
 
+use crate::identity::{ContentDigest, hex};
 use crate::inventory::target::{Kind, Node};
 use calls::{HashWriter, below, empty, enter, joined, lock, names, node, set_access_at};
 pub use staged::{Filling, Staged};
@@ -275,17 +276,24 @@ impl Sysroot {
         Ok(bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
     }
 
-    /// SHA-256 of a regular file's content; `None` when it is absent.
+    /// The digest of a regular file's content by the function that `like` is a digest of; `None` when it is absent.
     ///
     /// # Errors
     /// Anything but absence.
-    pub fn digest(&self, path: &Path) -> Result<Option<[u8; 32]>, SysrootError> {
+    pub fn digest(&self, path: &Path, like: &ContentDigest) -> Result<Option<ContentDigest>, SysrootError> {
+        Ok(match like {
+            ContentDigest::Sha256(_) => self.hashed::<Sha256>(path)?.map(ContentDigest::Sha256),
+            ContentDigest::Sha512(_) => self.hashed::<Sha512>(path)?.map(ContentDigest::Sha512),
+        })
+    }
+
+    fn hashed<D: Digest>(&self, path: &Path) -> Result<Option<String>, SysrootError> {
         let Some(mut file) = self.read(path)? else {
             return Ok(None);
         };
-        let mut sum = Sha256::new();
+        let mut sum = D::new();
         io::copy(&mut file, &mut HashWriter(&mut sum)).map_err(failed("read", path))?;
-        Ok(Some(sum.finalize().into()))
+        Ok(Some(hex(&sum.finalize())))
     }
 
     /// Makes `path` and its missing parents as directories of mode 0755 less the umask, and returns those

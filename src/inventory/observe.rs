@@ -20,7 +20,7 @@ use crate::host::mounts;
 use crate::host::probe::{ProbeError, content};
 use crate::host::process::{ProcessError, Processes};
 use crate::host::sysroot::{Sysroot, SysrootError};
-use crate::identity::hex;
+use crate::identity::ContentDigest;
 use crate::invocation::{Invocation, Program};
 use crate::plan::crypttab::CRYPTTAB;
 use crate::plan::disks::volumes::Facts;
@@ -299,8 +299,7 @@ fn recognise(target: &mut Target, sysroot: &Sysroot, journal: &Journal<'_>) -> R
     };
     target.own_keys = entries.keys.into_iter().filter(is_file).collect();
     for (path, digests) in entries.files.iter().filter(|(path, _)| is_file(path)) {
-        let found = sysroot.digest(path)?.map(|found| hex(&found));
-        if found.is_some_and(|found| digests.contains(&found)) {
+        if is_one_of(sysroot, path, digests)? {
             target.complete.insert(path.clone());
         } else if entries.new.contains(path) {
             target.half_written.insert(path.clone());
@@ -313,6 +312,21 @@ fn recognise(target: &mut Target, sysroot: &Sysroot, journal: &Journal<'_>) -> R
         target.unfinished.clear();
     }
     Ok(())
+}
+
+/// Whether a file has one of these contents. It is read once for each function they are digests by.
+fn is_one_of(sysroot: &Sysroot, path: &Path, digests: &[String]) -> Result<bool, ObserveError> {
+    let mut found: Vec<ContentDigest> = Vec::new();
+    for wanted in digests.iter().cloned().map(ContentDigest::from_hex) {
+        let same_function = |known: &ContentDigest| known.as_hex().len() == wanted.as_hex().len();
+        if !found.iter().any(same_function) {
+            found.extend(sysroot.digest(path, &wanted)?);
+        }
+        if found.contains(&wanted) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// A run of this config came to its end: its result file is there, or that of a later run of another config in its

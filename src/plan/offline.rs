@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use kindling_config_spec::types::Config;
+use kindling_config_spec::types::kindling::FileExtra;
 
 use super::Conflict;
 use super::place::partition_name;
@@ -32,11 +33,13 @@ pub(super) enum Section {
     Luks,
     Users,
     Groups,
+    /// Files with values of the machine in them.
+    Values,
 }
 
 impl Section {
     /// In the order in which the stages would come to them.
-    pub(super) const ALL: [Self; 7] = [
+    pub(super) const ALL: [Self; 8] = [
         Self::KernelArguments,
         Self::Disks,
         Self::Raid,
@@ -44,6 +47,7 @@ impl Section {
         Self::Luks,
         Self::Users,
         Self::Groups,
+        Self::Values,
     ];
 
     pub(super) fn pointer(self) -> &'static str {
@@ -55,6 +59,7 @@ impl Section {
             Self::Luks => "/storage/luks",
             Self::Users => "/passwd/users",
             Self::Groups => "/passwd/groups",
+            Self::Values => "/kindling/files",
         }
     }
 
@@ -67,6 +72,7 @@ impl Section {
             Self::Luks => "encrypted volumes",
             Self::Users => "users",
             Self::Groups => "groups",
+            Self::Values => "contents with placeholders",
         }
     }
 
@@ -83,14 +89,19 @@ impl Section {
             Self::Luks => !storage.luks.is_empty(),
             Self::Users => !passwd.users.is_empty(),
             Self::Groups => !passwd.groups.is_empty(),
+            Self::Values => config
+                .storage
+                .files
+                .iter()
+                .any(|file| has_values(config, &file.path)),
         }
     }
 
     /// The table of docs/semantics.md, "Away from the machine".
     pub(super) fn is_carried_out(self, extent: Extent) -> bool {
         match self {
-            // The boot loader's entries belong to whoever boots; keys and arrays to the machine that has them.
-            Self::KernelArguments | Self::Raid | Self::Luks => false,
+            // The boot loader's entries belong to whoever boots; keys, arrays and values to the machine that has them.
+            Self::KernelArguments | Self::Raid | Self::Luks | Self::Values => false,
             Self::Disks | Self::Filesystems => extent == Extent::Image,
             Self::Users | Self::Groups => extent != Extent::Bare,
         }
@@ -105,6 +116,11 @@ impl Section {
             Self::Luks => to.storage.luks.clone_from(&from.storage.luks),
             Self::Users => to.passwd.users.clone_from(&from.passwd.users),
             Self::Groups => to.passwd.groups.clone_from(&from.passwd.groups),
+            Self::Values => {
+                let files = from.storage.files.iter();
+                let with_values = files.filter(|file| has_values(from, &file.path));
+                to.storage.files.extend(with_values.cloned());
+            }
         }
     }
 
@@ -118,8 +134,21 @@ impl Section {
             Self::Luks => storage.luks.clear(),
             Self::Users => passwd.users.clear(),
             Self::Groups => passwd.groups.clear(),
+            Self::Values => {
+                let extra = &config.kindling.files;
+                storage.files.retain(|file| !expands(extra.get(&file.path)));
+            }
         }
     }
+}
+
+/// Whether the file of that path has placeholders for values of the machine.
+pub(super) fn has_values(config: &Config, path: &str) -> bool {
+    expands(config.kindling.files.get(path))
+}
+
+fn expands(extra: Option<&FileExtra>) -> bool {
+    extra.is_some_and(|extra| extra.expand == Some(true))
 }
 
 /// The sections that must wait for the first boot, one conflict each.

@@ -8,7 +8,7 @@ use kindling_config_spec::lint::secret_in;
 use kindling_config_spec::types::{Config, File, Group, IgnitionConfig, Owner, User};
 
 use super::nodes::hard_target;
-use super::offline::{Extent, Section};
+use super::offline::{Extent, Section, has_values};
 
 /// Files that tell one machine from another.
 const IDENTITY: [&str; 4] = [
@@ -21,6 +21,8 @@ const IDENTITY: [&str; 4] = [
 const HOST_KEYS: &str = "/etc/ssh/ssh_host_";
 /// Why the extension waits, in its own section or in a file.
 const NODE: &str = "it makes one machine a node";
+/// Why a file with placeholders waits.
+const VALUES: &str = "it holds values of the machine";
 /// Rights of the group and of everybody else.
 const OTHERS: i64 = 0o077;
 
@@ -150,7 +152,9 @@ impl Split {
         for section in Section::ALL {
             let is_below = matches!(section, Section::Disks | Section::Filesystems) && is_layered;
             let is_carried_out = section.is_carried_out(extent) && !is_below;
-            if section.is_asked_for(&self.baked) && !is_carried_out {
+            // Files go to their side one by one.
+            let is_by_file = section == Section::Values;
+            if section.is_asked_for(&self.baked) && !is_carried_out && !is_by_file {
                 section.copy(&self.baked, &mut self.waiting);
                 section.drop_from(&mut self.baked);
                 self.waits(section.pointer(), "the machine itself makes it");
@@ -260,7 +264,8 @@ impl Split {
         for (index, file) in storage.files.into_iter().enumerate() {
             let why = places
                 .node_waits(&file.path, &file.user, &file.group)
-                .or_else(|| file_waits(&file));
+                .or_else(|| file_waits(&file))
+                .or_else(|| has_values(&self.waiting, &file.path).then(|| VALUES.to_owned()));
             if why.is_some() {
                 late_files.insert(PathBuf::from(&file.path));
             }

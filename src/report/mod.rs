@@ -5,5 +5,5 @@ pub mod progress;
 pub mod receipt;
 mod unparsable;
 
-pub use failure::Failure;
+pub use failure::{Failure, chain};
 pub use unparsable::Unparsable;

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::progress::StageRecord;
 use crate::apply::Outcome;
 use crate::fetch::Origin;
+use crate::identity::ContentDigest;
 use kindling_config_spec::units::Mode;
 
 /// The form of the file. Readers refuse a larger number.
@@ -79,9 +80,9 @@ pub struct NodeRecord {
 pub enum NodeState {
     /// A file.
     File {
-        /// SHA-256 of its content, in hex; none of a key.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        sha256: Option<String>,
+        /// `sha256` or `sha512` of its content; none of a key.
+        #[serde(flatten)]
+        digest: Option<ContentDigest>,
         /// Its owner, group and mode.
         #[serde(flatten)]
         owned: Owned,
@@ -164,10 +165,10 @@ impl fmt::Display for Receipt {
         for node in &self.nodes {
             write!(out, "  {} {}", mark(node.outcome), node.path.display())?;
             match &node.node {
-                NodeState::File { sha256, owned } => {
+                NodeState::File { digest, owned } => {
                     write!(out, " ({owned})")?;
-                    if let Some(sha256) = sha256 {
-                        write!(out, " sha256 {sha256}")?;
+                    if let Some(digest) = digest {
+                        write!(out, " {digest}")?;
                     }
                 }
                 NodeState::Directory { owned } => write!(out, " (directory, {owned})")?,

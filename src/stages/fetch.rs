@@ -7,6 +7,7 @@ use std::path::Path;
 use kindling_config_spec::types::kindling::Kindling;
 use kindling_config_spec::{Rejected, check, diagnostic};
 
+use super::values::{self, Expanded};
 use super::{Context, Ended, StageError, pools};
 use crate::apply::Applied;
 use crate::fetch::{Acquired, Fetched, HostAccess, Places, acquire, needs_network};
@@ -28,7 +29,13 @@ enum Outcome {
 /// Runs the stage.
 pub(super) fn run(mut context: Context<'_>) -> Result<Ended, StageError> {
     let offline = context.stage() == Stage::FetchOffline;
-    let rendered = match outcome(&mut context)? {
+    let mut outcome = outcome(&mut context)?;
+    if let Outcome::Rendered(rendered) = &mut outcome
+        && let Expanded::NeedsNetwork(what) = values::replace(&context, rendered.config_mut())?
+    {
+        outcome = Outcome::NeedsNetwork(what);
+    }
+    let rendered = match outcome {
         Outcome::Rendered(rendered) => rendered,
         Outcome::NeedsNetwork(what) if offline => return ask_for_network(&mut context, &what),
         Outcome::NeedsNetwork(what) => {

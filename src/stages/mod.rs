@@ -14,6 +14,8 @@ mod mount;
 pub mod offline;
 mod pools;
 pub mod receipt;
+mod telling;
+mod values;
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -99,11 +101,11 @@ pub fn run(options: &Options, environment: &Environment) -> Result<(), StageErro
     let applied = applied.unwrap_or_default();
     let Tally { changed, already_so } = applied.tally;
     let record = StageRecord::new(options.stage, milliseconds, applied, outcome);
-    note(
-        &environment.run_dir,
-        record,
-        error.as_ref().and_then(StageError::failure),
-    );
+    let failure = error.as_ref().and_then(StageError::failure);
+    note(&environment.run_dir, record, failure);
+    if outcome != "needs-network" {
+        telling::tell(options, environment, failure);
+    }
     if error.is_none() {
         tracing::info!("{outcome}: {changed} changed, {already_so} already so, {milliseconds} ms");
     }

@@ -5,7 +5,6 @@ use std::path::Path;
 use kindling_config_spec::units::{Bytes, Mode};
 
 use crate::host::sysroot::{Sysroot, SysrootError};
-use crate::identity::hex;
 use crate::inventory::target::{Kind, Node};
 use crate::plan::Stage;
 use crate::plan::files::RECEIPT;
@@ -86,12 +85,10 @@ fn differences(record: &NodeRecord, sysroot: &Sysroot) -> Result<Vec<String>, Sy
     };
     Ok(match (&record.node, &found.kind) {
         (NodeState::Absent, _) => Vec::new(),
-        (NodeState::File { sha256, owned }, Kind::File) => {
+        (NodeState::File { digest, owned }, Kind::File) => {
             let mut differ = of_owned(owned, &found);
-            if let Some(sha256) = sha256
-                && sysroot
-                    .digest(&record.path)?
-                    .is_none_or(|now| hex(&now) != *sha256)
+            if let Some(digest) = digest
+                && sysroot.digest(&record.path, digest)?.as_ref() != Some(digest)
             {
                 differ.insert(0, "has another content".to_owned());
             }

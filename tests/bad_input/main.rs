@@ -16,6 +16,7 @@ mod server;
 mod configs;
 mod handed_over;
 mod network;
+mod placeholders;
 mod secrets;
 mod surroundings;
 mod target;

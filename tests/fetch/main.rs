@@ -6,6 +6,7 @@
 
 mod client;
 mod exchange;
+mod platforms;
 mod render;
 mod resume;
 #[path = "../support/server.rs"]

@@ -158,3 +158,45 @@ fn it_is_printed_for_people_and_programs() {
     assert_eq!(torn.status, Some(1));
     assert!(!torn.stderr.contains("planted"), "{}", torn.stderr);
 }
+
+/// What the config verified is known by the config's own digest: it is hashed once, and compared by that.
+#[test]
+fn content_with_a_digest_of_the_config_is_recorded_and_compared_by_it() {
+    require_root();
+    let content = "a".repeat(3 << 20);
+    let sum = kindling::fetch::resource::sha512_hex(content.as_bytes());
+    let source = format!("data:,{content}");
+    let config = json!({
+        "ignition": { "version": "3.4.0" },
+        "storage": { "files": [{
+            "path": "/opt/tool",
+            "contents": { "source": source, "verification": { "hash": format!("sha512-{sum}") } },
+        }] },
+    });
+    let machine = Sandbox::new();
+    machine.give(&config.to_string());
+    for stage in ["fetch", "files"] {
+        machine.done(stage);
+    }
+    let node = receipt(&machine)["nodes"][0].clone();
+    assert_eq!(
+        (&node["path"], &node["sha512"]),
+        (&json!("/opt/tool"), &json!(sum))
+    );
+    assert_eq!(node.get("sha256"), None);
+    assert_eq!(report(&machine, &["--verify"]).status, Some(0));
+
+    // An interrupted run knows it again, by what the journal has of it.
+    fs::remove_file(machine.root().join("etc/.ignition-result.json")).unwrap();
+    let again = machine.done("files");
+    assert!(again.stdout.contains("= /opt/tool"), "{}", again.stdout);
+
+    fs::write(machine.root().join("opt/tool"), "other").unwrap();
+    let differs = report(&machine, &["--verify"]);
+    assert_eq!(differs.status, Some(3));
+    assert!(
+        differs.stdout.contains("has another content"),
+        "{}",
+        differs.stdout
+    );
+}

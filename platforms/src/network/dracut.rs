@@ -1,6 +1,6 @@
 //! Interfaces as network arguments of an initramfs (dracut.cmdline(7), "Network").
 
-use std::net::IpAddr;
+use core::net::IpAddr;
 
 use super::{Dhcp, Interface, Network, add_new};
 

@@ -1,6 +1,6 @@
 //! `nvidiabluefield`: a card that is a machine of its own. Its host puts the config into the boot fifo.
 
-use crate::zvm::without_padding;
+use crate::padding;
 use crate::{Access, Channel, Platform, PlatformError, PlatformId, Reach, UserData};
 
 /// The platform id, which the errors name as well.
@@ -32,7 +32,7 @@ impl Platform for NvidiaBlueField {
         let fifo = via
             .get(Channel::BootFifo, FIFO)
             .map_err(|source| PlatformError::Access { id: ID, source })?;
-        Ok(fifo.and_then(|bytes| UserData::new(without_padding(&bytes))))
+        Ok(fifo.and_then(|bytes| UserData::new(padding::without(&bytes))))
     }
 }
 

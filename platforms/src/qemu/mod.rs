@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use crate::padding;
 use crate::{Access, Platform, PlatformError, PlatformId, Reach, UserData};
 
 /// The platform id, which the errors name as well.
@@ -40,7 +41,7 @@ impl Platform for Qemu {
         if has_fw_cfg(&via.machine().architecture) {
             Ok(via.fw_cfg(ENTRY).map_err(failed)?.and_then(parse_entry))
         } else {
-            Ok(parse_disk(via.block(DISK, DISK_WAIT).map_err(failed)?))
+            Ok(parse_disk(&via.block(DISK, DISK_WAIT).map_err(failed)?))
         }
     }
 }
@@ -55,14 +56,9 @@ fn parse_entry(bytes: Vec<u8>) -> Option<UserData> {
     UserData::new(bytes)
 }
 
-/// A disk has whole sectors: QEMU fills the last one with NUL, which no config ends with.
-fn parse_disk(mut bytes: Vec<u8>) -> Option<UserData> {
-    let end = bytes
-        .iter()
-        .rposition(|byte| *byte != 0)
-        .map_or(0, |last| last + 1);
-    bytes.truncate(end);
-    UserData::new(bytes)
+/// A disk has whole sectors: QEMU fills the last one with NUL, which no config begins or ends with.
+fn parse_disk(bytes: &[u8]) -> Option<UserData> {
+    UserData::new(padding::without(bytes))
 }
 
 #[cfg(test)]
@@ -129,8 +125,8 @@ mod tests {
 
     #[test]
     fn a_disk_of_nothing_but_padding_is_no_config() {
-        assert_eq!(parse_disk(vec![0; 512]), None);
-        assert_eq!(parse_disk(Vec::new()), None);
+        assert_eq!(parse_disk(&[0; 512]), None);
+        assert_eq!(parse_disk(&[]), None);
     }
 
     #[test]

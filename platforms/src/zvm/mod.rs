@@ -1,5 +1,6 @@
 //! `zvm`: z/VM. The operator sends a file of type `ign` to the guest's virtual card reader.
 
+use crate::padding;
 use crate::{Access, Channel, Platform, PlatformError, PlatformId, Reach, UserData};
 
 /// The platform id, which the errors name as well.
@@ -31,16 +32,8 @@ impl Platform for Zvm {
         let file = via
             .get(Channel::ZvmReader, TYPE)
             .map_err(|source| PlatformError::Access { id: ID, source })?;
-        Ok(file.and_then(|bytes| UserData::new(without_padding(&bytes))))
+        Ok(file.and_then(|bytes| UserData::new(padding::without(&bytes))))
     }
-}
-
-/// Cards and fifos have whole records: what is missing is NUL.
-pub(crate) fn without_padding(bytes: &[u8]) -> Vec<u8> {
-    let is_text = |byte: &u8| *byte != 0;
-    let from = bytes.iter().position(is_text).unwrap_or(bytes.len());
-    let to = bytes.iter().rposition(is_text).map_or(from, |last| last + 1);
-    bytes.get(from..to).unwrap_or_default().to_vec()
 }
 
 #[cfg(test)]
@@ -76,17 +69,5 @@ mod tests {
             Zvm.user_data(&broken),
             Err(PlatformError::Access { .. })
         ));
-    }
-
-    #[test]
-    fn padding_is_taken_from_both_ends_only() {
-        for (padded, text) in [
-            (&b"\0\0a\0b\0"[..], &b"a\0b"[..]),
-            (b"", b""),
-            (b"\0", b""),
-            (b"a", b"a"),
-        ] {
-            assert_eq!(without_padding(padded), text);
-        }
     }
 }

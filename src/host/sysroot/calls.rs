@@ -11,7 +11,7 @@ use nix::errno::Errno;
 use nix::fcntl::{AtFlags, OFlag, OpenHow, ResolveFlag};
 use nix::sys::stat::{self, Mode as Bits};
 use nix::unistd::{Gid, Uid};
-use sha2::{Digest, Sha256};
+use sha2::Digest;
 
 use kindling_config_spec::units::Mode;
 
@@ -100,9 +100,9 @@ pub(super) fn set_access_at(dir: impl AsFd, name: &std::ffi::OsStr, access: Acce
 }
 
 /// Hashes what is written to it.
-pub(super) struct HashWriter<'a>(pub(super) &'a mut Sha256);
+pub(super) struct HashWriter<'a, D>(pub(super) &'a mut D);
 
-impl Write for HashWriter<'_> {
+impl<D: Digest> Write for HashWriter<'_, D> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.0.update(bytes);
         Ok(bytes.len())

@@ -1,0 +1,46 @@
+//! The platform is told how a stage ended, where it listens. Nobody's boot depends on that: it is bounded, and a failure of
+//! it is one line in the log.
+
+use std::time::Duration;
+
+use kindling_platforms::{CheckIn, Platform, PlatformError, StageEnd};
+
+use super::context::fetcher;
+use super::{Environment, Options};
+use crate::fetch::HostAccess;
+use crate::host::process;
+use crate::plan::Stage;
+use crate::report::Failure;
+use crate::report::chain;
+
+/// A machine that has failed does not wait longer than this to say so on its console.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Tells the platform of `options`.
+pub(super) fn tell(options: &Options, environment: &Environment, failure: Option<&Failure>) {
+    let Ok(platform) = kindling_platforms::get(&options.platform) else {
+        return;
+    };
+    let record = failure.map(ToString::to_string);
+    let end = StageEnd {
+        stage: options.stage.name(),
+        failure: record.as_deref(),
+    };
+    let processes = process::System::new(environment.path.clone());
+    let fetcher = fetcher(&options.platform, PATIENCE, options.stage == Stage::FetchOffline);
+    let via = HostAccess::new(&fetcher, &processes, &environment.config_file);
+    log(platform, platform.tell(&via, &end));
+}
+
+fn log(platform: &dyn Platform, told: Result<CheckIn, PlatformError>) {
+    let id = platform.id();
+    match told {
+        Ok(CheckIn::Unsupported) => {}
+        Ok(CheckIn::Told) => tracing::info!("platform {id} was told how this stage ended"),
+        Err(error) if error.needs_network() => {}
+        Err(error) => {
+            let why = chain(&error).join(": ");
+            tracing::warn!("platform {id} could not be told how this stage ended: {why}");
+        }
+    }
+}

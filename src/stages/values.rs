@@ -1,0 +1,179 @@
+//! The values of this machine, put in the place of their names before the config is cached: what is planned, digested and
+//! recorded afterwards is what will stand there.
+
+use kindling_config_spec::data_url;
+use kindling_config_spec::types::{Config, Resource};
+use kindling_platforms::{Attribute, Platform, PlatformError};
+
+use super::Context;
+use super::context::fetcher;
+use crate::fetch::{FetchError, HostAccess};
+use crate::host::machine;
+use crate::plan::Stage;
+use crate::render::expand::{ExpandError, expand};
+use crate::report::Failure;
+
+/// Contents with placeholders are read whole.
+const LIMIT: u64 = 1 << 20;
+
+/// How the replacement ended.
+pub(super) enum Expanded {
+    /// Every file that asks for it has its values.
+    Done,
+    /// A content or a value is behind the network; which.
+    NeedsNetwork(String),
+}
+
+/// Puts values into the contents of every file that asks for it, in place; such contents stand in the config afterwards.
+///
+/// # Errors
+/// `placeholder-unknown`, `placeholder-missing`, `placeholder-value`, or what fetching a content brings.
+pub(super) fn replace(context: &Context<'_>, config: &mut Config) -> Result<Expanded, Failure> {
+    let stage = context.stage();
+    let mut values = Values {
+        context,
+        attributes: None,
+    };
+    for (index, file) in config.storage.files.iter_mut().enumerate() {
+        let Some(extra) = config.kindling.files.get_mut(&file.path) else {
+            continue;
+        };
+        if extra.expand.take() != Some(true) {
+            continue;
+        }
+        if let Some(compression) = extra.compression.take() {
+            file.contents.compression = Some(compression);
+        }
+        let parts = std::iter::once((&mut file.contents, "contents".to_owned()));
+        let more = file.append.iter_mut().enumerate();
+        let more = more.map(|(number, resource)| (resource, format!("append/{number}")));
+        for (resource, name) in parts.chain(more) {
+            let pointer = format!("/storage/files/{index}/{name}");
+            let what = format!("cannot put values into {} of {}", name, file.path);
+            if let Some(needed) =
+                one(context, resource, &mut values).map_err(|error| error.record(stage, &pointer, what))?
+            {
+                return Ok(Expanded::NeedsNetwork(needed));
+            }
+        }
+    }
+    config
+        .kindling
+        .files
+        .retain(|_, extra| *extra != Default::default());
+    Ok(Expanded::Done)
+}
+
+/// What is behind the network, if something is.
+fn one(
+    context: &Context<'_>,
+    resource: &mut Resource,
+    values: &mut Values<'_>,
+) -> Result<Option<String>, Refused> {
+    if resource.source.is_none() {
+        return Ok(None);
+    }
+    let text = match context.fetcher.buffer(resource, LIMIT) {
+        Ok(text) => text,
+        Err(FetchError::NeedsNetwork { url }) => return Ok(Some(url)),
+        Err(error) => return Err(Refused::Fetch(error)),
+    };
+    match expand(&text, &mut |name| values.value(name)) {
+        Ok(expanded) => {
+            *resource = Resource {
+                source: Some(data_url::encode(&expanded)),
+                ..Resource::default()
+            };
+            Ok(None)
+        }
+        Err(ExpandError::Lookup { source, .. }) if source.needs_network() => {
+            Ok(Some("values of the platform".to_owned()))
+        }
+        Err(error) => Err(Refused::Value(error)),
+    }
+}
+
+enum Refused {
+    Fetch(FetchError),
+    Value(ExpandError<PlatformError>),
+}
+
+impl Refused {
+    fn record(self, stage: Stage, pointer: &str, what: String) -> Failure {
+        let failure = match &self {
+            Self::Fetch(error) => Failure::of(stage, error.code(), error, error.next()),
+            Self::Value(error @ ExpandError::Unknown { .. }) => {
+                let next = "write a name of docs/placeholders.md, or $${…} for the text itself".to_owned();
+                Failure::of(stage, "placeholder-unknown", error, next)
+            }
+            Self::Value(error @ ExpandError::Missing { .. }) => {
+                let next =
+                    "leave the placeholder out, or see what `kindling metadata` prints on this machine"
+                        .to_owned();
+                Failure::of(stage, "placeholder-missing", error, next)
+            }
+            Self::Value(error @ ExpandError::Lookup { .. }) => {
+                let next = "check the metadata service of the platform".to_owned();
+                Failure::of(stage, "placeholder-value", error, next)
+            }
+        };
+        failure.at(pointer, what)
+    }
+}
+
+/// Looked up when the first name asks for them.
+struct Values<'a> {
+    context: &'a Context<'a>,
+    attributes: Option<Vec<Attribute>>,
+}
+
+impl Values<'_> {
+    fn value(&mut self, name: &'static str) -> Result<Option<String>, PlatformError> {
+        let value = self.found(name)?;
+        if let Some(value) = &value {
+            tracing::info!("{name} of this machine is {value}");
+        }
+        Ok(value)
+    }
+
+    fn found(&mut self, name: &'static str) -> Result<Option<String>, PlatformError> {
+        let platform = self.context.platform;
+        match name {
+            "platform.id" => Ok(Some(platform.id().as_str().to_owned())),
+            "machine.uuid" => Ok(machine::dmi("product_uuid").map(|uuid| uuid.to_ascii_lowercase())),
+            "machine.serial" => Ok(machine::dmi("product_serial")),
+            "machine.mac" => Ok(machine::first_mac()),
+            "machine.hostname" => Ok(machine::hostname()),
+            "machine.architecture" => Ok(Some(std::env::consts::ARCH.to_owned())),
+            fact => self.of_platform(platform, fact.trim_start_matches("platform.")),
+        }
+    }
+
+    fn of_platform(&mut self, platform: &dyn Platform, fact: &str) -> Result<Option<String>, PlatformError> {
+        let Some(metadata) = platform.metadata() else {
+            return Ok(None);
+        };
+        // Not the config's fetcher: a metadata service is asked without its proxy and within bounds of its own.
+        let options = self.context.options;
+        let fetcher = fetcher(
+            &options.platform,
+            options.fetch_timeout,
+            options.stage == Stage::FetchOffline,
+        );
+        let config_file = &self.context.environment.config_file;
+        let via = HostAccess::new(&fetcher, &self.context.processes, config_file);
+        if self.attributes.is_none() {
+            self.attributes = Some(metadata.attributes(&via)?);
+        }
+        let attributes = self.attributes.iter().flatten();
+        let of_fact = |attribute: &&Attribute| attribute.fact.is_some_and(|found| found.name() == fact);
+        let value = attributes
+            .clone()
+            .find(of_fact)
+            .map(|attribute| attribute.value.clone());
+        match (value, fact) {
+            (None, "hostname") => metadata.hostname(&via),
+            (value, _) => Ok(value),
+        }
+    }
+}
