@@ -3,7 +3,7 @@
 //! A key that is not there, or has no value, is nothing said. A value of another kind than it should have is a broken
 //! document: the failure names the key, and quotes nothing.
 
-use std::net::IpAddr;
+use core::net::IpAddr;
 
 use serde_json::{Map, Value};
 

@@ -27,6 +27,7 @@ mod hyperv;
 mod ibmcloud;
 mod ibmcloud_classic;
 mod kubevirt;
+mod lease;
 mod lxd;
 mod maas;
 mod metadata;

@@ -87,7 +87,7 @@ fn ipv6(server: Node<'_>) -> Result<Option<String>, PlatformError> {
             if subnet.is("ipv6")? {
                 let found = subnet.text("address")?.as_deref().and_then(address);
                 return Ok(found
-                    .filter(std::net::IpAddr::is_ipv6)
+                    .filter(core::net::IpAddr::is_ipv6)
                     .map(|found| found.to_string()));
             }
         }

@@ -74,7 +74,7 @@ fn add_subnet(interface: &mut Interface, subnet: Node<'_>) -> Result<(), Platfor
     Ok(())
 }
 
-fn default_route(gateway: std::net::IpAddr) -> Route {
+fn default_route(gateway: core::net::IpAddr) -> Route {
     Route {
         destination: Network::everywhere(gateway),
         gateway,

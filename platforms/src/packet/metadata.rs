@@ -1,6 +1,6 @@
 //! What the service of Equinix Metal says of its machines: one document.
 
-use std::net::{IpAddr, Ipv4Addr};
+use core::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
 
 use super::ID;

@@ -1,7 +1,7 @@
 //! What the drive of Proxmox says of a machine. The name and the keys are in data for cloud-init; where those are a config of
 //! ours, they have neither.
 
-use std::net::IpAddr;
+use core::net::IpAddr;
 
 use super::ID;
 use crate::config_drive::files_of_any;
