@@ -126,6 +126,8 @@ pub enum HttpMethod {
     Put,
     /// Report.
     Post,
+    /// Change a part.
+    Patch,
 }
 
 /// What a metadata service answered.

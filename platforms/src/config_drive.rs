@@ -1,8 +1,12 @@
 //! What platforms with a config drive have in common.
 
+pub(crate) mod metadata;
+
 use std::time::Duration;
 
-use crate::{Access, AccessError, Drive, DriveName, Platform, PlatformError, PlatformId, Reach, UserData};
+use crate::{
+    Access, AccessError, Drive, DriveName, Metadata, Platform, PlatformError, PlatformId, Reach, UserData,
+};
 
 /// Where NoCloud drives (`cidata`) have the config.
 pub(crate) const NOCLOUD: (&str, &str) = ("cidata", "/user-data");
@@ -104,6 +108,7 @@ pub struct AttachedDrive {
     /// Label of the drive, path of the config on it.
     pub(crate) file: (&'static str, &'static str),
     pub(crate) place: &'static str,
+    pub(crate) metadata: &'static dyn Metadata,
 }
 
 impl Platform for AttachedDrive {
@@ -125,6 +130,10 @@ impl Platform for AttachedDrive {
             Some(files) => Ok(first_of(files)),
             None => Err(missing(self.id, label, ALWAYS_ATTACHED)),
         }
+    }
+
+    fn metadata(&self) -> Option<&dyn Metadata> {
+        Some(self.metadata)
     }
 }
 

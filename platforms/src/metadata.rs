@@ -9,6 +9,11 @@ use crate::{Access, PlatformError};
 
 /// A platform that knows more of its machine than the config.
 pub trait Metadata: Sync {
+    /// Which questions beside [`Self::attributes`] it can answer: a row of `docs/platforms.md`.
+    fn offers(&self) -> Offers {
+        Offers::default()
+    }
+
     /// Everything it calls by a name, in the order of its documentation. What it does not say of this machine is not there.
     ///
     /// # Errors
@@ -57,6 +62,21 @@ pub trait Metadata: Sync {
     }
 }
 
+/// What a platform can tell beside attributes. What it says of one machine may still be nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Offers {
+    /// See [`Metadata::hostname`].
+    pub hostname: bool,
+    /// See [`Metadata::ssh_keys`].
+    pub ssh_keys: bool,
+    /// See [`Metadata::network`].
+    pub network: bool,
+    /// See [`Metadata::network_arguments`].
+    pub network_arguments: bool,
+    /// See [`Metadata::check_in`].
+    pub check_in: bool,
+}
+
 /// Whether a platform was told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CheckIn {
@@ -87,6 +107,21 @@ impl Attribute {
             fact,
             value: value.to_owned(),
         })
+    }
+}
+
+impl Attribute {
+    /// What this is by the name for all platforms, and the value that is the same on all of them: an address without the
+    /// length of a network, a type without the path to it.
+    #[must_use]
+    pub fn as_fact(&self) -> Option<(Fact, &str)> {
+        let fact = self.fact?;
+        let value = match fact {
+            Fact::Ipv4 | Fact::PublicIpv4 | Fact::Ipv6 => self.value.split('/').next(),
+            Fact::InstanceType => self.value.rsplit('/').next(),
+            _ => None,
+        };
+        Some((fact, value.unwrap_or(&self.value)))
     }
 }
 
@@ -156,14 +191,16 @@ impl Attributes {
         }
     }
 
-    /// Adds `PREFIX_NAME` where there is a value.
+    /// Adds `PREFIX_NAME` where there is a value. Of several that are the same fact the first is it.
     pub(crate) fn add(&mut self, name: &str, fact: impl Into<Option<Fact>>, value: Option<&str>) {
         let name = format!("{}{name}", self.prefix);
-        let made = value.and_then(|value| Attribute::new(name, fact.into(), value));
+        let is_said = |fact: &Fact| self.found.iter().any(|made| made.fact == Some(*fact));
+        let fact = fact.into().filter(|fact| !is_said(fact));
+        let made = value.and_then(|value| Attribute::new(name, fact, value));
         self.found.extend(made);
     }
 
-    /// Adds `PREFIX_NAME_0`, `_1` … for each value; the first of them is the fact.
+    /// Adds `PREFIX_NAME_0`, `_1` … for each value.
     pub(crate) fn add_each<'a>(
         &mut self,
         name: &str,
@@ -171,7 +208,6 @@ impl Attributes {
         values: impl IntoIterator<Item = &'a str>,
     ) {
         for (number, value) in values.into_iter().enumerate() {
-            let fact = fact.filter(|_| number == 0);
             self.add(&format!("{name}_{number}"), fact, Some(value));
         }
     }
@@ -180,6 +216,30 @@ impl Attributes {
     pub(crate) fn done(self) -> Vec<Attribute> {
         self.found
     }
+}
+
+/// What a kernel takes for the name of a host (`HOST_NAME_MAX`), in bytes.
+const HOST_NAME_MAX: usize = 64;
+
+/// The name of a host out of what a platform says: its first word, without a dot at the end, cut to what a kernel takes. A
+/// name that was cut ends before its first dot, where it has one: half a domain is none. `None` where nothing is left, and
+/// for what no host is called.
+#[must_use]
+pub fn host_name(raw: &str) -> Option<String> {
+    if raw.trim().contains(|at: char| at == '/' || at.is_control()) {
+        return None;
+    }
+    let name = raw.split_whitespace().next()?.trim_end_matches('.');
+    let mut cut = name.len().min(HOST_NAME_MAX);
+    while !name.is_char_boundary(cut) {
+        cut -= 1;
+    }
+    let (kept, rest) = name.split_at(cut);
+    let kept = match kept.split_once('.') {
+        Some((host, _)) if !rest.is_empty() => host,
+        _ => kept,
+    };
+    (!kept.is_empty()).then(|| kept.to_owned())
 }
 
 /// The lines of a list of public keys, each once; `None` for a line that is none.
@@ -192,6 +252,11 @@ pub(crate) fn keys<'a>(lines: impl IntoIterator<Item = &'a str>) -> Vec<String> 
         }
     }
     keys
+}
+
+/// As [`keys`], of texts that may have several lines each.
+pub(crate) fn keys_of(texts: &[String]) -> Vec<String> {
+    keys(texts.iter().flat_map(|text| text.lines()))
 }
 
 /// `TYPE BASE64 [COMMENT]`, or with options before (sshd(8), AUTHORIZED_KEYS FILE FORMAT): enough to keep an error page
@@ -218,8 +283,95 @@ pub(crate) fn address(text: &str) -> Option<IpAddr> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
+    use crate::recorded::RecordedAccess;
+
+    /// A key.
+    pub(crate) const KEY: &str = "ssh-ed25519 \
+        AAAAC3NzaC1lZDI1NTE5AAAAIBERERERERERERERERERERERERERERERERERERERERER demo@example";
+
+    /// A service that has these things below an address.
+    pub(crate) fn service(base: &str, answers: &[(&str, &str)]) -> RecordedAccess {
+        let empty = RecordedAccess::of_service(&[]);
+        answers.iter().fold(empty, |via, (path, text)| {
+            via.with_answer(&format!("{base}{path}"), 200, text)
+        })
+    }
+
+    /// `NAME=value` for each; a fact stands in brackets behind the name.
+    pub(crate) fn lines(metadata: &dyn Metadata, via: &RecordedAccess) -> Vec<String> {
+        let shown = |made: &Attribute| match made.fact {
+            Some(fact) => format!("{} ({})={}", made.name, fact.name(), made.value),
+            None => format!("{}={}", made.name, made.value),
+        };
+        let found = metadata.attributes(via);
+        found.unwrap().iter().map(shown).collect()
+    }
+
+    /// Holds a platform to its row of the documentation, on a machine that has everything it may have.
+    pub(crate) fn keeps_its_offers(metadata: &dyn Metadata, via: &RecordedAccess) {
+        let kept = Offers {
+            hostname: metadata.hostname(via).unwrap().is_some(),
+            ssh_keys: !metadata.ssh_keys(via).unwrap().is_empty(),
+            network: !metadata.network(via).unwrap().is_empty(),
+            network_arguments: metadata.network_arguments(via).unwrap().is_some(),
+            check_in: metadata.check_in(via).unwrap() == CheckIn::Told,
+        };
+        assert_eq!(metadata.offers(), kept);
+    }
+
+    /// Holds a platform to a failure that names what is wrong, and quotes nothing of it.
+    pub(crate) fn is_malformed<T: std::fmt::Debug>(answer: Result<T, PlatformError>, what: &str) {
+        let error = answer.unwrap_err();
+        assert!(matches!(error, PlatformError::Malformed { .. }), "{error:?}");
+        let text = error.to_string();
+        assert!(text.contains(what) && !text.contains("planted"), "{text}");
+    }
+
+    #[test]
+    fn names_of_hosts_are_cut_where_a_kernel_would_not_take_them() {
+        let long = "a".repeat(70);
+        let domain = format!("n1.{long}");
+        let wide = "ä".repeat(40);
+        for (raw, expected) in [
+            ("n1", Some("n1")),
+            (" n1.example \n", Some("n1.example")),
+            ("n1.example.", Some("n1.example")),
+            (
+                "ip-10-0-0-7.internal other.internal",
+                Some("ip-10-0-0-7.internal"),
+            ),
+            (&long, Some(&long[..64])),
+            (&domain, Some("n1")),
+            (&format!("{}.b", &long[..64]), Some(&long[..64])),
+            (&wide, Some(&wide[..64])),
+            ("", None),
+            (" \n", None),
+            ("...", None),
+            ("a/b", None),
+            ("../../x", None),
+            ("a\nb", None),
+            ("a\0", None),
+            ("n1 \u{7}", None),
+        ] {
+            assert_eq!(host_name(raw).as_deref(), expected, "{raw:?}");
+        }
+    }
+
+    #[test]
+    fn facts_are_written_the_same_everywhere() {
+        for (fact, value, expected) in [
+            (Fact::PublicIpv4, "198.51.100.7/32", "198.51.100.7"),
+            (Fact::Ipv6, "2001:db8::7/128", "2001:db8::7"),
+            (Fact::InstanceType, "projects/1/machineTypes/e2-small", "e2-small"),
+            (Fact::Region, "a/b", "a/b"),
+        ] {
+            let made = Attribute::new("X", Some(fact), value).unwrap();
+            assert_eq!(made.as_fact(), Some((fact, expected)));
+        }
+        assert_eq!(Attribute::new("X", None, "1").unwrap().as_fact(), None);
+    }
 
     #[test]
     fn an_attribute_is_one_line_that_says_something() {

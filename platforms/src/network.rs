@@ -1,7 +1,9 @@
 //! Interfaces as platforms describe them, and how they are written down: [`networkd`] and [`dracut`].
 
+pub(crate) mod cloud_init;
 mod dracut;
 mod networkd;
+pub(crate) mod openstack;
 
 use core::net::IpAddr;
 use std::fmt;
@@ -139,6 +141,31 @@ pub struct Interface {
     pub required_for_online: Option<&'static str>,
 }
 
+/// A hardware address as systemd and the kernel write it; `None` for what is none.
+pub(crate) fn hardware_address(text: &str) -> Option<String> {
+    let text = text.trim().to_ascii_lowercase().replace('-', ":");
+    let is_pair = |pair: &str| pair.len() == 2 && pair.bytes().all(|at| at.is_ascii_hexdigit());
+    (text.split(':').count() == 6 && text.split(':').all(is_pair)).then_some(text)
+}
+
+/// What a kernel takes for the name of an interface, and a unit for that name alone; `None` for what is none.
+pub(crate) fn interface_name(text: &str) -> Option<String> {
+    let text = text.trim();
+    let is_plain = |at: u8| at.is_ascii_alphanumeric() || b"._-@".contains(&at);
+    let is_name =
+        (1..=15).contains(&text.len()) && text.bytes().all(is_plain) && text.trim_matches('.') != "";
+    is_name.then(|| text.to_owned())
+}
+
+/// Adds what is not there yet.
+pub(crate) fn add_new(known: &mut Vec<IpAddr>, more: impl IntoIterator<Item = IpAddr>) {
+    for address in more {
+        if !known.contains(&address) {
+            known.push(address);
+        }
+    }
+}
+
 /// How a bond works (kernel documentation, networking/bonding).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bonding {
@@ -178,6 +205,16 @@ impl Bonding {
 }
 
 impl Interface {
+    /// Its first address of version 4, and of version 6.
+    pub(crate) fn first_addresses(&self) -> (Option<String>, Option<String>) {
+        let first = |is_ipv4| {
+            let mut addresses = self.addresses.iter().map(|network| network.address);
+            let found = addresses.find(|address| address.is_ipv4() == is_ipv4);
+            found.map(|address| address.to_string())
+        };
+        (first(true), first(false))
+    }
+
     /// What it is called in the name of a file: name, hardware address, path, whichever is there first.
     #[must_use]
     pub fn label(&self) -> Option<&str> {
@@ -216,6 +253,35 @@ mod tests {
         ] {
             let found = Network::parse(address, mask).map(|network| network.to_string());
             assert_eq!(found.as_deref(), expected, "{address} {mask:?}");
+        }
+    }
+
+    #[test]
+    fn hardware_addresses_and_names_are_what_a_kernel_takes() {
+        for (text, expected) in [
+            ("02:00:00:00:00:0A", Some("02:00:00:00:00:0a")),
+            (" 02-00-00-00-00-0a\n", Some("02:00:00:00:00:0a")),
+            ("02:00:00:00:00", None),
+            ("02:00:00:00:00:0g", None),
+            ("02:00:00:00:00:0a:0b", None),
+            ("020000000000", None),
+        ] {
+            assert_eq!(hardware_address(text).as_deref(), expected, "{text:?}");
+        }
+        for name in ["eth0", "bond0", "enp1s0", "eth0.12"] {
+            assert_eq!(interface_name(name).as_deref(), Some(name));
+        }
+        for name in [
+            "",
+            ".",
+            "..",
+            "a/b",
+            "eth0 eth1",
+            "eth*",
+            "a\nDHCP=yes",
+            "sixteen_letters_",
+        ] {
+            assert_eq!(interface_name(name), None, "{name:?}");
         }
     }
 

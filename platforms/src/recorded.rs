@@ -149,6 +149,14 @@ impl RecordedAccess {
         self
     }
 
+    /// The same service with one more answer.
+    pub(crate) fn with_answer(mut self, url: &str, status: u16, body: &str) -> Self {
+        let answer = (status, body.to_owned());
+        self.recording.http.insert(url.to_owned(), answer);
+        self.machine.is_online = true;
+        self
+    }
+
     /// The same machine with one more file.
     pub(crate) fn with_file(mut self, path: &str, text: &str) -> Self {
         self.recording
@@ -261,8 +269,12 @@ impl Access for RecordedAccess {
         } else {
             ""
         };
+        let body = match String::from_utf8_lossy(&request.body) {
+            body if body.is_empty() => String::new(),
+            body => format!(", with {body}"),
+        };
         self.note(format!(
-            "{:?} {}{headers}{again}{port}",
+            "{:?} {}{headers}{again}{port}{body}",
             request.method, request.url
         ));
         let absent = (404, String::new());

@@ -3,10 +3,10 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-use crate::metadata::Attributes;
+use crate::metadata::{Attributes, keys_of};
 use crate::{
-    Access, AccessError, Fact, HttpAnswer, HttpMethod, HttpRequest, Platform, PlatformError, PlatformId,
-    Reach, UserData,
+    Access, AccessError, Attribute, Fact, HttpAnswer, HttpMethod, HttpRequest, Metadata, Offers, Platform,
+    PlatformError, PlatformId, Reach, UserData, host_name,
 };
 
 /// Where most clouds have their metadata service.
@@ -101,6 +101,64 @@ pub(crate) fn rows(
     Ok(())
 }
 
+/// Tells the service something; any status from 200 to 299 is its thanks.
+///
+/// # Errors
+/// [`PlatformError::Access`] for any other status, and when the service cannot be reached.
+pub(crate) fn tell(via: &dyn Access, id: PlatformId, request: &HttpRequest) -> Result<(), PlatformError> {
+    let answer = via
+        .http(request)
+        .map_err(|source| PlatformError::Access { id, source })?;
+    match answer.status {
+        200..=299 => Ok(()),
+        _ => Err(refused(id, request, &answer)),
+    }
+}
+
+/// What a service says that has an address for each thing, and nothing else.
+pub(crate) struct Table {
+    pub(crate) id: PlatformId,
+    /// What names of attributes begin with.
+    pub(crate) prefix: &'static str,
+    /// What all addresses begin with.
+    pub(crate) base: &'static str,
+    pub(crate) rows: &'static [Row],
+    /// Where the host's name is.
+    pub(crate) hostname: &'static str,
+    /// Where the public keys are, one a line.
+    pub(crate) keys: &'static str,
+}
+
+impl Table {
+    fn said(&self, via: &dyn Access, path: &str) -> Result<Option<String>, PlatformError> {
+        text(via, self.id, &get(&format!("{}{path}", self.base), &[]))
+    }
+}
+
+impl Metadata for Table {
+    fn offers(&self) -> Offers {
+        Offers {
+            hostname: true,
+            ssh_keys: true,
+            ..Offers::default()
+        }
+    }
+
+    fn attributes(&self, via: &dyn Access) -> Result<Vec<Attribute>, PlatformError> {
+        let mut attributes = Attributes::of(self.prefix);
+        rows(via, self.id, (self.base, &[]), &mut attributes, self.rows)?;
+        Ok(attributes.done())
+    }
+
+    fn hostname(&self, via: &dyn Access) -> Result<Option<String>, PlatformError> {
+        Ok(self.said(via, self.hostname)?.as_deref().and_then(host_name))
+    }
+
+    fn ssh_keys(&self, via: &dyn Access) -> Result<Vec<String>, PlatformError> {
+        Ok(keys_of(self.said(via, self.keys)?.as_slice()))
+    }
+}
+
 /// The config behind `url`, byte for byte.
 ///
 /// # Errors
@@ -174,6 +232,7 @@ pub struct OneRead {
     pub(crate) headers: &'static [(&'static str, &'static str)],
     pub(crate) absent: Absent,
     pub(crate) place: &'static str,
+    pub(crate) metadata: &'static dyn Metadata,
 }
 
 impl Platform for OneRead {
@@ -191,6 +250,10 @@ impl Platform for OneRead {
 
     fn user_data(&self, via: &dyn Access) -> Result<Option<UserData>, PlatformError> {
         config(via, self.id, &get(self.url, self.headers), self.absent)
+    }
+
+    fn metadata(&self) -> Option<&dyn Metadata> {
+        Some(self.metadata)
     }
 }
 

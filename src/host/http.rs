@@ -94,6 +94,8 @@ pub enum Method {
     Put,
     /// Report.
     Post,
+    /// Change a part.
+    Patch,
 }
 
 impl From<HttpMethod> for Method {
@@ -103,6 +105,7 @@ impl From<HttpMethod> for Method {
             HttpMethod::Head => Self::Head,
             HttpMethod::Put => Self::Put,
             HttpMethod::Post => Self::Post,
+            HttpMethod::Patch => Self::Patch,
         }
     }
 }

@@ -20,9 +20,9 @@ pub fn own_lines(platform: PlatformId, attributes: &[Attribute]) -> String {
     let mut text = String::new();
     line(&mut text, "KINDLING_", "PLATFORM", platform.as_str());
     for attribute in attributes {
-        if let Some(fact) = attribute.fact {
+        if let Some((fact, value)) = attribute.as_fact() {
             let name = fact.name().replace('-', "_").to_ascii_uppercase();
-            line(&mut text, "KINDLING_", &name, &attribute.value);
+            line(&mut text, "KINDLING_", &name, value);
         }
     }
     text

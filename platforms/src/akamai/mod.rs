@@ -1,7 +1,9 @@
 //! `akamai`: Linode. A token first, then the config in base64; what is packed inside is the engine's to unpack.
 
+mod metadata;
+
 use crate::service::{Absent, IMDS, from_base64, get, read, refused, request, token};
-use crate::{Access, HttpMethod, Platform, PlatformError, PlatformId, Reach, UserData};
+use crate::{Access, HttpMethod, Metadata, Platform, PlatformError, PlatformId, Reach, UserData};
 
 const ID: PlatformId = PlatformId::new("akamai");
 
@@ -23,16 +25,7 @@ impl Platform for Akamai {
 
     /// The service refuses the `Accept` of config servers.
     fn user_data(&self, via: &dyn Access) -> Result<Option<UserData>, PlatformError> {
-        let url = format!("{IMDS}/v1/token");
-        let headers = [("Metadata-Token-Expiry-Seconds", "300"), ("Accept", "text/plain")];
-        let asked = request(HttpMethod::Put, &url, &headers);
-        let answer = via
-            .http(&asked)
-            .map_err(|source| PlatformError::Access { id: ID, source })?;
-        if answer.status != 200 {
-            return Err(refused(ID, &asked, &answer));
-        }
-        let token = token(ID, &answer)?;
+        let token = session(via)?;
         let headers = [("Metadata-Token", token.as_str()), ("Accept", "*/*")];
         let config = get(&format!("{IMDS}/v1/user-data"), &headers);
         match read(via, ID, &config, Absent::Failure)? {
@@ -40,6 +33,24 @@ impl Platform for Akamai {
             None => Ok(None),
         }
     }
+
+    fn metadata(&self) -> Option<&dyn Metadata> {
+        Some(self)
+    }
+}
+
+/// The token.
+fn session(via: &dyn Access) -> Result<String, PlatformError> {
+    let url = format!("{IMDS}/v1/token");
+    let headers = [("Metadata-Token-Expiry-Seconds", "300"), ("Accept", "text/plain")];
+    let asked = request(HttpMethod::Put, &url, &headers);
+    let answer = via
+        .http(&asked)
+        .map_err(|source| PlatformError::Access { id: ID, source })?;
+    if answer.status != 200 {
+        return Err(refused(ID, &asked, &answer));
+    }
+    token(ID, &answer)
 }
 
 #[cfg(test)]

@@ -1,7 +1,9 @@
 //! `aliyun`: Alibaba Cloud. Instances whose metadata service is hardened want a token; the others do not know it.
 
+mod metadata;
+
 use crate::service::{Absent, config, get, request, token};
-use crate::{Access, HttpMethod, Platform, PlatformError, PlatformId, Reach, UserData};
+use crate::{Access, HttpMethod, Metadata, Platform, PlatformError, PlatformId, Reach, UserData};
 
 const ID: PlatformId = PlatformId::new("aliyun");
 
@@ -31,6 +33,10 @@ impl Platform for Aliyun {
             .map(|token| ("X-aliyun-ecs-metadata-token", token));
         let url = format!("{SERVICE}/latest/user-data");
         config(via, ID, &get(&url, header.as_slice()), Absent::NoConfig)
+    }
+
+    fn metadata(&self) -> Option<&dyn Metadata> {
+        Some(self)
     }
 }
 

@@ -1,9 +1,12 @@
 //! `azure`: the metadata service has the user's data. Machines that were given custom data instead have it on a disc, which
 //! is attached to every machine at its first boot.
 
+mod metadata;
+pub(crate) mod wire;
+
 use crate::config_drive::on_disc;
 use crate::service::{Absent, IMDS, from_base64, get, read};
-use crate::{Access, HttpRequest, Platform, PlatformError, PlatformId, Reach, UserData};
+use crate::{Access, HttpRequest, Metadata, Platform, PlatformError, PlatformId, Reach, UserData};
 
 const ID: PlatformId = PlatformId::new("azure");
 
@@ -41,6 +44,10 @@ impl Platform for Azure {
             Some(bytes) => from_base64(ID, &bytes),
             None => on_disc(via, ID, &["udf"], MARK, CUSTOM_DATA),
         }
+    }
+
+    fn metadata(&self) -> Option<&dyn Metadata> {
+        Some(self)
     }
 }
 

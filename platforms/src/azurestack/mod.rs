@@ -1,9 +1,11 @@
 //! `azurestack`: Azure in one's own data centre. Its metadata service knows no user data, so that the config is the custom
 //! data on the disc of the provisioning agent.
 
+mod metadata;
+
 use crate::azure::{CUSTOM_DATA, MARK};
 use crate::config_drive::on_disc;
-use crate::{Access, Platform, PlatformError, PlatformId, Reach, UserData};
+use crate::{Access, Metadata, Platform, PlatformError, PlatformId, Reach, UserData};
 
 const ID: PlatformId = PlatformId::new("azurestack");
 
@@ -25,6 +27,10 @@ impl Platform for AzureStack {
 
     fn user_data(&self, via: &dyn Access) -> Result<Option<UserData>, PlatformError> {
         on_disc(via, ID, &["udf", "iso9660"], MARK, CUSTOM_DATA)
+    }
+
+    fn metadata(&self) -> Option<&dyn Metadata> {
+        Some(self)
     }
 }
 

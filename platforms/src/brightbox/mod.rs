@@ -1,7 +1,13 @@
 //! `brightbox`: OpenStack's drive and service under a name of its own.
 
-use crate::openstack::from_drive_or_service;
-use crate::{Access, Platform, PlatformError, PlatformId, Reach, UserData};
+use crate::openstack::{from_drive_or_service, metadata::Nova};
+use crate::{Access, Metadata, Platform, PlatformError, PlatformId, Reach, UserData};
+
+/// What it says beside the config. No agent has names for it: these are OpenStack's.
+static NOVA: Nova = Nova {
+    id: PlatformId::new("brightbox"),
+    prefix: "BRIGHTBOX_",
+};
 
 /// A machine of Brightbox.
 pub struct Brightbox;
@@ -21,6 +27,10 @@ impl Platform for Brightbox {
 
     fn user_data(&self, via: &dyn Access) -> Result<Option<UserData>, PlatformError> {
         from_drive_or_service(via, self.id())
+    }
+
+    fn metadata(&self) -> Option<&dyn Metadata> {
+        Some(&NOVA)
     }
 }
 

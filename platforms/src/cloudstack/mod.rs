@@ -1,11 +1,12 @@
 //! `cloudstack`: Apache CloudStack. A config drive, or the metadata service of the virtual router, which is where the lease
 //! came from.
 
-mod lease;
+mod metadata;
 
 use crate::drive_or_service::{Drives, Service, config_of};
+use crate::lease;
 use crate::service::{Absent, config, get};
-use crate::{Access, AccessError, Platform, PlatformError, PlatformId, Reach, UserData};
+use crate::{Access, AccessError, Metadata, Platform, PlatformError, PlatformId, Reach, UserData};
 
 const ID: PlatformId = PlatformId::new("cloudstack");
 
@@ -43,6 +44,10 @@ impl Platform for CloudStack {
             path: PATH,
         };
         config_of(&drives, || ask(&drives))
+    }
+
+    fn metadata(&self) -> Option<&dyn Metadata> {
+        Some(self)
     }
 }
 

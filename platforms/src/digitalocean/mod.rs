@@ -2,16 +2,21 @@
 //!
 //! The service has the address for every droplet, so its absence is another service: status 404 is a failure.
 
+mod metadata;
+
 use crate::PlatformId;
 use crate::service::{Absent, OneRead};
 
+const ID: PlatformId = PlatformId::new("digitalocean");
+
 /// A machine of DigitalOcean.
 pub static DIGITALOCEAN: OneRead = OneRead {
-    id: PlatformId::new("digitalocean"),
+    id: ID,
     url: "http://169.254.169.254/metadata/v1/user-data",
     headers: &[],
     absent: Absent::Failure,
     place: "`http://169.254.169.254/metadata/v1/user-data`. 404 is a failure.",
+    metadata: &metadata::Droplet,
 };
 
 #[cfg(test)]

@@ -1,7 +1,9 @@
 //! `ibmcloud`: IBM Cloud, VPC. A NoCloud drive, attached where the user gave a config.
 
+mod metadata;
+
 use crate::config_drive::{MAYBE_ATTACHED, NOCLOUD, files, first_of};
-use crate::{Access, Platform, PlatformError, PlatformId, Reach, UserData};
+use crate::{Access, Metadata, Platform, PlatformError, PlatformId, Reach, UserData};
 
 const ID: PlatformId = PlatformId::new("ibmcloud");
 
@@ -25,6 +27,10 @@ impl Platform for IbmCloud {
         let (label, path) = NOCLOUD;
         let found = files(via, ID, label, &[path], MAYBE_ATTACHED)?;
         Ok(found.and_then(first_of))
+    }
+
+    fn metadata(&self) -> Option<&dyn Metadata> {
+        Some(self)
     }
 }
 

@@ -1,10 +1,19 @@
 //! `ibmcloud-classic`: IBM Cloud before VPC. A drive with OpenStack's tree on a FAT file system, attached to machines that
 //! are made from a template.
 
+use crate::config_drive::metadata::OnDrive;
 use crate::config_drive::{MAYBE_ATTACHED, OPENSTACK, files, first_of};
-use crate::{Access, Platform, PlatformError, PlatformId, Reach, UserData};
+use crate::{Access, Metadata, Platform, PlatformError, PlatformId, Reach, UserData};
 
 const ID: PlatformId = PlatformId::new("ibmcloud-classic");
+
+/// What the drive says beside the config. Its keys are those of whoever ordered the machine, and are not taken.
+static METADATA: OnDrive = OnDrive {
+    id: ID,
+    prefix: "IBMCLOUD_CLASSIC_",
+    has_keys: false,
+    has_network: true,
+};
 
 /// A virtual server of IBM Cloud's classic infrastructure.
 pub struct IbmCloudClassic;
@@ -25,6 +34,10 @@ impl Platform for IbmCloudClassic {
     fn user_data(&self, via: &dyn Access) -> Result<Option<UserData>, PlatformError> {
         let (label, path) = OPENSTACK;
         Ok(files(via, ID, label, &[path], MAYBE_ATTACHED)?.and_then(first_of))
+    }
+
+    fn metadata(&self) -> Option<&dyn Metadata> {
+        Some(&METADATA)
     }
 }
 

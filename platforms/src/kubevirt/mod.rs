@@ -1,10 +1,12 @@
 //! `kubevirt`: a virtual machine on Kubernetes. Its volume `cloudInitNoCloud` or `cloudInitConfigDrive` is a drive of one
 //! kind or the other; the one that is there has the config.
 
+mod metadata;
+
 use std::time::Duration;
 
 use crate::config_drive::{ALWAYS_ATTACHED, NOCLOUD, OPENSTACK, files, first_of, missing};
-use crate::{Access, Platform, PlatformError, PlatformId, Reach, UserData};
+use crate::{Access, Metadata, Platform, PlatformError, PlatformId, Reach, UserData};
 
 const ID: PlatformId = PlatformId::new("kubevirt");
 
@@ -37,6 +39,10 @@ impl Platform for KubeVirt {
             }
         }
         Err(missing(ID, "cidata or config-2", ALWAYS_ATTACHED))
+    }
+
+    fn metadata(&self) -> Option<&dyn Metadata> {
+        Some(self)
     }
 }
 

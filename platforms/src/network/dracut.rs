@@ -2,25 +2,26 @@
 
 use core::net::IpAddr;
 
-use super::{Dhcp, Interface, Network};
+use super::{Dhcp, Interface, Network, add_new};
 
 /// The arguments that bring the interfaces up, on one line; `None` where there is nothing to bring up.
 #[must_use]
 pub fn arguments(interfaces: &[Interface]) -> Option<String> {
-    let mut arguments: Vec<String> = Vec::new();
+    let (mut arguments, mut servers): (Vec<String>, Vec<IpAddr>) = (Vec::new(), Vec::new());
     for interface in interfaces {
-        let Some(device) = interface.label() else { continue };
+        let Some(device) = device(interface) else { continue };
+        let device = device.as_str();
         let wanted: &[&str] = match interface.dhcp {
             None => &[],
             Some(Dhcp::V4) => &["dhcp"],
             Some(Dhcp::V6) => &["dhcp6"],
             Some(Dhcp::Both) => &["dhcp", "dhcp6"],
         };
-        if !wanted.is_empty() {
-            arguments.push(format!("ip={device}:{}", wanted.join(",")));
-        }
         for network in &interface.addresses {
             arguments.push(fixed(device, *network));
+        }
+        if !wanted.is_empty() {
+            arguments.push(format!("ip={device}:{}", wanted.join(",")));
         }
         for route in interface
             .routes
@@ -30,14 +31,25 @@ pub fn arguments(interfaces: &[Interface]) -> Option<String> {
             let (to, through) = (bracketed(route.destination), host(route.gateway));
             arguments.push(format!("rd.route={to}:{through}"));
         }
-        for server in &interface.nameservers {
-            let argument = format!("nameserver={}", host(*server));
-            if !arguments.contains(&argument) {
-                arguments.push(argument);
-            }
-        }
+        add_new(&mut servers, interface.nameservers.iter().copied());
     }
+    arguments.extend(
+        servers
+            .into_iter()
+            .map(|server| format!("nameserver={}", host(server))),
+    );
     (!arguments.is_empty()).then(|| arguments.join(" "))
+}
+
+/// Its name; else its hardware address, whose colons would end the field as well (nm-initrd-generator takes dashes).
+fn device(interface: &Interface) -> Option<String> {
+    let label = interface.label()?;
+    let is_named = interface.name.as_deref() == Some(label);
+    Some(if is_named {
+        label.to_owned()
+    } else {
+        label.replace(':', "-")
+    })
 }
 
 fn fixed(device: &str, network: Network) -> String {

@@ -50,11 +50,13 @@ fn section(text: &mut String, name: &str, settings: &[(&str, Option<String>)]) {
 
 fn network(interface: &Interface) -> String {
     let mut text = String::new();
+    // The kernel may call it otherwise than the platform does. Its address is printed on it; a bond is what we call it.
+    let by_name = interface.mac.is_none() || interface.bonding.is_some();
     section(
         &mut text,
         "Match",
         &[
-            ("Name", interface.name.clone()),
+            ("Name", interface.name.clone().filter(|_| by_name)),
             ("MACAddress", interface.mac.clone()),
             ("Path", interface.path.clone()),
         ],

@@ -1,9 +1,17 @@
 //! `openstack`: a config drive, or the metadata service of Nova. `brightbox` is the same cloud under another name.
 
+pub(crate) mod metadata;
+
 use crate::config_drive::OPENSTACK;
 use crate::drive_or_service::{Drives, Service, config_of};
 use crate::service::{Absent, IMDS, config, get};
-use crate::{Access, Platform, PlatformError, PlatformId, Reach, UserData};
+use crate::{Access, Metadata, Platform, PlatformError, PlatformId, Reach, UserData};
+
+/// What it says beside the config.
+static NOVA: metadata::Nova = metadata::Nova {
+    id: PlatformId::new("openstack"),
+    prefix: "OPENSTACK_",
+};
 
 /// A machine of OpenStack.
 pub struct OpenStack;
@@ -24,6 +32,10 @@ impl Platform for OpenStack {
 
     fn user_data(&self, via: &dyn Access) -> Result<Option<UserData>, PlatformError> {
         from_drive_or_service(via, self.id())
+    }
+
+    fn metadata(&self) -> Option<&dyn Metadata> {
+        Some(&NOVA)
     }
 }
 

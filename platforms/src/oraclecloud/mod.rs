@@ -1,9 +1,14 @@
 //! `oraclecloud`: Oracle Cloud Infrastructure. The config stands in base64 in the instance's metadata.
 
+mod metadata;
+
 use crate::service::{Absent, IMDS, from_base64, get, read};
-use crate::{Access, HttpRequest, Platform, PlatformError, PlatformId, Reach, UserData};
+use crate::{Access, HttpRequest, Metadata, Platform, PlatformError, PlatformId, Reach, UserData};
 
 const ID: PlatformId = PlatformId::new("oraclecloud");
+
+/// Without this fixed word the service refuses.
+const HEADERS: &[(&str, &str)] = &[("Authorization", "Bearer Oracle")];
 
 /// An instance of Oracle Cloud.
 pub struct OracleCloud;
@@ -26,12 +31,16 @@ impl Platform for OracleCloud {
         let request = HttpRequest {
             // The service counts requests, and says so.
             retry_also: vec![429],
-            ..get(&url, &[("Authorization", "Bearer Oracle")])
+            ..get(&url, HEADERS)
         };
         match read(via, ID, &request, Absent::NoConfig)? {
             Some(bytes) => from_base64(ID, &bytes),
             None => Ok(None),
         }
+    }
+
+    fn metadata(&self) -> Option<&dyn Metadata> {
+        Some(self)
     }
 }
 

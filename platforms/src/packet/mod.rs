@@ -2,16 +2,21 @@
 //!
 //! The service refuses the `Accept` of config servers.
 
+mod metadata;
+
 use crate::PlatformId;
 use crate::service::{Absent, OneRead};
 
+const ID: PlatformId = PlatformId::new("packet");
+
 /// A machine of Equinix Metal.
 pub static PACKET: OneRead = OneRead {
-    id: PlatformId::new("packet"),
+    id: ID,
     url: "https://metadata.packet.net/userdata",
     headers: &[("Accept", "*/*")],
     absent: Absent::Failure,
     place: "`https://metadata.packet.net/userdata`. 404 is a failure.",
+    metadata: &metadata::Device,
 };
 
 #[cfg(test)]

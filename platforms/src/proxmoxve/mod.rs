@@ -1,8 +1,10 @@
 //! `proxmoxve`: Proxmox. A NoCloud drive. What Proxmox itself writes as user data is for another engine, so a config may
 //! stand in the vendor's data.
 
+mod metadata;
+
 use crate::config_drive::{MAYBE_ATTACHED, files};
-use crate::{Access, Platform, PlatformError, PlatformId, Reach, UserData};
+use crate::{Access, Metadata, Platform, PlatformError, PlatformId, Reach, UserData};
 
 const ID: PlatformId = PlatformId::new("proxmoxve");
 
@@ -28,6 +30,10 @@ impl Platform for ProxmoxVe {
     fn user_data(&self, via: &dyn Access) -> Result<Option<UserData>, PlatformError> {
         let found = files(via, ID, "cidata", &["/user-data", "/vendor-data"], MAYBE_ATTACHED)?;
         Ok(found.and_then(choose))
+    }
+
+    fn metadata(&self) -> Option<&dyn Metadata> {
+        Some(self)
     }
 }
 

@@ -1,7 +1,9 @@
 //! `scaleway`: the service gives the config to the system alone, which it knows by the port that the question comes from.
 
+mod metadata;
+
 use crate::service::{Absent, config, get};
-use crate::{Access, HttpRequest, Platform, PlatformError, PlatformId, Reach, UserData};
+use crate::{Access, HttpRequest, Metadata, Platform, PlatformError, PlatformId, Reach, UserData};
 
 const ID: PlatformId = PlatformId::new("scaleway");
 
@@ -30,6 +32,10 @@ impl Platform for Scaleway {
             ..get(URL, &[])
         };
         config(via, ID, &request, Absent::NoConfig)
+    }
+
+    fn metadata(&self) -> Option<&dyn Metadata> {
+        Some(self)
     }
 }
 

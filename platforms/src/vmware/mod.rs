@@ -1,12 +1,12 @@
 //! `vmware`: guest variables, or the OVF environment that a deployment tool wrote, which is one of them.
 
+mod metadata;
 mod ovf;
-mod xml;
 
 use crate::service::from_base64;
 use crate::{
-    Access, AccessError, Channel, CheckIn, Deletion, Platform, PlatformError, PlatformId, Reach, StageEnd,
-    UserData,
+    Access, AccessError, Channel, CheckIn, Deletion, Metadata, Platform, PlatformError, PlatformId, Reach,
+    StageEnd, UserData,
 };
 
 /// The platform id, which the errors name as well.
@@ -86,6 +86,10 @@ impl Platform for VmWare {
             }
         }
         Ok(Deletion::Deleted)
+    }
+
+    fn metadata(&self) -> Option<&dyn Metadata> {
+        Some(self)
     }
 }
 

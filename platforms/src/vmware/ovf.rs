@@ -5,7 +5,7 @@
 
 use std::ops::Range;
 
-use super::xml::{Broken, Kind, Tag, Tags};
+use crate::xml::{Broken, Kind, Tag, Tags};
 
 /// The namespace of the standard's elements and attributes.
 const NAMESPACE: &str = "http://schemas.dmtf.org/ovf/environment/1";

@@ -106,6 +106,7 @@ impl HttpClient {
             Method::Head => reqwest::Method::HEAD,
             Method::Put => reqwest::Method::PUT,
             Method::Post => reqwest::Method::POST,
+            Method::Patch => reqwest::Method::PATCH,
         };
         let mut call = client.request(method, url).headers(headers);
         if !request.body.is_empty() {

@@ -93,6 +93,7 @@ fn written(question: &Question<'_>) -> Result<Vec<u8>, StreamError> {
         Method::Head => "HEAD",
         Method::Put => "PUT",
         Method::Post => "POST",
+        Method::Patch => "PATCH",
     };
     let mut lines = vec![format!("{method} {} HTTP/1.1", question.target)];
     lines.extend(
@@ -101,7 +102,7 @@ fn written(question: &Question<'_>) -> Result<Vec<u8>, StreamError> {
             .iter()
             .map(|(name, value)| format!("{name}: {value}")),
     );
-    if !question.body.is_empty() || matches!(question.method, Method::Put | Method::Post) {
+    if !question.body.is_empty() || matches!(question.method, Method::Put | Method::Post | Method::Patch) {
         lines.push(format!("Content-Length: {}", question.body.len()));
     }
     lines.push("Connection: close".to_owned());

@@ -1,4 +1,4 @@
-//! The tags of an XML document, and where they stand in it: as much of XML 1.0 as an OVF environment has. Documents with
+//! The tags of an XML document, and where they stand in it: as much of XML 1.0 as platforms write. Documents with
 //! a document type are refused, so that no entity but the five of the language needs to be known.
 
 use std::ops::Range;
@@ -9,14 +9,14 @@ const MAX_ATTRIBUTES: usize = 256;
 /// A document that is not well-formed, without quoting it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{what} at byte {at}")]
-pub(super) struct Broken {
-    pub(super) what: &'static str,
-    pub(super) at: usize,
+pub(crate) struct Broken {
+    pub(crate) what: &'static str,
+    pub(crate) at: usize,
 }
 
 /// How a tag ends an element, or does not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     /// `<a>`
     Open,
     /// `</a>`
@@ -30,23 +30,23 @@ type Attributes<'a> = Vec<(&'a str, String)>;
 
 /// One tag.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Tag<'a> {
-    pub(super) kind: Kind,
+pub(crate) struct Tag<'a> {
+    pub(crate) kind: Kind,
     /// With its prefix.
-    pub(super) name: &'a str,
-    pub(super) attributes: Attributes<'a>,
+    pub(crate) name: &'a str,
+    pub(crate) attributes: Attributes<'a>,
     /// In bytes of the document.
-    pub(super) span: Range<usize>,
+    pub(crate) span: Range<usize>,
 }
 
 /// The tags of a document, in order; nothing follows an error.
-pub(super) struct Tags<'a> {
+pub(crate) struct Tags<'a> {
     text: &'a str,
     at: usize,
 }
 
 impl<'a> Tags<'a> {
-    pub(super) fn new(text: &'a str) -> Self {
+    pub(crate) fn new(text: &'a str) -> Self {
         Self { text, at: 0 }
     }
 
@@ -188,6 +188,91 @@ impl<'a> Iterator for Tags<'a> {
     }
 }
 
+/// How deep elements may stand in each other.
+const DEPTH: usize = 64;
+
+/// An element, without the namespaces of its name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Element {
+    /// The names from the root to it: `Versions/Supported/Version`.
+    pub(crate) path: String,
+    /// The text before its first child, without the spaces around it.
+    pub(crate) text: String,
+    attributes: Vec<(String, String)>,
+}
+
+impl Element {
+    /// What an attribute says.
+    pub(crate) fn attribute(&self, name: &str) -> Option<&str> {
+        let found = self.attributes.iter().find(|(known, _)| known == name)?;
+        Some(&found.1)
+    }
+}
+
+/// The elements of a document, in the order in which they begin.
+///
+/// # Errors
+/// When it is not well-formed, or deeper than any that is meant.
+pub(crate) fn elements(document: &str) -> Result<Vec<Element>, Broken> {
+    let (mut open, mut found) = (Vec::new(), Vec::new());
+    for tag in Tags::new(document) {
+        let Tag {
+            kind,
+            name,
+            attributes,
+            span,
+        } = tag?;
+        let broken = |what| Broken { what, at: span.start };
+        if kind == Kind::Close {
+            if open.pop() != Some(name) {
+                return Err(broken("the end of another element"));
+            }
+            continue;
+        }
+        if open.len() == DEPTH {
+            return Err(broken("too many elements in each other"));
+        }
+        open.push(name);
+        let behind = document.get(span.end..).unwrap_or_default();
+        let text = match kind {
+            Kind::Open => behind.split('<').next().unwrap_or_default(),
+            _ => "",
+        };
+        let text = unescaped(text).ok_or_else(|| broken("a text with a character that is not escaped"))?;
+        let names: Vec<&str> = open.iter().map(|name| local(name)).collect();
+        found.push(Element {
+            path: names.join("/"),
+            text: text.trim().to_owned(),
+            attributes: attributes
+                .into_iter()
+                .map(|(name, value)| (local(name).to_owned(), value))
+                .collect(),
+        });
+        if kind == Kind::Empty {
+            open.pop();
+        }
+    }
+    if open.is_empty() && !found.is_empty() {
+        return Ok(found);
+    }
+    Err(Broken {
+        what: "an element without an end",
+        at: document.len(),
+    })
+}
+
+/// A name without its prefix.
+fn local(name: &str) -> &str {
+    name.rsplit(':').next().unwrap_or(name)
+}
+
+/// Text as it is written in a document.
+pub(crate) fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
+}
+
 /// The value that is meant; `None` where it is not one.
 fn unescaped(value: &str) -> Option<String> {
     if value.contains('<') {
@@ -278,5 +363,37 @@ mod tests {
         }
         let many: String = (0..257).map(|number| format!(" a{number}=''")).collect();
         assert_eq!(names(&format!("<a{many}/>")), Err("too many attributes"));
+    }
+
+    #[test]
+    fn elements_have_paths_texts_and_attributes() {
+        let text = "<?xml version=\"1.0\"?>\n<x:A xmlns:x='urn:x'>\n  <B k='1' x:l='a&amp;b'/><!-- no -->\n  <C> c &lt; d \
+                    <D>e</D></C>\n</x:A>";
+        let found = elements(text).unwrap();
+        let shown: Vec<(&str, &str)> = found
+            .iter()
+            .map(|element| (element.path.as_str(), element.text.as_str()))
+            .collect();
+        assert_eq!(shown, [("A", ""), ("A/B", ""), ("A/C", "c < d"), ("A/C/D", "e")]);
+        assert_eq!(found[1].attribute("k"), Some("1"));
+        assert_eq!(found[1].attribute("l"), Some("a&b"));
+        assert_eq!(found[1].attribute("m"), None);
+        assert_eq!(escaped("a<b>&c"), "a&lt;b&gt;&amp;c");
+    }
+
+    #[test]
+    fn what_is_not_well_formed_has_no_elements() {
+        let deep = "<a>".repeat(DEPTH + 1);
+        for (text, what) in [
+            ("", "an element without an end"),
+            ("<a>", "an element without an end"),
+            ("<a><b></a></b>", "the end of another element"),
+            ("</a>", "the end of another element"),
+            ("<a>&planted;</a>", "a text with a character that is not escaped"),
+            ("<!DOCTYPE a><a/>", "a document type"),
+            (&deep, "too many elements in each other"),
+        ] {
+            assert_eq!(elements(text).unwrap_err().what, what, "{text}");
+        }
     }
 }

@@ -18,15 +18,29 @@ const LEASES: [&str; 4] = [
 ///
 /// # Errors
 /// When a lease cannot be read.
-pub(super) fn server(via: &dyn Access) -> Result<Option<Ipv4Addr>, AccessError> {
+pub(crate) fn server(via: &dyn Access) -> Result<Option<Ipv4Addr>, AccessError> {
+    first(via, of_server)
+}
+
+/// The address in option 245 of the first lease that has it, which is where Azure's machines report.
+///
+/// # Errors
+/// As [`server`].
+pub(crate) fn option_245(via: &dyn Access) -> Result<Option<Ipv4Addr>, AccessError> {
+    first(via, of_option_245)
+}
+
+/// What `parse` finds in the first lease where it finds something.
+fn first(via: &dyn Access, parse: fn(&str) -> Option<Ipv4Addr>) -> Result<Option<Ipv4Addr>, AccessError> {
     for directory in LEASES.map(Path::new) {
         for name in via.list(directory)? {
             if !is_lease(&name) {
                 continue;
             }
             let lease = via.file(&directory.join(name))?.unwrap_or_default();
-            if let Some(server) = parse(&String::from_utf8_lossy(&lease)) {
-                return Ok(Some(server));
+            let found = parse(&String::from_utf8_lossy(&lease));
+            if found.is_some() {
+                return Ok(found);
             }
         }
     }
@@ -41,7 +55,7 @@ fn is_lease(name: &str) -> bool {
 
 /// The server of a lease: `SERVER_ADDRESS=` of systemd's clients, of which one is in NetworkManager, or the last
 /// `option dhcp-server-identifier` of dhclient, which adds leases at the end.
-fn parse(lease: &str) -> Option<Ipv4Addr> {
+fn of_server(lease: &str) -> Option<Ipv4Addr> {
     let address = |text: &str| text.trim().trim_end_matches(';').parse().ok();
     let lines = || lease.lines().map(str::trim);
     let of_systemd = lines().find_map(|line| address(line.strip_prefix("SERVER_ADDRESS=")?));
@@ -51,6 +65,21 @@ fn parse(lease: &str) -> Option<Ipv4Addr> {
             .next_back()
     };
     of_systemd.or_else(of_dhclient)
+}
+
+/// Four bytes in hexadecimal: `OPTION_245=a83f8110` of systemd's clients, or `option unknown-245 a8:3f:81:10;` of dhclient.
+fn of_option_245(lease: &str) -> Option<Ipv4Addr> {
+    let address = |text: &str| {
+        let digits = text.trim().trim_end_matches(';').replace(':', "");
+        let is_whole = digits.len() == 8 && digits.bytes().all(|at| at.is_ascii_hexdigit());
+        let bits = u32::from_str_radix(&digits, 16).ok().filter(|_| is_whole)?;
+        Some(Ipv4Addr::from(bits))
+    };
+    let mut lines = lease.lines().map(str::trim);
+    lines.find_map(|line| {
+        let value = line.strip_prefix("OPTION_245=");
+        address(value.or_else(|| line.strip_prefix("option unknown-245 "))?)
+    })
 }
 
 #[cfg(test)]
@@ -74,7 +103,7 @@ mod tests {
             ("SERVER_ADDRESS=\n", None),
             ("", None),
         ] {
-            assert_eq!(parse(lease), expected.map(Ipv4Addr::from), "{lease}");
+            assert_eq!(of_server(lease), expected.map(Ipv4Addr::from), "{lease}");
         }
     }
 
@@ -97,5 +126,28 @@ mod tests {
             );
         assert_eq!(server(&via), Ok(Some(Ipv4Addr::new(10, 0, 0, 3))));
         assert_eq!(server(&RecordedAccess::of_drives(&[])), Ok(None));
+    }
+
+    #[test]
+    fn option_245_is_four_bytes() {
+        for (lease, expected) in [
+            (
+                "SERVER_ADDRESS=10.1.1.1\nOPTION_245=a83f8110\n",
+                Some([168, 63, 129, 16]),
+            ),
+            ("OPTION_245=A8:3F:81:10\n", Some([168, 63, 129, 16])),
+            (
+                "lease {\n  option unknown-245 a8:3f:81:10;\n}\n",
+                Some([168, 63, 129, 16]),
+            ),
+            ("OPTION_245=a83f81\n", None),
+            ("OPTION_245=+83f8110\n", None),
+            ("SERVER_ADDRESS=10.1.1.1\n", None),
+        ] {
+            assert_eq!(of_option_245(lease), expected.map(Ipv4Addr::from), "{lease}");
+        }
+        let via =
+            RecordedAccess::of_drives(&[]).with_file("/run/systemd/netif/leases/2", "OPTION_245=0a000009\n");
+        assert_eq!(option_245(&via), Ok(Some(Ipv4Addr::new(10, 0, 0, 9))));
     }
 }

@@ -1,0 +1,130 @@
+//! What the service of Google Compute Engine says of its instances, one address for each thing.
+
+use super::{HEADERS, ID};
+use crate::metadata::{Attributes, keys};
+use crate::service::{IMDS, Row, get, rows, text};
+use crate::{Access, Attribute, Fact, Metadata, Offers, PlatformError, host_name};
+
+/// What the service says.
+pub(super) struct Instance;
+
+const ROWS: &[Row] = &[
+    ("instance/hostname", "HOSTNAME", Some(Fact::Hostname)),
+    (
+        "instance/network-interfaces/0/access-configs/0/external-ip",
+        "IP_EXTERNAL_0",
+        Some(Fact::PublicIpv4),
+    ),
+    ("instance/network-interfaces/0/ip", "IP_LOCAL_0", Some(Fact::Ipv4)),
+    ("instance/machine-type", "MACHINE_TYPE", Some(Fact::InstanceType)),
+];
+
+impl Metadata for Instance {
+    fn offers(&self) -> Offers {
+        Offers {
+            hostname: true,
+            ssh_keys: true,
+            ..Offers::default()
+        }
+    }
+
+    fn attributes(&self, via: &dyn Access) -> Result<Vec<Attribute>, PlatformError> {
+        let mut attributes = Attributes::of("GCP_");
+        let base = format!("{IMDS}/computeMetadata/v1/");
+        rows(via, ID, (&base, HEADERS), &mut attributes, ROWS)?;
+        Ok(attributes.done())
+    }
+
+    fn hostname(&self, via: &dyn Access) -> Result<Option<String>, PlatformError> {
+        Ok(said(via, "instance/hostname")?.as_deref().and_then(host_name))
+    }
+
+    /// Keys of the instance under the old name stand for all others. Those of the project are added to those under the new
+    /// one, unless the instance forbids it.
+    fn ssh_keys(&self, via: &dyn Access) -> Result<Vec<String>, PlatformError> {
+        if let Some(old) = said(via, "instance/attributes/sshKeys")? {
+            return Ok(of_users(&old));
+        }
+        let mut found = said(via, "instance/attributes/ssh-keys")?.unwrap_or_default();
+        if said(via, "instance/attributes/block-project-ssh-keys")?.as_deref() != Some("true") {
+            for path in ["project/attributes/sshKeys", "project/attributes/ssh-keys"] {
+                found.push('\n');
+                found += &said(via, path)?.unwrap_or_default();
+            }
+        }
+        Ok(of_users(&found))
+    }
+}
+
+fn said(via: &dyn Access, path: &str) -> Result<Option<String>, PlatformError> {
+    let url = format!("{IMDS}/computeMetadata/v1/{path}");
+    text(via, ID, &get(&url, HEADERS))
+}
+
+/// Keys that stand behind the names of their users: `USER:KEY`.
+fn of_users(lines: &str) -> Vec<String> {
+    let behind = |line: &'_ str| line.split_once(':').map(|(_, key)| key.to_owned());
+    let found: Vec<String> = lines.lines().filter_map(behind).collect();
+    keys(found.iter().map(String::as_str))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::metadata::tests::{KEY, keeps_its_offers, lines, service};
+    use crate::recorded::RecordedAccess;
+
+    const BASE: &str = "http://169.254.169.254/computeMetadata/v1/";
+    const OTHER: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOTHEROTHER other@example";
+
+    fn of(answers: &[(&str, &str)]) -> RecordedAccess {
+        service(BASE, answers)
+    }
+
+    #[test]
+    fn attributes_and_the_name_are_read_with_the_header() {
+        let keys = format!("ops:{KEY}");
+        let via = of(&[
+            ("instance/hostname", "n1.c.p.internal"),
+            ("instance/machine-type", "projects/1/machineTypes/e2-small"),
+            ("instance/network-interfaces/0/ip", "10.0.0.4"),
+            ("instance/network-interfaces/0/access-configs/0/external-ip", ""),
+            ("instance/attributes/ssh-keys", &keys),
+        ]);
+        assert_eq!(
+            lines(&Instance, &via),
+            [
+                "GCP_HOSTNAME (hostname)=n1.c.p.internal",
+                "GCP_IP_LOCAL_0 (ipv4)=10.0.0.4",
+                "GCP_MACHINE_TYPE (instance-type)=projects/1/machineTypes/e2-small",
+            ]
+        );
+        let with_header = |line: &String| line.ends_with("metadata-flavor: Google");
+        assert!(via.asked().iter().all(with_header), "{:?}", via.asked());
+        keeps_its_offers(&Instance, &via);
+    }
+
+    #[test]
+    fn a_name_that_no_host_can_have_is_cut() {
+        let long = format!("n1.{}.internal", "c".repeat(63));
+        let via = of(&[("instance/hostname", &long)]);
+        assert_eq!(Instance.hostname(&via).unwrap().as_deref(), Some("n1"));
+    }
+
+    #[test]
+    fn keys_of_the_project_are_added_unless_the_instance_forbids() {
+        let mine = format!("ops:{KEY}\nops:{KEY}\nrubbish\n");
+        let project = format!("all:{OTHER}");
+        let old = ("instance/attributes/sshKeys", project.as_str());
+        let new = ("instance/attributes/ssh-keys", mine.as_str());
+        let of_project = ("project/attributes/ssh-keys", project.as_str());
+        let blocked = |value| ("instance/attributes/block-project-ssh-keys", value);
+        let read = |answers: &[_]| Instance.ssh_keys(&of(answers)).unwrap();
+        assert_eq!(read(&[new, of_project]), [KEY, OTHER]);
+        assert_eq!(read(&[new, of_project, blocked("TRUE")]), [KEY, OTHER]);
+        assert_eq!(read(&[new, of_project, old]), [OTHER]);
+        let via = of(&[new, of_project, blocked("true")]);
+        assert_eq!(Instance.ssh_keys(&via).unwrap(), [KEY]);
+        assert!(!via.asked().iter().any(|line| line.contains("/project/")));
+    }
+}
