@@ -49,6 +49,7 @@ mod qemu;
 mod recorded;
 mod scaleway;
 mod service;
+mod stage_end;
 mod upcloud;
 mod virtualbox;
 mod vmware;
@@ -88,13 +89,12 @@ pub use opennebula::OpenNebula;
 pub use openstack::OpenStack;
 pub use oraclecloud::OracleCloud;
 pub use packet::PACKET;
-pub use platform::{
-    Deletion, Platform, PlatformError, PlatformId, Reach, StageEnd, UnknownPlatform, UserData,
-};
+pub use platform::{Deletion, Platform, PlatformError, PlatformId, Reach, UnknownPlatform, UserData};
 pub use powervs::POWERVS;
 pub use proxmoxve::ProxmoxVe;
 pub use qemu::Qemu;
 pub use scaleway::Scaleway;
+pub use stage_end::StageEnd;
 pub use upcloud::UPCLOUD;
 pub use virtualbox::VirtualBox;
 pub use vmware::VmWare;

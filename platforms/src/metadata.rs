@@ -5,7 +5,7 @@
 use core::net::IpAddr;
 
 use crate::network::Interface;
-use crate::{Access, PlatformError};
+use crate::{Access, PlatformError, StageEnd};
 
 /// A platform that knows more of its machine than the config.
 pub trait Metadata: Sync {
@@ -51,6 +51,14 @@ pub trait Metadata: Sync {
     /// As [`crate::Platform::user_data`].
     fn network_arguments(&self, _via: &dyn Access) -> Result<Option<String>, PlatformError> {
         Ok(None)
+    }
+
+    /// Tells the platform how a stage of the first boot ended, where it listens.
+    ///
+    /// # Errors
+    /// As [`crate::Platform::user_data`]; nobody's boot depends on it.
+    fn stage_ended(&self, _via: &dyn Access, _end: &StageEnd<'_>) -> Result<CheckIn, PlatformError> {
+        Ok(CheckIn::Unsupported)
     }
 
     /// Tells the platform that the machine has booted.

@@ -21,6 +21,9 @@ pub(super) fn tell(options: &Options, environment: &Environment, failure: Option
     let Ok(platform) = kindling_platforms::get(&options.platform) else {
         return;
     };
+    let Some(metadata) = platform.metadata() else {
+        return;
+    };
     let record = failure.map(ToString::to_string);
     let end = StageEnd {
         stage: options.stage.name(),
@@ -29,7 +32,7 @@ pub(super) fn tell(options: &Options, environment: &Environment, failure: Option
     let processes = process::System::new(environment.path.clone());
     let fetcher = fetcher(&options.platform, PATIENCE, options.stage == Stage::FetchOffline);
     let via = HostAccess::new(&fetcher, &processes, &environment.config_file);
-    log(platform, platform.tell(&via, &end));
+    log(platform, metadata.stage_ended(&via, &end));
 }
 
 fn log(platform: &dyn Platform, told: Result<CheckIn, PlatformError>) {

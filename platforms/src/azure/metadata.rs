@@ -5,7 +5,9 @@ use super::wire::Wire;
 use crate::document::{Document, behind};
 use crate::metadata::{Attributes, keys};
 use crate::service::{IMDS, get, text};
-use crate::{Access, Attribute, CheckIn, Fact, HttpRequest, Metadata, Offers, PlatformError, host_name};
+use crate::{
+    Access, Attribute, CheckIn, Fact, HttpRequest, Metadata, Offers, PlatformError, StageEnd, host_name,
+};
 
 impl Metadata for super::Azure {
     fn offers(&self) -> Offers {
@@ -55,7 +57,19 @@ impl Metadata for super::Azure {
         Wire::open(via, ID)?.ready()?;
         Ok(CheckIn::Told)
     }
+
+    /// That the machine is ready is told when it has booted, not before.
+    fn stage_ended(&self, via: &dyn Access, end: &StageEnd<'_>) -> Result<CheckIn, PlatformError> {
+        let Some(record) = end.failure_within(DESCRIPTION_LIMIT) else {
+            return Ok(CheckIn::Unsupported);
+        };
+        Wire::open(via, ID)?.failed(record)?;
+        Ok(CheckIn::Told)
+    }
 }
+
+/// How much the wire server takes of why a machine is not ready.
+const DESCRIPTION_LIMIT: usize = 512;
 
 /// A question about the machine. Soon after its start the service does not know it yet, or is being updated.
 fn asked(what: &str) -> HttpRequest {
@@ -125,5 +139,26 @@ mod tests {
             Azure.ssh_keys(&machine(r#"{"planted":1}"#)),
             "publicKeys is not a list",
         );
+    }
+
+    #[test]
+    fn a_failure_is_told_to_the_wire_server_and_nothing_else_is() {
+        let via = server();
+        let ended = |failure| {
+            Azure.stage_ended(
+                &via,
+                &StageEnd {
+                    stage: "disks",
+                    failure,
+                },
+            )
+        };
+        assert_eq!(ended(None), Ok(CheckIn::Unsupported));
+        assert_eq!(via.asked(), Vec::<String>::new());
+        assert_eq!(ended(Some("FAILED\n  why: <a> & b")), Ok(CheckIn::Told));
+        let told = via.asked().pop().unwrap();
+        let state = "<State>NotReady</State><Details><SubStatus>ProvisioningFailed</SubStatus><Description>FAILED\n  why: \
+                     &lt;a&gt; &amp; b</Description></Details>";
+        assert!(told.contains(state), "{told}");
     }
 }

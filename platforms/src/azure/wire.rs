@@ -140,24 +140,39 @@ impl<'a> Wire<'a> {
     /// # Errors
     /// As [`Self::addresses`].
     pub(crate) fn ready(&self) -> Result<(), PlatformError> {
+        self.report("<State>Ready</State>")
+    }
+
+    /// Tells the server that this machine will not get ready, and why.
+    ///
+    /// # Errors
+    /// As [`Self::addresses`].
+    pub(crate) fn failed(&self, why: &str) -> Result<(), PlatformError> {
+        self.report(&format!(
+            "<State>NotReady</State><Details><SubStatus>ProvisioningFailed</SubStatus><Description>{}</Description></Details>",
+            escaped(why)
+        ))
+    }
+
+    fn report(&self, state: &str) -> Result<(), PlatformError> {
         let goal = self.goal()?;
         let mut headers = HEADERS.to_vec();
         headers.push(("Content-Type", "text/xml; charset=utf-8"));
         let request = HttpRequest {
-            body: health(&goal).into_bytes(),
+            body: health(&goal, state).into_bytes(),
             ..request(HttpMethod::Post, &self.url("/machine/?comp=health"), &headers)
         };
         tell(self.via, self.id, &request)
     }
 }
 
-fn health(goal: &Goal) -> String {
+fn health(goal: &Goal, state: &str) -> String {
     let [incarnation, container, instance] =
         [&goal.incarnation, &goal.container, &goal.instance].map(|text| escaped(text));
     format!(
         "<?xml version=\"1.0\" encoding=\"utf-8\"?>\n<Health><GoalStateIncarnation>{incarnation}</GoalStateIncarnation>\
          <Container><ContainerId>{container}</ContainerId><RoleInstanceList><Role><InstanceId>{instance}</InstanceId>\
-         <Health><State>Ready</State></Health></Role></RoleInstanceList></Container></Health>\n"
+         <Health>{state}</Health></Role></RoleInstanceList></Container></Health>\n"
     )
 }
 

@@ -2,8 +2,11 @@
 
 use super::{HEADERS, ID};
 use crate::metadata::{Attributes, keys};
-use crate::service::{IMDS, Row, get, rows, text};
-use crate::{Access, Attribute, Fact, Metadata, Offers, PlatformError, host_name};
+use crate::service::{IMDS, Row, get, request, rows, tell, text};
+use crate::{
+    Access, Attribute, CheckIn, Fact, HttpMethod, HttpRequest, Metadata, Offers, PlatformError, StageEnd,
+    host_name,
+};
 
 /// What the service says.
 pub(super) struct Instance;
@@ -54,7 +57,25 @@ impl Metadata for Instance {
         }
         Ok(of_users(&found))
     }
+
+    /// Where the project lets its instances write guest attributes.
+    fn stage_ended(&self, via: &dyn Access, end: &StageEnd<'_>) -> Result<CheckIn, PlatformError> {
+        let Some(record) = end.failure_within(ATTRIBUTE_LIMIT) else {
+            return Ok(CheckIn::Unsupported);
+        };
+        let url = format!("{IMDS}/computeMetadata/v1/{FAILURE}");
+        let request = HttpRequest {
+            body: record.as_bytes().to_vec(),
+            ..request(HttpMethod::Put, &url, HEADERS)
+        };
+        tell(via, ID, &request)?;
+        Ok(CheckIn::Told)
+    }
 }
+
+/// The guest attribute that tells why a first boot failed, and the service's limit for one.
+const FAILURE: &str = "instance/guest-attributes/kindling/failure";
+const ATTRIBUTE_LIMIT: usize = 256 << 10;
 
 fn said(via: &dyn Access, path: &str) -> Result<Option<String>, PlatformError> {
     let url = format!("{IMDS}/computeMetadata/v1/{path}");
@@ -126,5 +147,34 @@ mod tests {
         let via = of(&[new, of_project, blocked("true")]);
         assert_eq!(Instance.ssh_keys(&via).unwrap(), [KEY]);
         assert!(!via.asked().iter().any(|line| line.contains("/project/")));
+    }
+
+    #[test]
+    fn a_failure_becomes_a_guest_attribute() {
+        let url = "http://169.254.169.254/computeMetadata/v1/instance/guest-attributes/kindling/failure";
+        let via = RecordedAccess::of_service(&[(url, 200, "")]);
+        let ended = |failure| {
+            Instance.stage_ended(
+                &via,
+                &StageEnd {
+                    stage: "disks",
+                    failure,
+                },
+            )
+        };
+        assert_eq!(ended(None), Ok(CheckIn::Unsupported));
+        assert_eq!(via.asked(), Vec::<String>::new());
+        assert_eq!(ended(Some("FAILED")), Ok(CheckIn::Told));
+        assert_eq!(
+            via.asked(),
+            [format!("Put {url} metadata-flavor: Google, with FAILED")]
+        );
+        // Where the project does not allow it.
+        let via = RecordedAccess::of_service(&[(url, 403, "")]);
+        let end = StageEnd {
+            stage: "disks",
+            failure: Some("FAILED"),
+        };
+        assert!(Instance.stage_ended(&via, &end).is_err());
     }
 }

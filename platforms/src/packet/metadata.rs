@@ -8,7 +8,10 @@ use crate::document::{Document, Node, required};
 use crate::metadata::{Attributes, keys_of};
 use crate::network::{Bonding, Interface, Network, Route, add_new};
 use crate::service::{get, request, tell};
-use crate::{Access, Attribute, CheckIn, Fact, HttpMethod, Metadata, Offers, PlatformError, host_name};
+use crate::{
+    Access, Attribute, CheckIn, Fact, HttpMethod, HttpRequest, Metadata, Offers, PlatformError, StageEnd,
+    host_name,
+};
 
 /// What the service says.
 pub(super) struct Device;
@@ -100,7 +103,31 @@ impl Metadata for Device {
         tell(via, ID, &request(HttpMethod::Post, &url, &headers))?;
         Ok(CheckIn::Told)
     }
+
+    /// An event for each stage, as the reference engine sends them.
+    fn stage_ended(&self, via: &dyn Access, end: &StageEnd<'_>) -> Result<CheckIn, PlatformError> {
+        let document = document(via)?;
+        let device = document.root();
+        let home = device.text("phone_home_url")?;
+        let home = home.ok_or_else(|| device.wrong("phone_home_url", "is not there"))?;
+        let url = format!("{}/events", home.strip_suffix("/phone-home").unwrap_or(&home));
+        let (state, what) = match end.failure_within(MESSAGE_LIMIT) {
+            Some(record) => ("failed", record),
+            None => ("running", "finished successfully"),
+        };
+        let message = format!("[{}] Ignition status: {what}", end.stage);
+        let event = serde_json::json!({ "state": state, "message": message });
+        let request = HttpRequest {
+            body: event.to_string().into_bytes(),
+            ..request(HttpMethod::Post, &url, &[("Content-Type", "application/json")])
+        };
+        tell(via, ID, &request)?;
+        Ok(CheckIn::Told)
+    }
 }
+
+/// How much of a failure record an event has. The service's own limit is not written down.
+const MESSAGE_LIMIT: usize = 2048;
 
 fn document(via: &dyn Access) -> Result<Document, PlatformError> {
     let request = get(URL, &[("Accept", "*/*")]);
@@ -330,6 +357,34 @@ mod tests {
             assert_eq!(Device.check_in(&via).is_ok(), is_thanks, "{status}");
         }
         is_malformed(Device.check_in(&of("{}")), "phone_home_url is not there");
+    }
+
+    #[test]
+    fn every_stage_is_an_event() {
+        const EVENTS: &str = "http://192.0.2.1/events";
+        let via = machine().with_answer(EVENTS, 200, "");
+        let mut told = Vec::new();
+        for failure in [None, Some("FAILED")] {
+            let end = StageEnd {
+                stage: "files",
+                failure,
+            };
+            assert_eq!(Device.stage_ended(&via, &end), Ok(CheckIn::Told));
+            told.extend(via.asked().pop());
+        }
+        let event = |state: &str, message: &str| {
+            format!(
+                "Post {EVENTS} content-type: application/json, with \
+                 {{\"message\":\"[files] Ignition status: {message}\",\"state\":\"{state}\"}}"
+            )
+        };
+        assert_eq!(
+            told,
+            [
+                event("running", "finished successfully"),
+                event("failed", "FAILED")
+            ]
+        );
     }
 
     #[test]

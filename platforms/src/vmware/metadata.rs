@@ -1,10 +1,14 @@
 //! What VMware's host says of a machine: network arguments, in a guest variable.
 
-use super::{ID, variable};
-use crate::{Access, Attribute, Metadata, Offers, PlatformError};
+use super::{ID, variable, write};
+use crate::{Access, Attribute, CheckIn, Metadata, Offers, PlatformError, StageEnd};
 
 /// The variable.
 const ARGUMENTS: &str = "afterburn.initrd.network-kargs";
+
+/// The variable that tells why a first boot failed, and how much is put there.
+const FAILURE: &str = "kindling.failure";
+const VARIABLE_LIMIT: usize = 4096;
 
 impl Metadata for super::VmWare {
     fn offers(&self) -> Offers {
@@ -29,6 +33,16 @@ impl Metadata for super::VmWare {
             });
         }
         Ok((!text.is_empty()).then(|| text.to_owned()))
+    }
+
+    fn stage_ended(&self, via: &dyn Access, end: &StageEnd<'_>) -> Result<CheckIn, PlatformError> {
+        match end.failure_within(VARIABLE_LIMIT) {
+            Some(record) => write(via, FAILURE, record.as_bytes())?,
+            // A failure that a later try has overcome is none; with the files stage the machine is made.
+            None if end.stage == "files" && variable(via, FAILURE)?.is_some() => write(via, FAILURE, b"")?,
+            None => return Ok(CheckIn::Unsupported),
+        }
+        Ok(CheckIn::Told)
     }
 }
 
@@ -65,5 +79,21 @@ mod tests {
         for value in [b"ip=dhcp\nplanted".as_slice(), b"planted\xff"] {
             is_malformed(VmWare.network_arguments(&of(value)), "is not one line of text");
         }
+    }
+
+    #[test]
+    fn a_failure_is_a_variable_until_the_machine_is_made() {
+        let via = RecordedAccess::of_channel(&[]);
+        let ended = |stage, failure| VmWare.stage_ended(&via, &StageEnd { stage, failure });
+        assert_eq!(ended("fetch", None), Ok(CheckIn::Unsupported));
+        assert_eq!(ended("files", None), Ok(CheckIn::Unsupported));
+        assert_eq!(ended("disks", Some("FAILED\n  why: x")), Ok(CheckIn::Told));
+        assert_eq!(
+            via.held(),
+            [("kindling.failure".to_owned(), "FAILED\n  why: x".to_owned())]
+        );
+        assert_eq!(ended("disks", None), Ok(CheckIn::Unsupported));
+        assert_eq!(ended("files", None), Ok(CheckIn::Told));
+        assert_eq!(via.held(), [("kindling.failure".to_owned(), String::new())]);
     }
 }

@@ -5,8 +5,7 @@ mod ovf;
 
 use crate::service::from_base64;
 use crate::{
-    Access, AccessError, Channel, CheckIn, Deletion, Metadata, Platform, PlatformError, PlatformId, Reach,
-    StageEnd, UserData,
+    Access, AccessError, Channel, Deletion, Metadata, Platform, PlatformError, PlatformId, Reach, UserData,
 };
 
 /// The platform id, which the errors name as well.
@@ -22,10 +21,6 @@ const OVF_ENCODING: &str = "guestinfo.ignition.config.data.encoding";
 
 /// The variable that holds the OVF environment.
 const OVF: &str = "ovfenv";
-
-/// The variable that tells why a first boot failed, and how much is put there.
-const FAILURE: &str = "kindling.failure";
-const VARIABLE_LIMIT: usize = 4096;
 
 /// What is put in the place of a config, since variables can be neither removed nor emptied: `{}` and a line break.
 const NOTHING: (&[u8], &[u8]) = (b"e30K", b"base64");
@@ -51,16 +46,6 @@ impl Platform for VmWare {
             Some(pair) => decoded(pair),
             None => Ok(None),
         }
-    }
-
-    fn tell(&self, via: &dyn Access, end: &StageEnd<'_>) -> Result<CheckIn, PlatformError> {
-        match end.failure_within(VARIABLE_LIMIT) {
-            Some(record) => write(via, FAILURE, record.as_bytes())?,
-            // A failure that a later try has overcome is none; with the files stage the machine is made.
-            None if end.stage == "files" && variable(via, FAILURE)?.is_some() => write(via, FAILURE, b"")?,
-            None => return Ok(CheckIn::Unsupported),
-        }
-        Ok(CheckIn::Told)
     }
 
     fn delete_user_data(&self, via: &dyn Access) -> Result<Deletion, PlatformError> {

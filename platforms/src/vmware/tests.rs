@@ -187,19 +187,3 @@ fn other_machines_are_not_here() {
     assert_eq!(via.asked(), Vec::<String>::new());
     assert_eq!(VmWare.user_data(&RecordedAccess::of_http(&[])), elsewhere);
 }
-
-#[test]
-fn a_failure_is_a_variable_until_the_machine_is_made() {
-    let via = RecordedAccess::of_channel(&[]);
-    let ended = |stage, failure| VmWare.tell(&via, &StageEnd { stage, failure });
-    assert_eq!(ended("fetch", None), Ok(CheckIn::Unsupported));
-    assert_eq!(ended("files", None), Ok(CheckIn::Unsupported));
-    assert_eq!(ended("disks", Some("FAILED\n  why: x")), Ok(CheckIn::Told));
-    assert_eq!(
-        via.held(),
-        [("kindling.failure".to_owned(), "FAILED\n  why: x".to_owned())]
-    );
-    assert_eq!(ended("disks", None), Ok(CheckIn::Unsupported));
-    assert_eq!(ended("files", None), Ok(CheckIn::Told));
-    assert_eq!(via.held(), [("kindling.failure".to_owned(), String::new())]);
-}
