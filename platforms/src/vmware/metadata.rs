@@ -9,6 +9,7 @@ const ARGUMENTS: &str = "afterburn.initrd.network-kargs";
 impl Metadata for super::VmWare {
     fn offers(&self) -> Offers {
         Offers {
+            attributes: false,
             network_arguments: true,
             ..Offers::default()
         }
