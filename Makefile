@@ -135,12 +135,17 @@ install: build
 	  mode=0644; [ -x "$$file" ] && mode=0755; \
 	  install -D -m $$mode "$$file" "$(DESTDIR)$(MODULE_DIR)/$${file##*/}" || exit 1; \
 	done
-# For the real root: what removes the config from the hypervisor, where a preset of the distribution enables it.
+# For the real root, where a preset of the distribution enables them: what removes the config from the hypervisor, and what
+# writes down what the platform tells.
 	install -d $(DESTDIR)$(PREFIX)/libexec $(DESTDIR)$(PREFIX)/lib/systemd/system
-	ln -sfn $(MODULE_DIR)/kindling $(DESTDIR)$(PREFIX)/libexec/ignition-rmcfg
-	sed 's|/usr/libexec/|$(PREFIX)/libexec/|' dracut/real-root/ignition-delete-config.service \
-	  >$(DESTDIR)$(PREFIX)/lib/systemd/system/ignition-delete-config.service
-	chmod 0644 $(DESTDIR)$(PREFIX)/lib/systemd/system/ignition-delete-config.service
+	for name in ignition-rmcfg kindling; do \
+	  ln -sfn $(MODULE_DIR)/kindling $(DESTDIR)$(PREFIX)/libexec/$$name || exit 1; \
+	done
+	for unit in ignition-delete-config kindling-metadata; do \
+	  sed 's|/usr/libexec/|$(PREFIX)/libexec/|' dracut/real-root/$$unit.service \
+	    >$(DESTDIR)$(PREFIX)/lib/systemd/system/$$unit.service || exit 1; \
+	  chmod 0644 $(DESTDIR)$(PREFIX)/lib/systemd/system/$$unit.service; \
+	done
 
 clean:
 	cargo clean

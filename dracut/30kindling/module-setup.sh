@@ -97,6 +97,13 @@ install() {
     inst_simple "$moddir/ignition-remount-sysroot.service" "$systemdsystemunitdir/ignition-remount-sysroot.service"
     $SYSTEMCTL -q --root "$initdir" add-requires ignition-diskful.target ignition-remount-sysroot.service
 
+    # Only where a dracut configuration asks for it (`kindling_hostname=yes`): a config that writes /etc/hostname without
+    # `overwrite` would be refused.
+    inst_simple "$moddir/kindling-hostname.service" "$systemdsystemunitdir/kindling-hostname.service"
+    if [ "${kindling_hostname-}" = yes ]; then
+        $SYSTEMCTL -q --root "$initdir" add-requires ignition-complete.target kindling-hostname.service
+    fi
+
     inst_simple "$moddir/kindling-network.service" "$systemdsystemunitdir/kindling-network.service"
     inst_simple "$moddir/99-kindling.network" "$systemdnetwork/99-kindling.network"
     inst_script "$moddir/kindling-resolv-conf" /usr/sbin/kindling-resolv-conf

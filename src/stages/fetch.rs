@@ -55,9 +55,11 @@ pub(super) fn run(mut context: Context<'_>) -> Result<Ended, StageError> {
         .warnings()
         .iter()
         .for_each(|warning| tracing::warn!("{warning}"));
-    if rendered.config().kindling != Kindling::default() {
+    let idle = idle(&rendered.config().kindling);
+    if !idle.is_empty() {
         tracing::warn!(
-            "the config has a section \"kindling\", which this version checks and does not act on"
+            "the config's section \"kindling\" has members that this version checks and does not act on: {}",
+            idle.join(", ")
         );
     }
     cache(&context, &rendered)?;
@@ -80,6 +82,17 @@ pub(super) fn run(mut context: Context<'_>) -> Result<Ended, StageError> {
         documents: rendered.origins().to_vec(),
         ..Applied::default()
     }))
+}
+
+/// What of the extension nothing acts on yet.
+fn idle(extension: &Kindling) -> Vec<&'static str> {
+    let members = [
+        ("node", extension.node != Default::default()),
+        ("onFailure", extension.on_failure != Default::default()),
+        ("report", extension.report != Default::default()),
+    ];
+    let asked = members.into_iter().filter(|(_, is_there)| *is_there);
+    asked.map(|(name, _)| name).collect()
 }
 
 fn outcome(context: &mut Context<'_>) -> Result<Outcome, Failure> {
