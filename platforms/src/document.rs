@@ -134,7 +134,7 @@ impl<'a> Node<'a> {
         }))
     }
 
-    /// The pairs of this mapping, by their keys.
+    /// The pairs of this mapping, by their keys, which is how it holds them.
     pub(crate) fn pairs(&self) -> Result<Vec<(&'a str, Self)>, PlatformError> {
         let mut pairs: Vec<(&'a str, Self)> = Vec::new();
         for (key, value) in self.map()? {
@@ -147,7 +147,6 @@ impl<'a> Node<'a> {
                 },
             ));
         }
-        pairs.sort_by_key(|(key, _)| *key);
         Ok(pairs)
     }
 

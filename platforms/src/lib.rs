@@ -207,6 +207,46 @@ mod tests {
         }
     }
 
+    /// The table of what a machine is told beside the config, and what the platform is told of it.
+    fn matrix() -> String {
+        let mut table = String::from(
+            "\nWhat else a machine is told, and what its platform is told of it. *Network*: files of systemd-networkd, or \
+             arguments for the\ninitramfs. *Deletion*: whether the config can be removed once the machine is made.\n\n\
+             | Platform | Config before the network | Attributes | Hostname | SSH keys | Network | Check-in | Deletion |\n\
+             |---|---|---|---|---|---|---|---|\n",
+        );
+        let nothing = Offers {
+            attributes: false,
+            ..Offers::default()
+        };
+        for platform in ALL {
+            let offers = platform.metadata().map_or(nothing, Metadata::offers);
+            let network = match (offers.network, offers.network_arguments) {
+                (true, true) => "files, arguments",
+                (true, false) => "files",
+                (false, true) => "arguments",
+                (false, false) => "·",
+            };
+            let via = recorded::RecordedAccess::of_channel(&[]);
+            let deletion = platform.delete_user_data(&via);
+            let cells = [
+                platform.reach() == Reach::Local,
+                offers.attributes,
+                offers.hostname,
+                offers.ssh_keys,
+                offers.check_in,
+                deletion != Ok(Deletion::Unsupported),
+            ];
+            let [local, attributes, hostname, keys, check_in, deletion] =
+                cells.map(|is| if is { "yes" } else { "·" });
+            table += &format!(
+                "| `{}` | {local} | {attributes} | {hostname} | {keys} | {network} | {check_in} | {deletion} |\n",
+                platform.id()
+            );
+        }
+        table
+    }
+
     /// `KINDLING_RENEW=1` writes the page instead of comparing it.
     #[test]
     #[expect(clippy::disallowed_methods, reason = "the page is compared, or renewed")]
@@ -223,6 +263,7 @@ mod tests {
             };
             page += &format!("| `{}` | {local} | {} |\n", platform.id(), platform.place());
         }
+        page += &matrix();
         page += "\nNot of the reference are: ";
         page += &OWN.map(|id| format!("`{id}`")).join(", ");
         page += ".\n\nConfigs that are gzip or zstd, or base64 of either, are unpacked wherever they come from. A metadata \

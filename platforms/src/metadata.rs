@@ -9,7 +9,7 @@ use crate::{Access, PlatformError, StageEnd};
 
 /// A platform that knows more of its machine than the config.
 pub trait Metadata: Sync {
-    /// Which questions beside [`Self::attributes`] it can answer: a row of `docs/platforms.md`.
+    /// Which questions it can answer: a row of `docs/platforms.md`.
     fn offers(&self) -> Offers {
         Offers::default()
     }
@@ -70,9 +70,11 @@ pub trait Metadata: Sync {
     }
 }
 
-/// What a platform can tell beside attributes. What it says of one machine may still be nothing.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// What a platform can tell. What it says of one machine may still be nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Offers {
+    /// See [`Metadata::attributes`].
+    pub attributes: bool,
     /// See [`Metadata::hostname`].
     pub hostname: bool,
     /// See [`Metadata::ssh_keys`].
@@ -83,6 +85,20 @@ pub struct Offers {
     pub network_arguments: bool,
     /// See [`Metadata::check_in`].
     pub check_in: bool,
+}
+
+impl Default for Offers {
+    /// Attributes alone.
+    fn default() -> Self {
+        Self {
+            attributes: true,
+            hostname: false,
+            ssh_keys: false,
+            network: false,
+            network_arguments: false,
+            check_in: false,
+        }
+    }
 }
 
 /// Whether a platform was told.
@@ -320,6 +336,7 @@ pub(crate) mod tests {
     /// Holds a platform to its row of the documentation, on a machine that has everything it may have.
     pub(crate) fn keeps_its_offers(metadata: &dyn Metadata, via: &RecordedAccess) {
         let kept = Offers {
+            attributes: !metadata.attributes(via).unwrap().is_empty(),
             hostname: metadata.hostname(via).unwrap().is_some(),
             ssh_keys: !metadata.ssh_keys(via).unwrap().is_empty(),
             network: !metadata.network(via).unwrap().is_empty(),

@@ -153,7 +153,7 @@ pub(crate) fn interface_name(text: &str) -> Option<String> {
     let text = text.trim();
     let is_plain = |at: u8| at.is_ascii_alphanumeric() || b"._-@".contains(&at);
     let is_name =
-        (1..=15).contains(&text.len()) && text.bytes().all(is_plain) && text.trim_matches('.') != "";
+        (1..=15).contains(&text.len()) && text.bytes().all(is_plain) && !text.trim_matches('.').is_empty();
     is_name.then(|| text.to_owned())
 }
 

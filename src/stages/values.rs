@@ -165,12 +165,11 @@ impl Values<'_> {
         if self.attributes.is_none() {
             self.attributes = Some(metadata.attributes(&via)?);
         }
-        let attributes = self.attributes.iter().flatten();
-        let of_fact = |attribute: &&Attribute| attribute.fact.is_some_and(|found| found.name() == fact);
-        let value = attributes
-            .clone()
-            .find(of_fact)
-            .map(|attribute| attribute.value.clone());
+        let facts = self.attributes.iter().flatten().filter_map(Attribute::as_fact);
+        let value = facts
+            .filter(|(found, _)| found.name() == fact)
+            .map(|(_, value)| value.to_owned())
+            .next();
         match (value, fact) {
             (None, "hostname") => metadata.hostname(&via),
             (value, _) => Ok(value),

@@ -3,7 +3,8 @@
 use crate::metadata::{Attributes, keys};
 use crate::service::{Absent, IMDS, Row, config, get, refused, request, rows, text, token};
 use crate::{
-    Access, Attribute, Fact, HttpMethod, Metadata, Platform, PlatformError, PlatformId, Reach, UserData,
+    Access, Attribute, Fact, HttpMethod, Metadata, Offers, Platform, PlatformError, PlatformId, Reach,
+    UserData, host_name,
 };
 
 const ID: PlatformId = PlatformId::new("aws");
@@ -66,6 +67,14 @@ const ROWS: &[Row] = &[
 ];
 
 impl Metadata for Aws {
+    fn offers(&self) -> Offers {
+        Offers {
+            hostname: true,
+            ssh_keys: true,
+            ..Offers::default()
+        }
+    }
+
     fn attributes(&self, via: &dyn Access) -> Result<Vec<Attribute>, PlatformError> {
         let service = Service::open(via)?;
         let mut attributes = Attributes::of("AWS_");
@@ -73,6 +82,12 @@ impl Metadata for Aws {
         rows(via, ID, (&base, &service.headers()), &mut attributes, ROWS)?;
         attributes.add("REGION", Fact::Region, service.region()?.as_deref());
         Ok(attributes.done())
+    }
+
+    /// The service may name several, one behind the other.
+    fn hostname(&self, via: &dyn Access) -> Result<Option<String>, PlatformError> {
+        let name = Service::open(via)?.text("meta-data/hostname")?;
+        Ok(name.as_deref().and_then(host_name))
     }
 
     fn ssh_keys(&self, via: &dyn Access) -> Result<Vec<String>, PlatformError> {
@@ -235,6 +250,18 @@ mod tests {
             keys,
             ["ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIBERERERERER demo@example"]
         );
+    }
+
+    #[test]
+    fn the_first_of_several_names_is_the_hosts() {
+        let mut answers = instance();
+        let names = "ip-10-0-0-7.eu-west-1.compute.internal. other.internal";
+        answers.push((format!("{IMDS}/{VERSION}/meta-data/hostname"), 200, names));
+        let via = recorded(&answers);
+        let name = Aws.hostname(&via).unwrap();
+        assert_eq!(name.as_deref(), Some("ip-10-0-0-7.eu-west-1.compute.internal"));
+        crate::metadata::tests::keeps_its_offers(&Aws, &via);
+        assert_eq!(Aws.hostname(&recorded(&instance())), Ok(None));
     }
 
     #[test]

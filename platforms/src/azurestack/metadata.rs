@@ -10,6 +10,7 @@ use crate::{Access, Attribute, CheckIn, Metadata, Offers, PlatformError, host_na
 impl Metadata for super::AzureStack {
     fn offers(&self) -> Offers {
         Offers {
+            attributes: false,
             hostname: true,
             check_in: true,
             ..Offers::default()

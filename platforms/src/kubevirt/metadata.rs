@@ -14,6 +14,7 @@ const WITHIN: u64 = 5;
 impl Metadata for super::KubeVirt {
     fn offers(&self) -> Offers {
         Offers {
+            attributes: true,
             hostname: true,
             ssh_keys: true,
             network: true,

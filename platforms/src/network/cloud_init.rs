@@ -1,6 +1,6 @@
 //! The network configs that cloud-init reads, versions 1 and 2, as far as platforms write them: plain interfaces.
 
-use super::openstack::{route, sort};
+use super::openstack::{put, route};
 use super::{Dhcp, Interface, Network, Route, add_new};
 use crate::PlatformError;
 use crate::document::Node;
@@ -86,10 +86,9 @@ fn second(config: Node<'_>) -> Result<Vec<Interface>, PlatformError> {
     let mut interfaces = Vec::new();
     if let Some(ethernets) = config.get("ethernets")? {
         for (key, ethernet) in ethernets.pairs()? {
-            interfaces.push(self::ethernet(config, key, ethernet)?);
+            put(&mut interfaces, self::ethernet(config, key, ethernet)?);
         }
     }
-    sort(&mut interfaces);
     Ok(interfaces)
 }
 

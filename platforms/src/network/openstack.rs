@@ -39,15 +39,19 @@ pub(crate) fn interfaces(data: Node<'_>, priority: u8) -> Result<Vec<Interface>,
             add(&mut interface, network)?;
         }
         add_new(&mut interface.nameservers, shared.iter().copied());
-        interfaces.push(interface);
+        put(&mut interfaces, interface);
     }
-    sort(&mut interfaces);
     Ok(interfaces)
 }
 
-/// Those with a name first, by their names.
-pub(super) fn sort(interfaces: &mut [Interface]) {
-    interfaces.sort_by_key(|interface| (interface.name.is_none(), interface.name.clone()));
+/// Puts an interface where it belongs: those with a name first, by their names.
+pub(super) fn put(interfaces: &mut Vec<Interface>, interface: Interface) {
+    let comes_later = |known: &Interface| match (&known.name, &interface.name) {
+        (Some(known), Some(name)) => known > name,
+        (known, name) => known.is_none() && name.is_some(),
+    };
+    let place = interfaces.iter().position(comes_later);
+    interfaces.insert(place.unwrap_or(interfaces.len()), interface);
 }
 
 fn add(interface: &mut Interface, network: Node<'_>) -> Result<(), PlatformError> {

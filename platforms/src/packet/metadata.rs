@@ -25,6 +25,7 @@ const NETWORKD: &str = "/run/systemd/netif/state";
 impl Metadata for Device {
     fn offers(&self) -> Offers {
         Offers {
+            attributes: true,
             hostname: true,
             ssh_keys: true,
             network: true,

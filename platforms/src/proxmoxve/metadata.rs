@@ -16,6 +16,7 @@ const WITHIN: u64 = 5;
 impl Metadata for super::ProxmoxVe {
     fn offers(&self) -> Offers {
         Offers {
+            attributes: true,
             hostname: true,
             ssh_keys: true,
             network: true,

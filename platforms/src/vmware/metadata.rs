@@ -13,6 +13,7 @@ const VARIABLE_LIMIT: usize = 4096;
 impl Metadata for super::VmWare {
     fn offers(&self) -> Offers {
         Offers {
+            attributes: false,
             network_arguments: true,
             ..Offers::default()
         }
