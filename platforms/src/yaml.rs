@@ -354,6 +354,20 @@ mod tests {
         assert!(matches!(parse(billion), Err(YamlError::Unsupported { .. })));
     }
 
+    /// Whatever comes, there is a value or a failure.
+    #[test]
+    fn every_cut_and_every_changed_byte_has_an_end() {
+        let text = "version: 2\nlist:\n- {a: [1, 'b'], c: \"d\\u0041\"}\n- |\n  e\n- !!str 1\n- ? f\n  : g\n&h i: >-\n  j # k\n";
+        for cut in 0..text.len() {
+            let _ = parse(&text[..cut]);
+            for byte in b"\0\n\t :-[]{},'\"|>&*!%#?@`a" {
+                let mut changed = text.as_bytes().to_vec();
+                changed[cut] = *byte;
+                let _ = parse(&String::from_utf8(changed).unwrap());
+            }
+        }
+    }
+
     /// No text of a megabyte keeps a machine from booting.
     #[test]
     fn hostile_texts_end_soon() {

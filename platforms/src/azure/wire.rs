@@ -5,7 +5,7 @@
 use core::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use crate::lease;
-use crate::service::{get, request, tell, text};
+use crate::service::{get, refused, request, text};
 use crate::xml::{Element, elements, escaped};
 use crate::{Access, AccessError, HttpMethod, HttpRequest, PlatformError, PlatformId};
 
@@ -20,6 +20,9 @@ const HEADERS: [(&str, &str); 2] = [
     ("x-ms-agent-name", "com.coreos.afterburn"),
     ("x-ms-version", VERSION),
 ];
+
+/// How often a report is made that the server has no place for.
+const TRIES: usize = 3;
 
 /// The longest document, in bytes; those of the server have a few thousand.
 const LIMIT: usize = 1 << 20;
@@ -155,14 +158,29 @@ impl<'a> Wire<'a> {
     }
 
     fn report(&self, state: &str) -> Result<(), PlatformError> {
+        let failed = |source| PlatformError::Access { id: self.id, source };
+        let mut tries = 0;
+        loop {
+            let request = self.health_request(state)?;
+            let answer = self.via.http(&request).map_err(failed)?;
+            tries += 1;
+            match answer.status {
+                200..=299 => return Ok(()),
+                // What this machine shall be has changed since it was read.
+                404 | 410 if tries < TRIES => {}
+                _ => return Err(refused(self.id, &request, &answer)),
+            }
+        }
+    }
+
+    fn health_request(&self, state: &str) -> Result<HttpRequest, PlatformError> {
         let goal = self.goal()?;
         let mut headers = HEADERS.to_vec();
         headers.push(("Content-Type", "text/xml; charset=utf-8"));
-        let request = HttpRequest {
+        Ok(HttpRequest {
             body: health(&goal, state).into_bytes(),
             ..request(HttpMethod::Post, &self.url("/machine/?comp=health"), &headers)
-        };
-        tell(self.via, self.id, &request)
+        })
     }
 }
 
@@ -236,11 +254,13 @@ pub(crate) mod tests {
                  r&amp;1</InstanceId><Health><State>Ready</State></Health></Role></RoleInstanceList></Container></Health>\n"
             )
         );
-        let via = server().with_answer(HEALTH_URL, 410, "");
-        assert!(matches!(
-            Wire::open(&via, ID).unwrap().ready(),
-            Err(PlatformError::Access { .. })
-        ));
+        for (status, times) in [(410, 3), (404, 3), (403, 1)] {
+            let via = server().with_answer(HEALTH_URL, status, "");
+            let told = Wire::open(&via, ID).unwrap().ready();
+            assert!(matches!(told, Err(PlatformError::Access { .. })));
+            let reports = via.asked().iter().filter(|line| line.starts_with("Post")).count();
+            assert_eq!(reports, times, "{status}");
+        }
     }
 
     #[test]

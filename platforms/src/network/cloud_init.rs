@@ -260,4 +260,37 @@ mod tests {
             is_malformed(of(text), what);
         }
     }
+
+    /// Whatever stands where, what is written for networkd and the kernel has no line that was not meant.
+    #[test]
+    fn no_value_becomes_a_line() {
+        let whole = "config: [{type: physical, name: eth0, mac_address: '02:00:00:00:00:02', subnets: [{type: static, address: \
+                     192.0.2.10, netmask: 255.255.255.0, gateway: 192.0.2.1, dns_nameservers: [192.0.2.53]}]}]";
+        let values = [
+            "eth0",
+            "'02:00:00:00:00:02'",
+            "192.0.2.10",
+            "255.255.255.0",
+            "192.0.2.1,",
+            "[192.0.2.53]",
+        ];
+        for value in values {
+            for hostile in [
+                "\"a\\nplanted=1\"",
+                "\"a planted=1\"",
+                "\"\\0planted\"",
+                "[planted]",
+                "{planted: 1}",
+                "planted=/",
+            ] {
+                let end = if value.ends_with(',') { "," } else { "" };
+                let Ok(found) = of(&whole.replace(value, &format!("{hostile}{end}"))) else {
+                    continue;
+                };
+                let mut written = arguments(&found).unwrap_or_default();
+                written.extend(units(&found).into_iter().map(|file| file.name + &file.text));
+                assert!(!written.contains("planted"), "{value} as {hostile}: {written}");
+            }
+        }
+    }
 }
