@@ -211,9 +211,9 @@ mod tests {
     fn matrix() -> String {
         let mut table = String::from(
             "\nWhat else a machine is told, and what its platform is told of it. *Network*: files of systemd-networkd, or \
-             arguments for the\ninitramfs. *Deletion*: whether the config can be removed once the machine is made.\n\n\
-             | Platform | Config before the network | Attributes | Hostname | SSH keys | Network | Check-in | Deletion |\n\
-             |---|---|---|---|---|---|---|---|\n",
+             arguments for the\ninitramfs. *Failure*: whether it is told why a first boot failed. *Deletion*: whether the config can be removed once\nthe machine is made.\n\n\
+             | Platform | Config before the network | Attributes | Hostname | SSH keys | Network | Check-in | Failure | Deletion |\n\
+             |---|---|---|---|---|---|---|---|---|\n",
         );
         let nothing = Offers {
             attributes: false,
@@ -235,12 +235,13 @@ mod tests {
                 offers.hostname,
                 offers.ssh_keys,
                 offers.check_in,
+                offers.failure,
                 deletion != Ok(Deletion::Unsupported),
             ];
-            let [local, attributes, hostname, keys, check_in, deletion] =
+            let [local, attributes, hostname, keys, check_in, failure, deletion] =
                 cells.map(|is| if is { "yes" } else { "·" });
             table += &format!(
-                "| `{}` | {local} | {attributes} | {hostname} | {keys} | {network} | {check_in} | {deletion} |\n",
+                "| `{}` | {local} | {attributes} | {hostname} | {keys} | {network} | {check_in} | {failure} | {deletion} |\n",
                 platform.id()
             );
         }

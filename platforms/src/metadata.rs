@@ -85,6 +85,8 @@ pub struct Offers {
     pub network_arguments: bool,
     /// See [`Metadata::check_in`].
     pub check_in: bool,
+    /// See [`Metadata::stage_ended`].
+    pub failure: bool,
 }
 
 impl Default for Offers {
@@ -97,6 +99,7 @@ impl Default for Offers {
             network: false,
             network_arguments: false,
             check_in: false,
+            failure: false,
         }
     }
 }
@@ -335,6 +338,10 @@ pub(crate) mod tests {
 
     /// Holds a platform to its row of the documentation, on a machine that has everything it may have.
     pub(crate) fn keeps_its_offers(metadata: &dyn Metadata, via: &RecordedAccess) {
+        let failed = StageEnd {
+            stage: "disks",
+            failure: Some("FAILED"),
+        };
         let kept = Offers {
             attributes: !metadata.attributes(via).unwrap().is_empty(),
             hostname: metadata.hostname(via).unwrap().is_some(),
@@ -342,6 +349,8 @@ pub(crate) mod tests {
             network: !metadata.network(via).unwrap().is_empty(),
             network_arguments: metadata.network_arguments(via).unwrap().is_some(),
             check_in: metadata.check_in(via).unwrap() == CheckIn::Told,
+            // Whether the answer was recorded or not: it was asked.
+            failure: metadata.stage_ended(via, &failed) != Ok(CheckIn::Unsupported),
         };
         assert_eq!(metadata.offers(), kept);
     }

@@ -15,6 +15,7 @@ impl Metadata for super::Azure {
             hostname: true,
             ssh_keys: true,
             check_in: true,
+            failure: true,
             ..Offers::default()
         }
     }

@@ -27,6 +27,7 @@ impl Metadata for Instance {
         Offers {
             hostname: true,
             ssh_keys: true,
+            failure: true,
             ..Offers::default()
         }
     }

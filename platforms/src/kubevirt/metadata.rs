@@ -20,6 +20,7 @@ impl Metadata for super::KubeVirt {
             network: true,
             network_arguments: true,
             check_in: false,
+            failure: false,
         }
     }
 

@@ -31,6 +31,7 @@ impl Metadata for Device {
             network: true,
             network_arguments: false,
             check_in: true,
+            failure: true,
         }
     }
 

@@ -22,6 +22,7 @@ impl Metadata for super::ProxmoxVe {
             network: true,
             network_arguments: true,
             check_in: false,
+            failure: false,
         }
     }
 

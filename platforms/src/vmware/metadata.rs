@@ -15,6 +15,7 @@ impl Metadata for super::VmWare {
         Offers {
             attributes: false,
             network_arguments: true,
+            failure: true,
             ..Offers::default()
         }
     }
