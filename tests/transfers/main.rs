@@ -5,6 +5,7 @@
     reason = "a test that cannot set up its servers should panic"
 )]
 
+mod agent;
 mod clouds;
 mod names;
 mod proxy;
