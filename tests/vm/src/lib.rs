@@ -12,9 +12,11 @@
     reason = "a development tool: it runs programs and writes files of its own, never on a machine to be provisioned"
 )]
 
+pub mod aws;
 pub mod bench;
 pub mod cases;
 pub mod cluster;
+pub mod config_drive;
 pub mod console;
 pub mod cpio;
 pub mod demo;
@@ -27,5 +29,6 @@ pub mod replay;
 pub mod report;
 pub mod run;
 pub mod scenario;
+pub mod server;
 pub mod workspace;
 pub mod writes;

@@ -1,19 +1,21 @@
 //! A node from a blank machine: image, initramfs, disks and cluster put together, booted as often as a test likes.
 
-use std::fs::{self, File};
-use std::io;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use crate::aws::{self, Aws, AwsError};
 use crate::cluster::{Cluster, ClusterError, Offer};
+use crate::config_drive::{self, ConfigDriveError};
 use crate::console::{Line, Next};
-use crate::cpio;
+use crate::cpio::{self, Archive};
 use crate::digest::{self, DigestError};
 use crate::host::{self, Acceleration, HostError};
 use crate::image::{self, ImageError, RootDisk};
 use crate::initramfs::{self, InitramfsError};
-use crate::qemu::{self, ClusterLink, Disk, Guest, Machine, QemuError};
+use crate::qemu::{self, Disk, Guest, Link, Machine, Network, QemuError};
 use crate::report::{Reader, Report};
 use crate::workspace;
 
@@ -35,6 +37,12 @@ pub enum ScenarioError {
     /// The cluster stand-in did not start.
     #[error("cannot start the cluster stand-in")]
     Cluster(#[from] ClusterError),
+    /// The AWS stand-in did not start.
+    #[error("cannot start the AWS stand-in")]
+    Aws(#[from] AwsError),
+    /// The config drive could not be made.
+    #[error(transparent)]
+    ConfigDrive(#[from] ConfigDriveError),
     /// The guest did not start.
     #[error(transparent)]
     Qemu(#[from] QemuError),
@@ -204,6 +212,29 @@ impl Boot {
     }
 }
 
+/// By which way a machine gets its config, and so of which platform it is.
+#[derive(Clone, Debug)]
+pub enum UserData {
+    /// `qemu`: this file as a firmware entry.
+    Firmware(PathBuf),
+    /// `kubevirt`: this file on a config drive.
+    ConfigDrive(PathBuf),
+    /// `aws`: a pointer of the stand-in's own to the worker config in its store.
+    Aws,
+}
+
+impl UserData {
+    /// The platform's id.
+    #[must_use]
+    pub fn platform(&self) -> &'static str {
+        match self {
+            Self::Firmware(_) => "qemu",
+            Self::ConfigDrive(_) => "kubevirt",
+            Self::Aws => "aws",
+        }
+    }
+}
+
 /// The disk with a boot entry.
 enum Entry {
     /// ext4, read by the harness in the place of a boot loader.
@@ -221,27 +252,33 @@ pub struct Node {
     folder: RunFolder,
     log: PathBuf,
     machine: Machine,
+    platform: &'static str,
     /// Where the boot entry is that it starts by, if it has one.
     entry: Option<Entry>,
     /// The cluster it belongs to.
     pub cluster: Cluster,
+    /// Amazon's services, for a machine of theirs.
+    pub aws: Option<Aws>,
 }
 
 /// Size of the second disk in MiB; `fixtures/vm/worker.ign` has room on it.
 pub const DATA_DISK_MIB: u64 = 1024;
 
 impl Node {
-    /// Makes the machine, off. `config` is its user data; `pipe` is this crate's program.
+    /// Makes the machine, off. `pipe` is this crate's program.
     ///
     /// # Errors
     /// [`ScenarioError`].
     pub fn new(
         name: &str,
         built: &Built,
-        config: &Path,
+        user_data: &UserData,
         pipe: &Path,
         offer: Offer,
     ) -> Result<Self, ScenarioError> {
+        let aws = matches!(user_data, UserData::Aws)
+            .then(|| Aws::start(&offer.worker, &offer.fixtures.join("pki/ca.crt")))
+            .transpose()?;
         let cluster = Cluster::start(offer)?;
         let folder = RunFolder::new(name)?;
         let (root, initramfs) = (
@@ -257,6 +294,38 @@ impl Node {
         )?;
         let data = folder.path().join("data.img");
         let disk = Disk::blank(data.clone(), "data", DATA_DISK_MIB, 512).map_err(file_error(&data))?;
+        let link = |address: &str, port: u16| Link {
+            address: address.to_owned(),
+            pipe: pipe.to_path_buf(),
+            port,
+        };
+        let mut networks = vec![Network {
+            subnet: None,
+            links: vec![link(qemu::CLUSTER_ADDRESS, cluster.port())],
+        }];
+        if let Some(aws) = &aws {
+            networks[0].links.push(link(aws::STORE_ADDRESS, aws.store_port()));
+            networks.push(Network {
+                subnet: Some("169.254.0.0/16"),
+                links: vec![link(aws::METADATA_ADDRESS, aws.metadata_port())],
+            });
+            let mut hosts = Archive::default();
+            hosts.file("etc/hosts", 0o644, Aws::hosts().as_bytes());
+            let appended = OpenOptions::new().append(true).open(&initramfs);
+            appended
+                .and_then(|mut file| file.write_all(&hosts.finish()))
+                .map_err(file_error(&initramfs))?;
+        }
+        let (mut config, mut disc) = (None, None);
+        match user_data {
+            UserData::Firmware(file) => config = Some(file.clone()),
+            UserData::ConfigDrive(file) => {
+                let image = folder.path().join("config-drive.iso");
+                config_drive::make(&image, file)?;
+                disc = Some(image);
+            }
+            UserData::Aws => {}
+        }
         let machine = Machine {
             acceleration: built.acceleration,
             kernel: built.root.kernel.clone(),
@@ -266,11 +335,9 @@ impl Node {
             root,
             disks: vec![disk],
             shelf: Vec::new(),
-            config: Some(config.to_path_buf()),
-            cluster: Some(ClusterLink {
-                pipe: pipe.to_path_buf(),
-                port: cluster.port(),
-            }),
+            config,
+            disc,
+            networks,
             share: None,
         };
         let log = workspace::cache().join(format!("runs/{name}.console"));
@@ -279,8 +346,10 @@ impl Node {
             folder,
             log,
             machine,
+            platform: user_data.platform(),
             entry: None,
             cluster,
+            aws,
         })
     }
 
@@ -318,7 +387,11 @@ impl Node {
     /// # Errors
     /// [`ScenarioError`].
     pub fn add_boot_loader(&mut self, options: &str) -> Result<(), ScenarioError> {
-        let options = format!("{} {} {options}", qemu::ARGUMENTS, arguments(true).join(" "));
+        let options = format!(
+            "{} {} {options}",
+            qemu::ARGUMENTS,
+            arguments(self.platform, true).join(" ")
+        );
         let tree = self.boot_tree(&options)?;
         let (disk, variables) = (
             self.folder.path().join("esp.img"),
@@ -434,7 +507,7 @@ impl Node {
 
     fn run(&mut self, watch: &mut dyn FnMut(&Line) -> ControlFlow<()>) -> Result<Boot, ScenarioError> {
         let was_first = image::has_firstboot_stamp(&self.machine.root)?;
-        self.machine.arguments = arguments(was_first);
+        self.machine.arguments = arguments(self.platform, was_first);
         self.machine.arguments.push(self.boot_options()?);
         let started = Instant::now();
         let mut guest = Guest::start(&self.machine, &self.log)?;
@@ -463,10 +536,11 @@ impl Node {
 }
 
 /// What the kernel is told of the platform and of the boot.
-fn arguments(is_first: bool) -> Vec<String> {
+fn arguments(platform: &str, is_first: bool) -> Vec<String> {
+    let platform = format!("ignition.platform.id={platform}");
     let first = is_first.then_some("ignition.firstboot");
-    let always = ["ignition.platform.id=qemu", "kindling.demo=1"];
-    always.into_iter().chain(first).map(str::to_owned).collect()
+    let rest = std::iter::once("kindling.demo=1").chain(first);
+    std::iter::once(platform).chain(rest.map(str::to_owned)).collect()
 }
 
 /// The offer of the demo: the worker config and files of `fixtures/vm`, without faults.
