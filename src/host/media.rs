@@ -129,7 +129,12 @@ impl MediaPaths {
         let listed = fs::read_to_string(&self.file_systems).unwrap_or_default();
         let mut refusal = None;
         for kind in parse_file_systems(&listed) {
-            let flags = MsFlags::MS_RDONLY | MsFlags::MS_NODEV | MsFlags::MS_NOSUID | MsFlags::MS_NOEXEC;
+            // Silent: a type that is not the drive's is no error of the machine, and must not be told as one on its console.
+            let flags = MsFlags::MS_RDONLY
+                | MsFlags::MS_NODEV
+                | MsFlags::MS_NOSUID
+                | MsFlags::MS_NOEXEC
+                | MsFlags::MS_SILENT;
             match mount(Some(device), at, Some(kind.as_str()), flags, None::<&str>) {
                 Ok(()) => return Ok(()),
                 // Not this type, or no such type in this kernel: the next one. Anything else is worth telling.

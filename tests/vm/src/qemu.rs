@@ -7,6 +7,9 @@ use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use time::OffsetDateTime;
 
 use crate::console::Console;
 use crate::host::{Acceleration, FIRMWARE};
@@ -243,6 +246,8 @@ pub struct Machine {
     pub disc: Option<PathBuf>,
     /// Networks, the first card first.
     pub networks: Vec<Network>,
+    /// By how much its clock is ahead when it is switched on.
+    pub clock_ahead: Duration,
     /// A folder to mount by virtiofs.
     pub share: Option<Share>,
 }
@@ -364,6 +369,9 @@ impl Machine {
         ]);
         add(self.acceleration.arguments());
         add(&["-device", "virtio-rng-pci"]);
+        if !self.clock_ahead.is_zero() {
+            add(&["-rtc", &format!("base={}", date_and_time(self.clock_ahead))]);
+        }
         if let Some(variables) = &self.firmware {
             // Parallel flash: first the code, then the variables.
             let code = format!("if=pflash,format=raw,readonly=on,file={FIRMWARE}");
@@ -446,6 +454,13 @@ impl Machine {
 
 fn text(path: &Path) -> String {
     path.display().to_string()
+}
+
+/// `2031-04-05T06:07:08`, so much from now, in UTC.
+fn date_and_time(ahead: Duration) -> String {
+    let then = OffsetDateTime::now_utc() + ahead;
+    let (hour, minute, second) = then.to_hms();
+    format!("{}T{hour:02}:{minute:02}:{second:02}", then.date())
 }
 
 /// In QEMU's option lists a comma ends a value unless it is doubled.

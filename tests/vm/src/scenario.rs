@@ -217,8 +217,10 @@ impl Boot {
 pub enum UserData {
     /// `qemu`: this file as a firmware entry.
     Firmware(PathBuf),
-    /// `kubevirt`: this file on a config drive.
+    /// `kubevirt`: this file on a config drive of OpenStack's kind.
     ConfigDrive(PathBuf),
+    /// `proxmoxve`: this file on a drive of NoCloud's kind.
+    NoCloudDrive(PathBuf),
     /// `aws`: a pointer of the stand-in's own to the worker config in its store.
     Aws,
 }
@@ -230,6 +232,7 @@ impl UserData {
         match self {
             Self::Firmware(_) => "qemu",
             Self::ConfigDrive(_) => "kubevirt",
+            Self::NoCloudDrive(_) => "proxmoxve",
             Self::Aws => "aws",
         }
     }
@@ -293,7 +296,8 @@ impl Node {
             &initramfs,
         )?;
         let data = folder.path().join("data.img");
-        let disk = Disk::blank(data.clone(), "data", DATA_DISK_MIB, 512).map_err(file_error(&data))?;
+        let mut disks =
+            vec![Disk::blank(data.clone(), "data", DATA_DISK_MIB, 512).map_err(file_error(&data))?];
         let link = |address: &str, port: u16| Link {
             address: address.to_owned(),
             pipe: pipe.to_path_buf(),
@@ -321,8 +325,14 @@ impl Node {
             UserData::Firmware(file) => config = Some(file.clone()),
             UserData::ConfigDrive(file) => {
                 let image = folder.path().join("config-drive.iso");
-                config_drive::make(&image, file)?;
+                config_drive::optical(&image, file)?;
                 disc = Some(image);
+            }
+            UserData::NoCloudDrive(file) => {
+                let image = folder.path().join("cidata.img");
+                let drive = Disk::blank(image.clone(), "cidata", 4, 512).map_err(file_error(&image))?;
+                config_drive::fill(&image, file)?;
+                disks.push(drive);
             }
             UserData::Aws => {}
         }
@@ -333,11 +343,12 @@ impl Node {
             arguments: Vec::new(),
             firmware: None,
             root,
-            disks: vec![disk],
+            disks,
             shelf: Vec::new(),
             config,
             disc,
             networks,
+            clock_ahead: Duration::ZERO,
             share: None,
         };
         let log = workspace::cache().join(format!("runs/{name}.console"));
@@ -351,6 +362,11 @@ impl Node {
             cluster,
             aws,
         })
+    }
+
+    /// Sets the clock wrong: the machine believes that it is so much later.
+    pub fn set_clock_ahead(&mut self, by: Duration) {
+        self.machine.clock_ahead = by;
     }
 
     /// Takes files out of the initramfs, as if they had never been installed, and tells which were there.

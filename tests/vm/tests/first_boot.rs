@@ -120,9 +120,11 @@ fn a_reboot_runs_no_stage_again() {
 
 #[test]
 fn a_server_that_fails_for_a_while_delays_the_boot_and_no_more() {
-    let mut node = node(
+    let pointer = workspace::fixtures().join("pointer.ign");
+    // The one machine here that has its config on a FAT disk.
+    let mut node = machine::node(
         "patience",
-        "pointer.ign",
+        &UserData::NoCloudDrive(pointer),
         Offer {
             fail_first: 3,
             ..scenario::worker_offer()
