@@ -130,7 +130,12 @@ fn a_server_that_fails_for_a_while_delays_the_boot_and_no_more() {
             ..scenario::worker_offer()
         },
     );
-    assert_is_the_node(boot(&mut node).report());
+    let boot = boot(&mut node);
+    let report = boot.report();
+    assert_is_the_node(report);
+    let stages = report.stages().unwrap();
+    let fetch = stages.iter().find(|stage| stage.stage == "fetch").unwrap();
+    assert_eq!(fetch.documents[0].source, "proxmoxve");
     let statuses: Vec<u16> = node
         .cluster
         .seen()
