@@ -1,16 +1,20 @@
 //! A node from a blank machine: image, initramfs, disks and cluster put together, booted as often as a test likes.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
+mod boot_entry;
+mod user_data;
+
+use std::fs::{self, File};
+use std::io;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use crate::aws::{self, Aws, AwsError};
+use self::boot_entry::Entry;
+use crate::aws::{Aws, AwsError};
 use crate::cluster::{Cluster, ClusterError, Offer};
-use crate::config_drive::{self, ConfigDriveError};
+use crate::config_drive::ConfigDriveError;
 use crate::console::{Line, Next};
-use crate::cpio::{self, Archive};
+use crate::cpio;
 use crate::digest::{self, DigestError};
 use crate::host::{self, Acceleration, HostError};
 use crate::image::{self, ImageError, RootDisk};
@@ -18,6 +22,8 @@ use crate::initramfs::{self, InitramfsError};
 use crate::qemu::{self, Disk, Guest, Link, Machine, Network, QemuError};
 use crate::report::{Reader, Report};
 use crate::workspace;
+
+pub use self::user_data::UserData;
 
 /// How long one boot may take. A warm one needs 30 s alone on two cores; tests share theirs.
 pub const BOOT_LIMIT: Duration = Duration::from_secs(240);
@@ -212,43 +218,6 @@ impl Boot {
     }
 }
 
-/// By which way a machine gets its config, and so of which platform it is.
-#[derive(Clone, Debug)]
-pub enum UserData {
-    /// `qemu`: this file as a firmware entry.
-    Firmware(PathBuf),
-    /// `kubevirt`: this file on a config drive of OpenStack's kind.
-    ConfigDrive(PathBuf),
-    /// `proxmoxve`: this file on a drive of NoCloud's kind.
-    NoCloudDrive(PathBuf),
-    /// `aws`: a pointer of the stand-in's own to the worker config in its store.
-    Aws,
-}
-
-impl UserData {
-    /// The platform's id.
-    #[must_use]
-    pub fn platform(&self) -> &'static str {
-        match self {
-            Self::Firmware(_) => "qemu",
-            Self::ConfigDrive(_) => "kubevirt",
-            Self::NoCloudDrive(_) => "proxmoxve",
-            Self::Aws => "aws",
-        }
-    }
-}
-
-/// The disk with a boot entry.
-enum Entry {
-    /// ext4, read by the harness in the place of a boot loader.
-    Read(PathBuf),
-    /// An EFI system partition with a boot loader of its own.
-    Loaded(PathBuf),
-}
-
-/// Where the entry is on it.
-const ENTRY: &str = "/loader/entries/debian.conf";
-
 /// A machine with a root disk, a second blank disk and a cluster: what the demo shows.
 pub struct Node {
     built: Built,
@@ -279,10 +248,7 @@ impl Node {
         pipe: &Path,
         offer: Offer,
     ) -> Result<Self, ScenarioError> {
-        let aws = matches!(user_data, UserData::Aws)
-            .then(|| Aws::start(&offer.worker, &offer.fixtures.join("pki/ca.crt")))
-            .transpose()?;
-        let cluster = Cluster::start(offer)?;
+        let cluster = Cluster::start(offer.clone())?;
         let folder = RunFolder::new(name)?;
         let (root, initramfs) = (
             folder.path().join("root.img"),
@@ -296,61 +262,31 @@ impl Node {
             &initramfs,
         )?;
         let data = folder.path().join("data.img");
-        let mut disks =
-            vec![Disk::blank(data.clone(), "data", DATA_DISK_MIB, 512).map_err(file_error(&data))?];
-        let link = |address: &str, port: u16| Link {
-            address: address.to_owned(),
+        let disk = Disk::blank(data.clone(), "data", DATA_DISK_MIB, 512).map_err(file_error(&data))?;
+        let of_cluster = Link {
+            address: qemu::CLUSTER_ADDRESS.to_owned(),
             pipe: pipe.to_path_buf(),
-            port,
+            port: cluster.port(),
         };
-        let mut networks = vec![Network {
-            subnet: None,
-            links: vec![link(qemu::CLUSTER_ADDRESS, cluster.port())],
-        }];
-        if let Some(aws) = &aws {
-            networks[0].links.push(link(aws::STORE_ADDRESS, aws.store_port()));
-            networks.push(Network {
-                subnet: Some("169.254.0.0/16"),
-                links: vec![link(aws::METADATA_ADDRESS, aws.metadata_port())],
-            });
-            let mut hosts = Archive::default();
-            hosts.file("etc/hosts", 0o644, Aws::hosts().as_bytes());
-            let appended = OpenOptions::new().append(true).open(&initramfs);
-            appended
-                .and_then(|mut file| file.write_all(&hosts.finish()))
-                .map_err(file_error(&initramfs))?;
-        }
-        let (mut config, mut disc) = (None, None);
-        match user_data {
-            UserData::Firmware(file) => config = Some(file.clone()),
-            UserData::ConfigDrive(file) => {
-                let image = folder.path().join("config-drive.iso");
-                config_drive::optical(&image, file)?;
-                disc = Some(image);
-            }
-            UserData::NoCloudDrive(file) => {
-                let image = folder.path().join("cidata.img");
-                let drive = Disk::blank(image.clone(), "cidata", 4, 512).map_err(file_error(&image))?;
-                config_drive::fill(&image, file)?;
-                disks.push(drive);
-            }
-            UserData::Aws => {}
-        }
-        let machine = Machine {
+        let mut machine = Machine {
             acceleration: built.acceleration,
             kernel: built.root.kernel.clone(),
             initramfs,
             arguments: Vec::new(),
             firmware: None,
             root,
-            disks,
+            disks: vec![disk],
             shelf: Vec::new(),
-            config,
-            disc,
-            networks,
+            config: None,
+            disc: None,
+            networks: vec![Network {
+                subnet: None,
+                links: vec![of_cluster],
+            }],
             clock_ahead: Duration::ZERO,
             share: None,
         };
+        let aws = user_data.hand_over(&mut machine, folder.path(), pipe, &offer)?;
         let log = workspace::cache().join(format!("runs/{name}.console"));
         Ok(Self {
             built: built.clone(),
@@ -379,88 +315,6 @@ impl Node {
         let (kept, found) = cpio::without(&whole, paths);
         fs::write(initramfs, kept).map_err(file_error(initramfs))?;
         Ok(found)
-    }
-
-    /// Gives the machine a file system with one boot entry. From now on it starts with the arguments that stand there: the
-    /// harness loads the kernel in the boot loader's place, and so reads the entry in its place.
-    ///
-    /// # Errors
-    /// [`ScenarioError`].
-    pub fn add_boot_entry(&mut self, options: &str) -> Result<(), ScenarioError> {
-        let path = self.folder.path().join("boot.img");
-        let tree = self.boot_tree(options)?;
-        let disk = Disk::blank(path.clone(), "boot", 32, 512).map_err(file_error(&path))?;
-        image::fill(&path, "boot", &tree)?;
-        self.machine.disks.push(disk);
-        self.entry = Some(Entry::Read(path));
-        Ok(())
-    }
-
-    /// Gives the machine firmware and a disk with a boot loader, this machine's kernel and initramfs, and one boot entry.
-    /// From now on it starts as machines do, and starts again when it is told to: one run may be several boots. `options`
-    /// come after those every guest has; nobody but them says that a boot is the first.
-    ///
-    /// # Errors
-    /// [`ScenarioError`].
-    pub fn add_boot_loader(&mut self, options: &str) -> Result<(), ScenarioError> {
-        let options = format!(
-            "{} {} {options}",
-            qemu::ARGUMENTS,
-            arguments(self.platform, true).join(" ")
-        );
-        let tree = self.boot_tree(&options)?;
-        let (disk, variables) = (
-            self.folder.path().join("esp.img"),
-            self.folder.path().join("variables.img"),
-        );
-        // The name of what firmware starts from a disk that it has no entry of its own for.
-        let loader = tree.join("EFI/BOOT/BOOTX64.EFI");
-        let of_loader = loader.parent().unwrap_or(&tree);
-        fs::create_dir_all(of_loader).map_err(file_error(of_loader))?;
-        for (from, to) in [
-            (Path::new(host::BOOT_LOADER), &loader),
-            (&self.machine.kernel, &tree.join("vmlinuz")),
-            (&self.machine.initramfs, &tree.join("initrd")),
-            (Path::new(host::FIRMWARE_VARIABLES), &variables),
-        ] {
-            fs::copy(from, to).map_err(file_error(from))?;
-        }
-        image::esp(&disk, &tree)?;
-        fs::remove_dir_all(&tree).map_err(file_error(&tree))?;
-        self.machine.firmware = Some(variables);
-        self.machine.disks.push(Disk {
-            path: disk.clone(),
-            serial: "esp".to_owned(),
-            sector_bytes: 512,
-            ways: 1,
-        });
-        self.entry = Some(Entry::Loaded(disk));
-        Ok(())
-    }
-
-    /// A folder with one boot entry.
-    fn boot_tree(&self, options: &str) -> Result<PathBuf, ScenarioError> {
-        let tree = self.folder.path().join("boot");
-        let entry = tree.join(ENTRY.trim_start_matches('/'));
-        let entries = entry.parent().unwrap_or(&tree);
-        fs::create_dir_all(entries).map_err(file_error(entries))?;
-        let text = format!("title Debian\nlinux /vmlinuz\ninitrd /initrd\noptions {options}\n");
-        fs::write(&entry, text).map_err(file_error(&entry))?;
-        Ok(tree)
-    }
-
-    /// The arguments in the boot entry, to be looked at while the machine is off; nothing without one.
-    ///
-    /// # Errors
-    /// [`ScenarioError`].
-    pub fn boot_options(&self) -> Result<String, ScenarioError> {
-        let text = match &self.entry {
-            None => return Ok(String::new()),
-            Some(Entry::Read(disk)) => image::read(disk, ENTRY)?,
-            Some(Entry::Loaded(disk)) => image::read_esp(disk, ENTRY)?,
-        };
-        let options = text.lines().find_map(|line| line.strip_prefix("options "));
-        Ok(options.unwrap_or_default().to_owned())
     }
 
     /// Where the consoles of this machine's boots are kept after the run.
