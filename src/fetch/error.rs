@@ -234,6 +234,12 @@ impl FetchError {
                     .to_owned()
             }
             Self::BucketAbsent { .. } => "check the name of the bucket".to_owned(),
+            Self::Transfer {
+                url,
+                source: TransferError::Status(401 | 403),
+            } if is_object(url) => {
+                "check that the machine's role or account in its cloud may read this object".to_owned()
+            }
             Self::Transfer { source, .. } | Self::TimedOut { source, .. } => transfer_next(source),
             Self::Stopped { .. } => "see the failure of the other download".to_owned(),
             Self::TooLarge { .. } => "check that the address is the right one".to_owned(),
@@ -280,6 +286,15 @@ fn transfer_code(error: &TransferError) -> &'static str {
         TransferError::Tftp { .. } => "tftp-refused",
         TransferError::Header { .. } => "header-invalid",
     }
+}
+
+/// Whether the address is one of an object store, where the machine's cloud says what it may read, and no header does.
+fn is_object(url: &str) -> bool {
+    url.split_once(':').is_some_and(|(scheme, _)| {
+        ["s3", "arn", "gs"]
+            .iter()
+            .any(|known| scheme.eq_ignore_ascii_case(known))
+    })
 }
 
 fn transfer_next(error: &TransferError) -> String {
@@ -336,4 +351,24 @@ fn certificate_next(fault: &CertificateFault) -> String {
         CertificateFault::Other(_) => "replace the server's certificate",
     }
     .to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_may_not_read_is_told_where_that_is_decided() {
+        let next = |url: &str| {
+            let error = FetchError::Transfer {
+                url: url.to_owned(),
+                source: TransferError::Status(403),
+            };
+            error.next()
+        };
+        for object in ["s3://bucket/key", "arn:aws:s3:::bucket/key", "gs://bucket/key"] {
+            assert!(next(object).contains("role or account"), "{object}");
+        }
+        assert!(next("https://server/key").contains("httpHeaders"));
+    }
 }

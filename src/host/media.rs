@@ -140,7 +140,12 @@ impl MediaPaths {
     fn mount(device: &Path, kinds: &[String], at: &Path) -> Result<bool, AccessError> {
         let (mut refusal, mut is_known) = (None, false);
         for kind in kinds {
-            let flags = MsFlags::MS_RDONLY | MsFlags::MS_NODEV | MsFlags::MS_NOSUID | MsFlags::MS_NOEXEC;
+            // Silent: a type that is not the drive's is no error of the machine, and must not be told as one on its console.
+            let flags = MsFlags::MS_RDONLY
+                | MsFlags::MS_NODEV
+                | MsFlags::MS_NOSUID
+                | MsFlags::MS_NOEXEC
+                | MsFlags::MS_SILENT;
             match mount(Some(device), at, Some(kind.as_str()), flags, None::<&str>) {
                 Ok(()) => return Ok(true),
                 // Not this type, or no such type in this kernel: the next one. Anything else is worth telling.

@@ -10,8 +10,9 @@ use crate::{Access, Metadata, Platform, PlatformError, PlatformId, Reach, UserDa
 
 const ID: PlatformId = PlatformId::new("kubevirt");
 
-/// How long one kind is awaited before the other is looked for.
-const TURN: Duration = Duration::from_secs(1);
+/// How long one kind is awaited before the other is looked for: what a drive of the other kind may lose, since a machine
+/// has one.
+const TURN: Duration = Duration::from_millis(100);
 
 /// A virtual machine of KubeVirt.
 pub struct KubeVirt;
@@ -30,7 +31,7 @@ impl Platform for KubeVirt {
     }
 
     fn user_data(&self, via: &dyn Access) -> Result<Option<UserData>, PlatformError> {
-        let turns = ALWAYS_ATTACHED.as_secs() / TURN.as_secs();
+        let turns = ALWAYS_ATTACHED.as_millis() / TURN.as_millis();
         for (turn, (label, path)) in (0..turns).zip([NOCLOUD, OPENSTACK].into_iter().cycle()) {
             // The first looks do not wait: as a rule the drive has been there from the start.
             let wait = if turn < 2 { Duration::ZERO } else { TURN };
@@ -74,6 +75,6 @@ mod tests {
         let via = RecordedAccess::of_drives(&[]);
         let error = KubeVirt.user_data(&via).unwrap_err();
         assert!(matches!(error, PlatformError::Access { .. }), "{error:?}");
-        assert_eq!(via.asked().len(), 300);
+        assert_eq!(via.asked().len(), 3000);
     }
 }

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use crate::console::Next;
 use crate::image;
 use crate::initramfs;
-use crate::qemu::{Disk, Guest, Machine, Share};
+use crate::qemu::{Disk, Guest, Machine, Network, Share};
 use crate::run::{self, RunError};
 use crate::scenario::{Built, RunFolder, ScenarioError};
 use crate::workspace;
@@ -177,7 +177,9 @@ pub(crate) fn machine_of(built: &Built, disks: Vec<Disk>, folder: &Path) -> Resu
         disks,
         shelf: Vec::new(),
         config: None,
-        cluster: None,
+        disc: None,
+        networks: vec![Network::default()],
+        clock_ahead: Duration::ZERO,
         share: None,
     })
 }

@@ -7,25 +7,18 @@
 //! It listens on the host's loopback at a port of the system's choice; guests reach it by
 //! [`crate::qemu::CLUSTER_ADDRESS`]. It remembers every request, and can fail the first ones.
 
-use std::convert::Infallible;
 use std::fs;
 use std::io;
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
-use http_body_util::Full;
-use hyper::body::{Bytes, Incoming};
-use hyper::header::{self, HeaderMap, HeaderName};
-use hyper::service::service_fn;
-use hyper::{Method, Request, Response, StatusCode};
-use hyper_util::rt::TokioIo;
+use hyper::header::{self, HeaderMap};
+use hyper::{Method, StatusCode};
 use rustls::ServerConfig;
 use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use tokio::net::TcpListener;
-use tokio::sync::oneshot;
-use tokio_rustls::TlsAcceptor;
+
+use crate::server::{self, Answer, Seen, Server, body, lock, plain};
 
 /// The token of the kubeconfig in `fixtures/vm/worker.ign`.
 pub const BOOTSTRAP_TOKEN: &str = "kndlng.0123456789abcdef";
@@ -44,34 +37,16 @@ pub struct Offer {
     pub fail_first: u32,
 }
 
-/// One request as it came.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Seen {
-    /// Method.
-    pub method: String,
-    /// Path and query.
-    pub path: String,
-    /// Status that it was answered with.
-    pub status: u16,
-    /// `User-Agent`, empty where it was not sent.
-    pub user_agent: String,
-    /// `Accept`, empty where it was not sent.
-    pub accept: String,
-}
-
 #[derive(Default)]
 struct Memory {
-    seen: Vec<Seen>,
     nodes: Vec<String>,
     failed: u32,
 }
 
 /// A running cluster stand-in; it ends with this value.
 pub struct Cluster {
-    port: u16,
+    server: Server,
     memory: Arc<Mutex<Memory>>,
-    stop: Option<oneshot::Sender<()>>,
-    thread: Option<std::thread::JoinHandle<()>>,
 }
 
 /// A cluster that could not be started.
@@ -107,39 +82,24 @@ impl Cluster {
     /// # Errors
     /// [`ClusterError`].
     pub fn start(offer: Offer) -> Result<Self, ClusterError> {
-        let tls = Arc::new(tls(&offer.fixtures.join("pki"))?);
-        let worker = read(&offer.worker)?;
-        let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).map_err(ClusterError::Listen)?;
-        listener.set_nonblocking(true).map_err(ClusterError::Listen)?;
-        let port = listener.local_addr().map_err(ClusterError::Listen)?.port();
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .map_err(ClusterError::Listen)?;
+        let tls = tls(&offer.fixtures.join("pki"))?;
         let memory = Arc::new(Mutex::new(Memory::default()));
-        let desk = Arc::new(Desk {
+        let desk = Desk {
+            worker: read(&offer.worker)?,
             offer,
-            worker,
             memory: Arc::clone(&memory),
-        });
-        let (stop, stopped) = oneshot::channel();
-        let thread = std::thread::spawn(move || {
-            runtime.spawn(serve(listener, tls, desk));
-            // Ends when the other half is dropped.
-            drop(runtime.block_on(stopped));
-        });
-        Ok(Self {
-            port,
-            memory,
-            stop: Some(stop),
-            thread: Some(thread),
+        };
+        let server = Server::start(Some(tls), move |asked| {
+            desk.decide(asked.method(), asked.uri().path(), asked.headers())
         })
+        .map_err(ClusterError::Listen)?;
+        Ok(Self { server, memory })
     }
 
     /// Its port on 127.0.0.1.
     #[must_use]
     pub fn port(&self) -> u16 {
-        self.port
+        self.server.port()
     }
 
     /// Nodes that announced themselves with the token, in order.
@@ -151,22 +111,8 @@ impl Cluster {
     /// Every request so far, in order.
     #[must_use]
     pub fn seen(&self) -> Vec<Seen> {
-        lock(&self.memory).seen.clone()
+        self.server.seen()
     }
-}
-
-impl Drop for Cluster {
-    fn drop(&mut self) {
-        drop(self.stop.take());
-        if let Some(thread) = self.thread.take() {
-            drop(thread.join());
-        }
-    }
-}
-
-/// A panic elsewhere does not make the record less true.
-fn lock(memory: &Mutex<Memory>) -> MutexGuard<'_, Memory> {
-    memory.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, ClusterError> {
@@ -183,11 +129,7 @@ fn tls(pki: &Path) -> Result<ServerConfig, ClusterError> {
         .collect::<Result<Vec<_>, _>>()
         .map_err(pem(chain.clone()))?;
     let key = PrivateKeyDer::from_pem_slice(&read(&key)?).map_err(pem(key.clone()))?;
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    Ok(ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()?
-        .with_no_client_auth()
-        .with_single_cert(certificates, key)?)
+    Ok(server::tls(certificates, key)?)
 }
 
 /// What one answer needs.
@@ -197,54 +139,7 @@ struct Desk {
     memory: Arc<Mutex<Memory>>,
 }
 
-async fn serve(listener: std::net::TcpListener, tls: Arc<ServerConfig>, desk: Arc<Desk>) {
-    let Ok(listener) = TcpListener::from_std(listener) else {
-        return;
-    };
-    let acceptor = TlsAcceptor::from(tls);
-    loop {
-        let Ok((stream, _)): io::Result<(_, SocketAddr)> = listener.accept().await else {
-            continue;
-        };
-        let (acceptor, desk) = (acceptor.clone(), Arc::clone(&desk));
-        tokio::spawn(async move {
-            // A client that refuses our certificate ends here; it has its own words for it.
-            let Ok(stream) = acceptor.accept(stream).await else {
-                return;
-            };
-            let service = service_fn(move |request: Request<Incoming>| {
-                let desk = Arc::clone(&desk);
-                async move { Ok::<_, Infallible>(desk.answer(&request)) }
-            });
-            drop(
-                hyper::server::conn::http1::Builder::new()
-                    .serve_connection(TokioIo::new(stream), service)
-                    .await,
-            );
-        });
-    }
-}
-
-type Answer = Response<Full<Bytes>>;
-
 impl Desk {
-    fn answer(&self, request: &Request<Incoming>) -> Answer {
-        let answer = self.decide(request.method(), request.uri().path(), request.headers());
-        let header = |name: HeaderName| {
-            request.headers().get(name).map_or(String::new(), |value| {
-                String::from_utf8_lossy(value.as_bytes()).into()
-            })
-        };
-        lock(&self.memory).seen.push(Seen {
-            method: request.method().to_string(),
-            path: request.uri().to_string(),
-            status: answer.status().as_u16(),
-            user_agent: header(header::USER_AGENT),
-            accept: header(header::ACCEPT),
-        });
-        answer
-    }
-
     fn decide(&self, method: &Method, path: &str, headers: &HeaderMap) -> Answer {
         {
             let mut memory = lock(&self.memory);
@@ -288,19 +183,6 @@ impl Desk {
         lock(&self.memory).nodes.push(name.to_owned());
         plain(StatusCode::CREATED, "joined\n")
     }
-}
-
-fn plain(status: StatusCode, text: &'static str) -> Answer {
-    body(status, "text/plain", text.as_bytes().to_vec())
-}
-
-fn body(status: StatusCode, kind: &'static str, bytes: Vec<u8>) -> Answer {
-    let mut answer = Response::new(Full::new(Bytes::from(bytes)));
-    *answer.status_mut() = status;
-    answer
-        .headers_mut()
-        .insert(header::CONTENT_TYPE, header::HeaderValue::from_static(kind));
-    answer
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use std::time::Instant;
 use crate::console::Line;
 use crate::initramfs::STAGE_MARK;
 use crate::report::{self, Report};
-use crate::scenario::{self, Boot, End, Node, ScenarioError};
+use crate::scenario::{self, Boot, End, Node, ScenarioError, UserData};
 
 /// What the demo ended with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,7 +64,8 @@ pub fn run(engine: &Path, config: &Path, pipe: &Path, out: &mut dyn Write) -> Re
         started: Instant::now(),
     };
     let built = scenario::set_up(engine, &mut |text| progress.say(text))?;
-    let mut node = Node::new("demo", &built, config, pipe, scenario::worker_offer())?;
+    let user_data = UserData::Firmware(config.to_path_buf());
+    let mut node = Node::new("demo", &built, &user_data, pipe, scenario::worker_offer())?;
     progress.say(&format!(
         "cluster stand-in listens on 127.0.0.1:{} (TLS, its own CA)",
         node.cluster.port()

@@ -78,6 +78,10 @@ pub const TOOLS: &[Tool] = &[
         package: "mtools",
     },
     Tool {
+        program: "xorrisofs",
+        package: "xorriso",
+    },
+    Tool {
         program: "cp",
         package: "coreutils",
     },

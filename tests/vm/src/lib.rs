@@ -2,19 +2,22 @@
 //!
 //! The way of a run, in order: [`host`] sees to the tools and finds out what the processor offers; [`image`] makes the
 //! root disk and [`initramfs`] the initramfs, both once per recipe and kept under `target/vm`; [`cluster`] starts the
-//! cluster stand-in; [`qemu`] boots a guest with them and [`console`] reads what it says; [`report`] turns the guest's
-//! own report into values. [`demo`] is that way from end to end, with its progress shown to a person.
+//! cluster stand-in and [`aws`] that of a cloud, each on a [`server`], and [`config_drive`] makes drives; [`qemu`] boots
+//! a guest with them and [`console`] reads what it says; [`report`] turns the guest's own report into values. [`demo`] is
+//! that way from end to end, with its progress shown to a person.
 //!
-//! Nothing on the host changes but the packages [`host::TOOLS`] names and files under `target/vm`. Guests reach no
-//! network but the cluster stand-in.
+//! Nothing on the host changes but the packages [`host::TOOLS`] names and files under `target/vm`. Guests reach nothing
+//! but the stand-ins.
 #![allow(
     clippy::disallowed_methods,
     reason = "a development tool: it runs programs and writes files of its own, never on a machine to be provisioned"
 )]
 
+pub mod aws;
 pub mod bench;
 pub mod cases;
 pub mod cluster;
+pub mod config_drive;
 pub mod console;
 pub mod cpio;
 pub mod demo;
@@ -27,5 +30,6 @@ pub mod replay;
 pub mod report;
 pub mod run;
 pub mod scenario;
+pub mod server;
 pub mod workspace;
 pub mod writes;

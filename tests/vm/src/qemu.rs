@@ -7,6 +7,9 @@ use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use time::OffsetDateTime;
 
 use crate::console::Console;
 use crate::host::{Acceleration, FIRMWARE};
@@ -121,13 +124,50 @@ impl Shelved {
     }
 }
 
-/// How a guest's connections to [`CLUSTER_ADDRESS`] reach the cluster on the host.
+/// How a guest's connections to one address reach a stand-in on the host.
 #[derive(Clone, Debug)]
-pub struct ClusterLink {
+pub struct Link {
+    /// Address and port as the guest knows them.
+    pub address: String,
     /// This crate's program; QEMU starts `<pipe> pipe <port>` for each connection, so no port of the host is fixed.
     pub pipe: PathBuf,
-    /// The cluster's port on the host's loopback.
+    /// The stand-in's port on the host's loopback.
     pub port: u16,
+}
+
+/// A network of the guest, with a network card of its own. It leads to its links and nowhere else: its DHCP server tells
+/// neither a router nor a name server.
+#[derive(Clone, Debug, Default)]
+pub struct Network {
+    /// Its addresses; QEMU's usual 10.0.2.0/24 without them.
+    pub subnet: Option<&'static str>,
+    /// What can be reached in it.
+    pub links: Vec<Link>,
+}
+
+impl Network {
+    /// QEMU's options for the network and its card.
+    fn options(&self, number: usize) -> [[String; 2]; 2] {
+        let mut network = format!("user,id=n{number},restrict=on,ipv6=off");
+        if let Some(subnet) = self.subnet {
+            network += &format!(",net={subnet}");
+        }
+        for link in &self.links {
+            network += &format!(
+                ",guestfwd=tcp:{}-cmd:'{}' pipe {}",
+                link.address,
+                escaped(&link.pipe),
+                link.port
+            );
+        }
+        [
+            ["-netdev".to_owned(), network],
+            [
+                "-device".to_owned(),
+                format!("virtio-net-pci,netdev=n{number},romfile="),
+            ],
+        ]
+    }
 }
 
 /// A folder of the host that a guest may mount by virtiofs.
@@ -202,8 +242,12 @@ pub struct Machine {
     pub shelf: Vec<Shelved>,
     /// User data, handed over as `opt/com.coreos/config`.
     pub config: Option<PathBuf>,
-    /// The cluster; without it the guest reaches nothing at all.
-    pub cluster: Option<ClusterLink>,
+    /// What is in the optical drive, where the machine has one.
+    pub disc: Option<PathBuf>,
+    /// Networks, the first card first.
+    pub networks: Vec<Network>,
+    /// By how much its clock is ahead when it is switched on.
+    pub clock_ahead: Duration,
     /// A folder to mount by virtiofs.
     pub share: Option<Share>,
 }
@@ -325,6 +369,9 @@ impl Machine {
         ]);
         add(self.acceleration.arguments());
         add(&["-device", "virtio-rng-pci"]);
+        if !self.clock_ahead.is_zero() {
+            add(&["-rtc", &format!("base={}", date_and_time(self.clock_ahead))]);
+        }
         if let Some(variables) = &self.firmware {
             // Parallel flash: first the code, then the variables.
             let code = format!("if=pflash,format=raw,readonly=on,file={FIRMWARE}");
@@ -386,22 +433,34 @@ impl Machine {
                 &format!("name=opt/com.coreos/config,file={}", escaped(config)),
             ]);
         }
-        // restrict: the guest reaches this one address and nothing of the host's network.
-        let forward = self.cluster.as_ref().map_or_else(String::new, |link| {
-            format!(
-                ",guestfwd=tcp:{CLUSTER_ADDRESS}-cmd:'{}' pipe {}",
-                escaped(&link.pipe),
-                link.port
-            )
-        });
-        add(&["-netdev", &format!("user,id=n,restrict=on,ipv6=off{forward}")]);
-        add(&["-device", "virtio-net-pci,netdev=n,romfile="]);
+        if let Some(disc) = &self.disc {
+            let image = format!(
+                "if=none,id=disc,format=raw,media=cdrom,readonly=on,file={}",
+                escaped(disc)
+            );
+            add(&["-drive", &image]);
+            // The distribution's kernel for virtual machines has no driver for drives on IDE or SATA.
+            add(&["-device", "virtio-scsi-pci,id=optical"]);
+            add(&["-device", "scsi-cd,bus=optical.0,drive=disc"]);
+        }
+        for (number, network) in self.networks.iter().enumerate() {
+            for [option, value] in network.options(number) {
+                add(&[&option, &value]);
+            }
+        }
         line
     }
 }
 
 fn text(path: &Path) -> String {
     path.display().to_string()
+}
+
+/// `2031-04-05T06:07:08`, so much from now, in UTC.
+fn date_and_time(ahead: Duration) -> String {
+    let then = OffsetDateTime::now_utc() + ahead;
+    let (hour, minute, second) = then.to_hms();
+    format!("{}T{hour:02}:{minute:02}:{second:02}", then.date())
 }
 
 /// In QEMU's option lists a comma ends a value unless it is doubled.

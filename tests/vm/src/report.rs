@@ -35,6 +35,16 @@ pub struct Stage {
     pub already_so: u64,
     /// `ok` or what went wrong.
     pub outcome: String,
+    /// What it read the config from, in the order of reading.
+    #[serde(default)]
+    pub documents: Vec<Document>,
+}
+
+/// One document that a config was made of.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct Document {
+    /// The platform's id, or the path of what another document refers to.
+    pub source: String,
 }
 
 impl Report {

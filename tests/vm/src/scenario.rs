@@ -1,21 +1,29 @@
 //! A node from a blank machine: image, initramfs, disks and cluster put together, booted as often as a test likes.
 
+mod boot_entry;
+mod user_data;
+
 use std::fs::{self, File};
 use std::io;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use self::boot_entry::Entry;
+use crate::aws::{Aws, AwsError};
 use crate::cluster::{Cluster, ClusterError, Offer};
+use crate::config_drive::ConfigDriveError;
 use crate::console::{Line, Next};
 use crate::cpio;
 use crate::digest::{self, DigestError};
 use crate::host::{self, Acceleration, HostError};
 use crate::image::{self, ImageError, RootDisk};
 use crate::initramfs::{self, InitramfsError};
-use crate::qemu::{self, ClusterLink, Disk, Guest, Machine, QemuError};
+use crate::qemu::{self, Disk, Guest, Link, Machine, Network, QemuError};
 use crate::report::{Reader, Report};
 use crate::workspace;
+
+pub use self::user_data::UserData;
 
 /// How long one boot may take. A warm one needs 30 s alone on two cores; tests share theirs.
 pub const BOOT_LIMIT: Duration = Duration::from_secs(240);
@@ -35,6 +43,12 @@ pub enum ScenarioError {
     /// The cluster stand-in did not start.
     #[error("cannot start the cluster stand-in")]
     Cluster(#[from] ClusterError),
+    /// The AWS stand-in did not start.
+    #[error("cannot start the AWS stand-in")]
+    Aws(#[from] AwsError),
+    /// The config drive could not be made.
+    #[error(transparent)]
+    ConfigDrive(#[from] ConfigDriveError),
     /// The guest did not start.
     #[error(transparent)]
     Qemu(#[from] QemuError),
@@ -204,45 +218,37 @@ impl Boot {
     }
 }
 
-/// The disk with a boot entry.
-enum Entry {
-    /// ext4, read by the harness in the place of a boot loader.
-    Read(PathBuf),
-    /// An EFI system partition with a boot loader of its own.
-    Loaded(PathBuf),
-}
-
-/// Where the entry is on it.
-const ENTRY: &str = "/loader/entries/debian.conf";
-
 /// A machine with a root disk, a second blank disk and a cluster: what the demo shows.
 pub struct Node {
     built: Built,
     folder: RunFolder,
     log: PathBuf,
     machine: Machine,
+    platform: &'static str,
     /// Where the boot entry is that it starts by, if it has one.
     entry: Option<Entry>,
     /// The cluster it belongs to.
     pub cluster: Cluster,
+    /// Amazon's services, for a machine of theirs.
+    pub aws: Option<Aws>,
 }
 
 /// Size of the second disk in MiB; `fixtures/vm/worker.ign` has room on it.
 pub const DATA_DISK_MIB: u64 = 1024;
 
 impl Node {
-    /// Makes the machine, off. `config` is its user data; `pipe` is this crate's program.
+    /// Makes the machine, off. `pipe` is this crate's program.
     ///
     /// # Errors
     /// [`ScenarioError`].
     pub fn new(
         name: &str,
         built: &Built,
-        config: &Path,
+        user_data: &UserData,
         pipe: &Path,
         offer: Offer,
     ) -> Result<Self, ScenarioError> {
-        let cluster = Cluster::start(offer)?;
+        let cluster = Cluster::start(offer.clone())?;
         let folder = RunFolder::new(name)?;
         let (root, initramfs) = (
             folder.path().join("root.img"),
@@ -257,7 +263,12 @@ impl Node {
         )?;
         let data = folder.path().join("data.img");
         let disk = Disk::blank(data.clone(), "data", DATA_DISK_MIB, 512).map_err(file_error(&data))?;
-        let machine = Machine {
+        let of_cluster = Link {
+            address: qemu::CLUSTER_ADDRESS.to_owned(),
+            pipe: pipe.to_path_buf(),
+            port: cluster.port(),
+        };
+        let mut machine = Machine {
             acceleration: built.acceleration,
             kernel: built.root.kernel.clone(),
             initramfs,
@@ -266,22 +277,32 @@ impl Node {
             root,
             disks: vec![disk],
             shelf: Vec::new(),
-            config: Some(config.to_path_buf()),
-            cluster: Some(ClusterLink {
-                pipe: pipe.to_path_buf(),
-                port: cluster.port(),
-            }),
+            config: None,
+            disc: None,
+            networks: vec![Network {
+                subnet: None,
+                links: vec![of_cluster],
+            }],
+            clock_ahead: Duration::ZERO,
             share: None,
         };
+        let aws = user_data.hand_over(&mut machine, folder.path(), pipe, &offer)?;
         let log = workspace::cache().join(format!("runs/{name}.console"));
         Ok(Self {
             built: built.clone(),
             folder,
             log,
             machine,
+            platform: user_data.platform(),
             entry: None,
             cluster,
+            aws,
         })
+    }
+
+    /// Sets the clock wrong: the machine believes that it is so much later.
+    pub fn set_clock_ahead(&mut self, by: Duration) {
+        self.machine.clock_ahead = by;
     }
 
     /// Takes files out of the initramfs, as if they had never been installed, and tells which were there.
@@ -294,84 +315,6 @@ impl Node {
         let (kept, found) = cpio::without(&whole, paths);
         fs::write(initramfs, kept).map_err(file_error(initramfs))?;
         Ok(found)
-    }
-
-    /// Gives the machine a file system with one boot entry. From now on it starts with the arguments that stand there: the
-    /// harness loads the kernel in the boot loader's place, and so reads the entry in its place.
-    ///
-    /// # Errors
-    /// [`ScenarioError`].
-    pub fn add_boot_entry(&mut self, options: &str) -> Result<(), ScenarioError> {
-        let path = self.folder.path().join("boot.img");
-        let tree = self.boot_tree(options)?;
-        let disk = Disk::blank(path.clone(), "boot", 32, 512).map_err(file_error(&path))?;
-        image::fill(&path, "boot", &tree)?;
-        self.machine.disks.push(disk);
-        self.entry = Some(Entry::Read(path));
-        Ok(())
-    }
-
-    /// Gives the machine firmware and a disk with a boot loader, this machine's kernel and initramfs, and one boot entry.
-    /// From now on it starts as machines do, and starts again when it is told to: one run may be several boots. `options`
-    /// come after those every guest has; nobody but them says that a boot is the first.
-    ///
-    /// # Errors
-    /// [`ScenarioError`].
-    pub fn add_boot_loader(&mut self, options: &str) -> Result<(), ScenarioError> {
-        let options = format!("{} {} {options}", qemu::ARGUMENTS, arguments(true).join(" "));
-        let tree = self.boot_tree(&options)?;
-        let (disk, variables) = (
-            self.folder.path().join("esp.img"),
-            self.folder.path().join("variables.img"),
-        );
-        // The name of what firmware starts from a disk that it has no entry of its own for.
-        let loader = tree.join("EFI/BOOT/BOOTX64.EFI");
-        let of_loader = loader.parent().unwrap_or(&tree);
-        fs::create_dir_all(of_loader).map_err(file_error(of_loader))?;
-        for (from, to) in [
-            (Path::new(host::BOOT_LOADER), &loader),
-            (&self.machine.kernel, &tree.join("vmlinuz")),
-            (&self.machine.initramfs, &tree.join("initrd")),
-            (Path::new(host::FIRMWARE_VARIABLES), &variables),
-        ] {
-            fs::copy(from, to).map_err(file_error(from))?;
-        }
-        image::esp(&disk, &tree)?;
-        fs::remove_dir_all(&tree).map_err(file_error(&tree))?;
-        self.machine.firmware = Some(variables);
-        self.machine.disks.push(Disk {
-            path: disk.clone(),
-            serial: "esp".to_owned(),
-            sector_bytes: 512,
-            ways: 1,
-        });
-        self.entry = Some(Entry::Loaded(disk));
-        Ok(())
-    }
-
-    /// A folder with one boot entry.
-    fn boot_tree(&self, options: &str) -> Result<PathBuf, ScenarioError> {
-        let tree = self.folder.path().join("boot");
-        let entry = tree.join(ENTRY.trim_start_matches('/'));
-        let entries = entry.parent().unwrap_or(&tree);
-        fs::create_dir_all(entries).map_err(file_error(entries))?;
-        let text = format!("title Debian\nlinux /vmlinuz\ninitrd /initrd\noptions {options}\n");
-        fs::write(&entry, text).map_err(file_error(&entry))?;
-        Ok(tree)
-    }
-
-    /// The arguments in the boot entry, to be looked at while the machine is off; nothing without one.
-    ///
-    /// # Errors
-    /// [`ScenarioError`].
-    pub fn boot_options(&self) -> Result<String, ScenarioError> {
-        let text = match &self.entry {
-            None => return Ok(String::new()),
-            Some(Entry::Read(disk)) => image::read(disk, ENTRY)?,
-            Some(Entry::Loaded(disk)) => image::read_esp(disk, ENTRY)?,
-        };
-        let options = text.lines().find_map(|line| line.strip_prefix("options "));
-        Ok(options.unwrap_or_default().to_owned())
     }
 
     /// Where the consoles of this machine's boots are kept after the run.
@@ -434,7 +377,7 @@ impl Node {
 
     fn run(&mut self, watch: &mut dyn FnMut(&Line) -> ControlFlow<()>) -> Result<Boot, ScenarioError> {
         let was_first = image::has_firstboot_stamp(&self.machine.root)?;
-        self.machine.arguments = arguments(was_first);
+        self.machine.arguments = arguments(self.platform, was_first);
         self.machine.arguments.push(self.boot_options()?);
         let started = Instant::now();
         let mut guest = Guest::start(&self.machine, &self.log)?;
@@ -463,10 +406,11 @@ impl Node {
 }
 
 /// What the kernel is told of the platform and of the boot.
-fn arguments(is_first: bool) -> Vec<String> {
+fn arguments(platform: &str, is_first: bool) -> Vec<String> {
+    let platform = format!("ignition.platform.id={platform}");
     let first = is_first.then_some("ignition.firstboot");
-    let always = ["ignition.platform.id=qemu", "kindling.demo=1"];
-    always.into_iter().chain(first).map(str::to_owned).collect()
+    let rest = std::iter::once("kindling.demo=1").chain(first);
+    std::iter::once(platform).chain(rest.map(str::to_owned)).collect()
 }
 
 /// The offer of the demo: the worker config and files of `fixtures/vm`, without faults.

@@ -11,13 +11,13 @@ use std::process::Command;
 use std::time::Duration;
 
 use kindling_vm::initramfs::ACCOUNT_PROGRAMS;
-use kindling_vm::scenario::{self, End, Node};
+use kindling_vm::scenario::{self, End, Node, UserData};
 use kindling_vm::{image, workspace};
 
 fn node(name: &str) -> Node {
     let built = scenario::set_up(&workspace::engine(), &mut |text| println!("{text}")).unwrap();
     let pipe = Path::new(env!("CARGO_BIN_EXE_kindling-vm"));
-    let config = workspace::fixtures().join("accounts.ign");
+    let config = UserData::Firmware(workspace::fixtures().join("accounts.ign"));
     Node::new(name, &built, &config, pipe, scenario::worker_offer()).unwrap()
 }
 

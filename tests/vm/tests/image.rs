@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use kindling_vm::scenario::{self, End, Node};
+use kindling_vm::scenario::{self, End, Node, UserData};
 use kindling_vm::{image, workspace};
 
 const CONFIG: &str = "fixtures/configs/valid/webserver.ign";
@@ -18,7 +18,7 @@ const CONFIG: &str = "fixtures/configs/valid/webserver.ign";
 fn node(name: &str) -> Node {
     let built = scenario::set_up(&workspace::engine(), &mut |text| println!("{text}")).unwrap();
     let pipe = Path::new(env!("CARGO_BIN_EXE_kindling-vm"));
-    let config = workspace::root().join(CONFIG);
+    let config = UserData::Firmware(workspace::root().join(CONFIG));
     Node::new(name, &built, &config, pipe, scenario::worker_offer()).unwrap()
 }
 

@@ -1,0 +1,94 @@
+//! Handing a machine its config.
+
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use super::{ScenarioError, file_error};
+use crate::aws::{self, Aws};
+use crate::cluster::Offer;
+use crate::config_drive;
+use crate::cpio::Archive;
+use crate::qemu::{Disk, Link, Machine, Network};
+
+/// By which way a machine gets its config, and so of which platform it is.
+#[derive(Clone, Debug)]
+pub enum UserData {
+    /// `qemu`: this file as a firmware entry.
+    Firmware(PathBuf),
+    /// `kubevirt`: this file on a config drive of OpenStack's kind.
+    ConfigDrive(PathBuf),
+    /// `proxmoxve`: this file on a drive of NoCloud's kind.
+    NoCloudDrive(PathBuf),
+    /// `aws`: a pointer of the stand-in's own to the worker config in its store.
+    Aws,
+}
+
+impl UserData {
+    /// The platform's id.
+    #[must_use]
+    pub fn platform(&self) -> &'static str {
+        match self {
+            Self::Firmware(_) => "qemu",
+            Self::ConfigDrive(_) => "kubevirt",
+            Self::NoCloudDrive(_) => "proxmoxve",
+            Self::Aws => "aws",
+        }
+    }
+
+    /// Gives the machine, which is off, what it gets its config from; whatever that needs is in `folder`. The cloud's
+    /// services are returned, if there are any.
+    pub(super) fn hand_over(
+        &self,
+        machine: &mut Machine,
+        folder: &Path,
+        pipe: &Path,
+        offer: &Offer,
+    ) -> Result<Option<Aws>, ScenarioError> {
+        match self {
+            Self::Firmware(file) => machine.config = Some(file.clone()),
+            Self::ConfigDrive(file) => {
+                let image = folder.join("config-drive.iso");
+                config_drive::optical(&image, file)?;
+                machine.disc = Some(image);
+            }
+            Self::NoCloudDrive(file) => {
+                let image = folder.join("cidata.img");
+                let drive = Disk::blank(image.clone(), "cidata", 4, 512).map_err(file_error(&image))?;
+                config_drive::fill(&image, file)?;
+                machine.disks.push(drive);
+            }
+            Self::Aws => {
+                let aws = Aws::start(&offer.worker, &offer.fixtures.join("pki/ca.crt"))?;
+                connect(machine, &aws, pipe)?;
+                return Ok(Some(aws));
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// Lets the machine reach the store beside the cluster, by name, and the metadata service by a network of its own: QEMU
+/// leads no network to addresses outside of it.
+fn connect(machine: &mut Machine, aws: &Aws, pipe: &Path) -> Result<(), ScenarioError> {
+    let link = |address: &str, port: u16| Link {
+        address: address.to_owned(),
+        pipe: pipe.to_path_buf(),
+        port,
+    };
+    if let Some(first) = machine.networks.first_mut() {
+        first.links.push(link(aws::STORE_ADDRESS, aws.store_port()));
+    }
+    machine.networks.push(Network {
+        subnet: Some("169.254.0.0/16"),
+        links: vec![link(aws::METADATA_ADDRESS, aws.metadata_port())],
+    });
+    let mut hosts = Archive::default();
+    hosts.file("etc/hosts", 0o644, Aws::hosts().as_bytes());
+    let initramfs = &machine.initramfs;
+    OpenOptions::new()
+        .append(true)
+        .open(initramfs)
+        .and_then(|mut file| file.write_all(&hosts.finish()))
+        .map_err(file_error(initramfs))
+}
