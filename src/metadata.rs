@@ -97,8 +97,12 @@ fn one(platform: &dyn Platform, task: &Task, via: &dyn Via, system: System<'_>) 
     let asked = || metadata.ok_or(MetadataError::Silent(id));
     match task {
         Task::Attributes(path) => {
-            let text = agent_lines(&asked()?.attributes(via)?);
-            put(system.root, path, &text, 0o644)
+            // Units that read the file find it, whatever the platform.
+            let attributes = match metadata {
+                Some(metadata) => metadata.attributes(via)?,
+                None => Vec::new(),
+            };
+            put(system.root, path, &agent_lines(&attributes), 0o644)
         }
         Task::Facts(path) => {
             let attributes = match metadata {
@@ -124,7 +128,12 @@ fn one(platform: &dyn Platform, task: &Task, via: &dyn Via, system: System<'_>) 
         Task::NetworkArguments { path, default } => {
             let told = metadata
                 .map(|metadata| metadata.network_arguments(via))
-                .transpose()?;
+                .transpose();
+            // Without any, the machine has no network at all: what the platform says is the better of two.
+            let told = told.unwrap_or_else(|error| {
+                tracing::warn!("the distribution's network arguments are used: {error}");
+                None
+            });
             let arguments = told.flatten().unwrap_or_else(|| default.clone());
             put(system.root, path, &format!("{arguments}\n"), 0o644)
         }

@@ -102,6 +102,10 @@ install() {
     inst_simple "$moddir/kindling-hostname.service" "$systemdsystemunitdir/kindling-hostname.service"
     if [ "${kindling_hostname-}" = yes ]; then
         $SYSTEMCTL -q --root "$initdir" add-requires ignition-complete.target kindling-hostname.service
+        # A service has the name, whatever the config needs.
+        mkdir -p "$initdir$systemdsystemunitdir/kindling-network.service.d"
+        printf '[Unit]\nConditionPathExists=\nConditionPathExists=/etc/initrd-release\n' \
+            >"$initdir$systemdsystemunitdir/kindling-network.service.d/hostname.conf"
     fi
 
     inst_simple "$moddir/kindling-network.service" "$systemdsystemunitdir/kindling-network.service"

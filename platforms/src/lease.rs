@@ -37,7 +37,10 @@ fn first(via: &dyn Access, parse: fn(&str) -> Option<Ipv4Addr>) -> Result<Option
             if !is_lease(&name) {
                 continue;
             }
-            let lease = via.file(&directory.join(name))?.unwrap_or_default();
+            // One lease that cannot be read is no reason to look at no other.
+            let Ok(Some(lease)) = via.file(&directory.join(name)) else {
+                continue;
+            };
             let found = parse(&String::from_utf8_lossy(&lease));
             if found.is_some() {
                 return Ok(found);
@@ -75,11 +78,13 @@ fn of_option_245(lease: &str) -> Option<Ipv4Addr> {
         let bits = u32::from_str_radix(&digits, 16).ok().filter(|_| is_whole)?;
         Some(Ipv4Addr::from(bits))
     };
-    let mut lines = lease.lines().map(str::trim);
-    lines.find_map(|line| {
+    // dhclient adds leases at the end.
+    let lines = lease.lines().map(str::trim);
+    let found = lines.filter_map(|line| {
         let value = line.strip_prefix("OPTION_245=");
         address(value.or_else(|| line.strip_prefix("option unknown-245 "))?)
-    })
+    });
+    found.last()
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@
 use core::net::IpAddr;
 
 use crate::network::Interface;
-use crate::{Access, PlatformError, StageEnd};
+use crate::{Access, PlatformError, PlatformId, StageEnd};
 
 /// A platform that knows more of its machine than the config.
 pub trait Metadata: Sync {
@@ -270,20 +270,28 @@ pub fn host_name(raw: &str) -> Option<String> {
 }
 
 /// The lines of a list of public keys, each once; `None` for a line that is none.
-pub(crate) fn keys<'a>(lines: impl IntoIterator<Item = &'a str>) -> Vec<String> {
+pub(crate) fn keys<'a>(
+    id: PlatformId,
+    lines: impl IntoIterator<Item = &'a str>,
+) -> Result<Vec<String>, PlatformError> {
     let mut keys: Vec<String> = Vec::new();
-    for line in lines {
-        let line = line.trim();
+    let mut is_something = false;
+    for line in lines.into_iter().map(str::trim) {
+        is_something |= !line.is_empty();
         if is_key(line) && !keys.iter().any(|known| known == line) {
             keys.push(line.to_owned());
         }
     }
-    keys
+    if keys.is_empty() && is_something {
+        let why = "what it gives as keys has none in it".to_owned();
+        return Err(PlatformError::Malformed { id, why });
+    }
+    Ok(keys)
 }
 
 /// As [`keys`], of texts that may have several lines each.
-pub(crate) fn keys_of(texts: &[String]) -> Vec<String> {
-    keys(texts.iter().flat_map(|text| text.lines()))
+pub(crate) fn keys_of(id: PlatformId, texts: &[String]) -> Result<Vec<String>, PlatformError> {
+    keys(id, texts.iter().flat_map(|text| text.lines()))
 }
 
 /// `TYPE BASE64 [COMMENT]`, or with options before (sshd(8), AUTHORIZED_KEYS FILE FORMAT): enough to keep an error page
@@ -448,6 +456,10 @@ pub(crate) mod tests {
             &with_options,
             "ssh-rsa short",
         ];
-        assert_eq!(keys(lines), [key.to_owned(), with_options.clone()]);
+        let id = crate::Platform::id(&crate::Aws);
+        assert_eq!(keys(id, lines), Ok(vec![key.to_owned(), with_options.clone()]));
+        assert_eq!(keys(id, ["", " "]), Ok(Vec::new()));
+        // Keys that are there stay, where the answer is of somebody else.
+        is_malformed(keys(id, ["<html>planted</html>"]), "has none in it");
     }
 }

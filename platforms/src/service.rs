@@ -75,7 +75,7 @@ pub(crate) fn text(
     };
     let text = String::from_utf8(bytes).map_err(|_| PlatformError::Malformed {
         id,
-        why: format!("{} is not text", request.url),
+        why: format!("{} is not text", shown(&request.url)),
     })?;
     Ok(Some(text.trim().to_owned()).filter(|text| !text.is_empty()))
 }
@@ -155,7 +155,7 @@ impl Metadata for Table {
     }
 
     fn ssh_keys(&self, via: &dyn Access) -> Result<Vec<String>, PlatformError> {
-        Ok(keys_of(self.said(via, self.keys)?.as_slice()))
+        keys_of(self.id, self.said(via, self.keys)?.as_slice())
     }
 }
 

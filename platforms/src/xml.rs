@@ -3,6 +3,9 @@
 
 use std::ops::Range;
 
+/// The longest name of an element or attribute, in bytes: every element holds the names of all around it.
+const LONGEST_NAME: usize = 256;
+
 /// The most attributes of a tag; each is compared with those before it.
 const MAX_ATTRIBUTES: usize = 256;
 
@@ -87,6 +90,9 @@ impl<'a> Tags<'a> {
         let name = rest.split(ends).next().unwrap_or_default();
         if name.is_empty() {
             return Err(self.broken("a name is missing"));
+        }
+        if name.len() > LONGEST_NAME {
+            return Err(self.broken("a name is too long"));
         }
         self.at += name.len();
         Ok(name)
@@ -268,7 +274,10 @@ fn local(name: &str) -> &str {
 
 /// Text as it is written in a document.
 pub(crate) fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;")
+    // Other control characters stand in no document (XML 1.0, 2.2).
+    let allowed = |at: char| !at.is_control() || "\n\r\t".contains(at);
+    text.replace(|at| !allowed(at), "\u{fffd}")
+        .replace('&', "&amp;")
         .replace('<', "&lt;")
         .replace('>', "&gt;")
 }

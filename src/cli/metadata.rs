@@ -180,6 +180,9 @@ fn network_arguments(provider: Option<&str>, default: String) -> Result<(), Stri
         return Ok(());
     }
     let path = NETWORK_ARGUMENTS.into();
+    // `metal` tells nothing, and what nobody knows tells as much: a machine without any argument would have no network.
+    let is_known = find(provider, &environment).is_ok();
+    let provider = if is_known { provider } else { Some("metal") };
     ask(provider, &[Task::NetworkArguments { path, default }])
 }
 

@@ -89,9 +89,17 @@ fn run_stage(options: &Options, log_to_stdout: bool) -> u8 {
         }
     };
     match stages::run(options, &environment) {
-        Ok(()) => 0,
+        Ok(stages::Finished::NeedsNetwork) => 0,
+        Ok(stages::Finished::Done) => {
+            stages::tell(options, &environment, None);
+            0
+        }
         Err(error) => {
             report(&error, options.stage);
+            // A wrong command line is nobody's boot.
+            if let Some(failure) = error.failure() {
+                stages::tell(options, &environment, Some(failure));
+            }
             error.status()
         }
     }

@@ -2,11 +2,11 @@
 //! [`crate::host::media`], hypervisors through [`crate::host::channels`].
 
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use kindling_platforms::{Access, AccessError, Channel, Drive, HttpAnswer, HttpRequest, Machine};
 
-use super::Fetcher;
+use super::{Fetcher, shown};
 use crate::host::channels::Channels;
 use crate::host::media::{self, MediaPaths};
 use crate::host::process::Processes;
@@ -20,6 +20,8 @@ pub struct HostAccess<'a> {
     machine: Machine,
     paths: MediaPaths,
     channels: Channels,
+    /// When the last exchange must be over.
+    deadline: Option<Instant>,
 }
 
 impl<'a> HostAccess<'a> {
@@ -38,6 +40,7 @@ impl<'a> HostAccess<'a> {
             machine,
             paths: MediaPaths::default(),
             channels: Channels::default(),
+            deadline: None,
         }
     }
 
@@ -58,6 +61,30 @@ impl<'a> HostAccess<'a> {
     #[must_use]
     pub fn with_channels(self, channels: Channels) -> Self {
         Self { channels, ..self }
+    }
+
+    /// The same machine, whose services have this time for all answers together.
+    #[must_use]
+    pub fn for_at_most(self, patience: Duration) -> Self {
+        Self {
+            deadline: Instant::now().checked_add(patience),
+            ..self
+        }
+    }
+
+    /// The fetcher, which has what is left of that time for one more.
+    fn exchange(&self, request: &HttpRequest) -> Result<HttpAnswer, AccessError> {
+        let Some(deadline) = self.deadline else {
+            return self.fetcher.exchange(request);
+        };
+        let left = deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Err(AccessError::Failed {
+                what: shown(&request.url),
+                why: "its time is over".to_owned(),
+            });
+        }
+        self.fetcher.within(left).exchange(request)
     }
 
     /// The channels, and what was asked of them.
@@ -87,7 +114,7 @@ impl Access for HostAccess<'_> {
                 let load = |module: &str| self.load_module(module);
                 self.channels.ask(peer, target, request, &load)
             }
-            None => self.fetcher.exchange(request),
+            None => self.exchange(request),
         }
     }
 

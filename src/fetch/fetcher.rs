@@ -73,6 +73,14 @@ impl Fetcher {
         }
     }
 
+    /// The same fetcher, which has this time for each resource and exchange.
+    #[must_use]
+    pub fn within(&self, total: Duration) -> Self {
+        let mut bounded = self.clone();
+        bounded.settings.total_timeout = Some(total);
+        bounded
+    }
+
     /// Takes over the timeouts, proxy and certificate authorities of a config, in that order: authorities are
     /// fetched under the new timeouts and through the new proxy. An empty list of authorities keeps those of the
     /// config before; a list replaces them. Timeouts of zero and below are no limit.

@@ -5,6 +5,7 @@ mod disc;
 
 use std::fs::{self, File};
 use std::io::{self, Read};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Component, Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -172,11 +173,19 @@ impl MediaPaths {
         kinds: &[String],
         paths: &[&str],
     ) -> Result<Option<Vec<Option<Vec<u8>>>>, AccessError> {
-        let at = self
+        // Below a directory that root alone may enter: everybody may read the files of most drives, and on a running system
+        // everybody is there.
+        let private = self
             .scratch
             .join(format!("kindling-drive-{}", std::process::id()));
-        let what = || at.display().to_string();
-        fs::create_dir_all(&at).map_err(|error| failed(what(), &error))?;
+        let at = private.join("mount");
+        let made = fs::create_dir_all(&self.scratch)
+            .and_then(|()| fs::DirBuilder::new().mode(0o700).create(&private))
+            .and_then(|()| fs::create_dir(&at));
+        if let Err(error) = made {
+            drop(fs::remove_dir(&private));
+            return Err(failed(private.display().to_string(), &error));
+        }
         let files = Self::mount(device, kinds, &at).and_then(|is_mounted| {
             if !is_mounted {
                 return Ok(None);
@@ -188,8 +197,8 @@ impl MediaPaths {
             }
             files.map(Some)
         });
-        if let Err(error) = fs::remove_dir(&at) {
-            warn!("cannot remove {}: {error}", at.display());
+        if let Err(error) = fs::remove_dir(&at).and_then(|()| fs::remove_dir(&private)) {
+            warn!("cannot remove {}: {error}", private.display());
         }
         files
     }

@@ -20,12 +20,13 @@ use crate::host::mounts;
 use crate::host::probe::{ProbeError, content};
 use crate::host::process::{ProcessError, Processes};
 use crate::host::sysroot::{Sysroot, SysrootError};
-use crate::identity::ContentDigest;
+use crate::identity::{ContentDigest, sha256_hex};
 use crate::invocation::{Invocation, Program};
 use crate::plan::crypttab::CRYPTTAB;
 use crate::plan::disks::volumes::Facts;
 use crate::plan::files::RESULT_FILE;
 use crate::plan::kargs::LATER_KERNELS;
+use crate::plan::step::Content::Inline;
 use crate::plan::{nodes, units, volumes as planned};
 
 /// A result file is a few hundred bytes for each provisioning, and the other files of the system that are read are not much
@@ -218,7 +219,7 @@ pub fn target(
     let (crypttab, kernel_cmdline) = (text_of(CRYPTTAB)?, text_of(LATER_KERNELS)?);
     (target.crypttab, target.kernel_cmdline) = (crypttab, kernel_cmdline);
     target.mount_points = mounts::within(sysroot.path())?;
-    recognise(&mut target, sysroot, journal)?;
+    recognise(&mut target, config, sysroot, journal)?;
     accounts::observe(&mut target, config, sysroot, processes)?;
     let id = sysroot.read_text(Path::new("/etc/machine-id"), RESULT_LIMIT)?;
     target.awaits_presets = id.is_none_or(|id| id.trim() == "uninitialized");
@@ -290,7 +291,12 @@ fn blocker(sysroot: &Sysroot, dir: &Path) -> Result<Option<(PathBuf, Kind)>, Obs
 }
 
 /// Which of the files there an interrupted run of this very config wrote.
-fn recognise(target: &mut Target, sysroot: &Sysroot, journal: &Journal<'_>) -> Result<(), ObserveError> {
+fn recognise(
+    target: &mut Target,
+    config: &Config,
+    sysroot: &Sysroot,
+    journal: &Journal<'_>,
+) -> Result<(), ObserveError> {
     let entries = journal.read()?;
     // Only files have content of ours: a link or a directory there is what the file was to replace.
     let is_file = |path: &PathBuf| {
@@ -299,7 +305,7 @@ fn recognise(target: &mut Target, sysroot: &Sysroot, journal: &Journal<'_>) -> R
     };
     target.own_keys = entries.keys.into_iter().filter(is_file).collect();
     for (path, digests) in entries.files.iter().filter(|(path, _)| is_file(path)) {
-        if is_one_of(sysroot, path, digests)? {
+        if is_one_of(sysroot, path, digests)? && still_wants(config, sysroot, path)? {
             target.complete.insert(path.clone());
         } else if entries.new.contains(path) {
             target.half_written.insert(path.clone());
@@ -312,6 +318,28 @@ fn recognise(target: &mut Target, sysroot: &Sysroot, journal: &Journal<'_>) -> R
         target.unfinished.clear();
     }
     Ok(())
+}
+
+/// Whether the config wants the content that is there, as far as it can be told without fetching: with another address, a
+/// machine that comes back has other values in its files.
+fn still_wants(config: &Config, sysroot: &Sysroot, path: &Path) -> Result<bool, ObserveError> {
+    let entry = config
+        .storage
+        .files
+        .iter()
+        .find(|file| Path::new(&file.path) == path);
+    let Some(entry) = entry.filter(|file| file.contents.source.is_some()) else {
+        return Ok(true);
+    };
+    let mut wanted = Vec::new();
+    for part in std::iter::once(&entry.contents).chain(&entry.append) {
+        match nodes::content_of(part) {
+            Inline(bytes) => wanted.extend(bytes),
+            _ => return Ok(true),
+        }
+    }
+    let wanted = ContentDigest::Sha256(sha256_hex(&wanted));
+    Ok(sysroot.digest(path, &wanted)?.as_ref() == Some(&wanted))
 }
 
 /// Whether a file has one of these contents. It is read once for each function they are digests by.

@@ -87,8 +87,10 @@ pub fn expand<E>(
                 let is_closed = text.get(range.end) == Some(&b'}');
                 let known = NAMES.into_iter().find(|name| *name == written);
                 let Some(name) = known.filter(|_| is_closed) else {
-                    let name = written.chars().filter(|at| !at.is_control()).take(64).collect();
-                    return Err(ExpandError::Unknown { line, name });
+                    return Err(ExpandError::Unknown {
+                        line,
+                        name: shown(&written),
+                    });
                 };
                 let found = value(name).map_err(|source| ExpandError::Lookup { line, name, source })?;
                 let found = found.ok_or(ExpandError::Missing { line, name })?;
@@ -115,6 +117,12 @@ fn next(text: &[u8], from: usize) -> Option<(usize, Found)> {
         at = start + 1;
     }
     None
+}
+
+/// As much of a name as reads like one: what follows may be a secret.
+fn shown(written: &str) -> String {
+    let is_of_name = |at: &char| at.is_ascii_lowercase() || at.is_ascii_digit() || ".-".contains(*at);
+    written.chars().take_while(is_of_name).take(32).collect()
 }
 
 /// The name of a placeholder of ours that begins at `start`. One that does not end on its line has a name to its end.
@@ -184,7 +192,9 @@ mod tests {
             ("a\n${platform.password}", unknown(2, "platform.password")),
             ("${machine.uuid", unknown(1, "machine.uuid")),
             ("${machine.uuid\n}", unknown(1, "machine.uuid")),
-            ("${machine. uuid}", unknown(1, "machine. uuid")),
+            ("${machine. uuid}", unknown(1, "machine.")),
+            ("${machine.uuid;password=planted", unknown(1, "machine.uuid")),
+            ("${machine.uuid:-planted}", unknown(1, "machine.uuid")),
             ("${machine.\n}", unknown(1, "machine.")),
         ] {
             assert_eq!(expanded(text), Err(error), "{text}");

@@ -12,7 +12,7 @@ use crate::identity::ContentDigest;
 use kindling_config_spec::units::Mode;
 
 /// The form of the file. Readers refuse a larger number.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
 
 /// What is known before the files stage writes.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -10,7 +10,7 @@ use kindling_config_spec::merge;
 use kindling_config_spec::types::Config;
 use kindling_platforms::Platform;
 
-use super::{Environment, Options, StageError};
+use super::{Environment, Options, StageError, values};
 use crate::apply::{Host, Keys};
 use crate::fetch::{self, Base, Fetcher, Network, Pace, Stores, TransportSettings};
 use crate::host::devices;
@@ -115,7 +115,8 @@ impl<'a> Context<'a> {
             .map_err(|error| Failure::of(stage, error.code(), &error, error.next()))?;
         let whole = self.whole(user);
         let digest = sha256_hex_of(&whole);
-        Ok((whole, digest))
+        let named = values::identity(&self.environment.run_dir, &digest);
+        Ok((whole, named.unwrap_or(digest)))
     }
 
     /// From which identifiers that the config leaves open are derived.

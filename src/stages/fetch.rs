@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use kindling_config_spec::types::kindling::Kindling;
+use kindling_config_spec::types::kindling::{FileExtra, Kindling};
 use kindling_config_spec::{Rejected, check, diagnostic};
 
 use super::values::{self, Expanded};
@@ -13,6 +13,7 @@ use crate::apply::Applied;
 use crate::fetch::{Acquired, Fetched, HostAccess, Places, acquire, needs_network};
 use crate::host::channels::Channels;
 use crate::host::{log, machine};
+use crate::identity::sha256_hex_of;
 use crate::plan::Stage;
 use crate::render::{First, RenderError, Rendered, render};
 use crate::report::Failure;
@@ -31,7 +32,7 @@ pub(super) fn run(mut context: Context<'_>) -> Result<Ended, StageError> {
     let offline = context.stage() == Stage::FetchOffline;
     let mut outcome = outcome(&mut context)?;
     if let Outcome::Rendered(rendered) = &mut outcome
-        && let Expanded::NeedsNetwork(what) = values::replace(&context, rendered.config_mut())?
+        && let Expanded::NeedsNetwork(what) = with_values(&context, rendered)?
     {
         outcome = Outcome::NeedsNetwork(what);
     }
@@ -82,6 +83,24 @@ pub(super) fn run(mut context: Context<'_>) -> Result<Ended, StageError> {
         documents: rendered.origins().to_vec(),
         ..Applied::default()
     }))
+}
+
+/// Puts values into the config; it goes on by the digest that it had before.
+fn with_values(context: &Context<'_>, rendered: &mut Rendered) -> Result<Expanded, Failure> {
+    let digest = |rendered: &Rendered| sha256_hex_of(&context.whole(rendered.config().clone()));
+    let asks = |extra: &FileExtra| extra.expand == Some(true);
+    let run_dir = &context.environment.run_dir;
+    if !rendered.config().kindling.files.values().any(asks) {
+        values::keep_identity(run_dir, "", "").map_err(|error| unwritable(context, run_dir, &error))?;
+        return Ok(Expanded::Done);
+    }
+    let before = digest(rendered);
+    let expanded = values::replace(context, rendered.config_mut())?;
+    if let Expanded::Done = expanded {
+        values::keep_identity(run_dir, &before, &digest(rendered))
+            .map_err(|error| unwritable(context, run_dir, &error))?;
+    }
+    Ok(expanded)
 }
 
 /// What of the extension nothing acts on yet.

@@ -23,6 +23,7 @@ use std::time::{Duration, Instant};
 
 pub use context::{Context, fetcher};
 pub use error::StageError;
+pub use telling::tell;
 
 use crate::apply::{Applied, Tally};
 use crate::fetch::SystemDirs;
@@ -80,11 +81,20 @@ pub enum Ended {
     NeedsNetwork,
 }
 
+/// What a stage that did not fail leaves to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Finished {
+    /// Nothing.
+    Done,
+    /// The same once the network is up.
+    NeedsNetwork,
+}
+
 /// Runs a stage and records it in the reports of the boot.
 ///
 /// # Errors
 /// [`StageError`] with the exit status and, unless the command line was wrong, the failure record.
-pub fn run(options: &Options, environment: &Environment) -> Result<(), StageError> {
+pub fn run(options: &Options, environment: &Environment) -> Result<Finished, StageError> {
     let began = Instant::now();
     let ended = execute(options, environment).map_err(StageError::fit);
     let milliseconds = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
@@ -103,13 +113,14 @@ pub fn run(options: &Options, environment: &Environment) -> Result<(), StageErro
     let record = StageRecord::new(options.stage, milliseconds, applied, outcome);
     let failure = error.as_ref().and_then(StageError::failure);
     note(&environment.run_dir, record, failure);
-    if outcome != "needs-network" {
-        telling::tell(options, environment, failure);
-    }
     if error.is_none() {
         tracing::info!("{outcome}: {changed} changed, {already_so} already so, {milliseconds} ms");
     }
-    error.map_or(Ok(()), Err)
+    let finished = match outcome {
+        "needs-network" => Finished::NeedsNetwork,
+        _ => Finished::Done,
+    };
+    error.map_or(Ok(finished), Err)
 }
 
 /// Keeps the record of the stage. A report that cannot be written must not stop a boot.

@@ -13,11 +13,13 @@ use crate::plan::Stage;
 use crate::report::Failure;
 use crate::report::chain;
 
-/// A machine that has failed does not wait longer than this to say so on its console.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// For all questions together. The record is on the console by then.
+const AFTER_FAILURE: Duration = Duration::from_secs(10);
+/// A boot that goes on does not wait long for somebody who is not there.
+const AFTER_SUCCESS: Duration = Duration::from_secs(2);
 
 /// Tells the platform of `options`.
-pub(super) fn tell(options: &Options, environment: &Environment, failure: Option<&Failure>) {
+pub fn tell(options: &Options, environment: &Environment, failure: Option<&Failure>) {
     let Ok(platform) = kindling_platforms::get(&options.platform) else {
         return;
     };
@@ -30,8 +32,12 @@ pub(super) fn tell(options: &Options, environment: &Environment, failure: Option
         failure: record.as_deref(),
     };
     let processes = process::System::new(environment.path.clone());
-    let fetcher = fetcher(&options.platform, PATIENCE, options.stage == Stage::FetchOffline);
-    let via = HostAccess::new(&fetcher, &processes, &environment.config_file);
+    let patience = match failure {
+        Some(_) => AFTER_FAILURE,
+        None => AFTER_SUCCESS,
+    };
+    let fetcher = fetcher(&options.platform, patience, options.stage == Stage::FetchOffline);
+    let via = HostAccess::new(&fetcher, &processes, &environment.config_file).for_at_most(patience);
     log(platform, metadata.stage_ended(&via, &end));
 }
 

@@ -1,6 +1,10 @@
 //! The values of this machine, put in the place of their names before the config is cached: what is planned, digested and
 //! recorded afterwards is what will stand there.
 
+use std::fs;
+use std::io;
+use std::path::Path;
+
 use kindling_config_spec::data_url;
 use kindling_config_spec::types::{Config, Resource};
 use kindling_platforms::{Attribute, Platform, PlatformError};
@@ -15,6 +19,30 @@ use crate::report::Failure;
 
 /// Contents with placeholders are read whole.
 const LIMIT: u64 = 1 << 20;
+
+/// By which digest a config with values goes, below the directory of this boot: its own, and that of the config before.
+const IDENTITY: &str = "config-identity";
+
+/// Keeps the digest that names the config before values were put into it. A machine that lost its power comes back with
+/// another address, and what it half made is still its own.
+///
+/// # Errors
+/// When the directory cannot be written.
+pub(super) fn keep_identity(run_dir: &Path, before: &str, after: &str) -> io::Result<()> {
+    let path = run_dir.join(IDENTITY);
+    if before == after {
+        return machine::remove(&path);
+    }
+    machine::private_dir(run_dir)?;
+    machine::replace(&path, format!("{after} {before}\n").as_bytes(), 0o600)
+}
+
+/// The digest that names the config whose own digest is `digest`; `None` where that is itself.
+pub(super) fn identity(run_dir: &Path, digest: &str) -> Option<String> {
+    let text = fs::read_to_string(run_dir.join(IDENTITY)).ok()?;
+    let (after, before) = text.trim().split_once(' ')?;
+    (after == digest).then(|| before.to_owned())
+}
 
 /// How the replacement ended.
 pub(super) enum Expanded {

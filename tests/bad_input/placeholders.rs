@@ -73,3 +73,37 @@ fn a_value_this_machine_has_not() {
   next:  leave the placeholder out, or see what `kindling metadata` prints on this machine",
     );
 }
+
+/// A stage on a host of that name.
+fn on_host(machine: &Sandbox, name: &str, stage: &str) {
+    let script = format!("echo {name} >/proc/sys/kernel/hostname && exec \"$@\"");
+    let mut words: Vec<std::ffi::OsString> = ["/usr/bin/unshare", "--uts", "/bin/sh", "-c", &script, "sh"]
+        .map(Into::into)
+        .to_vec();
+    words.extend(machine.words("file", stage));
+    let ran = machine.run(&words);
+    assert_eq!(
+        ran.status,
+        Some(0),
+        "{stage} on {name}: {}\n{}",
+        ran.stderr,
+        ran.stdout
+    );
+}
+
+/// The power goes before the result is there, and with it the name that DHCP gave.
+#[test]
+fn a_machine_that_comes_back_with_another_value_finishes_its_own_work() {
+    crate::sandbox::require_root();
+    let machine = with(&json!({ "source": "data:,%24%7Bmachine.hostname%7D" }));
+    for stage in ["fetch", "files"] {
+        on_host(&machine, "first", stage);
+    }
+    assert_eq!(written(&machine, "etc/node.env"), "first");
+    fs::remove_file(machine.root().join("etc/.ignition-result.json")).unwrap();
+    fs::remove_dir_all(machine.at("run")).unwrap();
+    for stage in ["fetch", "files"] {
+        on_host(&machine, "second", stage);
+    }
+    assert_eq!(written(&machine, "etc/node.env"), "second");
+}

@@ -37,7 +37,7 @@ impl Metadata for super::Akamai {
                 found.extend(users.texts(user)?);
             }
         }
-        Ok(keys_of(&found))
+        keys_of(ID, &found)
     }
 }
 

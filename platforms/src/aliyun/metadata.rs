@@ -55,7 +55,7 @@ impl Metadata for super::Aliyun {
                 found.extend(service.text(&format!("public-keys/{id}/openssh-key"))?);
             }
         }
-        Ok(keys_of(&found))
+        keys_of(ID, &found)
     }
 }
 

@@ -100,7 +100,7 @@ impl Metadata for Aws {
             };
             found.extend(service.text(&format!("meta-data/public-keys/{number}/openssh-key"))?);
         }
-        Ok(keys(found.iter().flat_map(|text| text.lines())))
+        keys(ID, found.iter().flat_map(|text| text.lines()))
     }
 }
 

@@ -51,7 +51,7 @@ impl Metadata for super::Azure {
             let data = key.text("keyData")?.unwrap_or_default();
             found.push(data.replace(['\r', '\n'], ""));
         }
-        Ok(keys(found.iter().map(String::as_str)))
+        keys(ID, found.iter().map(String::as_str))
     }
 
     fn check_in(&self, via: &dyn Access) -> Result<CheckIn, PlatformError> {

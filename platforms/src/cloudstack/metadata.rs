@@ -56,7 +56,7 @@ impl Metadata for super::CloudStack {
             Some(values) => values.into_iter().flatten().next(),
             None => text(via, ID, &get(&format!("{}{KEYS}", router(via)?), &[]))?,
         };
-        Ok(keys_of(found.as_slice()))
+        keys_of(ID, found.as_slice())
     }
 }
 

@@ -73,7 +73,7 @@ impl Metadata for OnDrive {
             return Ok(Vec::new());
         }
         match self.read(via, META_DATA)? {
-            Some(document) => Ok(keys_of(&document.root().values("public_keys")?)),
+            Some(document) => keys_of(self.id, &document.root().values("public_keys")?),
             None => Ok(Vec::new()),
         }
     }

@@ -59,7 +59,7 @@ impl Metadata for Droplet {
     }
 
     fn ssh_keys(&self, via: &dyn Access) -> Result<Vec<String>, PlatformError> {
-        Ok(keys_of(&document(via)?.root().texts("public_keys")?))
+        keys_of(ID, &document(via)?.root().texts("public_keys")?)
     }
 
     /// One interface for each hardware address, in the order of the document.

@@ -47,7 +47,7 @@ impl Metadata for Instance {
     /// one, unless the instance forbids it.
     fn ssh_keys(&self, via: &dyn Access) -> Result<Vec<String>, PlatformError> {
         if let Some(old) = said(via, "instance/attributes/sshKeys")? {
-            return Ok(of_users(&old));
+            return of_users(&old);
         }
         let mut found = said(via, "instance/attributes/ssh-keys")?.unwrap_or_default();
         if said(via, "instance/attributes/block-project-ssh-keys")?.as_deref() != Some("true") {
@@ -56,7 +56,7 @@ impl Metadata for Instance {
                 found += &said(via, path)?.unwrap_or_default();
             }
         }
-        Ok(of_users(&found))
+        of_users(&found)
     }
 
     /// Where the project lets its instances write guest attributes.
@@ -84,10 +84,10 @@ fn said(via: &dyn Access, path: &str) -> Result<Option<String>, PlatformError> {
 }
 
 /// Keys that stand behind the names of their users: `USER:KEY`.
-fn of_users(lines: &str) -> Vec<String> {
-    let behind = |line: &'_ str| line.split_once(':').map(|(_, key)| key.to_owned());
-    let found: Vec<String> = lines.lines().filter_map(behind).collect();
-    keys(found.iter().map(String::as_str))
+fn of_users(lines: &str) -> Result<Vec<String>, PlatformError> {
+    // A line without a user is none of the service's.
+    let behind = |line| str::split_once(line, ':').map_or(line, |(_, key)| key);
+    keys(ID, lines.lines().map(behind))
 }
 
 #[cfg(test)]

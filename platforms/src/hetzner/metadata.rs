@@ -58,7 +58,7 @@ impl Metadata for Server {
             return Ok(Vec::new());
         };
         let found: Result<Vec<String>, _> = document.root().parts()?.iter().map(Node::scalar).collect();
-        Ok(keys_of(&found?))
+        keys_of(ID, &found?)
     }
 
     fn network(&self, via: &dyn Access) -> Result<Vec<Interface>, PlatformError> {

@@ -40,7 +40,7 @@ impl Metadata for super::IbmCloud {
             let document = Document::yaml(ID, "vendor-data", part.as_bytes())?;
             found.extend(document.root().texts("ssh_authorized_keys")?);
         }
-        Ok(keys_of(&found))
+        keys_of(ID, &found)
     }
 }
 

@@ -52,7 +52,7 @@ impl Metadata for super::KubeVirt {
         };
         let mut found = document.root().values("public_keys")?;
         found.extend(document.root().values("public-keys")?);
-        Ok(keys_of(&found))
+        keys_of(ID, &found)
     }
 
     fn network(&self, via: &dyn Access) -> Result<Vec<Interface>, PlatformError> {

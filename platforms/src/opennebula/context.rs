@@ -26,10 +26,15 @@ pub(super) fn parse(script: &[u8]) -> Result<BTreeMap<String, Vec<u8>>, String> 
     Ok(values)
 }
 
+/// The longest name, in bytes.
+const LONGEST_NAME: usize = 256;
+
 /// The name before `=`, and what follows it.
 fn name_of(line: &[u8]) -> Option<(String, &[u8])> {
     let line = line.strip_prefix(b"export ").unwrap_or(line);
-    let length = line.iter().position(|byte| *byte == b'=')?;
+    // Names are short: the rest of the script is not looked through for each line.
+    let start = line.get(..LONGEST_NAME.min(line.len()))?;
+    let length = start.iter().position(|byte| *byte == b'=')?;
     let (name, value) = (line.get(..length)?, line.get(length + 1..)?);
     let is_name = name.first().is_some_and(|first| !first.is_ascii_digit())
         && name

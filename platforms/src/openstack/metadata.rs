@@ -139,7 +139,7 @@ impl Metadata for Nova {
     fn ssh_keys(&self, via: &dyn Access) -> Result<Vec<String>, PlatformError> {
         if let Some(drive) = self.drive(via)? {
             return match drive.meta_data {
-                Some(document) => Ok(keys_of(&document.root().values("public_keys")?)),
+                Some(document) => keys_of(self.id, &document.root().values("public_keys")?),
                 None => Ok(Vec::new()),
             };
         }
@@ -150,7 +150,7 @@ impl Metadata for Nova {
                 found.extend(self.said(via, &format!("public-keys/{number}/openssh-key"))?);
             }
         }
-        Ok(keys_of(&found))
+        keys_of(self.id, &found)
     }
 }
 

@@ -46,7 +46,7 @@ impl Metadata for super::OracleCloud {
             return Ok(Vec::new());
         };
         let found = metadata.text("ssh_authorized_keys")?.unwrap_or_default();
-        Ok(keys(found.lines()))
+        keys(ID, found.lines())
     }
 }
 

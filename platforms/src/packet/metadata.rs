@@ -72,7 +72,7 @@ impl Metadata for Device {
     }
 
     fn ssh_keys(&self, via: &dyn Access) -> Result<Vec<String>, PlatformError> {
-        Ok(keys_of(&document(via)?.root().texts("ssh_keys")?))
+        keys_of(ID, &document(via)?.root().texts("ssh_keys")?)
     }
 
     fn network(&self, via: &dyn Access) -> Result<Vec<Interface>, PlatformError> {

@@ -53,7 +53,7 @@ impl Metadata for super::ProxmoxVe {
 
     fn ssh_keys(&self, via: &dyn Access) -> Result<Vec<String>, PlatformError> {
         match Drive::read(via)?.user_data {
-            Some(document) => Ok(keys_of(&document.root().texts("ssh_authorized_keys")?)),
+            Some(document) => keys_of(ID, &document.root().texts("ssh_authorized_keys")?),
             None => Ok(Vec::new()),
         }
     }

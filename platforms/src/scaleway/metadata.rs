@@ -76,7 +76,7 @@ impl Metadata for super::Scaleway {
         for key in document.root().list("ssh_public_keys")? {
             found.extend(key.text("key")?);
         }
-        Ok(keys_of(&found))
+        keys_of(ID, &found)
     }
 
     fn check_in(&self, via: &dyn Access) -> Result<CheckIn, PlatformError> {

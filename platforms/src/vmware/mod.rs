@@ -57,18 +57,7 @@ impl Platform for VmWare {
             }
         }
         if let Some(document) = variable(via, OVF)? {
-            let broken = |why| PlatformError::Malformed { id: ID, why };
-            let text = std::str::from_utf8(&document)
-                .map_err(|_| broken("its OVF environment is not text".to_owned()))?;
-            let rest = ovf::without(text, &[OVF_DATA, OVF_ENCODING])
-                .map_err(|error| broken(format!("its OVF environment has {error}")))?;
-            if let Some(rest) = &rest {
-                write(via, OVF, rest.as_bytes())?;
-            }
-            let left = parse_environment(rest.as_deref().unwrap_or(text).as_bytes());
-            if let Ok(Some(_)) = left {
-                via.warn("a config stays in the OVF environment: its property is in a namespace of its own");
-            }
+            delete_properties(via, &document)?;
         }
         Ok(Deletion::Deleted)
     }
@@ -76,6 +65,34 @@ impl Platform for VmWare {
     fn metadata(&self) -> Option<&dyn Metadata> {
         Some(self)
     }
+}
+
+/// Takes the config's properties out of an OVF environment. One that cannot be read was passed over when the config was read:
+/// where it holds none of them it is passed over again.
+fn delete_properties(via: &dyn Access, document: &[u8]) -> Result<(), PlatformError> {
+    let holds = |word: &str| document.windows(word.len()).any(|part| part == word.as_bytes());
+    let rest = std::str::from_utf8(document)
+        .map_err(|_| "its OVF environment is not text".to_owned())
+        .and_then(|text| {
+            let rest = ovf::without(text, &[OVF_DATA, OVF_ENCODING]);
+            rest.map_err(|error| format!("its OVF environment has {error}"))
+        });
+    let rest = match rest {
+        Ok(rest) => rest,
+        Err(why) if holds(OVF_DATA) => return Err(PlatformError::Malformed { id: ID, why }),
+        Err(why) => {
+            via.warn(&format!("nothing is deleted from what cannot be read: {why}"));
+            return Ok(());
+        }
+    };
+    if let Some(rest) = &rest {
+        write(via, OVF, rest.as_bytes())?;
+    }
+    let left = rest.as_deref().map_or(document, str::as_bytes);
+    if let Ok(Some(_)) = parse_environment(left) {
+        via.warn("a config stays in the OVF environment: its property is in a namespace of its own");
+    }
+    Ok(())
 }
 
 /// A config and how it is packed.

@@ -114,8 +114,15 @@ fn a_broken_environment_is_passed_over_with_a_warning() {
             "{warning}"
         );
         assert!(!warning.contains(BASE64), "{warning}");
-        let error = VmWare.delete_user_data(&via).unwrap_err();
-        assert!(matches!(error, PlatformError::Malformed { .. }), "{error:?}");
+        // What may hold a config is not left behind in silence; what does not is nobody's business.
+        let deleted = VmWare.delete_user_data(&via);
+        match document.starts_with(b"<Env") {
+            true => assert!(
+                matches!(deleted, Err(PlatformError::Malformed { .. })),
+                "{deleted:?}"
+            ),
+            false => assert_eq!(deleted, Ok(Deletion::Deleted)),
+        }
     }
 }
 
