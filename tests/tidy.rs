@@ -198,7 +198,7 @@ fn only_the_host_talks_to_kernel_network_and_programs() {
     assert_absent(
         &all,
         &["src/cli/"],
-        &["clap::", "env::var"],
+        &["lexopt::", "env::var"],
         "arguments and environment are read in cli",
     );
     assert_absent(

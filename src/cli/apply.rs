@@ -2,47 +2,76 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
-
 use super::inspect::image_of_a_disk;
+use super::words::{Command, Flag, Given, Need, Positional};
 use super::{USAGE, complain, document, environment};
 use crate::apply::Applied;
 use crate::host::log::Log;
 use crate::plan::offline::Extent;
 use crate::stages::offline::{Image, Request};
 
-#[derive(Args)]
-pub(super) struct Arguments {
-    /// The config file, or `-` for standard input.
+/// What it takes.
+pub(super) static COMMAND: Command = Command {
+    name: "apply",
+    about: "Make what a first boot with this config would make, away from it: in a root, or on its disks as images.",
+    positional: Some(Positional {
+        name: "CONFIG",
+        help: "The config file, or `-` for standard input.",
+        need: Need::One,
+    }),
+    flags: &[
+        Flag::with("root", "DIR", "The root to write to."),
+        Flag::with(
+            "image",
+            "[DEVICE=]FILE",
+            "A disk to write to, its root included: disk.img, or /dev/vda=disk.img where there are several; \
+             :4096 behind it is another sector size than 512. May be given for each disk, but not with --root.",
+        )
+        .many(),
+        Flag::with(
+            "split",
+            "DIR",
+            "Leave to the first boot what an image should not hold (disks, identity, secrets), and write both \
+             parts to this directory: baked.ign and first-boot.ign. Without root and image, only this is done.",
+        ),
+        Flag::bare("offline", "Fail where the network would be needed."),
+    ],
+};
+
+struct Arguments {
     config: PathBuf,
-    /// The root to write to.
-    #[arg(
-        long,
-        value_name = "DIR",
-        conflicts_with = "images",
-        required_unless_present_any = ["images", "split"]
-    )]
     root: Option<PathBuf>,
-    /// A disk to write to, its root included: disk.img, or /dev/vda=disk.img where there are several; :4096 behind it is
-    /// another sector size than 512.
-    #[arg(long = "image", value_name = "[DEVICE=]FILE", value_parser = image)]
     images: Vec<Image>,
-    /// Leave to the first boot what an image should not hold (disks, identity, secrets), and write both parts to this
-    /// directory: baked.ign and first-boot.ign. Without root and image, only this is done.
-    #[arg(long, value_name = "DIR")]
     split: Option<PathBuf>,
-    /// Fail where the network would be needed.
-    #[arg(long)]
     offline: bool,
 }
 
-#[expect(clippy::unnecessary_wraps, reason = "clap's form of a parser")]
-fn image(text: &str) -> Result<Image, std::convert::Infallible> {
-    Ok(image_of_a_disk(text))
+impl Arguments {
+    fn from_given(given: &Given) -> Result<Self, String> {
+        given.not_both("root", "image")?;
+        if !["root", "image", "split"].iter().any(|flag| given.is(flag)) {
+            return Err("give --root DIR, --image [DEVICE=]FILE or --split DIR".to_owned());
+        }
+        let images = given.texts("image")?;
+        Ok(Self {
+            config: given.word().into(),
+            root: given.path("root"),
+            images: images.into_iter().map(image_of_a_disk).collect(),
+            split: given.path("split"),
+            offline: given.is("offline"),
+        })
+    }
 }
 
 /// Runs the command and returns its exit status.
-pub(super) fn run(arguments: &Arguments) -> u8 {
+///
+/// # Errors
+/// What is wrong with the line.
+pub(super) fn main(given: &Given) -> Result<u8, String> {
+    Arguments::from_given(given).map(|arguments| run(&arguments))
+}
+
+fn run(arguments: &Arguments) -> u8 {
     let environment = match environment() {
         Ok(environment) => environment,
         Err(message) => {

@@ -2,24 +2,46 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
 use kindling_config_spec::convert::{Obstacle, convert, convert_minimal};
 use kindling_config_spec::diagnostic::{Lines, render};
 use kindling_config_spec::version::Version;
 use kindling_config_spec::{check, document};
 
 use super::complain;
+use super::words::{Command, Flag, Given, Need, Positional};
 
-#[derive(Args)]
-pub(super) struct Arguments {
-    /// The config file, or `-` for standard input.
+/// What it takes.
+pub(super) static COMMAND: Command = Command {
+    name: "convert",
+    about: "Write a config in another version of the spec.",
+    positional: Some(Positional {
+        name: "CONFIG",
+        help: "The config file, or `-` for standard input.",
+        need: Need::One,
+    }),
+    flags: &[
+        Flag::with("to", "VERSION", "The version to write."),
+        Flag::bare("minimal", "Write the oldest version that expresses the config."),
+    ],
+};
+
+struct Arguments {
     config: PathBuf,
-    /// The version to write.
-    #[arg(long, value_name = "VERSION", value_parser = version, required_unless_present = "minimal")]
+    /// `None` is the oldest that expresses the config.
     to: Option<Version>,
-    /// Write the oldest version that expresses the config.
-    #[arg(long, conflicts_with = "to")]
-    minimal: bool,
+}
+
+impl Arguments {
+    fn from_given(given: &Given) -> Result<Self, String> {
+        given.not_both("to", "minimal")?;
+        let to = match given.text("to")? {
+            Some(text) => Some(version(text).map_err(|why| format!("--to is {text:?}; {why}"))?),
+            None if given.is("minimal") => None,
+            None => return Err("give --to VERSION or --minimal".to_owned()),
+        };
+        let config = given.word().into();
+        Ok(Self { config, to })
+    }
 }
 
 fn version(text: &str) -> Result<Version, String> {
@@ -30,7 +52,14 @@ fn version(text: &str) -> Result<Version, String> {
 }
 
 /// Runs the command and returns its exit status.
-pub(super) fn run(arguments: &Arguments) -> u8 {
+///
+/// # Errors
+/// What is wrong with the line.
+pub(super) fn main(given: &Given) -> Result<u8, String> {
+    Arguments::from_given(given).map(|arguments| run(&arguments))
+}
+
+fn run(arguments: &Arguments) -> u8 {
     let name = arguments.config.display().to_string();
     let text = match super::document::read(&arguments.config) {
         Ok(text) => text,

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use kindling_config_spec::units::SectorSize;
 
+use super::words::{Command, Flag, Given, Need, Positional};
 use super::{USAGE, complain, document, environment, print};
 use crate::host::devices::{Devices, System, arrays, image, whole_disks};
 use crate::host::probe::ProbeError;
@@ -16,8 +17,37 @@ use crate::inventory::recorded::{Format, Recorded};
 use crate::report::failure::chain;
 use crate::stages::offline::Image;
 
+/// What it takes.
+pub(super) static COMMAND: Command = Command {
+    name: "inspect",
+    about: "Print the facts of a target root or of this machine's disks, to check and plan for them elsewhere. Changes \
+            nothing.",
+    positional: Some(Positional {
+        name: "ROOT|IMAGE.tar",
+        help: "The root: a directory, or a tar archive of one as `docker export` writes it.",
+        need: Need::Optional,
+    }),
+    flags: &[Flag::bare(
+        "disks",
+        "Print the disks of this machine in place of a root, with their tables and what their partitions hold.",
+    )],
+};
+
+/// Runs the command and returns its exit status.
+///
+/// # Errors
+/// What is wrong with the line.
+pub(super) fn main(given: &Given) -> Result<u8, String> {
+    match (given.positionals.first(), given.is("disks")) {
+        (Some(path), false) => Ok(root(Path::new(path))),
+        (None, true) => Ok(disks()),
+        (None, false) => Err("give a root, or --disks".to_owned()),
+        (Some(_), true) => Err("a root and --disks exclude each other".to_owned()),
+    }
+}
+
 /// Prints the facts of the root at `path` as JSON, one path a line, and returns the exit status.
-pub(super) fn root(path: &Path) -> u8 {
+fn root(path: &Path) -> u8 {
     match inspect::inspect(path) {
         Ok(inspected) => {
             for warning in &inspected.warnings {
@@ -39,7 +69,7 @@ pub(super) fn root(path: &Path) -> u8 {
 }
 
 /// Prints the disks of this machine as JSON, and returns the exit status.
-pub(super) fn disks() -> u8 {
+fn disks() -> u8 {
     let environment = match environment() {
         Ok(environment) => environment,
         Err(message) => {

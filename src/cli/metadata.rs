@@ -8,6 +8,7 @@ use std::time::Duration;
 use kindling_platforms::Platform;
 
 use super::flags::{self, Takes};
+use super::words::{Command, Flag, Given};
 use super::{USAGE, complain, environment};
 use crate::fetch::{HostAccess, argument};
 use crate::host::log::Log;
@@ -22,41 +23,53 @@ const PATIENCE: Duration = Duration::from_secs(120);
 /// Where the agent puts network arguments, for dracut to read.
 const NETWORK_ARGUMENTS: &str = "/etc/cmdline.d/50-afterburn-network-kargs.conf";
 
-#[derive(clap::Args)]
-pub(super) struct Arguments {
-    /// The platform; by default the one that the kernel arguments name (`ignition.platform.id`).
-    #[arg(long, value_name = "ID")]
-    platform: Option<String>,
-    /// Write attributes under the names of the metadata agent (AFTERBURN_…).
-    #[arg(long, value_name = "FILE")]
-    attributes: Option<PathBuf>,
-    /// Write what all platforms have in common, under the same names for all (KINDLING_…).
-    #[arg(long, value_name = "FILE")]
-    facts: Option<PathBuf>,
-    /// Write the host's name.
-    #[arg(long, value_name = "FILE")]
-    hostname: Option<PathBuf>,
-    /// Write files of systemd-networkd.
-    #[arg(long, value_name = "DIRECTORY")]
-    network_units: Option<PathBuf>,
-    /// Write the keys of a user.
-    #[arg(long, value_name = "USER")]
-    ssh_keys: Option<String>,
-    /// Tell the platform that the machine has booted.
-    #[arg(long)]
-    check_in: bool,
-}
+/// What `kindling metadata` takes.
+pub(super) static COMMAND: Command = Command {
+    name: "metadata",
+    about: "Write down what the platform tells of this machine, and tell it that the machine has booted. Prints it \
+            without a task.",
+    positional: None,
+    flags: &[
+        Flag::with(
+            "platform",
+            "ID",
+            "The platform; by default the one that the kernel arguments name (`ignition.platform.id`).",
+        ),
+        Flag::with(
+            "attributes",
+            "FILE",
+            "Write attributes under the names of the metadata agent (AFTERBURN_…).",
+        ),
+        Flag::with(
+            "facts",
+            "FILE",
+            "Write what all platforms have in common, under the same names for all (KINDLING_…).",
+        ),
+        Flag::with("hostname", "FILE", "Write the host's name."),
+        Flag::with("network-units", "DIR", "Write files of systemd-networkd."),
+        Flag::with("ssh-keys", "USER", "Write the keys of a user."),
+        Flag::bare("check-in", "Tell the platform that the machine has booted."),
+    ],
+};
 
 /// `kindling metadata`: without a task it prints what the platform tells.
-pub(super) fn own(arguments: &Arguments) -> u8 {
+///
+/// # Errors
+/// What is wrong with the line.
+pub(super) fn own(given: &Given) -> Result<u8, String> {
+    let tasks = tasks(given)?;
+    Ok(ended(ask(given.text("platform")?, &tasks)))
+}
+
+fn tasks(given: &Given) -> Result<Vec<Task>, String> {
     let mut tasks: Vec<Task> = Vec::new();
-    tasks.extend(arguments.attributes.clone().map(Task::Attributes));
-    tasks.extend(arguments.facts.clone().map(Task::Facts));
-    tasks.extend(arguments.ssh_keys.clone().map(Task::SshKeys));
-    tasks.extend(arguments.hostname.clone().map(Task::Hostname));
-    tasks.extend(arguments.network_units.clone().map(Task::NetworkUnits));
-    tasks.extend(arguments.check_in.then_some(Task::CheckIn));
-    ended(ask(arguments.platform.as_deref(), &tasks))
+    tasks.extend(given.path("attributes").map(Task::Attributes));
+    tasks.extend(given.path("facts").map(Task::Facts));
+    tasks.extend(given.text("ssh-keys")?.map(|user| Task::SshKeys(user.to_owned())));
+    tasks.extend(given.path("hostname").map(Task::Hostname));
+    tasks.extend(given.path("network-units").map(Task::NetworkUnits));
+    tasks.extend(given.is("check-in").then_some(Task::CheckIn));
+    Ok(tasks)
 }
 
 const KNOWN: &[(&str, Takes)] = &[
@@ -256,6 +269,7 @@ fn ended(result: Result<(), String>) -> u8 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::words::{self, Parsed};
 
     fn resolved(line: &str) -> Result<Wish, String> {
         let words: Vec<OsString> = line.split(' ').map(OsString::from).collect();
@@ -289,6 +303,26 @@ mod tests {
                 provider: Some("vmware".to_owned()),
                 default: "ip=dhcp rd.neednet=1".to_owned(),
             })
+        );
+    }
+
+    #[test]
+    fn our_own_command_has_the_same_tasks_and_the_facts() {
+        let line = "--check-in --hostname=/h --facts /f --network-units=/n --ssh-keys core --attributes /a";
+        let words: Vec<OsString> = line.split(' ').map(OsString::from).collect();
+        let Ok(Parsed::Given(given)) = words::parse(&COMMAND, &words) else {
+            panic!("a line with nothing wrong");
+        };
+        assert_eq!(
+            tasks(&given),
+            Ok(vec![
+                Task::Attributes("/a".into()),
+                Task::Facts("/f".into()),
+                Task::SshKeys("core".to_owned()),
+                Task::Hostname("/h".into()),
+                Task::NetworkUnits("/n".into()),
+                Task::CheckIn,
+            ])
         );
     }
 

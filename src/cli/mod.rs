@@ -23,6 +23,7 @@ mod plan;
 mod platforms;
 mod report;
 mod validate;
+mod words;
 
 use std::ffi::OsString;
 use std::io::Write;
@@ -37,6 +38,25 @@ use crate::stages::{self, Environment, Options, RUN_DIR, StageError};
 
 /// Exit status of a wrong command line.
 const USAGE: u8 = 2;
+
+/// How a command prints what it found.
+#[derive(Clone, Copy)]
+enum Format {
+    Text,
+    Json,
+}
+
+impl Format {
+    /// The values of `--format`.
+    const CHOICES: &str = "text|json";
+
+    fn of(given: &words::Given) -> Self {
+        match given.value("format") {
+            Some(word) if word == "json" => Self::Json,
+            _ => Self::Text,
+        }
+    }
+}
 
 /// Runs the process and returns its exit status.
 #[must_use]

@@ -3,10 +3,9 @@
 use std::ffi::OsStr;
 use std::path::PathBuf;
 
-use clap::{Args, ValueEnum};
-
 use super::inspect::{image_of, read_images, read_inventory};
-use super::{USAGE, complain, document, environment};
+use super::words::{Command, Flag, Given, Need, Positional};
+use super::{Format, USAGE, complain, document, environment};
 use crate::inventory::recorded::Recorded;
 use crate::stages::dry_run;
 use crate::stages::offline::Image;
@@ -14,35 +13,59 @@ use crate::stages::offline::Image;
 /// Exit status of a plan that changes something, where that is asked for.
 const CHANGES: u8 = 3;
 
-#[derive(Args)]
-pub(super) struct Arguments {
-    /// The config file, or `-` for standard input.
+/// What it takes.
+pub(super) static COMMAND: Command = Command {
+    name: "plan",
+    about: "Show what a first boot with this config would do. Changes nothing.",
+    positional: Some(Positional {
+        name: "CONFIG",
+        help: "The config file, or `-` for standard input.",
+        need: Need::One,
+    }),
+    flags: &[
+        Flag::with(
+            "root",
+            "DIR",
+            "A target root to compare with; without it an empty one is assumed.",
+        ),
+        Flag::one_of("format", Format::CHOICES, "How to print the plan (text if not given)."),
+        Flag::with(
+            "inventory",
+            "FILE",
+            "Disks of another machine, as `kindling inspect --disks` prints them, in place of this one's.",
+        ),
+        Flag::with(
+            "image",
+            "DEVICE=FILE",
+            "Images in place of this machine's disks, as /dev/vda=disk.img; :4096 behind it is another sector \
+             size than 512. May be given for each disk, but not with --inventory.",
+        )
+        .many(),
+        Flag::bare(
+            "exit-code",
+            "End with status 3 where there is something to change; 0 is nothing, 1 is a boot that would refuse.",
+        ),
+    ],
+};
+
+struct Arguments {
     config: PathBuf,
-    /// A target root to compare with; without it an empty one is assumed.
-    #[arg(long)]
     root: Option<PathBuf>,
-    /// How to print the plan.
-    #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
-    /// Disks of another machine, as `kindling inspect --disks` prints them, in place of this one's.
-    #[arg(long, value_name = "FILE")]
     inventory: Option<PathBuf>,
-    /// Images in place of this machine's disks, as /dev/vda=disk.img; :4096 behind it is another sector size than 512.
-    #[arg(long = "image", value_name = "DEVICE=FILE", value_parser = image_of, conflicts_with = "inventory")]
     images: Vec<Image>,
-    /// End with status 3 where there is something to change; 0 is nothing, 1 is a boot that would refuse.
-    #[arg(long)]
     exit_code: bool,
 }
 
-#[derive(Clone, Copy, ValueEnum)]
-enum Format {
-    Text,
-    Json,
+/// Runs the command and returns its exit status.
+///
+/// # Errors
+/// What is wrong with the line.
+pub(super) fn main(given: &Given) -> Result<u8, String> {
+    Arguments::from_given(given).map(|arguments| run(&arguments))
 }
 
-/// Runs the command and returns its exit status.
-pub(super) fn run(arguments: &Arguments) -> u8 {
+fn run(arguments: &Arguments) -> u8 {
     let environment = match environment() {
         Ok(environment) => environment,
         Err(message) => {
@@ -90,6 +113,22 @@ pub(super) fn run(arguments: &Arguments) -> u8 {
 }
 
 impl Arguments {
+    fn from_given(given: &Given) -> Result<Self, String> {
+        given.not_both("inventory", "image")?;
+        let mut images = Vec::new();
+        for text in given.texts("image")? {
+            images.push(image_of(text).map_err(|how| format!("--image is {text:?}; {how}"))?);
+        }
+        Ok(Self {
+            config: given.word().into(),
+            root: given.path("root"),
+            format: Format::of(given),
+            inventory: given.path("inventory"),
+            images,
+            exit_code: given.is("exit-code"),
+        })
+    }
+
     /// The disks to plan for, where they are not this machine's; `path` is where programs are looked up.
     fn disks(&self, path: &OsStr) -> Result<Option<Recorded>, String> {
         match &self.inventory {

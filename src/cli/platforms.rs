@@ -4,27 +4,26 @@ use std::fmt::Write;
 use std::fs;
 use std::path::Path;
 
-use clap::{Args, ValueEnum};
 use serde::Serialize;
 
 use kindling_platforms::dmi::{Dmi, Hint, hints};
 use kindling_platforms::{ALL, Reach};
 
-use super::{environment, print};
+use super::words::{Command, Flag, Given};
+use super::{Format, environment, print};
 use crate::fetch::argument;
 
-#[derive(Args)]
-pub(super) struct Arguments {
-    /// How to print it.
-    #[arg(long, value_enum, default_value_t = Format::Text)]
-    format: Format,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Format {
-    Text,
-    Json,
-}
+/// What it takes.
+pub(super) static COMMAND: Command = Command {
+    name: "platforms",
+    about: "List where configs can come from, and which platform the firmware of this machine speaks for.",
+    positional: None,
+    flags: &[Flag::one_of(
+        "format",
+        Format::CHOICES,
+        "How to print it (text if not given).",
+    )],
+};
 
 /// What is printed.
 #[derive(Serialize)]
@@ -52,12 +51,15 @@ struct Hinted {
 }
 
 /// Runs the command and returns its exit status.
-pub(super) fn run(arguments: &Arguments) -> u8 {
+///
+/// # Errors
+/// None: there is one flag.
+pub(super) fn main(given: &Given) -> Result<u8, String> {
     let listed = list(&dmi(Path::new("/sys/class/dmi/id")), told());
-    match arguments.format {
+    Ok(match Format::of(given) {
         Format::Text => print(text(&listed).trim_end()),
         Format::Json => print(&serde_json::to_string_pretty(&listed).expect("a list is plain data")),
-    }
+    })
 }
 
 /// Fields the firmware does not have, or that only root may read, say nothing.

@@ -3,9 +3,8 @@
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
-use clap::{Args, ValueEnum};
-
-use super::{USAGE, complain, environment, print};
+use super::words::{Command, Flag, Given};
+use super::{Format, USAGE, complain, environment, print};
 use crate::report::Failure;
 use crate::report::receipt::Receipt;
 use crate::stages::receipt::{Drift, drift, read};
@@ -13,27 +12,40 @@ use crate::stages::receipt::{Drift, drift, read};
 /// Exit status of a machine that is not as its receipt says.
 const DIFFERS: u8 = 3;
 
-#[derive(Args)]
-pub(super) struct Arguments {
-    /// The root of the machine.
-    #[arg(long, value_name = "DIR", default_value = "/")]
+/// What it takes.
+pub(super) static COMMAND: Command = Command {
+    name: "report",
+    about: "Show what the first boot of a machine did, from the receipt it left, or why it failed.",
+    positional: None,
+    flags: &[
+        Flag::with("root", "DIR", "The root of the machine (/ if not given)."),
+        Flag::bare(
+            "verify",
+            "Compare the machine with its receipt: 0 is as it was, 3 is not.",
+        ),
+        Flag::one_of("format", Format::CHOICES, "How to print it (text if not given)."),
+    ],
+};
+
+struct Arguments {
     root: PathBuf,
-    /// Compare the machine with its receipt: 0 is as it was, 3 is not.
-    #[arg(long)]
     verify: bool,
-    /// How to print it.
-    #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Format {
-    Text,
-    Json,
+/// Runs the command and returns its exit status.
+///
+/// # Errors
+/// None: all its flags go together.
+pub(super) fn main(given: &Given) -> Result<u8, String> {
+    Ok(run(&Arguments {
+        root: given.path("root").unwrap_or_else(|| "/".into()),
+        verify: given.is("verify"),
+        format: Format::of(given),
+    }))
 }
 
-/// Runs the command and returns its exit status.
-pub(super) fn run(arguments: &Arguments) -> u8 {
+fn run(arguments: &Arguments) -> u8 {
     if arguments.root == Path::new("/")
         && let Some(failure) = match failure() {
             Ok(failure) => failure,

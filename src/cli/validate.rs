@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use clap::{Args, ValueEnum};
 use kindling_config_spec::facts::Facts;
 use kindling_config_spec::lint::{Setting, UserData};
 use kindling_config_spec::units::{Bytes, SectorSize};
 
+use super::words::{Command, Flag, Given, Need, Positional};
 use super::{USAGE, complain, document};
 use crate::fetch::{Fetcher, Network, Pace, TransportSettings};
 use crate::host::machine;
@@ -19,35 +19,59 @@ use crate::validate::{self, Bench, Judged};
 /// How long a server may take that a config refers to.
 const FETCH_TIMEOUT: Duration = Duration::from_secs(30);
 
-#[derive(Args)]
-pub(super) struct Arguments {
-    /// Config files; `-` is standard input.
-    #[arg(required = true)]
+/// What it takes.
+pub(super) static COMMAND: Command = Command {
+    name: "validate",
+    about: "Judge configs: by the rules of their version, by what fails on a first boot, and with all they refer to.",
+    positional: Some(Positional {
+        name: "CONFIG",
+        help: "Config files; `-` is standard input.",
+        need: Need::AtLeastOne,
+    }),
+    flags: &[
+        Flag::one_of(
+            "format",
+            "text|json|sarif",
+            "How to print what was found (text if not given).",
+        ),
+        Flag::bare("strict", "Fail for warnings too."),
+        Flag::bare("lenient", "Only warn of members that the spec does not know."),
+        Flag::bare(
+            "fetch",
+            "Fetch the configs that are referred to, and judge the whole.",
+        ),
+        Flag::with(
+            "target",
+            "FACTS",
+            "Facts of the target, as `kindling inspect` prints them.",
+        ),
+        Flag::with(
+            "platform",
+            "NAME",
+            "The platform that hands the config over, which limits its size.",
+        ),
+        Flag::with(
+            "disk",
+            "DEVICE=SIZE",
+            "A disk of the machine and its size, as /dev/vda=20GiB; :4096 behind it is another sector size than \
+             512. May be given for each disk.",
+        )
+        .many(),
+    ],
+};
+
+struct Arguments {
     files: Vec<PathBuf>,
-    /// How to print what was found.
-    #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
-    /// Fail for warnings too.
-    #[arg(long)]
     strict: bool,
-    /// Only warn of members that the spec does not know.
-    #[arg(long)]
     lenient: bool,
-    /// Fetch the configs that are referred to, and judge the whole.
-    #[arg(long)]
     fetch: bool,
-    /// Facts of the target, as `kindling inspect` prints them.
-    #[arg(long, value_name = "FACTS")]
     target: Option<PathBuf>,
-    /// The platform that hands the config over, which limits its size.
-    #[arg(long, value_name = "NAME")]
     platform: Option<String>,
-    /// A disk of the machine and its size, as /dev/vda=20GiB; :4096 behind it is another sector size than 512.
-    #[arg(long = "disk", value_name = "DEVICE=SIZE", value_parser = disk)]
     disks: Vec<(String, (Bytes, SectorSize))>,
 }
 
-#[derive(Clone, Copy, ValueEnum)]
+#[derive(Clone, Copy)]
 enum Format {
     Text,
     Json,
@@ -55,7 +79,14 @@ enum Format {
 }
 
 /// Runs the command and returns its exit status: 0 for no findings, 1 for findings, 2 for what cannot be read.
-pub(super) fn run(arguments: &Arguments) -> u8 {
+///
+/// # Errors
+/// What is wrong with the line.
+pub(super) fn main(given: &Given) -> Result<u8, String> {
+    Arguments::from_given(given).map(|arguments| run(&arguments))
+}
+
+fn run(arguments: &Arguments) -> u8 {
     let mut fetcher = Fetcher::new(
         Arc::new(Network::default()),
         TransportSettings::first(FETCH_TIMEOUT, !arguments.fetch),
@@ -93,6 +124,27 @@ pub(super) fn run(arguments: &Arguments) -> u8 {
 }
 
 impl Arguments {
+    fn from_given(given: &Given) -> Result<Self, String> {
+        let mut disks = Vec::new();
+        for text in given.texts("disk")? {
+            disks.push(disk(text).map_err(|how| format!("--disk is {text:?}; {how}"))?);
+        }
+        Ok(Self {
+            files: given.positionals.iter().map(PathBuf::from).collect(),
+            format: match given.text("format")? {
+                Some("json") => Format::Json,
+                Some("sarif") => Format::Sarif,
+                _ => Format::Text,
+            },
+            strict: given.is("strict"),
+            lenient: given.is("lenient"),
+            fetch: given.is("fetch"),
+            target: given.path("target"),
+            platform: given.text("platform")?.map(str::to_owned),
+            disks,
+        })
+    }
+
     fn bench<'a>(&'a self, text: &str, facts: Option<&'a Facts>) -> Bench<'a> {
         Bench {
             setting: Setting {
