@@ -80,11 +80,11 @@ fn of_option_245(lease: &str) -> Option<Ipv4Addr> {
     };
     // dhclient adds leases at the end.
     let lines = lease.lines().map(str::trim);
-    let found = lines.filter_map(|line| {
+    let mut found = lines.filter_map(|line| {
         let value = line.strip_prefix("OPTION_245=");
         address(value.or_else(|| line.strip_prefix("option unknown-245 "))?)
     });
-    found.last()
+    found.next_back()
 }
 
 #[cfg(test)]
