@@ -8,7 +8,9 @@ mod lines;
 use std::path::{Path, PathBuf};
 
 use kindling_config_spec::units::Mode;
-use kindling_platforms::{Access as Via, CheckIn, Metadata, Platform, PlatformError, PlatformId, network};
+use kindling_platforms::{
+    Access as Via, AccessError, CheckIn, Metadata, Platform, PlatformError, PlatformId, network,
+};
 
 use crate::host::accounts::{self, LookupError};
 use crate::host::log;
@@ -16,6 +18,7 @@ use crate::host::process::Processes;
 use crate::host::sysroot::{Access, Sysroot, SysrootError};
 use crate::host::user::{AsUser, BecomeError};
 use crate::inventory::target::Account;
+use crate::report::chain;
 
 pub use lines::{agent_lines, own_lines};
 
@@ -49,9 +52,25 @@ pub enum MetadataError {
     /// There is nobody to ask.
     #[error("platform {0} tells nothing of its machines but their config")]
     Silent(PlatformId),
-    /// The platform could not say.
+    /// The platform could not be asked.
+    #[error("platform {id} does not tell of this machine")]
+    Ask {
+        /// Which.
+        id: PlatformId,
+        /// Why.
+        source: AccessError,
+    },
+    /// It answered, and not as it does.
+    #[error("what platform {id} tells of this machine cannot be read: {why}")]
+    Malformed {
+        /// Which.
+        id: PlatformId,
+        /// What is wrong, without quoting the answer.
+        why: String,
+    },
+    /// It is another machine's platform.
     #[error(transparent)]
-    Platform(#[from] PlatformError),
+    Platform(PlatformError),
     /// A file could not be written.
     #[error(transparent)]
     Write(#[from] SysrootError),
@@ -64,6 +83,17 @@ pub enum MetadataError {
     /// What belongs to a user is written with that user's rights, and they could not be taken.
     #[error(transparent)]
     Become(#[from] BecomeError),
+}
+
+impl From<PlatformError> for MetadataError {
+    /// A platform's own words are about configs.
+    fn from(error: PlatformError) -> Self {
+        match error {
+            PlatformError::Access { id, source } => Self::Ask { id, source },
+            PlatformError::Malformed { id, why } => Self::Malformed { id, why },
+            other => Self::Platform(other),
+        }
+    }
 }
 
 /// The system whose files are written.
@@ -131,7 +161,8 @@ fn one(platform: &dyn Platform, task: &Task, via: &dyn Via, system: System<'_>) 
                 .transpose();
             // Without any, the machine has no network at all: what the platform says is the better of two.
             let told = told.unwrap_or_else(|error| {
-                tracing::warn!("the distribution's network arguments are used: {error}");
+                let why = chain(&MetadataError::from(error)).join(": ");
+                tracing::warn!("the distribution's network arguments are used: {why}");
                 None
             });
             let arguments = told.flatten().unwrap_or_else(|| default.clone());

@@ -14,7 +14,7 @@ use crate::fetch::{HostAccess, argument};
 use crate::host::log::Log;
 use crate::host::process;
 use crate::host::sysroot::Sysroot;
-use crate::metadata::{System, Task, agent_lines, own_lines, run};
+use crate::metadata::{MetadataError, System, Task, agent_lines, own_lines, run};
 use crate::report::chain;
 use crate::stages::{Environment, fetcher};
 
@@ -201,7 +201,10 @@ fn network_arguments(provider: Option<&str>, default: String) -> Result<(), Stri
 
 /// Does the tasks, or prints what the platform tells where there is none.
 fn ask(platform: Option<&str>, tasks: &[Task]) -> Result<(), String> {
-    Log::open(false, "metadata").install();
+    // What is printed for a person is all that is printed.
+    if !tasks.is_empty() {
+        Log::open(false, "metadata").install();
+    }
     let environment = environment()?;
     let platform = find(platform, &environment)?;
     let processes = process::System::new(environment.path.clone());
@@ -222,7 +225,7 @@ fn show(platform: &dyn Platform, via: &HostAccess<'_>) -> Result<(), String> {
     let attributes = match platform.metadata() {
         Some(metadata) => metadata
             .attributes(via)
-            .map_err(|error| chain(&error).join(": "))?,
+            .map_err(|error| chain(&MetadataError::from(error)).join(": "))?,
         None => Vec::new(),
     };
     let text = own_lines(platform.id(), &attributes) + &agent_lines(&attributes);
