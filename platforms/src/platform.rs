@@ -78,6 +78,12 @@ pub trait Platform: Sync {
     /// Whether [`Self::user_data`] can succeed before the network is up.
     fn reach(&self) -> Reach;
 
+    /// Other addresses of its services, for networks without IPv4: how an address begins, and how it begins there. They are
+    /// asked where the first cannot be reached.
+    fn also_at(&self) -> &'static [(&'static str, &'static str)] {
+        &[]
+    }
+
     /// Where the config stands, and what its absence means: a row of `docs/platforms.md`.
     fn place(&self) -> &'static str;
 

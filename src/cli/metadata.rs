@@ -209,7 +209,7 @@ fn ask(platform: Option<&str>, tasks: &[Task]) -> Result<(), String> {
     let platform = find(platform, &environment)?;
     let processes = process::System::new(environment.path.clone());
     let fetcher = fetcher(platform.id().as_str(), PATIENCE, false);
-    let via = HostAccess::new(&fetcher, &processes, &environment.config_file);
+    let via = HostAccess::new(&fetcher, &processes, &environment.config_file).on(platform);
     if tasks.is_empty() {
         return show(platform, &via);
     }

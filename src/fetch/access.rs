@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use kindling_platforms::{Access, AccessError, Channel, Drive, HttpAnswer, HttpRequest, Machine};
+use kindling_platforms::{Access, AccessError, Channel, Drive, HttpAnswer, HttpRequest, Machine, Platform};
 
 use super::{Fetcher, shown};
 use crate::host::channels::Channels;
@@ -22,6 +22,8 @@ pub struct HostAccess<'a> {
     channels: Channels,
     /// When the last exchange must be over.
     deadline: Option<Instant>,
+    /// See [`kindling_platforms::Platform::also_at`].
+    also_at: &'static [(&'static str, &'static str)],
 }
 
 impl<'a> HostAccess<'a> {
@@ -41,6 +43,7 @@ impl<'a> HostAccess<'a> {
             paths: MediaPaths::default(),
             channels: Channels::default(),
             deadline: None,
+            also_at: &[],
         }
     }
 
@@ -72,10 +75,24 @@ impl<'a> HostAccess<'a> {
         }
     }
 
+    /// The same machine, on that platform: its services may have addresses of their own for IPv6.
+    #[must_use]
+    pub fn on(self, platform: &dyn Platform) -> Self {
+        Self {
+            also_at: platform.also_at(),
+            ..self
+        }
+    }
+
     /// The fetcher, which has what is left of that time for one more.
     fn exchange(&self, request: &HttpRequest) -> Result<HttpAnswer, AccessError> {
+        let moved = |(here, there): &(&str, &str)| {
+            let rest = request.url.strip_prefix(here)?;
+            Some(format!("{there}{rest}"))
+        };
+        let others: Vec<String> = self.also_at.iter().filter_map(moved).collect();
         let Some(deadline) = self.deadline else {
-            return self.fetcher.exchange(request);
+            return self.fetcher.exchange(request, &others);
         };
         let left = deadline.saturating_duration_since(Instant::now());
         if left.is_zero() {
@@ -84,7 +101,7 @@ impl<'a> HostAccess<'a> {
                 why: "its time is over".to_owned(),
             });
         }
-        self.fetcher.within(left).exchange(request)
+        self.fetcher.within(left).exchange(request, &others)
     }
 
     /// The channels, and what was asked of them.

@@ -267,15 +267,23 @@ impl Fetcher {
 
     /// One question to a metadata service, for [`kindling_platforms::Access::http`].
     ///
+    /// `others` are other addresses of the same: where one does not answer, the next is tried.
+    ///
     /// # Errors
     /// As that method says.
-    pub fn exchange(&self, request: &HttpRequest) -> Result<HttpAnswer, AccessError> {
+    pub fn exchange(&self, request: &HttpRequest, others: &[String]) -> Result<HttpAnswer, AccessError> {
         let what = shown(&request.url);
         let failed = |why: String| AccessError::Failed {
             what: what.clone(),
             why,
         };
-        let url = Url::parse(&request.url).map_err(|error| failed(error.to_string()))?;
+        let addresses = std::iter::once(&request.url).chain(others);
+        let urls: Result<Vec<Url>, _> = addresses.map(|address| Url::parse(address)).collect();
+        let urls = urls.map_err(|error| failed(error.to_string()))?;
+        let mut in_turn = urls.iter().cycle();
+        let Some(mut url) = in_turn.next() else {
+            return Err(failed("it has no address".to_owned()));
+        };
         match url.scheme() {
             // A socket of this machine is there without a network.
             "unix" => {}
@@ -289,7 +297,16 @@ impl Fetcher {
         }
         let total = self.settings.total_timeout;
         let trials = Trials::new(&self.pace, &self.stop, total, &what);
-        persist(trials, |left| self.ask(request, &url, &what, left)).map_err(|error| match error {
+        let attempt = |left| {
+            let answer = self.ask(request, url, &what, left);
+            if let Err(Attempt::Transient(cause)) = &answer
+                && !matches!(cause, TransferError::Status(_) | TransferError::Busy { .. })
+            {
+                url = in_turn.next().unwrap_or(url);
+            }
+            answer
+        };
+        persist(trials, attempt).map_err(|error| match error {
             FetchError::TooLarge { url, limit } => AccessError::TooLarge { what: url, limit },
             FetchError::Transfer { source, .. } => failed(source.to_string()),
             FetchError::TimedOut { attempts, source, .. } => {

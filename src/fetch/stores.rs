@@ -233,7 +233,7 @@ impl Fetcher {
         let mut bounded = self.clone();
         bounded.settings.total_timeout = left;
         let answer = bounded
-            .exchange(&request)
+            .exchange(&request, &[])
             .map_err(|error| failed(error.to_string()))?;
         if answer.status == 404 {
             return Err(FetchError::BucketAbsent {

@@ -138,6 +138,7 @@ fn outcome(context: &mut Context<'_>) -> Result<Outcome, Failure> {
         &context.environment.config_file,
     )
     .started_with(&command_line)
+    .on(context.platform)
     .with_channels(Channels::default().kept_in(&context.environment.run_dir));
     let acquired = acquire(places, &context.fetcher, &via)
         .map_err(|error| Failure::of(stage, error.code(), &error, error.next()))?;

@@ -37,7 +37,9 @@ pub fn tell(options: &Options, environment: &Environment, failure: Option<&Failu
         None => AFTER_SUCCESS,
     };
     let fetcher = fetcher(&options.platform, patience, options.stage == Stage::FetchOffline);
-    let via = HostAccess::new(&fetcher, &processes, &environment.config_file).for_at_most(patience);
+    let via = HostAccess::new(&fetcher, &processes, &environment.config_file)
+        .on(platform)
+        .for_at_most(patience);
     log(platform, metadata.stage_ended(&via, &end));
 }
 

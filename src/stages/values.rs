@@ -189,7 +189,7 @@ impl Values<'_> {
             options.stage == Stage::FetchOffline,
         );
         let config_file = &self.context.environment.config_file;
-        let via = HostAccess::new(&fetcher, &self.context.processes, config_file);
+        let via = HostAccess::new(&fetcher, &self.context.processes, config_file).on(platform);
         if self.attributes.is_none() {
             self.attributes = Some(metadata.attributes(&via)?);
         }

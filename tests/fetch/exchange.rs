@@ -426,18 +426,23 @@ fn platforms_get_their_answer_with_its_status() {
         retry_also: retry_also.to_vec(),
         is_from_privileged_port: false,
     };
-    let answer = fetcher().exchange(&request(HttpMethod::Put, &[429])).unwrap();
+    let answer = fetcher()
+        .exchange(&request(HttpMethod::Put, &[429]), &[])
+        .unwrap();
     assert_eq!(
         (answer.status, answer.body.as_slice()),
         (200, b"token".as_slice())
     );
     assert_eq!(server.seen()[0].header("x-ttl"), Some("60"));
     assert_eq!(
-        fetcher().exchange(&request(HttpMethod::Get, &[])).unwrap().status,
+        fetcher()
+            .exchange(&request(HttpMethod::Get, &[]), &[])
+            .unwrap()
+            .status,
         404
     );
     assert_eq!(
-        offline().exchange(&request(HttpMethod::Get, &[])),
+        offline().exchange(&request(HttpMethod::Get, &[]), &[]),
         Err(AccessError::NeedsNetwork)
     );
 }

@@ -212,7 +212,7 @@ impl Access for There<'_> {
             is_from_privileged_port: false,
             ..request.clone()
         };
-        self.fetcher.exchange(&request)
+        self.fetcher.exchange(&request, &[])
     }
 
     fn drive(&self, drive: &Drive<'_>, paths: &[&str]) -> Result<Vec<Option<Vec<u8>>>, AccessError> {

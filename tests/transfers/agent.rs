@@ -21,6 +21,23 @@ fn a_platform_is_asked_for_more_than_the_config_and_told_of_a_failure() {
     );
 }
 
+#[test]
+fn a_network_without_ipv4_leads_to_the_service_as_well() {
+    inside(
+        "agent::inside_without_ipv4",
+        "::1",
+        "ip addr add fd00:ec2::254/128 dev lo;",
+    );
+}
+
+#[test]
+#[ignore = "started by the test above, in a namespace"]
+fn inside_without_ipv4() {
+    let _service = Server::http_at(("fd00:ec2::254", 80), |seen, _| service(seen));
+    values_of_the_platform_stand_in_files();
+    the_agent_writes_what_its_units_ask_for();
+}
+
 /// EC2 and Compute Engine at once: their paths differ.
 fn service(seen: &Seen) -> Reply {
     if seen.method == "PUT" && seen.target == "/latest/api/token" {

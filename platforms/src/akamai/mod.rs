@@ -19,6 +19,10 @@ impl Platform for Akamai {
         Reach::Network
     }
 
+    fn also_at(&self) -> &'static [(&'static str, &'static str)] {
+        &[(IMDS, "http://[fd00:a9fe:a9fe::1]")]
+    }
+
     fn place(&self) -> &'static str {
         "`http://169.254.169.254/v1/user-data` behind a token, base64. 404 is a failure."
     }

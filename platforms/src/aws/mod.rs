@@ -21,6 +21,10 @@ impl Platform for Aws {
         Reach::Network
     }
 
+    fn also_at(&self) -> &'static [(&'static str, &'static str)] {
+        &[(IMDS, "http://[fd00:ec2::254]")]
+    }
+
     fn place(&self) -> &'static str {
         "`http://169.254.169.254/2019-10-01/user-data`, with a token where the service gives one (404); a refused token is a failure. 404 is no config."
     }

@@ -22,6 +22,10 @@ impl Platform for OracleCloud {
         Reach::Network
     }
 
+    fn also_at(&self) -> &'static [(&'static str, &'static str)] {
+        &[(IMDS, "http://[fd00:c1::a9fe:a9fe]")]
+    }
+
     fn place(&self) -> &'static str {
         "`http://169.254.169.254/opc/v2/instance/metadata/user_data`, base64; 429 is tried again. 404 is no config."
     }

@@ -132,7 +132,7 @@ impl Fetcher {
             retry_also: vec![429],
             is_from_privileged_port: false,
         };
-        direct.exchange(&request).map_err(|error| error.to_string())
+        direct.exchange(&request, &[]).map_err(|error| error.to_string())
     }
 
     /// The region of the instance, and the credentials of its role where it has one. A metadata service that does not
