@@ -33,18 +33,49 @@ fn file_error(path: &Path) -> impl FnOnce(io::Error) -> ConfigDriveError {
 ///
 /// # Errors
 /// [`ConfigDriveError`].
-pub fn optical(disc: &Path, user_data: &Path) -> Result<(), ConfigDriveError> {
+pub fn openstack(disc: &Path, user_data: &Path) -> Result<(), ConfigDriveError> {
+    let about = r#"{"hostname":"named-by-the-drive","uuid":"u1"}"#;
+    let beside = ("openstack/latest/meta_data.json", about);
+    optical(
+        disc,
+        "config-2",
+        (user_data, "openstack/latest/user_data"),
+        beside,
+    )
+}
+
+/// Writes the image of a disc as the provisioning agent of Azure knows it, with `user_data` as its custom data.
+///
+/// # Errors
+/// [`ConfigDriveError`].
+pub fn azure(disc: &Path, user_data: &Path) -> Result<(), ConfigDriveError> {
+    let mark = "<Environment xmlns=\"http://schemas.dmtf.org/ovf/environment/1\"/>";
+    optical(
+        disc,
+        "rd_rdfe_stable",
+        (user_data, "CustomData.bin"),
+        ("ovf-env.xml", mark),
+    )
+}
+
+/// A disc with a file of the host and a text.
+fn optical(
+    disc: &Path,
+    label: &str,
+    (user_data, at): (&Path, &str),
+    (name, text): (&str, &str),
+) -> Result<(), ConfigDriveError> {
     let tree = disc.with_extension("tree");
-    let latest = tree.join("openstack/latest");
-    fs::create_dir_all(&latest).map_err(file_error(&latest))?;
-    fs::copy(user_data, latest.join("user_data")).map_err(file_error(user_data))?;
-    let about = latest.join("meta_data.json");
-    fs::write(&about, r#"{"hostname":"named-by-the-drive","uuid":"u1"}"#).map_err(file_error(&about))?;
+    let (at, name) = (tree.join(at), tree.join(name));
+    let folder = at.parent().unwrap_or(&tree);
+    fs::create_dir_all(folder).map_err(file_error(folder))?;
+    fs::copy(user_data, &at).map_err(file_error(user_data))?;
+    fs::write(&name, text).map_err(file_error(&name))?;
     let mut command = Command::new(run::get("xorrisofs")?);
     command
         .arg("-output")
         .arg(disc)
-        .args(["-volid", "config-2", "-joliet", "-rock"])
+        .args(["-volid", label, "-joliet", "-rock"])
         .arg(&tree);
     run::to_end("xorrisofs", &mut command, &disc.with_extension("log"))?;
     fs::remove_dir_all(&tree).map_err(file_error(&tree))

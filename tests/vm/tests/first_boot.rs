@@ -91,8 +91,15 @@ fn a_blank_machine_boots_once_and_joins() {
 
 #[test]
 fn a_reboot_runs_no_stage_again() {
-    let mut node = node("reboots", "pointer.ign", scenario::worker_offer());
-    assert_is_the_node(boot(&mut node).report());
+    let pointer = workspace::fixtures().join("pointer.ign");
+    // The one machine here that has its config on a disc without a label of its own.
+    let disc = UserData::AzureDisc(pointer);
+    let mut node = machine::node("reboots", &disc, scenario::worker_offer());
+    let first = boot(&mut node);
+    assert_is_the_node(first.report());
+    let stages = first.report().stages().unwrap();
+    let fetch = stages.iter().find(|stage| stage.stage == "fetch").unwrap();
+    assert_eq!(fetch.documents[0].source, "azurestack");
     assert!(
         !image::has_firstboot_stamp(node.root_disk()).unwrap(),
         "the first boot removes its stamp"

@@ -18,6 +18,8 @@ pub enum UserData {
     Firmware(PathBuf),
     /// `kubevirt`: this file on a config drive of OpenStack's kind.
     ConfigDrive(PathBuf),
+    /// `azurestack`: this file on the disc of its provisioning agent, which is known by what is on it alone.
+    AzureDisc(PathBuf),
     /// `proxmoxve`: this file on a drive of NoCloud's kind.
     NoCloudDrive(PathBuf),
     /// `aws`: a pointer of the stand-in's own to the worker config in its store.
@@ -31,6 +33,7 @@ impl UserData {
         match self {
             Self::Firmware(_) => "qemu",
             Self::ConfigDrive(_) => "kubevirt",
+            Self::AzureDisc(_) => "azurestack",
             Self::NoCloudDrive(_) => "proxmoxve",
             Self::Aws => "aws",
         }
@@ -49,7 +52,12 @@ impl UserData {
             Self::Firmware(file) => machine.config = Some(file.clone()),
             Self::ConfigDrive(file) => {
                 let image = folder.join("config-drive.iso");
-                config_drive::optical(&image, file)?;
+                config_drive::openstack(&image, file)?;
+                machine.disc = Some(image);
+            }
+            Self::AzureDisc(file) => {
+                let image = folder.join("custom-data.iso");
+                config_drive::azure(&image, file)?;
                 machine.disc = Some(image);
             }
             Self::NoCloudDrive(file) => {
