@@ -86,11 +86,7 @@ impl<'a> HostAccess<'a> {
 
     /// The fetcher, which has what is left of that time for one more.
     fn exchange(&self, request: &HttpRequest) -> Result<HttpAnswer, AccessError> {
-        let moved = |(here, there): &(&str, &str)| {
-            let rest = request.url.strip_prefix(here)?;
-            Some(format!("{there}{rest}"))
-        };
-        let others: Vec<String> = self.also_at.iter().filter_map(moved).collect();
+        let others = addresses(&request.url, self.also_at);
         let Some(deadline) = self.deadline else {
             return self.fetcher.exchange(request, &others);
         };
@@ -169,4 +165,13 @@ impl Access for HostAccess<'_> {
     fn warn(&self, what: &str) {
         tracing::warn!("{what}");
     }
+}
+
+/// Where else `url` can be asked for.
+pub(super) fn addresses(url: &str, also_at: &[(&str, &str)]) -> Vec<String> {
+    let moved = |(here, there): &(&str, &str)| {
+        let rest = url.strip_prefix(here)?;
+        Some(format!("{there}{rest}"))
+    };
+    also_at.iter().filter_map(moved).collect()
 }

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use kindling_platforms::{HttpMethod, HttpRequest};
+use kindling_platforms::{HttpMethod, HttpRequest, Platform};
 use url::Url;
 
 use self::identity::{Identity, Told, bearer};
@@ -34,6 +34,8 @@ pub struct Stores {
     cloud: Cloud,
     /// The metadata service of the cloud, without a path.
     metadata: String,
+    /// See [`kindling_platforms::Platform::also_at`].
+    also_at: &'static [(&'static str, &'static str)],
     style: s3::Style,
     /// The server of `gs`, without a path.
     google: String,
@@ -55,6 +57,7 @@ impl Default for Stores {
         Self {
             cloud: Cloud::Other,
             metadata: "http://169.254.169.254".to_owned(),
+            also_at: &[],
             style: s3::Style::default(),
             google: "https://storage.googleapis.com".to_owned(),
             identity: Arc::default(),
@@ -76,6 +79,7 @@ impl Stores {
         let style = s3::Style { fips, server: None };
         Self {
             cloud,
+            also_at: kindling_platforms::get(platform).map_or(&[], Platform::also_at),
             style,
             ..Self::default()
         }

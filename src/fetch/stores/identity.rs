@@ -7,6 +7,7 @@ use kindling_platforms::{HttpAnswer, HttpMethod, HttpRequest};
 use serde_json::Value;
 
 use super::Cloud;
+use crate::fetch::access::addresses;
 use crate::fetch::s3::encoded;
 use crate::fetch::s3::sign::Credentials;
 use crate::fetch::{FetchError, Fetcher};
@@ -132,7 +133,10 @@ impl Fetcher {
             retry_also: vec![429],
             is_from_privileged_port: false,
         };
-        direct.exchange(&request, &[]).map_err(|error| error.to_string())
+        let others = addresses(&request.url, self.stores.also_at);
+        direct
+            .exchange(&request, &others)
+            .map_err(|error| error.to_string())
     }
 
     /// The region of the instance, and the credentials of its role where it has one. A metadata service that does not
