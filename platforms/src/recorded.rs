@@ -239,6 +239,12 @@ impl RecordedAccess {
             .collect()
     }
 
+    /// How often a drive was awaited for a second.
+    pub(crate) fn seconds_waited(&self) -> usize {
+        let asked = self.asked.borrow();
+        asked.iter().filter(|asked| asked.ends_with("for 1 s")).count()
+    }
+
     /// The questions so far, in order.
     pub(crate) fn asked(&self) -> Vec<String> {
         self.asked.borrow().clone()

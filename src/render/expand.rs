@@ -28,11 +28,11 @@ pub const NAMES: [&str; 14] = [
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ExpandError<E> {
     /// A name of `platform.` or `machine.` that there is not, or that has no end on its line.
-    #[error("line {line} has a placeholder that there is not: ${{{name}}}")]
+    #[error("line {line} has a placeholder that there is not: {name}")]
     Unknown {
         /// Counted from 1.
         line: usize,
-        /// As it is written.
+        /// `${NAME}`, or as much of it as reads like a name.
         name: String,
     },
     /// This machine has no such value.
@@ -89,7 +89,7 @@ pub fn expand<E>(
                 let Some(name) = known.filter(|_| is_closed) else {
                     return Err(ExpandError::Unknown {
                         line,
-                        name: shown(&written),
+                        name: shown(&written, is_closed),
                     });
                 };
                 let found = value(name).map_err(|source| ExpandError::Lookup { line, name, source })?;
@@ -120,9 +120,14 @@ fn next(text: &[u8], from: usize) -> Option<(usize, Found)> {
 }
 
 /// As much of a name as reads like one: what follows may be a secret.
-fn shown(written: &str) -> String {
+fn shown(written: &str, is_closed: bool) -> String {
     let is_of_name = |at: &char| at.is_ascii_lowercase() || at.is_ascii_digit() || ".-".contains(*at);
-    written.chars().take_while(is_of_name).take(32).collect()
+    let name: String = written.chars().take_while(is_of_name).take(32).collect();
+    if name == written && is_closed {
+        format!("${{{name}}}")
+    } else {
+        format!("${{{name}…")
+    }
 }
 
 /// The name of a placeholder of ours that begins at `start`. One that does not end on its line has a name to its end.
@@ -189,13 +194,13 @@ mod tests {
                     name: "platform.zone",
                 },
             ),
-            ("a\n${platform.password}", unknown(2, "platform.password")),
-            ("${machine.uuid", unknown(1, "machine.uuid")),
-            ("${machine.uuid\n}", unknown(1, "machine.uuid")),
-            ("${machine. uuid}", unknown(1, "machine.")),
-            ("${machine.uuid;password=planted", unknown(1, "machine.uuid")),
-            ("${machine.uuid:-planted}", unknown(1, "machine.uuid")),
-            ("${machine.\n}", unknown(1, "machine.")),
+            ("a\n${platform.password}", unknown(2, "${platform.password}")),
+            ("${machine.uuid", unknown(1, "${machine.uuid…")),
+            ("${machine.uuid\n}", unknown(1, "${machine.uuid…")),
+            ("${machine. uuid}", unknown(1, "${machine.…")),
+            ("${machine.uuid;password=planted", unknown(1, "${machine.uuid…")),
+            ("${machine.uuid:-planted}", unknown(1, "${machine.uuid…")),
+            ("${machine.\n}", unknown(1, "${machine.…")),
         ] {
             assert_eq!(expanded(text), Err(error), "{text}");
         }

@@ -110,12 +110,7 @@ mod tests {
         assert_eq!(OpenNebula.user_data(&via), Ok(None));
         let via = RecordedAccess::of_drives(&[]);
         assert_eq!(OpenNebula.user_data(&via), Ok(None));
-        let waited = via
-            .asked()
-            .iter()
-            .filter(|asked| asked.ends_with("for 1 s"))
-            .count();
-        assert_eq!(waited, 30);
+        assert_eq!(via.seconds_waited(), 30);
         let via = RecordedAccess::of_broken_drive("CONTEXT");
         assert!(matches!(
             OpenNebula.user_data(&via),
