@@ -108,6 +108,10 @@ pub fn run(options: &Options, environment: &Environment) -> Result<Finished, Sta
         (Some(_), None) => "ok",
         (None, None) => "needs-network",
     };
+    let finished = match applied {
+        Some(_) => Finished::Done,
+        None => Finished::NeedsNetwork,
+    };
     let applied = applied.unwrap_or_default();
     let Tally { changed, already_so } = applied.tally;
     let record = StageRecord::new(options.stage, milliseconds, applied, outcome);
@@ -116,10 +120,6 @@ pub fn run(options: &Options, environment: &Environment) -> Result<Finished, Sta
     if error.is_none() {
         tracing::info!("{outcome}: {changed} changed, {already_so} already so, {milliseconds} ms");
     }
-    let finished = match outcome {
-        "needs-network" => Finished::NeedsNetwork,
-        _ => Finished::Done,
-    };
     error.map_or(Ok(finished), Err)
 }
 
