@@ -32,6 +32,7 @@ use std::path::{Path, PathBuf};
 use crate::fetch::SystemDirs;
 use crate::host::console;
 use crate::host::log::Log;
+use crate::host::process;
 use crate::plan::Stage;
 use crate::plan::accounts::KeyFile;
 use crate::stages::{self, Environment, Options, RUN_DIR, StageError};
@@ -101,6 +102,9 @@ fn complain(text: &str) {
 /// Runs one stage and reports how it ended.
 fn run_stage(options: &Options, log_to_stdout: bool) -> u8 {
     Log::open(log_to_stdout, options.stage.name()).install();
+    if let Err(error) = process::keep_memory_private() {
+        tracing::warn!("a crash may leave a copy of this process's memory: {error}");
+    }
     let environment = match environment() {
         Ok(environment) => environment,
         Err(message) => {

@@ -16,8 +16,25 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use nix::sys::memfd::{MFdFlags, memfd_create};
+use nix::sys::prctl;
+use nix::sys::resource::{Resource, setrlimit};
 
 use crate::invocation::{Arg, Invocation, Key, Program};
+
+/// The size of a core file that the kernel takes as the wish for none, also where a program is to receive it
+/// (`do_coredump` of Linux's fs/coredump.c): zero is not asked for there.
+const NO_CORE: u64 = 1;
+
+/// No crash of this process, or of a program that it starts, leaves a copy of its memory: that holds the config and its
+/// keys.
+///
+/// # Errors
+/// When the kernel refuses.
+pub fn keep_memory_private() -> io::Result<()> {
+    setrlimit(Resource::RLIMIT_CORE, NO_CORE, NO_CORE)?;
+    // Also against others of the same user, who may trace it otherwise.
+    Ok(prctl::set_dumpable(false)?)
+}
 
 /// How much of a program's standard error a report may carry, in bytes, counted from the end.
 const STDERR_KEPT: usize = 4096;

@@ -1,7 +1,6 @@
 //! The two fetch stages: acquire, check, render, cache (engine.md 2).
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use kindling_config_spec::types::kindling::{FileExtra, Kindling};
@@ -12,14 +11,11 @@ use super::{Context, Ended, StageError, pools};
 use crate::apply::Applied;
 use crate::fetch::{Acquired, Fetched, HostAccess, Places, acquire, needs_network};
 use crate::host::channels::Channels;
-use crate::host::{log, machine};
+use crate::host::log;
 use crate::identity::sha256_hex_of;
 use crate::plan::Stage;
 use crate::render::{First, RenderError, Rendered, render};
 use crate::report::Failure;
-
-/// Mode of a new cache: programs of the distribution that run as root read it.
-const CACHE_MODE: u32 = 0o640;
 
 /// What a source leads to.
 enum Outcome {
@@ -187,13 +183,9 @@ pub(super) fn rejection(stage: Stage, name: &str, text: &str, rejected: &Rejecte
 
 fn cache(context: &Context<'_>, rendered: &Rendered) -> Result<(), Failure> {
     let path = &context.options.config_cache;
-    let mut text = Vec::new();
-    rendered
-        .config()
-        .write_json(&mut text)
-        .map_err(|error| unwritable(context, path, &error.into()))?;
-    let mode = fs::metadata(path).map_or(CACHE_MODE, |present| present.permissions().mode() & 0o777);
-    machine::replace(path, &text, mode).map_err(|error| unwritable(context, path, &error))
+    context
+        .cache(rendered.config())
+        .map_err(|error| unwritable(context, path, &error))
 }
 
 fn ask_for_network(context: &mut Context<'_>, what: &str) -> Result<Ended, StageError> {

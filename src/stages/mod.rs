@@ -10,6 +10,7 @@ mod error;
 mod fetch;
 mod files;
 mod given;
+mod leftovers;
 mod mount;
 pub mod offline;
 mod pools;

@@ -22,5 +22,6 @@ mod fetch;
 mod files;
 mod kill;
 mod machines;
+mod privacy;
 mod torn;
 mod volumes;
