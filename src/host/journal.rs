@@ -60,6 +60,8 @@ pub struct Entries {
     pub keys: BTreeSet<PathBuf>,
     /// Account programs that began and did not end.
     pub unfinished: BTreeSet<AccountWork>,
+    /// The digest of the last other config that wrote here.
+    pub other: Option<String>,
 }
 
 /// The journal of one run, written to the target.
@@ -115,7 +117,12 @@ fn parse(text: &[u8], config_digest: &str) -> Entries {
     let lines = text.split(|byte| *byte == b'\n');
     for line in lines.filter_map(|line| serde_json::from_slice(line).ok()) {
         match line {
-            Line::Config(digest) => is_ours = digest == config_digest,
+            Line::Config(digest) => {
+                is_ours = digest == config_digest;
+                if !is_ours {
+                    entries.other = Some(digest);
+                }
+            }
             Line::File { path, digest, new } if is_ours => {
                 if new {
                     entries.new.insert(path.clone());
@@ -150,7 +157,15 @@ mod tests {
         let other = Journal::new(&sysroot, "other".into());
         other.record(&[file("/a", "1")]).unwrap();
         let ours = Journal::new(&sysroot, "ours".into());
-        assert_eq!(ours.read().unwrap(), Entries::default());
+        let entries = ours.read().unwrap();
+        assert_eq!(entries.other.as_deref(), Some("other"));
+        assert_eq!(
+            Entries {
+                other: None,
+                ..entries
+            },
+            Entries::default()
+        );
         let user = |name: &str| AccountWork::NewUser {
             name: name.into(),
             home: Some(Path::new("/home").join(name)),

@@ -312,6 +312,8 @@ fn recognise(
         }
     }
     target.unfinished = entries.unfinished;
+    // A target with a result was provisioned: what an earlier config wrote is the machine's by now.
+    target.begun_with = entries.other.filter(|_| target.previous_result.is_none());
     if is_over(target) {
         // What differs since was changed by the machine or its users, and is nobody's to write again.
         target.half_written.clear();

@@ -146,6 +146,9 @@ pub struct Target {
     pub blocked: BTreeMap<PathBuf, (PathBuf, Kind)>,
     /// The result file of an earlier provisioning, as it stands.
     pub previous_result: Option<String>,
+    /// The digest of another config whose files stage began here and never came to its end.
+    #[serde(skip)]
+    pub begun_with: Option<String>,
     /// `/etc/crypttab`, as it stands.
     pub crypttab: Option<String>,
     /// `/etc/kernel/cmdline`, as it stands.

@@ -28,6 +28,9 @@ pub struct Heading {
     pub date: String,
     /// SHA-256 of the merged config, in hex.
     pub config: String,
+    /// SHA-256 of another config that a first boot began to write this target with, and was interrupted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub begun_with: Option<String>,
     /// The documents that it consists of.
     pub documents: Vec<Origin>,
     /// The stages before this one.

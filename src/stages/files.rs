@@ -94,15 +94,17 @@ impl Job<'_> {
     /// The record. Nothing was changed if it is of the plan.
     pub(super) fn run(self, sysroot: &Sysroot, host: &Host<'_>) -> Result<Applied, Failure> {
         let applies_presets = self.applies_presets(host);
-        let heading = Heading {
+        let mut heading = Heading {
             format: receipt::FORMAT,
             kindling: env!("CARGO_PKG_VERSION").to_owned(),
             boot_id: self.machine.boot_id.clone(),
             date: self.machine.now.clone(),
             config: self.digest.clone(),
+            begun_with: None,
             documents: self.documents,
             stages: self.stages,
         };
+        let digest = self.digest.clone();
         let journal = Journal::new(sysroot, self.digest);
         let mut target = observe::target(self.config, sysroot, host.processes, &journal)
             .map_err(|error| unreadable(&error))?;
@@ -113,6 +115,16 @@ impl Job<'_> {
         })?);
         if target.previous_result.is_some() && self.extent != Some(Extent::Bare) {
             tracing::warn!("this target was provisioned before: {RESULT_FILE} is there");
+        }
+        heading.begun_with.clone_from(&target.begun_with);
+        let changed = target.begun_with.as_ref().map(|other| {
+            format!(
+                "the config has changed: a first boot that was interrupted began to write this target with config sha256 \
+                 {other}; this is config sha256 {digest}"
+            )
+        });
+        if let Some(changed) = &changed {
+            tracing::warn!("{changed}");
         }
         let known = Known {
             target: &target,
@@ -127,8 +139,11 @@ impl Job<'_> {
             is_part: self.is_part,
             applies_presets,
         };
-        let plan = plan_files(self.config, &known)
-            .map_err(|conflicts| Failure::of_conflicts(Stage::Files, &conflicts))?;
+        let plan = plan_files(self.config, &known).map_err(|conflicts| {
+            let mut failure = Failure::of_conflicts(Stage::Files, &conflicts);
+            failure.why.splice(0..0, changed);
+            failure
+        })?;
         announce(&plan)?;
         let host = Host {
             sysroot: Some(sysroot),

@@ -162,3 +162,64 @@ fn content(entry: &str) -> String {
 fn is_account_file(name: &str) -> bool {
     ["etc/passwd", "etc/group", "etc/shadow", "etc/gshadow"].contains(&name)
 }
+
+/// A config server was given another config while the machine had no power.
+#[test]
+fn a_config_that_changed_in_between_is_noticed_and_named() {
+    let config = |content: &str, overwrite: bool| {
+        json!({
+            "ignition": { "version": "3.4.0" },
+            "storage": { "files": [
+                { "path": "/etc/a", "overwrite": overwrite, "contents": { "source": format!("data:,{content}") } },
+                { "path": "/etc/b", "contents": { "source": "data:,b" } }
+            ] }
+        })
+        .to_string()
+    };
+    let begun = |overwrite| {
+        let machine = Sandbox::new();
+        machine.give(&config("one", overwrite));
+        for stage in ["fetch-offline", "disks", "mount"] {
+            machine.done(stage);
+        }
+        // In front of each name in turn, until the first of the two files is there and the second is not.
+        let is_there = |machine: &Sandbox, path: &str| machine.root().join(path).exists();
+        let calls = ["rename", "renameat", "renameat2"].into_iter();
+        let mut points = calls.flat_map(|call| (1..6).map(move |n| Point { call, n }));
+        let machine = points
+            .find_map(|cut| {
+                let copy = Sandbox::copy_of(&machine);
+                killed(&copy, "files", Whom::Main, cut);
+                (is_there(&copy, "etc/a") && !is_there(&copy, "etc/b")).then_some(copy)
+            })
+            .expect("a moment between the two files");
+        fs::remove_dir_all(machine.at("run")).unwrap();
+        fs::create_dir(machine.at("run")).unwrap();
+        machine.give(&config("two", overwrite));
+        for stage in ["fetch-offline", "disks", "mount"] {
+            machine.done(stage);
+        }
+        machine
+    };
+    let machine = begun(false);
+    let ran = machine.stage("files");
+    assert_eq!(ran.status, Some(1));
+    let record = ran.stderr;
+    assert!(
+        record.contains("[path-exists]") && record.contains("/etc/a"),
+        "{record}"
+    );
+    assert!(record.contains("the config has changed: "), "{record}");
+    assert!(record.lines().count() <= 12, "{record}");
+    assert!(!machine.root().join("etc/b").exists());
+
+    let machine = begun(true);
+    let ran = machine.done("files");
+    assert!(ran.stdout.contains("the config has changed: "), "{}", ran.stdout);
+    let receipt = fs::read_to_string(machine.root().join("var/lib/kindling/receipt.json")).unwrap();
+    assert!(receipt.contains("\"begunWith\":\""), "{receipt}");
+    assert_eq!(fs::read_to_string(machine.root().join("etc/a")).unwrap(), "two");
+    // What has come to its end is not told again.
+    let ran = machine.stage("files");
+    assert!(!ran.stdout.contains("the config has changed"), "{}", ran.stdout);
+}
