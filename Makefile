@@ -63,14 +63,17 @@ guests: build tools
 
 # The cases that kill a stage, at a hundred seeded random moments each instead of a few; about two hours under emulation.
 # And the disks stage on a disk as it was at each flush of it, and in up to four states between each two: two hours more.
+# And whole first boots whose power is cut at sixty seeded moments: half an hour.
 SOAK_POINTS ?= 100
 SOAK_STATES ?= 4
+SOAK_POWER_OFFS ?= 60
 .PHONY: soak
 soak: build tools
 	cargo build --locked -p kindling-vm
 	$(SUDO) target/debug/kindling-vm setup --binary $(BINARY)
 	$(AS_ROOT) env KINDLING_CASES=killed KINDLING_POINTS=$(SOAK_POINTS) KINDLING_STATES=$(SOAK_STATES) \
-	  cargo nextest run --locked --profile soak -p kindling-vm --test cases --test replay \
+	  KINDLING_POWER_OFFS=$(SOAK_POWER_OFFS) \
+	  cargo nextest run --locked --profile soak -p kindling-vm --test cases --test replay --test power_offs \
 	  --run-ignored all --no-capture
 
 # The reference engine as the distribution packages it, unpacked beside the build and not installed: tests compare what

@@ -31,5 +31,6 @@ pub mod report;
 pub mod run;
 pub mod scenario;
 pub mod server;
+pub mod tree;
 pub mod workspace;
 pub mod writes;

@@ -173,37 +173,6 @@ fn a_broken_config_stops_before_the_first_write() {
     assert_eq!(node.cluster.seen(), [], "nobody was asked for anything");
 }
 
-#[test]
-fn a_machine_that_loses_its_power_during_first_boot_becomes_the_same_node() {
-    let mut node = node("power-cut", "pointer.ign", scenario::worker_offer());
-    // Each cut hits what the one before left; the last boot is left alone.
-    for (mark, milliseconds) in [
-        ("kindling-stage: disks started", 350),
-        ("kindling-stage: disks started", 700),
-        ("kindling-stage: mount started", 500),
-        ("kindling-stage: files started", 450),
-        ("kindling-stage: files started", 800),
-        ("kindling-stage: files finished", 300),
-    ] {
-        let cut = node
-            .boot_until_power_cut(mark, Duration::from_millis(milliseconds))
-            .unwrap();
-        assert!(matches!(cut.end, End::Cut), "{}", cut.tail(40));
-        assert!(cut.was_first);
-        println!(
-            "power cut {milliseconds} ms after {mark:?}, {:.1} s in",
-            cut.took.as_secs_f32()
-        );
-    }
-    let boot = boot(&mut node);
-    assert!(
-        boot.was_first,
-        "the stamp is there until a first boot has come to its end"
-    );
-    assert_is_the_node(boot.report());
-    assert_eq!(node.cluster.nodes(), ["worker-1"]);
-}
-
 /// The second disk of `fixtures/vm/vault.ign`, open and mounted by the real root itself.
 fn assert_has_the_vault(report: &Report) {
     assert_eq!(report.lines("hostname"), ["worker-1"]);

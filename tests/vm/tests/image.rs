@@ -6,11 +6,12 @@
     reason = "a test that tells how far it is, and its preparation"
 )]
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
 use kindling_vm::scenario::{self, End, Node, UserData};
+use kindling_vm::tree::tree;
 use kindling_vm::{image, workspace};
 
 const CONFIG: &str = "fixtures/configs/valid/webserver.ign";
@@ -20,22 +21,6 @@ fn node(name: &str) -> Node {
     let pipe = Path::new(env!("CARGO_BIN_EXE_kindling-vm"));
     let config = UserData::Firmware(workspace::root().join(CONFIG));
     Node::new(name, &built, &config, pipe, scenario::worker_offer()).unwrap()
-}
-
-/// The tree of a root disk as an archive: content, owners, modes, extended attributes. Left out are the moments of writing,
-/// the result and what is kept of the run, which tell of them too, and the account files as they were before the last change.
-fn tree(disk: &Path) -> PathBuf {
-    let archive = disk.with_extension("tar");
-    let script = "mount -o loop \"$0\" /mnt && tar --create --file \"$1\" --directory /mnt --sort=name --format=pax \
-                  --pax-option=delete=atime,delete=ctime --mtime=@0 --numeric-owner --xattrs --xattrs-include='*' --acls \
-                  --exclude=./etc/.ignition-result.json --exclude=./var/lib/kindling --exclude='./etc/*-' . && umount /mnt";
-    let ran = Command::new("unshare")
-        .args(["--mount", "sh", "-c", script])
-        .args([disk, &archive])
-        .output()
-        .unwrap();
-    assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
-    archive
 }
 
 #[test]

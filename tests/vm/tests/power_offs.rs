@@ -1,0 +1,138 @@
+//! Machines that lose their power at seeded moments of a whole first boot, and start again.
+//!
+//! `KINDLING_POWER_OFFS=N` takes N moments instead of a few. Every machine is cut off several times, each time in what the
+//! cut before left, and started again: the boot goes on to the next moment or to its end, or stops with a record.
+#![allow(
+    clippy::disallowed_methods,
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "a test that tells how far it is, and its preparation"
+)]
+
+mod machine;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use kindling_vm::scenario::{self, Boot, End, Node, UserData};
+use kindling_vm::tree::{partitions, tree};
+use kindling_vm::workspace;
+use kindling_vm::writes::Chance;
+
+use crate::machine::assert_is_the_node;
+
+const SEED: u64 = 8;
+/// Moments that are taken where nothing else is said.
+const FEW: usize = 6;
+/// Cuts of one machine, one after the other.
+const EACH: usize = 6;
+/// Lines of the console that a moment comes after, and how long after at most, in milliseconds: the whole boot from the first
+/// stage to a while after the switch of roots.
+const MARKS: [(&str, u64); 9] = [
+    ("kindling-stage: fetch-offline started", 1500),
+    ("kindling-stage: fetch started", 1500),
+    ("kindling-stage: kargs started", 600),
+    ("kindling-stage: disks started", 1500),
+    ("kindling-stage: disks started", 1500),
+    ("kindling-stage: mount started", 800),
+    ("kindling-stage: files started", 1200),
+    (WRITTEN, 300),
+    (WRITTEN, 6000),
+];
+/// The end of the initramfs's work: by then everything is on the medium.
+const WRITTEN: &str = "kindling-stage: files finished";
+
+/// So long after [`WRITTEN`] the root has certainly not been switched yet.
+const NOT_SWITCHED: Duration = Duration::from_millis(300);
+
+/// How a start after a cut went on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Outcome {
+    /// It came to the moment of the next cut, or to its end.
+    WentOn,
+    /// It stopped and said why.
+    Stopped,
+    /// Neither.
+    Lost,
+}
+
+fn node(name: &str) -> Node {
+    let pointer = UserData::Firmware(workspace::fixtures().join("pointer.ign"));
+    machine::node(name, &pointer, scenario::worker_offer())
+}
+
+fn outcome(boot: &Boot) -> Outcome {
+    match boot.end {
+        End::Cut | End::Reported(_) => Outcome::WentOn,
+        End::Stopped if boot.tail(usize::MAX).contains("first boot FAILED") => Outcome::Stopped,
+        End::Stopped | End::TimedOut => Outcome::Lost,
+    }
+}
+
+/// What a machine has when its stages are done, and another one with the same config must have too.
+fn result(node: &Node) -> (Vec<u8>, String) {
+    let archive = tree(node.root_disk());
+    (std::fs::read(archive).unwrap(), partitions(node.data_disk()))
+}
+
+#[test]
+fn a_first_boot_cut_off_anywhere_ends_as_the_same_machine() {
+    let wanted = std::env::var("KINDLING_POWER_OFFS").ok();
+    let moments = wanted.map_or(FEW, |count| {
+        count.parse().expect("KINDLING_POWER_OFFS is a number")
+    });
+    let mut left_alone = node("left-alone");
+    let written = left_alone.boot_until_power_cut(WRITTEN, Duration::ZERO).unwrap();
+    assert!(matches!(written.end, End::Cut), "{}", written.tail(40));
+    let reference = result(&left_alone);
+
+    let mut chance = Chance(SEED);
+    let mut outcomes: BTreeMap<Outcome, usize> = BTreeMap::new();
+    let mut taken = 0;
+    while taken < moments {
+        let name = format!("cut-off-{taken}");
+        let mut node = node(&name);
+        let mut has_switched = false;
+        for number in 0..EACH.min(moments - taken) {
+            let (mark, longest) = MARKS[usize::try_from(chance.below(MARKS.len() as u64)).unwrap()];
+            let delay = Duration::from_millis(chance.below(longest));
+            let boot = node.boot_until_power_cut(mark, delay).unwrap();
+            let outcome = outcome(&boot);
+            println!(
+                "{name}, cut {}: {} ms after {mark:?}: {outcome:?}, first boot: {}",
+                number + 1,
+                delay.as_millis(),
+                boot.was_first
+            );
+            assert_ne!(outcome, Outcome::Lost, "{}", boot.tail(60));
+            if number > 0 {
+                *outcomes.entry(outcome).or_default() += 1;
+            }
+            taken += 1;
+            has_switched |= mark == WRITTEN && delay > NOT_SWITCHED;
+            // The boot had come to its end before the cut: there is nothing left of it to interrupt.
+            if !boot.was_first || matches!(boot.end, End::Reported(_)) {
+                break;
+            }
+        }
+        let again = node.boot_until_power_cut(WRITTEN, Duration::ZERO).unwrap();
+        *outcomes.entry(outcome(&again)).or_default() += 1;
+        // A root that has run has logs and names of its own.
+        if !has_switched {
+            assert!(matches!(again.end, End::Cut), "{}", again.tail(60));
+            let found = result(&node);
+            assert_eq!(found.1, reference.1, "{name}: the second disk");
+            assert!(found.0 == reference.0, "{name}: the tree of the root differs");
+        }
+        let last = machine::boot(&mut node);
+        *outcomes.entry(outcome(&last)).or_default() += 1;
+        assert_is_the_node(last.report());
+        println!("{name}: the same machine");
+    }
+    println!("{taken} cuts; starts after one: {outcomes:?}");
+    assert_eq!(
+        outcomes.get(&Outcome::Stopped),
+        None,
+        "no record is expected of this config"
+    );
+}
