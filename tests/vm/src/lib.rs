@@ -26,6 +26,7 @@ pub mod host;
 pub mod image;
 pub mod initramfs;
 pub mod qemu;
+pub mod reference;
 pub mod replay;
 pub mod report;
 pub mod run;

@@ -20,6 +20,7 @@ use crate::host::{self, Acceleration, HostError};
 use crate::image::{self, ImageError, RootDisk};
 use crate::initramfs::{self, InitramfsError};
 use crate::qemu::{self, Disk, Guest, Link, Machine, Network, QemuError};
+use crate::reference;
 use crate::report::{Reader, Report};
 use crate::workspace;
 
@@ -87,6 +88,8 @@ pub struct Built {
     pub dracut: PathBuf,
     /// The engine that will be appended.
     pub engine: PathBuf,
+    /// The directory that the root disk was made from.
+    pub base: PathBuf,
 }
 
 /// Installs tools and builds images, where they are not there yet, telling `progress` what takes time. Processes that do
@@ -122,6 +125,7 @@ pub fn set_up(engine: &Path, progress: &mut dyn FnMut(&str)) -> Result<Built, Sc
         root,
         dracut,
         engine: engine.to_path_buf(),
+        base: base.root,
     })
 }
 
@@ -303,6 +307,16 @@ impl Node {
     /// Sets the clock wrong: the machine believes that it is so much later.
     pub fn set_clock_ahead(&mut self, by: Duration) {
         self.machine.clock_ahead = by;
+    }
+
+    /// Boots by the units that the distribution's package of the reference brings, which call `engine`.
+    ///
+    /// # Errors
+    /// [`ScenarioError::File`].
+    pub fn take_units_of_reference(&mut self, engine: reference::Engine) -> Result<(), ScenarioError> {
+        let initramfs = &self.machine.initramfs;
+        reference::lay_over(initramfs, &self.built.base, engine, &self.built.engine)
+            .map_err(file_error(initramfs))
     }
 
     /// Takes files out of the initramfs, as if they had never been installed, and tells which were there.
