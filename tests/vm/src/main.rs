@@ -35,11 +35,15 @@ enum Action {
         #[arg(long)]
         binary: Option<PathBuf>,
     },
-    /// Run the disks stage of this engine and of the distribution's reference in turn in one guest, and compare.
+    /// Run the disks stage of this engine and of the distribution's reference in turn in one guest, then whole first boots
+    /// of both, and compare.
     Bench {
         /// The engine; the release build when absent.
         #[arg(long)]
         binary: Option<PathBuf>,
+        /// Whole boots alone.
+        #[arg(long)]
+        boots: bool,
     },
     /// Install the tools and build the images, so that tests need not.
     Setup {
@@ -79,11 +83,18 @@ fn run(action: Action) -> Result<ExitCode, Box<dyn Error>> {
                 ExitCode::FAILURE
             })
         }
-        Action::Bench { binary } => {
+        Action::Bench { binary, boots } => {
             let built = set_up(binary)?;
-            Ok(match bench::run(&built, &mut io::stdout())? {
-                bench::Verdict::Measured => ExitCode::SUCCESS,
-                bench::Verdict::Failed => ExitCode::FAILURE,
+            let mut out = io::stdout();
+            let of_disks = if boots {
+                bench::Verdict::Measured
+            } else {
+                bench::run(&built, &mut out)?
+            };
+            let of_boots = bench::boots::run(&built, &std::env::current_exe()?, &mut out)?;
+            Ok(match (of_disks, of_boots) {
+                (bench::Verdict::Measured, bench::Verdict::Measured) => ExitCode::SUCCESS,
+                _ => ExitCode::FAILURE,
             })
         }
         Action::Setup { binary } => {

@@ -22,6 +22,7 @@ use crate::initramfs::{self, InitramfsError};
 use crate::qemu::{self, Disk, Guest, Link, Machine, Network, QemuError};
 use crate::reference;
 use crate::report::{Reader, Report};
+use crate::run::RunError;
 use crate::workspace;
 
 pub use self::user_data::UserData;
@@ -41,6 +42,9 @@ pub enum ScenarioError {
     /// The initramfs could not be built.
     #[error(transparent)]
     Initramfs(#[from] InitramfsError),
+    /// A program of the host failed.
+    #[error(transparent)]
+    Tool(RunError),
     /// The cluster stand-in did not start.
     #[error("cannot start the cluster stand-in")]
     Cluster(#[from] ClusterError),

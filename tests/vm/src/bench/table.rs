@@ -9,15 +9,15 @@ use super::{Engine, Pass, Samples};
 
 /// Times of one thing over all rounds, in milliseconds.
 #[derive(Clone, Copy, Debug, PartialEq)]
-struct Times {
-    median: f64,
+pub(super) struct Times {
+    pub(super) median: f64,
     lowest: f64,
     highest: f64,
 }
 
 impl Times {
     /// `None` for no times at all.
-    fn of(times: impl Iterator<Item = Duration>) -> Option<Self> {
+    pub(super) fn of(times: impl Iterator<Item = Duration>) -> Option<Self> {
         let mut times: Vec<f64> = times.map(|time| time.as_secs_f64() * 1000.0).collect();
         times.sort_unstable_by(f64::total_cmp);
         Some(Self {
@@ -27,7 +27,7 @@ impl Times {
         })
     }
 
-    fn text(self) -> String {
+    pub(super) fn text(self) -> String {
         format!("{:.0} ({:.0}–{:.0})", self.median, self.lowest, self.highest)
     }
 }
