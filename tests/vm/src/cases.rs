@@ -174,6 +174,7 @@ pub(crate) fn machine_of(built: &Built, disks: Vec<Disk>, folder: &Path) -> Resu
         .to_vec(),
         firmware: None,
         root,
+        is_root_read_only: false,
         disks,
         shelf: Vec::new(),
         config: None,

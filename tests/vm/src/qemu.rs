@@ -236,6 +236,8 @@ pub struct Machine {
     pub firmware: Option<PathBuf>,
     /// Root disk; written to.
     pub root: PathBuf,
+    /// The root disk takes no writes.
+    pub is_root_read_only: bool,
     /// More disks; written to.
     pub disks: Vec<Disk>,
     /// Disks to be asked for; [`Shelved::ARGUMENT`] belongs to them.
@@ -395,11 +397,16 @@ impl Machine {
                     .for_each(|[option, value]| add(&[option, value]));
                 continue;
             }
+            let protected = if self.is_root_read_only && number == 0 {
+                "on"
+            } else {
+                "off"
+            };
             // The images live for one run: what the host loses in a crash is lost anyway.
             add(&[
                 "-drive",
                 &format!(
-                    "if=none,id=d{number},format=raw,cache=unsafe,discard=unmap,file={}",
+                    "if=none,id=d{number},format=raw,readonly={protected},cache=unsafe,discard=unmap,file={}",
                     escaped(&disk.path)
                 ),
             ]);

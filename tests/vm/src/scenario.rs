@@ -283,6 +283,7 @@ impl Node {
             arguments: Vec::new(),
             firmware: None,
             root,
+            is_root_read_only: false,
             disks: vec![disk],
             shelf: Vec::new(),
             config: None,
@@ -311,6 +312,11 @@ impl Node {
     /// Sets the clock wrong: the machine believes that it is so much later.
     pub fn set_clock_ahead(&mut self, by: Duration) {
         self.machine.clock_ahead = by;
+    }
+
+    /// Protects the root disk: it takes no writes.
+    pub fn set_root_read_only(&mut self) {
+        self.machine.is_root_read_only = true;
     }
 
     /// Boots by the units that the distribution's package of the reference brings, which call `engine`.

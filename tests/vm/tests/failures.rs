@@ -1,0 +1,138 @@
+//! Every class of failure, and what the console shows of it: one cause, where, what next, no secret.
+//!
+//! What each shows stands in `fixtures/vm/failures/NAME.txt`; `KINDLING_RENEW=1` writes those files.
+//! `KINDLING_FAILURES=TEXT` takes only those whose name contains the text.
+#![allow(
+    clippy::disallowed_methods,
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "a test that tells how far it is, and its preparation"
+)]
+
+#[allow(dead_code, reason = "shared by tests that use different parts")]
+mod machine;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use kindling_vm::scenario::{self, Boot, End, Node, UserData};
+use kindling_vm::workspace;
+
+/// The first words of a record.
+const HEADING: &str = "kindling: first boot FAILED";
+/// A console of 25 lines shows a record whole, with what systemd says after it.
+const LINES: usize = 12;
+const YEAR: Duration = Duration::from_secs(365 * 24 * 3600);
+
+/// A machine that cannot come up.
+struct Case {
+    name: &'static str,
+    /// Below `fixtures/vm`.
+    config: &'static str,
+    code: &'static str,
+    /// What else is wrong with it.
+    change: fn(&mut Node),
+}
+
+const fn of_config(name: &'static str, config: &'static str, code: &'static str) -> Case {
+    Case {
+        name,
+        config,
+        code,
+        change: |_| {},
+    }
+}
+
+/// The config alone is at fault, so the demo shows the same with it; then the machine.
+const CASES: [Case; 11] = [
+    of_config("invalid", "broken.ign", "config-invalid"),
+    of_config("dns", "failures/dns.ign", "network-timeout"),
+    of_config("missing-page", "failures/missing-page.ign", "http-status"),
+    of_config(
+        "unknown-authority",
+        "failures/unknown-authority.ign",
+        "tls-certificate-refused",
+    ),
+    of_config("wrong-hash", "failures/wrong-hash.ign", "hash-mismatch"),
+    of_config("disk-has-data", "failures/disk-has-data.ign", "disk-has-data"),
+    of_config(
+        "disk-too-small",
+        "failures/disk-too-small.ign",
+        "partition-too-large",
+    ),
+    of_config("full-disk", "failures/full-disk.ign", "target-write-failed"),
+    Case {
+        name: "expired",
+        config: "pointer.ign",
+        code: "tls-certificate-refused",
+        change: |node| node.set_clock_ahead(50 * YEAR),
+    },
+    Case {
+        name: "missing-program",
+        config: "pointer.ign",
+        code: "program-missing",
+        change: |node| {
+            let program = ["usr/sbin/mkfs.xfs"];
+            assert_eq!(node.leave_out(&program).unwrap(), program);
+        },
+    },
+    Case {
+        name: "read-only-root",
+        config: "pointer.ign",
+        code: "boot-failed",
+        change: Node::set_root_read_only,
+    },
+];
+
+/// The record that stands last on the console.
+fn record(boot: &Boot) -> String {
+    let lines: Vec<&str> = boot.console.iter().map(|line| line.text.trim_end()).collect();
+    let first = lines.iter().rposition(|line| line.starts_with(HEADING));
+    let first = first.unwrap_or_else(|| panic!("no record:\n{}", boot.tail(60)));
+    let rest = lines[first + 1..]
+        .iter()
+        .take_while(|line| line.starts_with("  "));
+    let record: Vec<&str> = std::iter::once(&lines[first]).chain(rest).copied().collect();
+    record.join("\n") + "\n"
+}
+
+fn fixture(name: &str) -> PathBuf {
+    workspace::fixtures().join(format!("failures/{name}.txt"))
+}
+
+#[test]
+fn each_failure_is_told_on_the_console_and_nothing_else_is() {
+    let filter = std::env::var("KINDLING_FAILURES").unwrap_or_default();
+    let renews = std::env::var_os("KINDLING_RENEW").is_some();
+    let mut wrong = Vec::new();
+    let mut seen = 0;
+    for case in CASES.iter().filter(|case| case.name.contains(&filter)) {
+        let config = UserData::Firmware(workspace::fixtures().join(case.config));
+        let mut node = machine::node(case.name, &config, scenario::worker_offer());
+        (case.change)(&mut node);
+        let boot = node.boot(&mut |_| {}).unwrap();
+        assert!(
+            matches!(boot.end, End::Stopped),
+            "{}: {:?}\n{}",
+            case.name,
+            boot.end,
+            boot.tail(60)
+        );
+        let record = record(&boot);
+        println!("{} ({:.0} s):\n{record}", case.name, boot.took.as_secs_f32());
+        seen += 1;
+        if !record.contains(&format!("[{}]", case.code)) {
+            wrong.push(format!("{}: the code is not {}", case.name, case.code));
+        }
+        if record.lines().count() > LINES {
+            wrong.push(format!("{}: more than {LINES} lines", case.name));
+        }
+        if renews {
+            std::fs::write(fixture(case.name), &record).unwrap();
+        } else if std::fs::read_to_string(fixture(case.name)).ok().as_ref() != Some(&record) {
+            wrong.push(format!("{}: not as in its file", case.name));
+        }
+    }
+    assert!(seen > 0, "no failure is called so: {filter}");
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
