@@ -93,9 +93,7 @@ impl Places {
 impl Console {
     /// The machine's own, while the initramfs runs.
     pub(super) fn of_initramfs() -> Option<Self> {
-        Path::new("/etc/initrd-release")
-            .exists()
-            .then(|| Self::at(Places::of_machine()))
+        machine::is_initramfs().then(|| Self::at(Places::of_machine()))
     }
 
     fn at(places: Places) -> Self {

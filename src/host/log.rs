@@ -212,7 +212,9 @@ impl Entry<'_> {
         ];
         let mut bytes = Vec::new();
         for (name, value) in own.iter().chain(self.fields) {
-            let value = value.get(..value.floor_char_boundary(LONGEST)).unwrap_or_default();
+            let value = value
+                .get(..value.floor_char_boundary(LONGEST))
+                .unwrap_or_default();
             bytes.extend_from_slice(name.as_bytes());
             if value.contains('\n') {
                 bytes.push(b'\n');

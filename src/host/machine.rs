@@ -52,6 +52,12 @@ impl Machine {
     }
 }
 
+/// Whether this runs in an initramfs, as systemd tells (systemd's initrd interface).
+#[must_use]
+pub fn is_initramfs() -> bool {
+    Path::new("/etc/initrd-release").exists()
+}
+
 /// The kernel's id of this boot; empty where it cannot be read.
 #[must_use]
 pub fn boot_id() -> String {

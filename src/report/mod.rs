@@ -3,6 +3,7 @@
 pub mod failure;
 pub mod progress;
 pub mod receipt;
+pub mod remembered;
 pub mod screen;
 mod unparsable;
 

@@ -10,6 +10,7 @@ mod error;
 mod fetch;
 mod files;
 mod given;
+mod last_failure;
 mod mount;
 pub mod offline;
 mod pools;
@@ -23,11 +24,12 @@ use std::time::{Duration, Instant};
 
 pub use context::{Context, fetcher};
 pub use error::StageError;
+pub use last_failure::last_failure;
 pub use telling::tell;
 
 use crate::apply::{Applied, Tally};
 use crate::fetch::SystemDirs;
-use crate::host::machine;
+use crate::host::{log, machine};
 use crate::plan::accounts::KeyFile;
 use crate::plan::{Plan, Stage, check, show};
 use crate::report::Failure;
@@ -96,6 +98,9 @@ pub enum Finished {
 /// [`StageError`] with the exit status and, unless the command line was wrong, the failure record.
 pub fn run(options: &Options, environment: &Environment) -> Result<Finished, StageError> {
     let began = Instant::now();
+    if options.stage == Stage::FetchOffline {
+        last_failure::recall();
+    }
     let ended = execute(options, environment).map_err(StageError::fit);
     let milliseconds = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
     let (applied, error) = match ended {
@@ -105,8 +110,8 @@ pub fn run(options: &Options, environment: &Environment) -> Result<Finished, Sta
     };
     let outcome = match (&applied, &error) {
         (_, Some(error)) => error.code(),
-        (Some(_), None) => "ok",
-        (None, None) => "needs-network",
+        (Some(_), None) => progress::OK,
+        (None, None) => progress::NEEDS_NETWORK,
     };
     let finished = match applied {
         Some(_) => Finished::Done,
@@ -116,9 +121,15 @@ pub fn run(options: &Options, environment: &Environment) -> Result<Finished, Sta
     let Tally { changed, already_so } = applied.tally;
     let record = StageRecord::new(options.stage, milliseconds, applied, outcome);
     let failure = error.as_ref().and_then(StageError::failure);
-    note(&environment.run_dir, record, failure);
     if error.is_none() {
+        log::stage_ended(&record);
         tracing::info!("{outcome}: {changed} changed, {already_so} already so, {milliseconds} ms");
+    }
+    note(&environment.run_dir, record, failure);
+    match failure {
+        Some(failure) => last_failure::keep(failure),
+        None if options.stage == Stage::Umount => tell_end(&environment.run_dir),
+        None => {}
     }
     error.map_or(Ok(finished), Err)
 }
@@ -126,11 +137,14 @@ pub fn run(options: &Options, environment: &Environment) -> Result<Finished, Sta
 /// Keeps the record of the stage. A report that cannot be written must not stop a boot.
 fn note(run_dir: &Path, record: StageRecord, failure: Option<&Failure>) {
     let list = run_dir.join(progress::LIST);
+    let stage = record.stage;
     let kept = machine::private_dir(run_dir).and_then(|()| {
         let before = std::fs::read_to_string(&list).ok();
         machine::replace(&list, progress::with(before.as_deref(), record).as_bytes(), 0o600)?;
         match failure.map(serde_json::to_vec) {
             Some(Ok(text)) => machine::replace(&run_dir.join("failure.json"), &text, 0o600),
+            // It runs after a failure as well, and overcomes none.
+            _ if stage == Stage::Umount => Ok(()),
             // A failure that a later try has overcome is no failure of this boot.
             _ => machine::remove(&run_dir.join("failure.json")),
         }
@@ -140,6 +154,15 @@ fn note(run_dir: &Path, record: StageRecord, failure: Option<&Failure>) {
             "cannot keep the record of this stage in {}: {error}",
             run_dir.display()
         );
+    }
+}
+
+/// After the last stage: a first boot that has done its work says so, and is the end of every failure before it.
+fn tell_end(run_dir: &Path) {
+    let list = std::fs::read_to_string(run_dir.join(progress::LIST)).ok();
+    if let Some(milliseconds) = progress::boot_ended(&progress::read(list.as_deref())) {
+        log::boot_ended(milliseconds);
+        last_failure::forget();
     }
 }
 
