@@ -137,14 +137,11 @@ pub fn run(options: &Options, environment: &Environment) -> Result<Finished, Sta
 /// Keeps the record of the stage. A report that cannot be written must not stop a boot.
 fn note(run_dir: &Path, record: StageRecord, failure: Option<&Failure>) {
     let list = run_dir.join(progress::LIST);
-    let stage = record.stage;
     let kept = machine::private_dir(run_dir).and_then(|()| {
         let before = std::fs::read_to_string(&list).ok();
         machine::replace(&list, progress::with(before.as_deref(), record).as_bytes(), 0o600)?;
         match failure.map(serde_json::to_vec) {
             Some(Ok(text)) => machine::replace(&run_dir.join("failure.json"), &text, 0o600),
-            // It runs after a failure as well, and overcomes none.
-            _ if stage == Stage::Umount => Ok(()),
             // A failure that a later try has overcome is no failure of this boot.
             _ => machine::remove(&run_dir.join("failure.json")),
         }

@@ -30,6 +30,7 @@ pub mod replay;
 pub mod report;
 pub mod run;
 pub mod scenario;
+pub mod screen;
 pub mod server;
 pub mod workspace;
 pub mod writes;

@@ -234,6 +234,8 @@ pub struct Machine {
     /// kernel, initramfs and arguments by itself, and the machine starts again whenever it is told to. Without it QEMU
     /// puts the three into the memory, and a machine that starts again is off.
     pub firmware: Option<PathBuf>,
+    /// More than the one serial line to look at.
+    pub watched: Option<Watched>,
     /// Root disk; written to.
     pub root: PathBuf,
     /// More disks; written to.
@@ -250,6 +252,29 @@ pub struct Machine {
     pub clock_ahead: Duration,
     /// A folder to mount by virtiofs.
     pub share: Option<Share>,
+}
+
+/// A screen and a second serial line, both of them consoles, the screen the preferred one.
+#[derive(Clone, Debug)]
+pub struct Watched {
+    /// Where QEMU's monitor listens, which shows the screen.
+    pub monitor: PathBuf,
+    /// What comes over the second serial line.
+    pub second_line: PathBuf,
+}
+
+impl Watched {
+    /// Kernel arguments that go with it.
+    pub const ARGUMENTS: &str = "console=ttyS1 console=tty0";
+
+    fn options(&self) -> [[String; 2]; 3] {
+        let (monitor, line) = (escaped(&self.monitor), escaped(&self.second_line));
+        [
+            ["-device", "VGA"].map(str::to_owned),
+            ["-serial".to_owned(), format!("file:{line}")],
+            ["-qmp".to_owned(), format!("unix:{monitor},server=on,wait=off")],
+        ]
+    }
 }
 
 const MEMORY_MIB: u32 = 1024;
@@ -422,6 +447,9 @@ impl Machine {
             for [option, value] in disk.options(place) {
                 add(&[&option, &value]);
             }
+        }
+        for [option, value] in self.watched.iter().flat_map(Watched::options) {
+            add(&[&option, &value]);
         }
         if let Some(share) = &self.share {
             line.extend(share.arguments().into_iter().map(OsString::from));

@@ -19,7 +19,7 @@ use crate::digest::{self, DigestError};
 use crate::host::{self, Acceleration, HostError};
 use crate::image::{self, ImageError, RootDisk};
 use crate::initramfs::{self, InitramfsError};
-use crate::qemu::{self, Disk, Guest, Link, Machine, Network, QemuError};
+use crate::qemu::{self, Disk, Guest, Link, Machine, Network, QemuError, Watched};
 use crate::report::{Reader, Report};
 use crate::workspace;
 
@@ -274,6 +274,7 @@ impl Node {
             initramfs,
             arguments: Vec::new(),
             firmware: None,
+            watched: None,
             root,
             disks: vec![disk],
             shelf: Vec::new(),
@@ -303,6 +304,16 @@ impl Node {
     /// Sets the clock wrong: the machine believes that it is so much later.
     pub fn set_clock_ahead(&mut self, by: Duration) {
         self.machine.clock_ahead = by;
+    }
+
+    /// Gives the machine a screen and a second serial line, and tells where both can be seen.
+    pub fn add_consoles(&mut self) -> Watched {
+        let watched = Watched {
+            monitor: self.folder.path().join("monitor"),
+            second_line: self.folder.path().join("second-line"),
+        };
+        self.machine.watched = Some(watched.clone());
+        watched
     }
 
     /// Takes files out of the initramfs, as if they had never been installed, and tells which were there.
@@ -379,6 +390,9 @@ impl Node {
         let was_first = image::has_firstboot_stamp(&self.machine.root)?;
         self.machine.arguments = arguments(self.platform, was_first);
         self.machine.arguments.push(self.boot_options()?);
+        if self.machine.watched.is_some() {
+            self.machine.arguments.push(Watched::ARGUMENTS.to_owned());
+        }
         let started = Instant::now();
         let mut guest = Guest::start(&self.machine, &self.log)?;
         let mut reader = Reader::default();
