@@ -234,7 +234,7 @@ pub struct Machine {
     /// kernel, initramfs and arguments by itself, and the machine starts again whenever it is told to. Without it QEMU
     /// puts the three into the memory, and a machine that starts again is off.
     pub firmware: Option<PathBuf>,
-    /// More than the one serial line to look at.
+    /// More than the serial line to look at.
     pub watched: Option<Watched>,
     /// Root disk; written to.
     pub root: PathBuf,
@@ -254,24 +254,27 @@ pub struct Machine {
     pub share: Option<Share>,
 }
 
-/// A screen and a second serial line, both of them consoles, the screen the preferred one.
+/// A screen and a line to the hypervisor, both of them consoles, the screen the preferred one. A second serial line would be
+/// none: the kernel takes one console of each kind (Documentation/admin-guide/serial-console.rst).
 #[derive(Clone, Debug)]
 pub struct Watched {
     /// Where QEMU's monitor listens, which shows the screen.
     pub monitor: PathBuf,
-    /// What comes over the second serial line.
-    pub second_line: PathBuf,
+    /// What comes over the line.
+    pub line: PathBuf,
 }
 
 impl Watched {
     /// Kernel arguments that go with it.
-    pub const ARGUMENTS: &str = "console=ttyS1 console=tty0";
+    pub const ARGUMENTS: &str = "console=hvc0 console=tty0";
 
-    fn options(&self) -> [[String; 2]; 3] {
-        let (monitor, line) = (escaped(&self.monitor), escaped(&self.second_line));
+    fn options(&self) -> [[String; 2]; 5] {
+        let (monitor, line) = (escaped(&self.monitor), escaped(&self.line));
         [
             ["-device", "VGA"].map(str::to_owned),
-            ["-serial".to_owned(), format!("file:{line}")],
+            ["-device", "virtio-serial-pci"].map(str::to_owned),
+            ["-chardev".to_owned(), format!("file,id=line,path={line}")],
+            ["-device", "virtconsole,chardev=line"].map(str::to_owned),
             ["-qmp".to_owned(), format!("unix:{monitor},server=on,wait=off")],
         ]
     }

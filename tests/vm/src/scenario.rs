@@ -306,11 +306,11 @@ impl Node {
         self.machine.clock_ahead = by;
     }
 
-    /// Gives the machine a screen and a second serial line, and tells where both can be seen.
+    /// Gives the machine a screen and a line to the hypervisor, and tells where both can be seen.
     pub fn add_consoles(&mut self) -> Watched {
         let watched = Watched {
             monitor: self.folder.path().join("monitor"),
-            second_line: self.folder.path().join("second-line"),
+            line: self.folder.path().join("line"),
         };
         self.machine.watched = Some(watched.clone());
         watched
