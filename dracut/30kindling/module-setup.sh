@@ -30,6 +30,8 @@ installkernel() {
     # Channels to hypervisors and to the host of a card, on the processors that have them.
     hostonly='' instmods \
         vsock vmw_vsock_virtio_transport hv_utils vboxguest vmur mlxbf_bootctl
+    # Where a machine remembers without power why its first boot failed.
+    hostonly='' instmods efivarfs
 }
 
 # The hook for kernel arguments is the engine by another name. One of the distribution's goes before it: put into this folder,

@@ -31,7 +31,7 @@ use std::path::{Path, PathBuf};
 
 use crate::fetch::SystemDirs;
 use crate::host::console;
-use crate::host::log::Log;
+use crate::host::log::{self, Log};
 use crate::host::process;
 use crate::plan::Stage;
 use crate::plan::accounts::KeyFile;
@@ -129,7 +129,7 @@ fn run_stage(options: &Options, log_to_stdout: bool) -> u8 {
     }
 }
 
-/// Puts the failure record last in the log, on standard error and, in the initramfs, on the console.
+/// Puts the failure record last in the log, on standard error and, in the initramfs, on the consoles.
 fn report(error: &StageError, stage: Stage) {
     let text = match error {
         StageError::Platform(unknown) => format!("kindling: stage {stage}: {unknown}"),
@@ -137,7 +137,13 @@ fn report(error: &StageError, stage: Stage) {
     };
     tracing::error!("{text}");
     complain(&text);
-    console::show(&text);
+    match error.failure() {
+        Some(failure) => {
+            log::failed(failure);
+            console::show_record(failure);
+        }
+        None => console::show(&text),
+    }
 }
 
 /// The environment of the reference (engine.md 1.8).

@@ -7,6 +7,8 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use super::console::{Console, WAITING};
+use crate::report::Failure;
+use crate::report::progress::StageRecord;
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Level, Metadata, Subscriber};
@@ -21,6 +23,14 @@ const CONFIG_FETCHED: &str = "57124006b5c94805b77ce473e92a8aeb";
 const AGENT_KEYS_WRITTEN: &str = "0f7d7a502f2d433caa1323440a6b4190";
 const AGENT_KEYS_REMOVED: &str = "f8b91c53f5544868a3a10d0dcf68e9ea";
 const SSH_KEYS_WRITTEN: &str = "225067b87bbd4a0cb6ab151f82fa364b";
+/// Our own records, which have another identifier: who filters by the reference's has read the same as lines.
+const OWN_IDENTIFIER: &str = "kindling";
+/// Drawn at random once; docs/failure-states.md lists their fields.
+const FAILED: &str = "bab5b4f5cc7a3641468a4f0bb2d928ef";
+const STAGE_ENDED: &str = "4a5f8966e7c495bc9a6ee99583fc6bd4";
+const BOOT_ENDED: &str = "0f2b0541f77d09e2f3daed551ca89995";
+/// Bytes of one value. An entry has to fit one datagram, of 208 KiB by default (socket(7), `wmem_default`).
+const LONGEST: usize = 8 << 10;
 
 /// How long a line may wait for a log that does not read. A healthy one takes microseconds.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -180,22 +190,125 @@ impl Subscriber for Log {
     fn exit(&self, _span: &Id) {}
 }
 
-/// Sends one structured record to the journal, if there is one.
-fn structured(message_id: &str, message: &str, fields: &[(&str, &str)]) {
-    if !Path::new(JOURNAL).exists() {
-        return;
+/// One record for the journal, beside the lines.
+struct Entry<'a> {
+    /// What it is a record of.
+    id: &'a str,
+    severity: Severity,
+    identifier: &'a str,
+    message: &'a str,
+    fields: &'a [(&'a str, &'a str)],
+}
+
+impl Entry<'_> {
+    /// As the journal takes it: a value with a line end has its length in front (systemd's native journal protocol).
+    fn bytes(&self) -> Vec<u8> {
+        let priority = (self.severity as u8).to_string();
+        let own = [
+            ("MESSAGE", self.message),
+            ("MESSAGE_ID", self.id),
+            ("PRIORITY", &priority),
+            ("SYSLOG_IDENTIFIER", self.identifier),
+        ];
+        let mut bytes = Vec::new();
+        for (name, value) in own.iter().chain(self.fields) {
+            let value = value
+                .get(..value.floor_char_boundary(LONGEST))
+                .unwrap_or_default();
+            bytes.extend_from_slice(name.as_bytes());
+            if value.contains('\n') {
+                bytes.push(b'\n');
+                bytes.extend_from_slice(&(value.len() as u64).to_le_bytes());
+            } else {
+                bytes.push(b'=');
+            }
+            bytes.extend_from_slice(value.as_bytes());
+            bytes.push(b'\n');
+        }
+        bytes
     }
-    let mut text =
-        format!("MESSAGE={message}\nMESSAGE_ID={message_id}\nPRIORITY=6\nSYSLOG_IDENTIFIER={IDENTIFIER}\n");
-    for (name, value) in fields {
-        // A value with a line end would need the binary form; none of ours has one.
-        let value = value.replace('\n', " ");
-        let _ = writeln!(text, "{name}={value}");
+
+    /// Sends it to the journal, if there is one.
+    fn send(&self) {
+        if !Path::new(JOURNAL).exists() {
+            return;
+        }
+        if let Some(socket) = unbound() {
+            // As above: the log is never worth a boot.
+            drop(socket.send_to(&self.bytes(), JOURNAL));
+        }
     }
-    if let Some(socket) = unbound() {
-        // As above: the log is never worth a boot.
-        drop(socket.send_to(text.as_bytes(), JOURNAL));
+}
+
+/// Sends a record that the reference has too.
+fn structured(id: &str, message: &str, fields: &[(&str, &str)]) {
+    Entry {
+        id,
+        severity: Severity::Info,
+        identifier: IDENTIFIER,
+        message,
+        fields,
     }
+    .send();
+}
+
+/// Records why a stage failed, as one entry.
+pub fn failed(failure: &Failure) {
+    let why = failure.why.join("\n");
+    let fields = [
+        ("KINDLING_CODE", failure.code.as_str()),
+        ("KINDLING_STAGE", failure.stage.name()),
+        ("KINDLING_WHAT", &failure.what),
+        ("KINDLING_WHY", &why),
+        ("KINDLING_NEXT", &failure.next),
+        ("KINDLING_WHERE", failure.place.as_deref().unwrap_or_default()),
+    ];
+    let fields = match failure.place {
+        Some(_) => &fields[..],
+        None => &fields[..5],
+    };
+    Entry {
+        id: FAILED,
+        severity: Severity::Critical,
+        identifier: OWN_IDENTIFIER,
+        message: &failure.to_string(),
+        fields,
+    }
+    .send();
+}
+
+/// Records that a stage ended well.
+pub fn stage_ended(record: &StageRecord) {
+    let (stage, outcome) = (record.stage.name(), record.outcome.as_str());
+    let milliseconds = record.milliseconds.to_string();
+    Entry {
+        id: STAGE_ENDED,
+        severity: Severity::Info,
+        identifier: OWN_IDENTIFIER,
+        message: &format!("kindling: stage {stage}: {outcome}, {milliseconds} ms"),
+        fields: &[
+            ("KINDLING_STAGE", stage),
+            ("KINDLING_OUTCOME", outcome),
+            ("KINDLING_MILLISECONDS", &milliseconds),
+        ],
+    }
+    .send();
+}
+
+/// Records that the first boot has done its work, in so many milliseconds of all its stages.
+pub fn boot_ended(milliseconds: u64) {
+    let milliseconds = milliseconds.to_string();
+    Entry {
+        id: BOOT_ENDED,
+        severity: Severity::Info,
+        identifier: OWN_IDENTIFIER,
+        message: &format!("kindling: first boot done, {milliseconds} ms in its stages"),
+        fields: &[
+            ("KINDLING_OUTCOME", "ok"),
+            ("KINDLING_MILLISECONDS", &milliseconds),
+        ],
+    }
+    .send();
 }
 
 /// Records that the keys of a user were written, or removed, as the metadata agent does.
@@ -270,6 +383,43 @@ mod tests {
         assert!(started.elapsed() < Duration::from_secs(60));
         drop(reader);
         log.line(Severity::Info, "a line");
+    }
+
+    #[test]
+    fn a_record_is_one_entry_of_the_journal() {
+        let entry = Entry {
+            id: FAILED,
+            severity: Severity::Critical,
+            identifier: OWN_IDENTIFIER,
+            message: "two\nlines",
+            fields: &[("KINDLING_CODE", "path-exists"), ("KINDLING_WHY", "")],
+        };
+        let expected = "MESSAGE\n\x09\0\0\0\0\0\0\0two\nlines\n\
+                        MESSAGE_ID=bab5b4f5cc7a3641468a4f0bb2d928ef\n\
+                        PRIORITY=2\n\
+                        SYSLOG_IDENTIFIER=kindling\n\
+                        KINDLING_CODE=path-exists\n\
+                        KINDLING_WHY=\n";
+        assert_eq!(String::from_utf8(entry.bytes()).unwrap(), expected);
+    }
+
+    #[test]
+    fn a_long_value_is_cut_and_its_entry_fits_a_datagram() {
+        let long = "ß\n".repeat(1 << 20);
+        let fields = [("KINDLING_WHY", long.as_str()); 6];
+        let entry = Entry {
+            id: FAILED,
+            severity: Severity::Critical,
+            identifier: OWN_IDENTIFIER,
+            message: &long,
+            fields: &fields,
+        };
+        let (ours, theirs) = UnixDatagram::pair().unwrap();
+        let bytes = entry.bytes();
+        assert_eq!(ours.send(&bytes).unwrap(), bytes.len());
+        let mut read = vec![0; 1 << 20];
+        assert_eq!(theirs.recv(&mut read).unwrap(), bytes.len());
+        assert!(bytes.len() > 7 * (LONGEST - 4));
     }
 
     #[test]

@@ -45,11 +45,23 @@ impl Machine {
         drop(File::open("/dev/urandom").and_then(|mut random| random.read_exact(&mut fresh)));
         Self {
             id,
-            boot_id: text("/proc/sys/kernel/random/boot_id"),
+            boot_id: boot_id(),
             fresh,
             now: utc(seconds_since_1970()),
         }
     }
+}
+
+/// Whether this runs in an initramfs, as systemd tells (systemd's initrd interface).
+#[must_use]
+pub fn is_initramfs() -> bool {
+    Path::new("/etc/initrd-release").exists()
+}
+
+/// The kernel's id of this boot; empty where it cannot be read.
+#[must_use]
+pub fn boot_id() -> String {
+    line(Path::new("/proc/sys/kernel/random/boot_id")).unwrap_or_default()
 }
 
 /// One field of what the firmware says of the machine, where it says something.

@@ -3,6 +3,8 @@
 pub mod failure;
 pub mod progress;
 pub mod receipt;
+pub mod remembered;
+pub mod screen;
 mod unparsable;
 
 pub use failure::{Failure, chain};

@@ -10,6 +10,11 @@ use crate::plan::Stage;
 /// Where the list is, in the directory of a boot's reports.
 pub const LIST: &str = "stages.json";
 
+/// The outcome of a stage that did its work.
+pub const OK: &str = "ok";
+/// The outcome of a stage that found that the network is needed.
+pub const NEEDS_NETWORK: &str = "needs-network";
+
 /// One stage that ran. The file in `/run/kindling/stages.json` is a list of these.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StageRecord {
@@ -54,10 +59,61 @@ pub fn read(list: Option<&str>) -> Vec<StageRecord> {
         .unwrap_or_default()
 }
 
+/// The milliseconds of all stages, where a first boot has done its work: the last stage ended well, and so did the last try
+/// of every other. A boot that failed ends in the last stage too, which undoes the mounts.
+#[must_use]
+pub fn boot_ended(records: &[StageRecord]) -> Option<u64> {
+    let last = |stage| records.iter().rev().find(|record| record.stage == stage);
+    let is_well =
+        |stage| last(stage).is_none_or(|record| matches!(record.outcome.as_str(), OK | NEEDS_NETWORK));
+    let is_done = |stage| last(stage).is_some_and(|record| record.outcome == OK);
+    let has_ended = is_done(Stage::Files)
+        && records.last().is_some_and(|record| record.stage == Stage::Umount)
+        && Stage::ALL.iter().copied().all(is_well);
+    has_ended.then(|| records.iter().map(|record| record.milliseconds).sum())
+}
+
 /// The list with one more record.
 #[must_use]
 pub fn with(list: Option<&str>, record: StageRecord) -> String {
     let mut records = read(list);
     records.push(record);
     serde_json::to_string(&records).expect("records are plain data")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ended(stages: &[(Stage, &str)]) -> Option<u64> {
+        let record =
+            |(stage, outcome): &(Stage, &str)| StageRecord::new(*stage, 10, Applied::default(), outcome);
+        boot_ended(&stages.iter().map(record).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn a_boot_has_ended_when_the_last_try_of_every_stage_did_well() {
+        let well = [
+            (Stage::FetchOffline, NEEDS_NETWORK),
+            (Stage::Fetch, "network-timeout"),
+            (Stage::Fetch, OK),
+            (Stage::Disks, OK),
+            (Stage::Files, OK),
+            (Stage::Umount, OK),
+        ];
+        assert_eq!(ended(&well), Some(60));
+        assert_eq!(ended(&well[..5]), None);
+        assert_eq!(ended(&[]), None);
+    }
+
+    #[test]
+    fn the_unmounting_after_a_failure_is_no_success() {
+        for failed in [Stage::Disks, Stage::Mount, Stage::Files] {
+            assert_eq!(
+                ended(&[(Stage::Fetch, OK), (failed, "x"), (Stage::Umount, OK)]),
+                None
+            );
+        }
+        assert_eq!(ended(&[(Stage::Files, OK), (Stage::Umount, "mount-busy")]), None);
+    }
 }

@@ -10,6 +10,7 @@ mod error;
 mod fetch;
 mod files;
 mod given;
+mod last_failure;
 mod leftovers;
 mod mount;
 pub mod offline;
@@ -24,11 +25,12 @@ use std::time::{Duration, Instant};
 
 pub use context::{Context, fetcher};
 pub use error::StageError;
+pub use last_failure::last_failure;
 pub use telling::tell;
 
 use crate::apply::{Applied, Tally};
 use crate::fetch::SystemDirs;
-use crate::host::machine;
+use crate::host::{log, machine};
 use crate::plan::accounts::KeyFile;
 use crate::plan::{Plan, Stage, check, show};
 use crate::report::Failure;
@@ -97,6 +99,9 @@ pub enum Finished {
 /// [`StageError`] with the exit status and, unless the command line was wrong, the failure record.
 pub fn run(options: &Options, environment: &Environment) -> Result<Finished, StageError> {
     let began = Instant::now();
+    if options.stage == Stage::FetchOffline {
+        last_failure::recall();
+    }
     let ended = execute(options, environment).map_err(StageError::fit);
     let milliseconds = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
     let (applied, error) = match ended {
@@ -106,8 +111,8 @@ pub fn run(options: &Options, environment: &Environment) -> Result<Finished, Sta
     };
     let outcome = match (&applied, &error) {
         (_, Some(error)) => error.code(),
-        (Some(_), None) => "ok",
-        (None, None) => "needs-network",
+        (Some(_), None) => progress::OK,
+        (None, None) => progress::NEEDS_NETWORK,
     };
     let finished = match applied {
         Some(_) => Finished::Done,
@@ -117,9 +122,15 @@ pub fn run(options: &Options, environment: &Environment) -> Result<Finished, Sta
     let Tally { changed, already_so } = applied.tally;
     let record = StageRecord::new(options.stage, milliseconds, applied, outcome);
     let failure = error.as_ref().and_then(StageError::failure);
-    note(&environment.run_dir, record, failure);
     if error.is_none() {
+        log::stage_ended(&record);
         tracing::info!("{outcome}: {changed} changed, {already_so} already so, {milliseconds} ms");
+    }
+    note(&environment.run_dir, record, failure);
+    match failure {
+        Some(failure) => last_failure::keep(failure),
+        None if options.stage == Stage::Umount => tell_end(&environment.run_dir),
+        None => {}
     }
     error.map_or(Ok(finished), Err)
 }
@@ -141,6 +152,15 @@ fn note(run_dir: &Path, record: StageRecord, failure: Option<&Failure>) {
             "cannot keep the record of this stage in {}: {error}",
             run_dir.display()
         );
+    }
+}
+
+/// After the last stage: a first boot that has done its work says so, and is the end of every failure before it.
+fn tell_end(run_dir: &Path) {
+    let list = std::fs::read_to_string(run_dir.join(progress::LIST)).ok();
+    if let Some(milliseconds) = progress::boot_ended(&progress::read(list.as_deref())) {
+        log::boot_ended(milliseconds);
+        last_failure::forget();
     }
 }
 

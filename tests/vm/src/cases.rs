@@ -173,6 +173,7 @@ pub(crate) fn machine_of(built: &Built, disks: Vec<Disk>, folder: &Path) -> Resu
         .map(str::to_owned)
         .to_vec(),
         firmware: None,
+        watched: None,
         root,
         is_root_read_only: false,
         disks,

@@ -31,6 +31,7 @@ pub mod replay;
 pub mod report;
 pub mod run;
 pub mod scenario;
+pub mod screen;
 pub mod server;
 pub mod tree;
 pub mod workspace;

@@ -234,6 +234,8 @@ pub struct Machine {
     /// kernel, initramfs and arguments by itself, and the machine starts again whenever it is told to. Without it QEMU
     /// puts the three into the memory, and a machine that starts again is off.
     pub firmware: Option<PathBuf>,
+    /// More than the serial line to look at.
+    pub watched: Option<Watched>,
     /// Root disk; written to.
     pub root: PathBuf,
     /// The root disk takes no writes.
@@ -252,6 +254,32 @@ pub struct Machine {
     pub clock_ahead: Duration,
     /// A folder to mount by virtiofs.
     pub share: Option<Share>,
+}
+
+/// A screen and a line to the hypervisor, both of them consoles, the screen the preferred one. A second serial line would be
+/// none: the kernel takes one console of each kind (Documentation/admin-guide/serial-console.rst).
+#[derive(Clone, Debug)]
+pub struct Watched {
+    /// Where QEMU's monitor listens, which shows the screen.
+    pub monitor: PathBuf,
+    /// What comes over the line.
+    pub line: PathBuf,
+}
+
+impl Watched {
+    /// Kernel arguments that go with it.
+    pub const ARGUMENTS: &str = "console=hvc0 console=tty0";
+
+    fn options(&self) -> [[String; 2]; 5] {
+        let (monitor, line) = (escaped(&self.monitor), escaped(&self.line));
+        [
+            ["-device", "VGA"].map(str::to_owned),
+            ["-device", "virtio-serial-pci"].map(str::to_owned),
+            ["-chardev".to_owned(), format!("file,id=line,path={line}")],
+            ["-device", "virtconsole,chardev=line"].map(str::to_owned),
+            ["-qmp".to_owned(), format!("unix:{monitor},server=on,wait=off")],
+        ]
+    }
 }
 
 const MEMORY_MIB: u32 = 1024;
@@ -429,6 +457,9 @@ impl Machine {
             for [option, value] in disk.options(place) {
                 add(&[&option, &value]);
             }
+        }
+        for [option, value] in self.watched.iter().flat_map(Watched::options) {
+            add(&[&option, &value]);
         }
         if let Some(share) = &self.share {
             line.extend(share.arguments().into_iter().map(OsString::from));

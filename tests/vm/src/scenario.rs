@@ -19,7 +19,7 @@ use crate::digest::{self, DigestError};
 use crate::host::{self, Acceleration, HostError};
 use crate::image::{self, ImageError, RootDisk};
 use crate::initramfs::{self, InitramfsError};
-use crate::qemu::{self, Disk, Guest, Link, Machine, Network, QemuError};
+use crate::qemu::{self, Disk, Guest, Link, Machine, Network, QemuError, Watched};
 use crate::reference;
 use crate::report::{Reader, Report};
 use crate::run::RunError;
@@ -282,6 +282,7 @@ impl Node {
             initramfs,
             arguments: Vec::new(),
             firmware: None,
+            watched: None,
             root,
             is_root_read_only: false,
             disks: vec![disk],
@@ -327,6 +328,16 @@ impl Node {
         let initramfs = &self.machine.initramfs;
         reference::lay_over(initramfs, &self.built.base, engine, &self.built.engine)
             .map_err(file_error(initramfs))
+    }
+
+    /// Gives the machine a screen and a line to the hypervisor, and tells where both can be seen.
+    pub fn add_consoles(&mut self) -> Watched {
+        let watched = Watched {
+            monitor: self.folder.path().join("monitor"),
+            line: self.folder.path().join("line"),
+        };
+        self.machine.watched = Some(watched.clone());
+        watched
     }
 
     /// Takes files out of the initramfs, as if they had never been installed, and tells which were there.
@@ -403,6 +414,9 @@ impl Node {
         let was_first = image::has_firstboot_stamp(&self.machine.root)?;
         self.machine.arguments = arguments(self.platform, was_first);
         self.machine.arguments.push(self.boot_options()?);
+        if self.machine.watched.is_some() {
+            self.machine.arguments.push(Watched::ARGUMENTS.to_owned());
+        }
         let started = Instant::now();
         let mut guest = Guest::start(&self.machine, &self.log)?;
         let mut reader = Reader::default();
