@@ -14,6 +14,7 @@ mod mount;
 pub mod offline;
 mod pools;
 pub mod receipt;
+mod reporting;
 mod telling;
 mod values;
 
@@ -23,6 +24,7 @@ use std::time::{Duration, Instant};
 
 pub use context::{Context, fetcher};
 pub use error::StageError;
+pub use reporting::{Again, Reporter, tell_again};
 pub use telling::tell;
 
 use crate::apply::{Applied, Tally};
@@ -90,13 +92,17 @@ pub enum Finished {
     NeedsNetwork,
 }
 
-/// Runs a stage and records it in the reports of the boot.
+/// Runs a stage and records it in the reports of the boot; `reporter` tells of it.
 ///
 /// # Errors
 /// [`StageError`] with the exit status and, unless the command line was wrong, the failure record.
-pub fn run(options: &Options, environment: &Environment) -> Result<Finished, StageError> {
+pub fn run(
+    options: &Options,
+    environment: &Environment,
+    reporter: &Reporter,
+) -> Result<Finished, StageError> {
     let began = Instant::now();
-    let ended = execute(options, environment).map_err(StageError::fit);
+    let ended = execute(options, environment, reporter).map_err(StageError::fit);
     let milliseconds = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
     let (applied, error) = match ended {
         Ok(Ended::Done(applied)) => (Some(applied), None),
@@ -117,6 +123,7 @@ pub fn run(options: &Options, environment: &Environment) -> Result<Finished, Sta
     let record = StageRecord::new(options.stage, milliseconds, applied, outcome);
     let failure = error.as_ref().and_then(StageError::failure);
     note(&environment.run_dir, record, failure);
+    reporter.ended(outcome, milliseconds, failure);
     if error.is_none() {
         tracing::info!("{outcome}: {changed} changed, {already_so} already so, {milliseconds} ms");
     }
@@ -143,10 +150,10 @@ fn note(run_dir: &Path, record: StageRecord, failure: Option<&Failure>) {
     }
 }
 
-fn execute(options: &Options, environment: &Environment) -> Result<Ended, StageError> {
+fn execute(options: &Options, environment: &Environment, reporter: &Reporter) -> Result<Ended, StageError> {
     let context = Context::open(options, environment)?;
     match options.stage {
-        Stage::FetchOffline | Stage::Fetch => fetch::run(context),
+        Stage::FetchOffline | Stage::Fetch => fetch::run(context, reporter),
         Stage::Kargs => mount::kargs(context).map(Ended::Done),
         Stage::Disks => disks::run(context).map(Ended::Done),
         Stage::Mount => mount::run(context).map(Ended::Done),
