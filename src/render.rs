@@ -8,12 +8,12 @@ mod ahead;
 mod documents;
 mod error;
 pub mod expand;
+mod settings;
 mod survey;
 
 use std::borrow::Cow;
 
 use kindling_config_spec::diagnostic::{self, Pointer, Severity};
-use kindling_config_spec::types::kindling::Kindling;
 use kindling_config_spec::types::{Config, Resource};
 use kindling_config_spec::{Checked, check, check_merged, data_url, merge};
 use serde::{Deserialize, Serialize};
@@ -22,6 +22,7 @@ use tracing::{debug, info, warn};
 use ahead::{Ahead, Room};
 pub use documents::{Document, Documents};
 pub use error::RenderError;
+use settings::only_settings;
 pub use survey::{Survey, survey};
 
 use crate::fetch::{DOCUMENT_LIMIT, FetchError, Fetcher, Scheme, resource, shown};
@@ -489,18 +490,6 @@ impl<'a, 'f> Rendering<'a, 'f> {
             bundle.http_headers = Vec::new();
         }
         Ok(())
-    }
-}
-
-/// What a config says about fetching.
-fn only_settings(config: &Config) -> Config {
-    Config {
-        ignition: config.ignition.clone(),
-        kindling: Kindling {
-            transport: config.kindling.transport.clone(),
-            ..Kindling::default()
-        },
-        ..Config::default()
     }
 }
 

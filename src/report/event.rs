@@ -240,7 +240,7 @@ pub(super) mod tests {
 
     pub(in crate::report) fn event(kind: Kind) -> Event {
         let moment = Moment {
-            seconds: 1_933_121_228,
+            seconds: 1_933_135_628,
             millisecond: 9,
             since_boot: 8123,
         };

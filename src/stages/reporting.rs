@@ -18,7 +18,7 @@ use kindling_config_spec::types::{Config, Proxy};
 
 use self::send::{Sent, Surroundings};
 use super::{Environment, Options};
-use crate::host::machine;
+use crate::host::machine::{self, Machine};
 use crate::plan::Stage;
 use crate::report::Failure;
 use crate::report::event::{About, Event};
@@ -96,6 +96,10 @@ impl Reporter {
     /// A config was read: its sinks count from now on, whatever becomes of what it refers to.
     pub fn heard(&self, config: &Config) {
         let Some(shared) = &self.shared else { return };
+        // Most documents say nothing of it.
+        if config.kindling.report.sinks.is_empty() && config.ignition.proxy == Proxy::default() {
+            return;
+        }
         let mut state = shared.lock();
         let known = std::mem::take(&mut state.kept.config);
         state.kept.config = sinks::with(known, config);
@@ -358,22 +362,19 @@ struct Sending {
 
 /// Tells one sink, as long as there is something to tell.
 fn work(shared: &Shared, key: &str) {
-    let mut machine = None;
+    // Read and built once something is told, apart from the stage's own work.
+    let mut own = None;
     while let Some((sink, sending)) = shared.next(key) {
-        let read = || {
-            let read = machine::Machine::read();
-            let known = |text: String| (!text.is_empty()).then_some(text);
-            (known(read.boot_id), known(read.id))
-        };
-        let (boot, uuid) = machine.get_or_insert_with(read).clone();
+        let (machine, line) = own.get_or_insert_with(|| (Machine::read(), send::line(&sending.platform)));
+        let known = |text: &String| (!text.is_empty()).then(|| text.clone());
         let about = About {
-            boot,
-            uuid,
+            boot: known(&machine.boot_id),
+            uuid: known(&machine.id),
             host: machine::hostname(),
             platform: sending.platform.clone(),
             digest: sending.digest.clone(),
         };
-        let sent = shared.around.send(&sink, &sending, &about);
+        let sent = shared.around.send(line, &sink, &sending, &about);
         shared.done(&sink, sending.up_to, sent);
     }
 }

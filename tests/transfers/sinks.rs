@@ -228,7 +228,7 @@ fn the_kernel_command_line_and_the_distribution_name_sinks_too() {
     let (first, second) = (Server::always(Reply::ok("")), Server::always(Reply::ok("")));
     let machine = Sandbox::new();
     let arguments = format!(
-        "ignition.firstboot kindling.report={} kindling.report=gopher://planted",
+        "ignition.firstboot kindling.report={} kindling.report=gopher://planted:planted@h/?planted",
         first.url("/k?planted")
     );
     fs::write(machine.at("cmdline"), arguments).unwrap();
@@ -283,6 +283,7 @@ fn a_server_that_never_answers_is_one_line_and_what_waits_is_told_later() {
     assert_eq!(ran.status, Some(1));
     assert!(ran.stderr.contains("[config-invalid]"), "{}", ran.stderr);
     assert!(warnings(&ran) <= 1, "{}", ran.stdout);
+    assert!(!ran.stdout.contains("next try"), "{}", ran.stdout);
     // The other one does not wait for it.
     assert_eq!(numbers(&bodies(&heard.seen())), [0, 1, 2, 3]);
     // Now it is there.

@@ -74,7 +74,7 @@ impl Surroundings {
     }
 
     /// Tells `sink` of what is in `sending`, in a bounded time.
-    pub(super) fn send(&self, sink: &Sink, sending: &Sending, about: &About) -> Sent {
+    pub(super) fn send(&self, line: &Fetcher, sink: &Sink, sending: &Sending, about: &About) -> Sent {
         let events = sending.events.as_slice();
         let text = |part: &Option<String>| part.clone().unwrap_or_default();
         match sink.kind.as_str() {
@@ -92,7 +92,7 @@ impl Surroundings {
                 );
                 Sent::whole(events, told.map_err(|error| error.to_string()))
             }
-            _ => remote(sink, &sending.proxy, events, about),
+            _ => remote(line, sink, &sending.proxy, events, about),
         }
     }
 
@@ -124,8 +124,13 @@ fn place(path: &str) -> (Place, &Path) {
     }
 }
 
-fn remote(sink: &Sink, proxy: &Proxy, events: &[Event], about: &About) -> Sent {
-    let mut fetcher = fetcher(&about.platform, REMOTE, false);
+/// What a sink's thread asks with. Its clones share connections.
+pub(super) fn line(platform: &str) -> Fetcher {
+    fetcher(platform, REMOTE, false)
+}
+
+fn remote(line: &Fetcher, sink: &Sink, proxy: &Proxy, events: &[Event], about: &About) -> Sent {
+    let mut fetcher = line.clone();
     let ignition = Ignition {
         proxy: proxy.clone(),
         security: Security {
@@ -166,19 +171,19 @@ fn post(fetcher: &Fetcher, url: &str, sink: &Sink, events: &[Event], about: &Abo
             url: url.to_owned(),
             headers: std::iter::once(json).chain(own).collect(),
             body: event.json(about).into_bytes(),
-            retry_also: vec![408, 425, 429],
+            retry_also: Vec::new(),
             is_from_privileged_port: false,
         };
-        match fetcher.exchange(&request, &[]) {
-            Ok(answer) if (200..300).contains(&answer.status) => sent.told.push(event.sequence),
-            Ok(answer) => {
-                sent.problem = Some(format!("the server answered with status {}", answer.status));
+        match fetcher.post(&request) {
+            Ok(200..300) => sent.told.push(event.sequence),
+            Ok(status) => {
+                sent.problem = Some(format!("the server answered with status {status}"));
                 if !event.kind.is_end() {
                     sent.told.push(event.sequence);
                 }
             }
             Err(error) => {
-                sent.problem = Some(chain(&error).join(": "));
+                sent.problem = Some(error.to_string());
                 break;
             }
         }
