@@ -21,6 +21,27 @@ pub fn compact(seconds: u64) -> String {
     format(seconds, "", "")
 }
 
+/// A moment, by the clock of the machine and since its start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Moment {
+    /// Seconds since 1970, as far as the clock is right.
+    pub seconds: u64,
+    /// Milliseconds of the second.
+    pub millisecond: u32,
+    /// Milliseconds since the kernel started.
+    pub since_boot: u64,
+}
+
+impl Moment {
+    /// RFC 3339 in UTC, with milliseconds.
+    #[must_use]
+    pub fn stamp(&self) -> String {
+        let text = utc(self.seconds);
+        text.strip_suffix('Z')
+            .map_or_else(|| text.clone(), |text| format!("{text}.{:03}Z", self.millisecond))
+    }
+}
+
 fn format(seconds: u64, of_date: &str, of_time: &str) -> String {
     if seconds > LAST {
         return format!("{seconds} s after 1970");

@@ -8,12 +8,12 @@ mod ahead;
 mod documents;
 mod error;
 pub mod expand;
+mod settings;
 mod survey;
 
 use std::borrow::Cow;
 
 use kindling_config_spec::diagnostic::{self, Pointer, Severity};
-use kindling_config_spec::types::kindling::Kindling;
 use kindling_config_spec::types::{Config, Resource};
 use kindling_config_spec::{Checked, check, check_merged, data_url, merge};
 use serde::{Deserialize, Serialize};
@@ -22,6 +22,7 @@ use tracing::{debug, info, warn};
 use ahead::{Ahead, Room};
 pub use documents::{Document, Documents};
 pub use error::RenderError;
+use settings::only_settings;
 pub use survey::{Survey, survey};
 
 use crate::fetch::{DOCUMENT_LIMIT, FetchError, Fetcher, Scheme, resource, shown};
@@ -129,7 +130,20 @@ impl<'a> First<'a> {
 /// # Errors
 /// See [`RenderError`].
 pub fn render(first: First<'_>, fetcher: &mut Fetcher) -> Result<Rendered, RenderError> {
-    render_with(first, fetcher, true)
+    render_with(first, fetcher, true, &|_| {})
+}
+
+/// The same; `heard` gets every document once it is valid, before what it refers to is fetched.
+///
+/// # Errors
+/// See [`RenderError`].
+pub fn render_heard(
+    first: First<'_>,
+    fetcher: &mut Fetcher,
+    heard: &dyn Fn(&Config),
+) -> Result<Rendered, RenderError> {
+    heard(first.checked.config());
+    render_with(first, fetcher, true, heard)
 }
 
 /// The same, one document after the other: what [`render`] must be equal to.
@@ -137,13 +151,19 @@ pub fn render(first: First<'_>, fetcher: &mut Fetcher) -> Result<Rendered, Rende
 /// # Errors
 /// See [`RenderError`].
 pub fn render_in_turn(first: First<'_>, fetcher: &mut Fetcher) -> Result<Rendered, RenderError> {
-    render_with(first, fetcher, false)
+    render_with(first, fetcher, false, &|_| {})
 }
 
-fn render_with(first: First<'_>, fetcher: &mut Fetcher, is_ahead: bool) -> Result<Rendered, RenderError> {
+fn render_with(
+    first: First<'_>,
+    fetcher: &mut Fetcher,
+    is_ahead: bool,
+    heard: &dyn Fn(&Config),
+) -> Result<Rendered, RenderError> {
     let config = first.checked.into_config();
     let mut rendering = Rendering::new(first.name, first.text, fetcher, Remote::Fetched);
     rendering.is_ahead = is_ahead;
+    rendering.heard = Some(heard);
     rendering.origins.push(first.origin);
     rendering.configure(&config, first.name)?;
     let mut config = rendering.resolve(config, first.name.to_owned())?;
@@ -184,6 +204,8 @@ pub enum Remote {
 struct Rendering<'a, 'f> {
     fetcher: &'f mut Fetcher,
     remote: Remote,
+    /// Who wants to know every document.
+    heard: Option<&'f dyn Fn(&Config)>,
     /// Whether documents are fetched before their turn.
     is_ahead: bool,
     /// For documents that are fetched before their turn.
@@ -218,6 +240,7 @@ impl<'a, 'f> Rendering<'a, 'f> {
         Self {
             fetcher,
             remote,
+            heard: None,
             is_ahead: true,
             room: Room::default(),
             left_out: Vec::new(),
@@ -425,7 +448,11 @@ impl<'a, 'f> Rendering<'a, 'f> {
                 self.left = self.left.checked_sub(weight).ok_or(RenderError::TooHeavy {
                     document: document.to_owned(),
                 })?;
-                Ok(checked.into_config())
+                let config = checked.into_config();
+                if let Some(heard) = self.heard {
+                    heard(&config);
+                }
+                Ok(config)
             }
             Err(rejected) => Err(RenderError::of_rejected(document, text, &rejected)),
         }
@@ -463,18 +490,6 @@ impl<'a, 'f> Rendering<'a, 'f> {
             bundle.http_headers = Vec::new();
         }
         Ok(())
-    }
-}
-
-/// What a config says about fetching.
-fn only_settings(config: &Config) -> Config {
-    Config {
-        ignition: config.ignition.clone(),
-        kindling: Kindling {
-            transport: config.kindling.transport.clone(),
-            ..Kindling::default()
-        },
-        ..Config::default()
     }
 }
 

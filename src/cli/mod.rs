@@ -35,7 +35,7 @@ use crate::host::log::{self, Log};
 use crate::host::process;
 use crate::plan::Stage;
 use crate::plan::accounts::KeyFile;
-use crate::stages::{self, Environment, Options, RUN_DIR, StageError};
+use crate::stages::{self, Environment, Options, RUN_DIR, Reporter, StageError};
 
 /// Exit status of a wrong command line.
 const USAGE: u8 = 2;
@@ -112,21 +112,14 @@ fn run_stage(options: &Options, log_to_stdout: bool) -> u8 {
             return USAGE;
         }
     };
-    match stages::run(options, &environment) {
-        Ok(stages::Finished::NeedsNetwork) => 0,
-        Ok(stages::Finished::Done) => {
-            stages::tell(options, &environment, None);
-            0
-        }
-        Err(error) => {
-            report(&error, options.stage);
-            // A wrong command line is nobody's boot.
-            if let Some(failure) = error.failure() {
-                stages::tell(options, &environment, Some(failure));
-            }
-            error.status()
-        }
+    let reporter = Reporter::begin(options, &environment);
+    let ended = stages::run(options, &environment, &reporter);
+    if let Err(error) = &ended {
+        report(error, options.stage);
     }
+    let told = ended.as_ref().copied().map_err(StageError::failure);
+    stages::tell(options, &environment, &reporter, told);
+    ended.map_or_else(|error| error.status(), |_| 0)
 }
 
 /// Puts the failure record last in the log, on standard error and, in the initramfs, on the consoles.

@@ -14,6 +14,7 @@ mod error;
 mod fetcher;
 mod netscan;
 mod parallel;
+mod post;
 pub mod resource;
 pub mod retry;
 mod s3;

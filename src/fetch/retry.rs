@@ -107,7 +107,12 @@ impl Pace {
         self.clock.now()
     }
 
-    fn backoff(&self) -> Backoff {
+    /// Lets `pause` pass.
+    pub(super) fn sleep(&self, pause: Duration) {
+        self.clock.sleep(pause);
+    }
+
+    pub(super) fn backoff(&self) -> Backoff {
         Backoff::new(self.seeds.fetch_add(1, Ordering::Relaxed))
     }
 }
@@ -122,7 +127,7 @@ pub enum Load {
 }
 
 impl Load {
-    fn of(cause: &TransferError) -> Self {
+    pub(super) fn of(cause: &TransferError) -> Self {
         match cause {
             TransferError::Status(_) | TransferError::Busy { .. } => Self::TooHigh,
             TransferError::Timeout {

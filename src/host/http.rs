@@ -26,10 +26,13 @@ use std::time::Duration;
 use kindling_platforms::HttpMethod;
 use url::Url;
 
+pub(super) use cause::tls_error;
 pub use client::HttpClient;
+pub(super) use client::authority;
 pub use direct::{from_privileged_port, over_socket};
 pub use identity::{ClientIdentity, IdentityError};
 pub use proxy::{ProxyError, ProxyRules};
+pub(super) use trust::configuration as tls_configuration;
 pub use trust::{Root, SystemTrust, TrustError, parse_roots};
 
 /// Redirects followed before [`TransferError::TooManyRedirects`](super::transfer::TransferError::TooManyRedirects). The reference follows without a limit; ten is what

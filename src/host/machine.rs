@@ -5,9 +5,11 @@ use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use crate::calendar::utc;
+use nix::time::{ClockId, clock_gettime};
+
+use crate::calendar::{Moment, utc};
 
 /// What tells this machine from others and this boot from others.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -155,6 +157,18 @@ pub fn seconds_since_1970() -> u64 {
     SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .map_or(0, |since| since.as_secs())
+}
+
+/// Now, by the system clock and by the kernel's own since its start.
+#[must_use]
+pub fn now() -> Moment {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let up = clock_gettime(ClockId::CLOCK_BOOTTIME).map_or(Duration::ZERO, Duration::from);
+    Moment {
+        seconds: now.as_secs(),
+        millisecond: now.subsec_millis(),
+        since_boot: u64::try_from(up.as_millis()).unwrap_or(u64::MAX),
+    }
 }
 
 /// Makes a directory that only root may enter, and its parents as usual.

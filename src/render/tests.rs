@@ -117,7 +117,12 @@ fn outcome(pages: &[Page], is_ahead: bool) -> (Result<Rendered, String>, Transpo
         TransportSettings::first(Duration::ZERO, false),
         Pace::new(Arc::new(SimulatedClock::default()), 1),
     );
-    let result = render_with(First::given(checked, "first", &text), &mut fetcher, is_ahead);
+    let result = render_with(
+        First::given(checked, "first", &text),
+        &mut fetcher,
+        is_ahead,
+        &|_| {},
+    );
     // The whole chain: which document, why.
     let told = result.map_err(|error| {
         let mut told = error.to_string();

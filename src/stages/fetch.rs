@@ -3,18 +3,19 @@
 use std::fs;
 use std::path::Path;
 
+use kindling_config_spec::types::Config;
 use kindling_config_spec::types::kindling::{FileExtra, Kindling};
 use kindling_config_spec::{Rejected, check, diagnostic};
 
 use super::values::{self, Expanded};
-use super::{Context, Ended, StageError, pools};
+use super::{Context, Ended, Reporter, StageError, pools};
 use crate::apply::Applied;
 use crate::fetch::{Acquired, Fetched, HostAccess, Places, acquire, needs_network};
 use crate::host::channels::Channels;
 use crate::host::log;
 use crate::identity::sha256_hex_of;
 use crate::plan::Stage;
-use crate::render::{First, RenderError, Rendered, render};
+use crate::render::{First, RenderError, Rendered, render_heard};
 use crate::report::Failure;
 
 /// What a source leads to.
@@ -24,9 +25,10 @@ enum Outcome {
 }
 
 /// Runs the stage.
-pub(super) fn run(mut context: Context<'_>) -> Result<Ended, StageError> {
+pub(super) fn run(mut context: Context<'_>, reporter: &Reporter) -> Result<Ended, StageError> {
     let offline = context.stage() == Stage::FetchOffline;
-    let mut outcome = outcome(&mut context)?;
+    reporter.heard(&context.base.config);
+    let mut outcome = outcome(&mut context, reporter)?;
     if let Outcome::Rendered(rendered) = &mut outcome
         && let Expanded::NeedsNetwork(what) = with_values(&context, rendered)?
     {
@@ -74,6 +76,7 @@ pub(super) fn run(mut context: Context<'_>) -> Result<Ended, StageError> {
         let what = format!("{} ({})", need.what, need.pointer);
         return ask_for_network(&mut context, &what);
     }
+    settle(&context, rendered.config(), reporter);
     context.save()?;
     Ok(Ended::Done(Applied {
         documents: rendered.origins().to_vec(),
@@ -99,18 +102,26 @@ fn with_values(context: &Context<'_>, rendered: &mut Rendered) -> Result<Expande
     Ok(expanded)
 }
 
+/// No more sinks come now.
+fn settle(context: &Context<'_>, user: &Config, reporter: &Reporter) {
+    let digest = || {
+        let digest = sha256_hex_of(&context.whole(user.clone()));
+        values::identity(&context.environment.run_dir, &digest).unwrap_or(digest)
+    };
+    reporter.settled(&context.base.config, user, digest);
+}
+
 /// What of the extension nothing acts on yet.
 fn idle(extension: &Kindling) -> Vec<&'static str> {
     let members = [
         ("node", extension.node != Default::default()),
         ("onFailure", extension.on_failure != Default::default()),
-        ("report", extension.report != Default::default()),
     ];
     let asked = members.into_iter().filter(|(_, is_there)| *is_there);
     asked.map(|(name, _)| name).collect()
 }
 
-fn outcome(context: &mut Context<'_>) -> Result<Outcome, Failure> {
+fn outcome(context: &mut Context<'_>, reporter: &Reporter) -> Result<Outcome, Failure> {
     let stage = context.stage();
     let path = &context.environment.command_line;
     let command_line = fs::read_to_string(path).map_err(|error| {
@@ -143,7 +154,7 @@ fn outcome(context: &mut Context<'_>) -> Result<Outcome, Failure> {
         context.state.provider_output_files = files;
     }
     match acquired {
-        Acquired::Config(fetched) => render_fetched(context, fetched),
+        Acquired::Config(fetched) => render_fetched(context, fetched, reporter),
         Acquired::NeedsNetwork { what } => Ok(Outcome::NeedsNetwork(what)),
         Acquired::Empty { source } => {
             tracing::info!("{source} gives no config: an empty one is used");
@@ -152,7 +163,11 @@ fn outcome(context: &mut Context<'_>) -> Result<Outcome, Failure> {
     }
 }
 
-fn render_fetched(context: &mut Context<'_>, fetched: Fetched) -> Result<Outcome, Failure> {
+fn render_fetched(
+    context: &mut Context<'_>,
+    fetched: Fetched,
+    reporter: &Reporter,
+) -> Result<Outcome, Failure> {
     let stage = context.stage();
     let checked =
         check(&fetched.text).map_err(|rejected| rejection(stage, &fetched.name, &fetched.text, &rejected))?;
@@ -168,7 +183,7 @@ fn render_fetched(context: &mut Context<'_>, fetched: Fetched) -> Result<Outcome
         text: &fetched.text,
         origin: fetched.origin,
     };
-    match render(first, &mut context.fetcher) {
+    match render_heard(first, &mut context.fetcher, &|config| reporter.heard(config)) {
         Ok(rendered) => Ok(Outcome::Rendered(Box::new(rendered))),
         Err(error) if error.needs_network() => Ok(Outcome::NeedsNetwork("a referenced config".to_owned())),
         Err(error) => Err(Failure::of(stage, error.code(), &error, error.next())),

@@ -27,7 +27,7 @@ pub(super) fn blank(context: &Context<'_>, user: Config) -> io::Result<()> {
 fn is_written(list: Option<&str>) -> bool {
     let records = progress::read(list);
     let last = records.iter().rfind(|record| record.stage == Stage::Files);
-    last.is_some_and(|record| record.outcome == "ok")
+    last.is_some_and(|record| record.outcome == progress::OK)
 }
 
 /// The disks, arrays and file systems of a config: what tells which devices are whose, and nothing that could be secret. The

@@ -16,6 +16,7 @@ mod mount;
 pub mod offline;
 mod pools;
 pub mod receipt;
+mod reporting;
 mod telling;
 mod values;
 
@@ -26,6 +27,7 @@ use std::time::{Duration, Instant};
 pub use context::{Context, fetcher};
 pub use error::StageError;
 pub use last_failure::last_failure;
+pub use reporting::{Again, Reporter, tell_again};
 pub use telling::tell;
 
 use crate::apply::{Applied, Tally};
@@ -93,16 +95,20 @@ pub enum Finished {
     NeedsNetwork,
 }
 
-/// Runs a stage and records it in the reports of the boot.
+/// Runs a stage and records it in the reports of the boot; `reporter` tells of it.
 ///
 /// # Errors
 /// [`StageError`] with the exit status and, unless the command line was wrong, the failure record.
-pub fn run(options: &Options, environment: &Environment) -> Result<Finished, StageError> {
+pub fn run(
+    options: &Options,
+    environment: &Environment,
+    reporter: &Reporter,
+) -> Result<Finished, StageError> {
     let began = Instant::now();
     if options.stage == Stage::FetchOffline {
         last_failure::recall();
     }
-    let ended = execute(options, environment).map_err(StageError::fit);
+    let ended = execute(options, environment, reporter).map_err(StageError::fit);
     let milliseconds = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
     let (applied, error) = match ended {
         Ok(Ended::Done(applied)) => (Some(applied), None),
@@ -127,6 +133,7 @@ pub fn run(options: &Options, environment: &Environment) -> Result<Finished, Sta
         tracing::info!("{outcome}: {changed} changed, {already_so} already so, {milliseconds} ms");
     }
     note(&environment.run_dir, record, failure);
+    reporter.ended(outcome, milliseconds, failure);
     match failure {
         Some(failure) => last_failure::keep(failure),
         None if options.stage == Stage::Umount => tell_end(&environment.run_dir),
@@ -164,10 +171,10 @@ fn tell_end(run_dir: &Path) {
     }
 }
 
-fn execute(options: &Options, environment: &Environment) -> Result<Ended, StageError> {
+fn execute(options: &Options, environment: &Environment, reporter: &Reporter) -> Result<Ended, StageError> {
     let context = Context::open(options, environment)?;
     match options.stage {
-        Stage::FetchOffline | Stage::Fetch => fetch::run(context),
+        Stage::FetchOffline | Stage::Fetch => fetch::run(context, reporter),
         Stage::Kargs => mount::kargs(context).map(Ended::Done),
         Stage::Disks => disks::run(context).map(Ended::Done),
         Stage::Mount => mount::run(context).map(Ended::Done),

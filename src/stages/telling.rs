@@ -1,12 +1,12 @@
-//! The platform is told how a stage ended, where it listens. Nobody's boot depends on that: it is bounded, and a failure of
-//! it is one line in the log.
+//! The platform is told how a stage ended, where it listens, and the report sinks get the time to hear of it. Nobody's boot
+//! depends on that: it is bounded, and a failure of it is one line in the log.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use kindling_platforms::{CheckIn, Platform, PlatformError, StageEnd};
 
 use super::context::fetcher;
-use super::{Environment, Options};
+use super::{Environment, Finished, Options, Reporter};
 use crate::fetch::HostAccess;
 use crate::host::process;
 use crate::plan::Stage;
@@ -18,8 +18,32 @@ const AFTER_FAILURE: Duration = Duration::from_secs(10);
 /// A boot that goes on does not wait long for somebody who is not there.
 const AFTER_SUCCESS: Duration = Duration::from_secs(2);
 
-/// Tells the platform of `options`.
-pub fn tell(options: &Options, environment: &Environment, failure: Option<&Failure>) {
+/// Tells the platform of `options`, and waits for those who tell the sinks at the same time. `ended` is how the stage did: a
+/// command line that was wrong has no record, and is nobody's boot.
+pub fn tell(
+    options: &Options,
+    environment: &Environment,
+    reporter: &Reporter,
+    ended: Result<Finished, Option<&Failure>>,
+) {
+    let patience = match ended {
+        Err(Some(_)) => AFTER_FAILURE,
+        Ok(_) | Err(None) => AFTER_SUCCESS,
+    };
+    let end = Instant::now() + patience;
+    let failure = ended.err().flatten();
+    if matches!(ended, Ok(Finished::Done) | Err(Some(_))) {
+        tell_platform(options, environment, failure, patience);
+    }
+    reporter.wait(end, failure);
+}
+
+fn tell_platform(
+    options: &Options,
+    environment: &Environment,
+    failure: Option<&Failure>,
+    patience: Duration,
+) {
     let Ok(platform) = kindling_platforms::get(&options.platform) else {
         return;
     };
@@ -32,10 +56,6 @@ pub fn tell(options: &Options, environment: &Environment, failure: Option<&Failu
         failure: record.as_deref(),
     };
     let processes = process::System::new(environment.path.clone());
-    let patience = match failure {
-        Some(_) => AFTER_FAILURE,
-        None => AFTER_SUCCESS,
-    };
     let fetcher = fetcher(&options.platform, patience, options.stage == Stage::FetchOffline);
     let via = HostAccess::new(&fetcher, &processes, &environment.config_file)
         .on(platform)

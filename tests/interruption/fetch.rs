@@ -1,6 +1,8 @@
 //! The fetch stages: what they leave for later ones.
 
-use serde_json::json;
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
 
 use crate::kill::{Whom, killed, sweep};
 use crate::sandbox::{Sandbox, assert_same, listing, require_root};
@@ -49,4 +51,46 @@ fn a_killed_fetch_leaves_the_same_cache_and_state_when_it_runs_again() {
     machine.done("fetch-offline");
     assert!(machine.at("run/neednet").exists() && !machine.at("run/ignition.json").exists());
     swept(&machine, "fetch");
+}
+
+#[test]
+fn a_killed_stage_loses_nothing_that_a_sink_should_hear() {
+    require_root();
+    let sink = Server::always(Reply::ok(""));
+    let blank = Sandbox::new();
+    let points = sweep(1, |at| {
+        let machine = Sandbox::copy_of(&blank);
+        let target = format!("/{}/{}", at.call, at.n);
+        let sinks = json!([{ "type": "http", "url": sink.url(&target) }]);
+        let config = json!({
+            "ignition": { "version": "3.4.0" },
+            "kindling": { "version": "1.0.0", "report": { "sinks": sinks } },
+        });
+        machine.give(&config.to_string());
+        let survived = killed(&machine, "fetch", Whom::Main, at);
+        if !survived {
+            machine.done("fetch");
+        }
+        let heard: BTreeMap<u64, String> = sink
+            .seen()
+            .iter()
+            .filter(|seen| seen.target == target)
+            .map(|seen| {
+                let event: Value = serde_json::from_slice(&seen.body).unwrap();
+                let kind = event["kind"].as_str().unwrap().to_owned();
+                (event["sequence"].as_u64().unwrap(), kind)
+            })
+            .collect();
+        let numbers: Vec<u64> = heard.keys().copied().collect();
+        let all: Vec<u64> = (0..u64::try_from(heard.len()).unwrap()).collect();
+        assert_eq!(numbers, all, "{at}: {heard:?}");
+        assert_eq!(heard.get(&0).map(String::as_str), Some("boot-started"), "{at}");
+        assert_eq!(
+            heard.values().next_back().map(String::as_str),
+            Some("stage-ended"),
+            "{at}"
+        );
+        survived
+    });
+    assert!(points > 10, "{points}");
 }

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
@@ -31,6 +31,7 @@ pub(crate) struct Seen {
     pub(crate) headers: Vec<(String, String)>,
     /// The port it came from.
     pub(crate) from_port: u16,
+    pub(crate) body: Vec<u8>,
 }
 
 impl Seen {
@@ -246,24 +247,31 @@ async fn serve(
     record: Arc<Mutex<Vec<Seen>>>,
 ) {
     let service = service_fn(|request: Request<Incoming>| {
-        let seen = Seen {
-            method: request.method().to_string(),
-            target: request.uri().to_string(),
-            headers: request
-                .headers()
-                .iter()
-                .filter(|(name, _)| *name != "host")
-                .map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned()))
-                .collect(),
-            from_port,
-        };
-        let before = {
-            let mut record = record.lock().unwrap();
-            record.push(seen.clone());
-            record.len() - 1
-        };
-        let reply = answer(&seen, before);
+        let (answer, record) = (&answer, &record);
         async move {
+            let (head, mut incoming) = request.into_parts();
+            let mut body = Vec::new();
+            while let Some(Ok(frame)) = poll_fn(|context| Pin::new(&mut incoming).poll_frame(context)).await {
+                body.extend(frame.into_data().unwrap_or_default());
+            }
+            let seen = Seen {
+                method: head.method.to_string(),
+                target: head.uri.to_string(),
+                headers: head
+                    .headers
+                    .iter()
+                    .filter(|(name, _)| *name != "host")
+                    .map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned()))
+                    .collect(),
+                from_port,
+                body,
+            };
+            let before = {
+                let mut record = record.lock().unwrap();
+                record.push(seen.clone());
+                record.len() - 1
+            };
+            let reply = answer(&seen, before);
             tokio::time::sleep(reply.before_headers).await;
             let mut response = Response::builder().status(reply.status);
             for (name, value) in &reply.headers {
@@ -406,6 +414,11 @@ impl Identity {
     /// What a config must hold so that the server is trusted.
     pub(crate) fn authority_pem(&self) -> String {
         self.authority.pem()
+    }
+
+    /// For servers that speak something else over TLS.
+    pub(crate) fn server_config(&self) -> Arc<ServerConfig> {
+        Arc::clone(self.acceptor(None).config())
     }
 
     fn acceptor(&self, clients: Option<&Self>) -> TlsAcceptor {

@@ -15,6 +15,7 @@ mod sandbox;
 #[path = "../support/server.rs"]
 #[allow(dead_code, reason = "shared by tests that use different parts")]
 mod server;
+mod sinks;
 #[path = "../support/tftpd.rs"]
 mod tftpd;
 

@@ -14,21 +14,7 @@ pub(super) fn classify(error: &reqwest::Error, host: &str) -> TransferError {
     let mut root = error.to_string();
     while let Some(current) = next {
         if let Some(tls) = find_tls(current) {
-            return match tls {
-                rustls::Error::InvalidCertificate(why) => {
-                    TransferError::Certificate(Box::new(CertificateRefused::new(&host, why)))
-                }
-                rustls::Error::AlertReceived(alert) if is_about_the_client(*alert) => {
-                    TransferError::ClientCertificate {
-                        host,
-                        why: format!("{alert:?}"),
-                    }
-                }
-                other => TransferError::Tls {
-                    host,
-                    why: other.to_string(),
-                },
-            };
+            return tls_error(tls, &host);
         }
         if let Some(protocol) = current.downcast_ref::<hyper::Error>()
             && protocol.is_parse()
@@ -60,6 +46,26 @@ pub(super) fn classify(error: &reqwest::Error, host: &str) -> TransferError {
         return TransferError::Address { why: root };
     }
     TransferError::Connect { host, why: root }
+}
+
+/// What an error of the TLS library with `host` means.
+pub(in crate::host) fn tls_error(error: &rustls::Error, host: &str) -> TransferError {
+    let host = host.to_owned();
+    match error {
+        rustls::Error::InvalidCertificate(why) => {
+            TransferError::Certificate(Box::new(CertificateRefused::new(&host, why)))
+        }
+        rustls::Error::AlertReceived(alert) if is_about_the_client(*alert) => {
+            TransferError::ClientCertificate {
+                host,
+                why: format!("{alert:?}"),
+            }
+        }
+        other => TransferError::Tls {
+            host,
+            why: other.to_string(),
+        },
+    }
 }
 
 /// Whether a server says with `alert` that it wants, or does not like, a client certificate (RFC 8446, 6.2).

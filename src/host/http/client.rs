@@ -332,7 +332,7 @@ fn redirect(response: &reqwest::Response, method: Method, from: &Url) -> Result<
 }
 
 /// Host and port, without user and password.
-pub(super) fn authority(url: &Url) -> String {
+pub(in crate::host) fn authority(url: &Url) -> String {
     let host = url.host_str().unwrap_or_default();
     match url.port_or_known_default() {
         Some(port) => format!("{host}:{port}"),

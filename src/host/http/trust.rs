@@ -170,7 +170,7 @@ impl TimeProvider for FlooredClock {
 ///
 /// # Errors
 /// [`TransferError::Trust`] when the library refuses an anchor or its own protocol versions.
-pub(super) fn configuration(
+pub(in crate::host) fn configuration(
     system: Option<&SystemTrust>,
     added: &[Root],
     time_floor: Option<u64>,
