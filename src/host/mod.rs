@@ -19,6 +19,7 @@ pub mod mounts;
 mod never_run;
 pub mod probe;
 pub mod process;
+pub mod runs;
 pub mod sysroot;
 pub mod tftp;
 pub mod transfer;

@@ -12,7 +12,9 @@ use crate::identity::ContentDigest;
 use kindling_config_spec::units::Mode;
 
 /// The form of the file. Readers refuse a larger number.
-pub const FORMAT: u32 = 2;
+///
+/// 3 has the times at which stages, steps and what they ran began, and the files stage beside those before it.
+pub const FORMAT: u32 = 3;
 
 /// What is known before the files stage writes.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -45,7 +47,10 @@ pub struct StepRecord {
     pub config: String,
     /// How it ended.
     pub outcome: Outcome,
-    /// How long it took.
+    /// When it began, in milliseconds since its stage did; not known from formats 1 and 2.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub began: Option<u64>,
+    /// How long it took, in milliseconds.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub milliseconds: u64,
 }
@@ -120,6 +125,9 @@ pub struct Receipt {
     /// What was known before.
     #[serde(flatten)]
     pub heading: Heading,
+    /// The files stage up to this file, its steps left out; not in formats 1 and 2.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub files: Option<StageRecord>,
     /// Steps of the files stage that are no nodes.
     pub steps: Vec<StepRecord>,
     /// Files, directories and links.
@@ -195,6 +203,7 @@ fn mark(outcome: Outcome) -> char {
     match outcome {
         Outcome::Changed => '+',
         Outcome::AlreadySo => '=',
+        Outcome::Failed => '!',
     }
 }
 

@@ -19,13 +19,13 @@ mod values;
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 pub use context::{Context, fetcher};
 pub use error::StageError;
 pub use telling::tell;
 
-use crate::apply::{Applied, Tally};
+use crate::apply::{Applied, Noted, Tally};
 use crate::fetch::SystemDirs;
 use crate::host::machine;
 use crate::plan::accounts::KeyFile;
@@ -95,9 +95,8 @@ pub enum Finished {
 /// # Errors
 /// [`StageError`] with the exit status and, unless the command line was wrong, the failure record.
 pub fn run(options: &Options, environment: &Environment) -> Result<Finished, StageError> {
-    let began = Instant::now();
-    let ended = execute(options, environment).map_err(StageError::fit);
-    let milliseconds = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+    let noted = Noted::begin();
+    let ended = execute(options, environment, &noted).map_err(StageError::fit);
     let (applied, error) = match ended {
         Ok(Ended::Done(applied)) => (Some(applied), None),
         Ok(Ended::NeedsNetwork) => (None, None),
@@ -112,9 +111,10 @@ pub fn run(options: &Options, environment: &Environment) -> Result<Finished, Sta
         Some(_) => Finished::Done,
         None => Finished::NeedsNetwork,
     };
-    let applied = applied.unwrap_or_default();
+    let applied = applied.unwrap_or_else(|| noted.take_unfinished());
     let Tally { changed, already_so } = applied.tally;
-    let record = StageRecord::new(options.stage, milliseconds, applied, outcome);
+    let record = StageRecord::new(options.stage, noted.runs.timed(), applied, outcome);
+    let milliseconds = record.milliseconds;
     let failure = error.as_ref().and_then(StageError::failure);
     note(&environment.run_dir, record, failure);
     if error.is_none() {
@@ -143,8 +143,8 @@ fn note(run_dir: &Path, record: StageRecord, failure: Option<&Failure>) {
     }
 }
 
-fn execute(options: &Options, environment: &Environment) -> Result<Ended, StageError> {
-    let context = Context::open(options, environment)?;
+fn execute(options: &Options, environment: &Environment, noted: &Noted) -> Result<Ended, StageError> {
+    let context = Context::open(options, environment, noted)?;
     match options.stage {
         Stage::FetchOffline | Stage::Fetch => fetch::run(context),
         Stage::Kargs => mount::kargs(context).map(Ended::Done),
