@@ -73,6 +73,26 @@ impl StageRecord {
     }
 }
 
+impl StageRecord {
+    /// A stage of which no more is known than how it ended.
+    #[must_use]
+    pub fn seen(stage: Stage, outcome: &str) -> Self {
+        Self {
+            began: None,
+            ..Self::new(stage, Timed::default(), Applied::default(), outcome)
+        }
+    }
+
+    /// Whether it ended with an error.
+    #[must_use]
+    pub fn failed(&self) -> bool {
+        !matches!(self.outcome.as_str(), "ok" | "needs-network" | UNFINISHED)
+    }
+}
+
+/// The outcome of a stage whose end is not known.
+pub const UNFINISHED: &str = "not ended";
+
 /// The records in a list. What cannot be read counts as an empty list: a report must not stop a boot.
 #[must_use]
 pub fn read(list: Option<&str>) -> Vec<StageRecord> {

@@ -1,6 +1,6 @@
 //! The receipt: what a first boot did, kept in the machine. Never a secret, and of a key not even a digest.
 
-use std::fmt;
+use std::fmt::{self, Write};
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
@@ -134,68 +134,23 @@ pub struct Receipt {
     pub nodes: Vec<NodeRecord>,
 }
 
-impl fmt::Display for Receipt {
-    /// As a person reads it: what, from where, stage by stage, and a line for each path.
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Heading {
-            kindling,
-            boot_id,
-            date,
-            config,
-            documents,
-            stages,
-            ..
-        } = &self.heading;
-        writeln!(
-            out,
-            "provisioned {date} in boot {boot_id}, by kindling {kindling}"
-        )?;
-        writeln!(out, "config: sha256 {config}")?;
-        for document in documents {
-            let kind = if document.referenced { ", referred to" } else { "" };
-            let digest = document.sha256.as_deref().unwrap_or("no document");
-            writeln!(out, "  {} ({}{kind}): {digest}", document.source, document.kind)?;
+/// One path as a person reads it.
+pub(super) fn line(record: &NodeRecord) -> String {
+    let mut line = format!("{} {}", mark(record.outcome), record.path.display());
+    // Writing to a string does not fail.
+    let _ = match &record.node {
+        NodeState::File { digest, owned } => {
+            let digest = digest.as_ref().map(|digest| format!(" {digest}"));
+            write!(line, " ({owned}){}", digest.unwrap_or_default())
         }
-        for stage in stages {
-            let StageRecord {
-                stage,
-                milliseconds,
-                outcome,
-                ..
-            } = stage;
-            writeln!(out, "stage {stage}: {outcome}, {milliseconds} ms")?;
-        }
-        let all = stages.iter().flat_map(|stage| &stage.steps).chain(&self.steps);
-        for step in all {
-            writeln!(out, "  {}", step.what)?;
-        }
-        writeln!(out, "paths:")?;
-        for node in &self.nodes {
-            write!(out, "  {} {}", mark(node.outcome), node.path.display())?;
-            match &node.node {
-                NodeState::File { digest, owned } => {
-                    write!(out, " ({owned})")?;
-                    if let Some(digest) = digest {
-                        write!(out, " {digest}")?;
-                    }
-                }
-                NodeState::Directory { owned } => write!(out, " (directory, {owned})")?,
-                NodeState::Link { target } => write!(out, " -> {}", target.display())?,
-                NodeState::Absent => {}
-            }
-            for from in &node.from {
-                write!(out, " from {from}")?;
-            }
-            writeln!(out)?;
-        }
-        let changed = self.nodes.iter().filter(|node| node.outcome == Outcome::Changed);
-        write!(
-            out,
-            "{} paths, {} of them written",
-            self.nodes.len(),
-            changed.count()
-        )
+        NodeState::Directory { owned } => write!(line, " (directory, {owned})"),
+        NodeState::Link { target } => write!(line, " -> {}", target.display()),
+        NodeState::Absent => Ok(()),
+    };
+    for from in &record.from {
+        let _ = write!(line, " from {from}");
     }
+    line
 }
 
 /// As in a plan.
