@@ -14,8 +14,8 @@ use super::{
 };
 use crate::fetch::{Limits, download};
 use crate::host::journal::Line;
-use crate::host::sysroot::{Access, Staged};
 use crate::host::runs::{OfStep, since_boot};
+use crate::host::sysroot::{Access, Staged};
 use crate::identity::hex;
 use crate::plan::files::RESULT_FILE;
 use crate::plan::step::{Before, Content, FileStep, Ownership, Planned};

@@ -11,11 +11,11 @@ use crate::host::runs::{milliseconds, since_boot};
 use crate::host::sysroot::Access;
 use crate::identity::{ContentDigest, write_json};
 use crate::inventory::target::{Kind, Node};
+use crate::plan::Stage;
 use crate::plan::Step;
 use crate::plan::files::RECEIPT;
 use crate::plan::show;
 use crate::plan::step::{Content, Planned};
-use crate::plan::Stage;
 use crate::report::progress::{Paths, StageRecord};
 use crate::report::receipt::{NodeRecord, NodeState, Owned, Receipt};
 

@@ -8,10 +8,10 @@ use std::path::{Path, PathBuf};
 use super::words::{Command, Flag, Given};
 use super::{USAGE, columns, complain, environment, print};
 use crate::host::machine;
+use crate::report::boot::State;
 use crate::report::found::{self, Found};
 use crate::report::receipt::Receipt;
 use crate::report::text::Look;
-use crate::report::boot::State;
 use crate::report::{Boot, Failure, html, progress, text};
 use crate::stages::receipt::{Drift, drift, hostname, read};
 

@@ -134,12 +134,18 @@ impl Boot {
     pub fn summary(&self) -> Vec<(&'static str, String)> {
         let mut lines = Vec::new();
         let mut add = |name, text: Option<&String>| {
-            lines.extend(text.filter(|text| !text.is_empty()).map(|text| (name, text.clone())));
+            lines.extend(
+                text.filter(|text| !text.is_empty())
+                    .map(|text| (name, text.clone())),
+            );
         };
         add("when", self.date.as_ref());
         add("boot", self.boot_id.as_ref());
         add("kindling", self.kindling.as_ref());
-        add("config", self.config.as_ref().map(|hex| format!("sha256 {hex}")).as_ref());
+        add(
+            "config",
+            self.config.as_ref().map(|hex| format!("sha256 {hex}")).as_ref(),
+        );
         for document in &self.documents {
             let kind = if document.referenced { ", referred to" } else { "" };
             let digest = document.sha256.as_deref().unwrap_or("no document");
@@ -149,7 +155,10 @@ impl Boot {
             ));
         }
         let (changed, already_so) = self.tally();
-        lines.push(("steps", format!("{changed} changed, {already_so} already so")));
+        // A console does not tell.
+        if changed + already_so > 0 {
+            lines.push(("steps", format!("{changed} changed, {already_so} already so")));
+        }
         lines
     }
 }

@@ -40,7 +40,8 @@ pub fn read(bytes: &[u8]) -> Result<Found, String> {
     match serial::read(&text) {
         Some(seen) => boot(seen),
         None => Err(
-            "it holds no receipt, no list of stages, and no line that a console shows of a first boot".to_owned(),
+            "it holds no receipt, no list of stages, and no line that a console shows of a first boot"
+                .to_owned(),
         ),
     }
 }

@@ -28,11 +28,7 @@ pub fn page(boot: &Boot, all: bool) -> String {
     failure(&mut page, "The boot before failed as well", boot.before.as_ref());
     if !boot.stages.is_empty() {
         let stages = waterfall::stages(&boot.stages);
-        let _ = writeln!(
-            page,
-            "<h2>stages: {} from the first to the last</h2>",
-            took(stages.total)
-        );
+        let _ = writeln!(page, "<h2>{}</h2>", waterfall::title(&boot.stages, &stages));
         table(&mut page, &stages);
     }
     for stage in &boot.stages {
@@ -91,7 +87,7 @@ fn table(page: &mut String, shown: &Shown) {
         let _ = writeln!(
             page,
             "<tr{class}><td class=\"n\">{}</td><td class=\"n\">{}</td><td class=\"b\"><div>\
-             <i style=\"left:{}%;width:{}%\"></i></div></td><td class=\"w{inner}\">{said}{}</td></tr>",
+             <i style=\"left:min({}%,100% - 2px);width:{}%\"></i></div></td><td class=\"w{inner}\">{said}{}</td></tr>",
             took(*began),
             took(*milliseconds),
             percent(*began, shown.total),

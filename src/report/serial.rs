@@ -174,7 +174,7 @@ fn record(prefix: &str, heading: &str, below: &[String]) -> Option<Failure> {
 }
 
 fn is_part(line: &str) -> bool {
-    line.starts_with("  ") && line.get(2..9).is_some_and(|name| NAMES.contains(&name))
+    line.starts_with("  ") && line.len() > 9 && line.get(2..9).is_some_and(|name| NAMES.contains(&name))
 }
 
 /// `line` without what whoever wrote the log put before each line, such as a time: it is as long as in `prefix`, and differs

@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use super::Failure;
 use super::boot::Boot;
 use super::progress::StageRecord;
 use super::receipt::{self, NodeRecord};
@@ -33,14 +34,14 @@ pub fn show(boot: &Boot, look: Look) -> String {
         let _ = writeln!(text, "  {name:<9} {}", clean(&line));
     }
     if let Some(failure) = &boot.failure {
-        let _ = write!(text, "\n{failure}\n");
+        let _ = writeln!(text, "\n{}", record(failure));
     }
     if let Some(before) = &boot.before {
-        let _ = write!(text, "\nthe boot before:\n{before}\n");
+        let _ = writeln!(text, "\nthe boot before:\n{}", record(before));
     }
     if !boot.stages.is_empty() {
         let stages = waterfall::stages(&boot.stages);
-        let _ = writeln!(text, "\nstages: {} from the first to the last", took(stages.total));
+        let _ = writeln!(text, "\n{}", waterfall::title(&boot.stages, &stages));
         rows(&mut text, &stages, look);
     }
     for stage in &boot.stages {
@@ -49,6 +50,12 @@ pub fn show(boot: &Boot, look: Look) -> String {
     paths(&mut text, &boot.nodes, look);
     text.truncate(text.trim_end().len());
     text
+}
+
+/// The record, in its lines.
+fn record(failure: &Failure) -> String {
+    let lines: Vec<String> = failure.to_string().lines().map(clean).collect();
+    lines.join("\n")
 }
 
 fn of_stage(text: &mut String, stage: &StageRecord, look: Look) {
@@ -143,7 +150,10 @@ fn paths(text: &mut String, nodes: &[NodeRecord], look: Look) {
     if nodes.is_empty() {
         return;
     }
-    let written = nodes.iter().filter(|node| node.outcome == Outcome::Changed).count();
+    let written = nodes
+        .iter()
+        .filter(|node| node.outcome == Outcome::Changed)
+        .count();
     text.push_str("\npaths:\n");
     if look.all || nodes.len() <= PATHS {
         for node in nodes {

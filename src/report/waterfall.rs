@@ -31,6 +31,14 @@ pub(super) struct Shown {
     pub(super) total: u64,
 }
 
+/// What stands above the rows of all stages. A console tells of most no time.
+pub(super) fn title(stages: &[StageRecord], shown: &Shown) -> String {
+    if stages.iter().all(|stage| stage.milliseconds == 0) {
+        return "stages: no times are known".to_owned();
+    }
+    format!("stages: {} from the first to the last", took(shown.total))
+}
+
 /// The stages of a boot as rows. Where one of them does not say when it began, each begins where the one before it ended.
 pub(super) fn stages(stages: &[StageRecord]) -> Shown {
     let is_known = stages.iter().all(|stage| stage.began.is_some());
@@ -66,7 +74,11 @@ pub(super) fn of_stage(stage: &StageRecord, all: bool) -> Shown {
     order::by_key(&mut groups, |group| group.first().map_or(0, |row| row.began));
     let mut rows: Vec<Row> = groups.into_iter().flatten().collect();
     let total = end(&rows).max(stage.milliseconds).max(1);
-    let below = if all { 0 } else { (stage.milliseconds / 1000).max(1) };
+    let below = if all {
+        0
+    } else {
+        (stage.milliseconds / 1000).max(1)
+    };
     let before = rows.len();
     rows.retain(|row| row.failed || row.milliseconds >= below);
     Shown {
@@ -112,11 +124,12 @@ fn groups(stage: &StageRecord, all: bool) -> Vec<Vec<Row>> {
         }
     }
     for group in &mut groups {
-        // The one program that a step names says nothing more.
+        // The one program that a step names says nothing more, unless the step took its time for something else.
         if !all
             && let [step, run] = group.as_slice()
             && !run.failed
             && step.what.contains(&run.what)
+            && run.milliseconds >= step.milliseconds / 5 * 4
         {
             group.truncate(1);
         }

@@ -61,7 +61,9 @@ pub fn read(root: &Path) -> Result<Receipt, Failure> {
 #[must_use]
 pub fn hostname(root: &Path) -> Option<String> {
     let sysroot = Sysroot::open(root).ok()?;
-    let text = sysroot.read_text(Path::new("/etc/hostname"), Bytes(4096)).ok()??;
+    let text = sysroot
+        .read_text(Path::new("/etc/hostname"), Bytes(4096))
+        .ok()??;
     let name = text.trim();
     (!name.is_empty()).then(|| name.to_owned())
 }
