@@ -1,4 +1,4 @@
-//! The receipt in the target (docs/receipt.md).
+//! The receipt in the target (docs/semantics.md, docs/reports.md).
 
 use std::path::Path;
 use std::time::Duration;

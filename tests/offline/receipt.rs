@@ -136,7 +136,7 @@ fn it_is_printed_for_people_and_programs() {
     for line in [
         "  + /etc/motd (0644 0:0) sha256 ",
         "  + /srv/data (directory, 0700 1000:0)",
-        "stage disks: ok, ",
+        "| disks: ok\n",
         "  > useradd --root ",
         "6 paths, 6 of them written",
     ] {
