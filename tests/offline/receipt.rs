@@ -137,7 +137,7 @@ fn it_is_printed_for_people_and_programs() {
         "  + /etc/motd (0644 0:0) sha256 ",
         "  + /srv/data (directory, 0700 1000:0)",
         "| disks: ok\n",
-        "  > useradd --root ",
+        "| > useradd --root ",
         "6 paths, 6 of them written",
     ] {
         assert!(text.contains(line), "{line}\n{text}");
