@@ -2,9 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::time::Instant;
 
-use super::{Applied, ApplyError, Failed, Host, Outcome, failed, stacks};
+use super::{Applied, ApplyError, Failed, Host, Outcome, stacks};
 use crate::gpt::Table;
 use crate::host::probe::{self, ProbeError};
 use crate::host::workers;
@@ -16,8 +15,7 @@ use crate::plan::step::{Planned, TableWrite};
 use crate::plan::{Plan, Step};
 
 /// Runs the plan: everything before the first file system, the file systems in parallel, everything after.
-pub(super) fn apply(plan: &Plan, host: &Host<'_>) -> Result<Applied, Failed> {
-    let mut applied = Applied::default();
+pub(super) fn apply(plan: &Plan, host: &Host<'_>, applied: &mut Applied) -> Result<(), Failed> {
     let is_content = |planned: &Planned| {
         matches!(
             planned.step,
@@ -32,24 +30,24 @@ pub(super) fn apply(plan: &Plan, host: &Host<'_>) -> Result<Applied, Failed> {
         .map_or(first, |last| last + 1);
     let (before, rest) = plan.steps.split_at(first);
     let (content, after) = rest.split_at(last - first);
-    for planned in before {
-        let began = Instant::now();
-        applied.add(planned, step(host, planned)?, began);
+    in_order(host, before, applied)?;
+    by_device(host, content, applied)?;
+    in_order(host, after, applied)
+}
+
+fn in_order<'a>(
+    host: &Host<'_>,
+    steps: impl IntoIterator<Item = &'a Planned>,
+    applied: &mut Applied,
+) -> Result<(), Failed> {
+    for planned in steps {
+        host.timed(applied, planned, |_| step(host, planned))?;
     }
-    for part in by_device(host, content)? {
-        applied.tally.changed += part.tally.changed;
-        applied.tally.already_so += part.tally.already_so;
-        applied.steps.extend(part.steps);
-    }
-    for planned in after {
-        let began = Instant::now();
-        applied.add(planned, step(host, planned)?, began);
-    }
-    Ok(applied)
+    Ok(())
 }
 
 /// The steps of one node stay in order, whatever names the config gave it; devices do not wait for each other.
-fn by_device(host: &Host<'_>, steps: &[Planned]) -> Result<Vec<Applied>, Failed> {
+fn by_device(host: &Host<'_>, steps: &[Planned], applied: &mut Applied) -> Result<(), Failed> {
     let mut devices: BTreeMap<&Path, Vec<&Planned>> = BTreeMap::new();
     for planned in steps {
         let device = match &planned.step {
@@ -59,20 +57,21 @@ fn by_device(host: &Host<'_>, steps: &[Planned]) -> Result<Vec<Applied>, Failed>
         };
         devices.entry(device).or_default().push(planned);
     }
-    let in_order = |steps: Vec<&Planned>| -> Result<Applied, Failed> {
-        let mut applied = Applied::default();
-        for planned in steps {
-            let began = Instant::now();
-            applied.add(planned, step(host, planned)?, began);
-        }
-        Ok(applied)
-    };
-    let results = workers::each(devices.into_values().collect(), in_order);
-    results.into_iter().collect()
+    let results = workers::each(devices.into_values().collect(), |steps: Vec<&Planned>| {
+        let mut part = Applied::default();
+        let ended = in_order(host, steps, &mut part);
+        (part, ended)
+    });
+    let mut ended = Ok(());
+    for (part, one) in results {
+        applied.join(part);
+        ended = ended.and(one);
+    }
+    ended
 }
 
-fn step(host: &Host<'_>, planned: &Planned) -> Result<Outcome, Failed> {
-    let done = match &planned.step {
+fn step(host: &Host<'_>, planned: &Planned) -> Result<Outcome, ApplyError> {
+    match &planned.step {
         Step::WriteTable { node, write, .. } => table(host, node, write),
         Step::FinishTable {
             node,
@@ -113,8 +112,7 @@ fn step(host: &Host<'_>, planned: &Planned) -> Result<Outcome, Failed> {
         _ => Err(ApplyError::Unprepared {
             what: "a step of another stage",
         }),
-    };
-    done.map_err(|error| failed(planned, error))
+    }
 }
 
 /// Erases every signature on a device that may be wiped. Meanwhile udev does not look at it.
@@ -197,6 +195,7 @@ mod tests {
             fetcher: None,
             journal: None,
             receipt: None,
+            noted: None,
         };
         let outcome = wipe(&host, Path::new("/dev/vdb1"));
         (outcome, processes.calls())

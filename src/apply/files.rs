@@ -4,7 +4,6 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
-use std::time::Instant;
 
 use sha2::{Digest, Sha256};
 
@@ -15,6 +14,7 @@ use super::{
 };
 use crate::fetch::{Limits, download};
 use crate::host::journal::Line;
+use crate::host::runs::{OfStep, since_boot};
 use crate::host::sysroot::{Access, Staged};
 use crate::identity::hex;
 use crate::plan::files::RESULT_FILE;
@@ -27,7 +27,12 @@ type Ready = BTreeMap<usize, (Staged, String)>;
 type Digests = BTreeMap<usize, String>;
 
 /// Runs the plan.
-pub(super) fn apply(plan: &Plan, host: &Host<'_>, secrets: &Secrets) -> Result<Applied, Failed> {
+pub(super) fn apply(
+    plan: &Plan,
+    host: &Host<'_>,
+    secrets: &Secrets,
+    applied: &mut Applied,
+) -> Result<(), Failed> {
     let mut ready = stage_contents(plan, host, secrets)?;
     let digests = match record(plan, host, &ready) {
         Ok(digests) => digests,
@@ -45,32 +50,37 @@ pub(super) fn apply(plan: &Plan, host: &Host<'_>, secrets: &Secrets) -> Result<A
         names: accounts::Names::default(),
         made: HashSet::new(),
     };
-    let mut applied = Applied::default();
-    let mut nodes = Vec::new();
+    let mut nodes = receipt::Nodes::default();
     for (index, planned) in plan.steps.iter().enumerate() {
         let staged = ready.remove(&index).map(|(staged, _)| staged);
-        let began = Instant::now();
+        let began = since_boot();
         let done = match &planned.step {
             // What stands behind the result is in the receipt.
-            Step::Result { already: false, .. } => receipt::write(host, &applied.steps, &mut nodes)
-                .and_then(|()| run.step(&planned.step, staged)),
-            step => run.step(step, staged),
-        };
-        match done {
-            Ok(outcome) => match receipt::node(planned, outcome, digests.get(&index)) {
-                Some(node) => {
-                    applied.tally.add(outcome);
-                    nodes.push(node);
-                }
-                None => applied.add(planned, outcome, began),
-            },
-            Err(error) => {
-                discard(host, ready);
-                return Err(failed(planned, error));
+            Step::Result { already: false, .. } => {
+                receipt::write(host, applied, &mut nodes).and_then(|()| run.step(&planned.step, staged))
             }
+            step if receipt::is_node(step) => run.step(step, staged),
+            step => {
+                let _of = OfStep::new(&planned.pointer);
+                run.step(step, staged)
+            }
+        };
+        let outcome = done.as_ref().copied().unwrap_or(Outcome::Failed);
+        match receipt::node(planned, outcome, digests.get(&index)) {
+            Some(node) if done.is_ok() => {
+                applied.tally.add(outcome);
+                nodes.add(node, began);
+            }
+            _ => applied.add(planned, outcome, host.span(began)),
+        }
+        if let Err(error) = done {
+            discard(host, ready);
+            applied.paths = nodes.paths(host);
+            return Err(failed(planned, error));
         }
     }
-    Ok(applied)
+    applied.paths = nodes.paths(host);
+    Ok(())
 }
 
 /// Whether a file's content must be put together under a temporary name before the first change.
@@ -126,6 +136,7 @@ fn stage_contents(plan: &Plan, host: &Host<'_>, secrets: &Secrets) -> Result<Rea
         &files,
         host_of,
         |(index, planned, file), fetcher| {
+            let _of = OfStep::new(&planned.pointer);
             let staged = host.sysroot().and_then(|sysroot| {
                 let sources = Sources {
                     sysroot,

@@ -19,7 +19,8 @@ mod stacks;
 mod volumes;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Instant;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 pub use error::{ApplyError, Failed};
 pub use secrets::Secrets;
@@ -29,12 +30,14 @@ use crate::fetch::{Fetcher, Origin};
 use crate::host::devices::Devices;
 use crate::host::journal::Journal;
 use crate::host::process::Processes;
+use crate::host::runs::{OfStep, Runs, since_boot};
 use crate::host::sysroot::Sysroot;
 use crate::inventory::stack::StackKind;
 use crate::invocation::{Key, Program};
 use crate::plan::show;
 use crate::plan::step::{Planned, PresetLine, Stage, TableWrite};
 use crate::plan::{Plan, Step};
+use crate::report::progress::Paths;
 use crate::report::receipt::{Heading, StepRecord};
 
 /// What became of one step.
@@ -45,6 +48,8 @@ pub enum Outcome {
     Changed,
     /// The machine already was as the step leaves it.
     AlreadySo,
+    /// It is the step that the stage failed at.
+    Failed,
 }
 
 /// How many steps changed something, and how many found it done.
@@ -61,6 +66,7 @@ impl Tally {
         match outcome {
             Outcome::Changed => self.changed += 1,
             Outcome::AlreadySo => self.already_so += 1,
+            Outcome::Failed => {}
         }
     }
 }
@@ -76,17 +82,62 @@ pub struct Applied {
     pub documents: Vec<Origin>,
     /// Every step that is no node of the target's tree.
     pub steps: Vec<StepRecord>,
+    /// All steps that are such nodes, in one.
+    pub paths: Option<Paths>,
 }
 
 impl Applied {
-    fn add(&mut self, planned: &Planned, outcome: Outcome, began: Instant) {
+    /// Adds a step that was begun at `began`.
+    fn add(&mut self, planned: &Planned, outcome: Outcome, span: Span) {
         self.tally.add(outcome);
         self.steps.push(StepRecord {
             what: show::headline(&planned.step),
             config: planned.pointer.clone(),
             outcome,
-            milliseconds: u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX),
+            began: span.began,
+            milliseconds: span.milliseconds,
         });
+    }
+
+    /// Adds what was done beside it.
+    fn join(&mut self, part: Self) {
+        self.tally.changed += part.tally.changed;
+        self.tally.already_so += part.tally.already_so;
+        self.steps.extend(part.steps);
+    }
+}
+
+/// The time of one step.
+#[derive(Clone, Copy)]
+struct Span {
+    /// In milliseconds since the stage began, where that is known.
+    began: Option<u64>,
+    milliseconds: u64,
+}
+
+/// Where a stage notes what its report is made of.
+#[derive(Default)]
+pub struct Noted {
+    /// What it ran and downloaded, and when.
+    pub runs: Runs,
+    /// What it had done when a step failed, that step included.
+    pub unfinished: Mutex<Applied>,
+}
+
+impl Noted {
+    /// For a stage that begins now.
+    #[must_use]
+    pub fn begin() -> Self {
+        Self {
+            runs: Runs::begin(),
+            unfinished: Mutex::default(),
+        }
+    }
+
+    /// What was done before a step failed.
+    #[must_use]
+    pub fn take_unfinished(&self) -> Applied {
+        std::mem::take(&mut *self.unfinished.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
@@ -109,9 +160,36 @@ pub struct Host<'a> {
     pub journal: Option<&'a Journal<'a>>,
     /// What the receipt starts with; absent where none is written.
     pub receipt: Option<&'a Heading>,
+    /// Where the stage notes its times; absent where nobody reads them.
+    pub noted: Option<&'a Noted>,
 }
 
 impl Host<'_> {
+    /// The time of a step that was begun at `began` and ends now.
+    fn span(&self, began: Duration) -> Span {
+        Span {
+            began: self.noted.map(|noted| noted.runs.until(began)),
+            milliseconds: crate::host::runs::milliseconds(since_boot().saturating_sub(began)),
+        }
+    }
+
+    /// Runs one step and adds it, whether it fails or not.
+    fn timed(
+        &self,
+        applied: &mut Applied,
+        planned: &Planned,
+        step: impl FnOnce(&mut Applied) -> Result<Outcome, ApplyError>,
+    ) -> Result<(), Failed> {
+        let began = since_boot();
+        let done = {
+            let _of = OfStep::new(&planned.pointer);
+            step(applied)
+        };
+        let outcome = done.as_ref().copied().unwrap_or(Outcome::Failed);
+        applied.add(planned, outcome, self.span(began));
+        done.map(drop).map_err(|error| failed(planned, error))
+    }
+
     fn sysroot(&self) -> Result<&Sysroot, ApplyError> {
         self.sysroot.ok_or(ApplyError::Unprepared {
             what: "the target's root",
@@ -134,11 +212,20 @@ pub fn apply(plan: &Plan, host: &Host<'_>) -> Result<Applied, Failed> {
 /// As [`apply`].
 pub fn apply_with(plan: &Plan, host: &Host<'_>, secrets: &Secrets) -> Result<Applied, Failed> {
     preflight(plan, host)?;
-    match plan.stage {
-        Stage::Disks => disks::apply(plan, host),
-        Stage::Files => files::apply(plan, host, secrets),
+    let mut applied = Applied::default();
+    let ended = match plan.stage {
+        Stage::Disks => disks::apply(plan, host, &mut applied),
+        Stage::Files => files::apply(plan, host, secrets, &mut applied),
         Stage::FetchOffline | Stage::Fetch | Stage::Kargs | Stage::Mount | Stage::Umount => {
-            one_by_one(plan, host)
+            one_by_one(plan, host, &mut applied)
+        }
+    };
+    match (ended, host.noted) {
+        (Ok(()), _) => Ok(applied),
+        (Err(failed), None) => Err(failed),
+        (Err(failed), Some(noted)) => {
+            *noted.unfinished.lock().unwrap_or_else(PoisonError::into_inner) = applied;
+            Err(failed)
         }
     }
 }
@@ -228,11 +315,9 @@ fn failed(planned: &Planned, error: ApplyError) -> Failed {
     }
 }
 
-fn one_by_one(plan: &Plan, host: &Host<'_>) -> Result<Applied, Failed> {
-    let mut applied = Applied::default();
+fn one_by_one(plan: &Plan, host: &Host<'_>, applied: &mut Applied) -> Result<(), Failed> {
     for planned in &plan.steps {
-        let began = Instant::now();
-        let outcome = match &planned.step {
+        host.timed(applied, planned, |applied| match &planned.step {
             Step::KernelArguments { call } => disks::run(host, call),
             Step::Mount {
                 path,
@@ -247,8 +332,7 @@ fn one_by_one(plan: &Plan, host: &Host<'_>) -> Result<Applied, Failed> {
             _ => Err(ApplyError::Unprepared {
                 what: "a step of another stage",
             }),
-        };
-        applied.add(planned, outcome.map_err(|error| failed(planned, error))?, began);
+        })?;
     }
-    Ok(applied)
+    Ok(())
 }

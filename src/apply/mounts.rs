@@ -123,6 +123,7 @@ mod tests {
             fetcher: None,
             journal: None,
             receipt: None,
+            noted: None,
         };
         let labels = MountLabels {
             contexts: "/etc/contexts".into(),

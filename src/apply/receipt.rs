@@ -1,19 +1,65 @@
-//! The receipt in the target (docs/receipt.md).
+//! The receipt in the target (docs/semantics.md, docs/reports.md).
 
 use std::path::Path;
+use std::time::Duration;
 
 use kindling_config_spec::units::Mode;
 
 use super::content::is_key;
-use super::{ApplyError, Host, Outcome};
+use super::{Applied, ApplyError, Host, Outcome};
+use crate::host::runs::{milliseconds, since_boot};
 use crate::host::sysroot::Access;
 use crate::identity::{ContentDigest, write_json};
 use crate::inventory::target::{Kind, Node};
+use crate::plan::Stage;
 use crate::plan::Step;
 use crate::plan::files::RECEIPT;
 use crate::plan::show;
 use crate::plan::step::{Content, Planned};
-use crate::report::receipt::{NodeRecord, NodeState, Owned, Receipt, StepRecord};
+use crate::report::progress::{Paths, StageRecord};
+use crate::report::receipt::{NodeRecord, NodeState, Owned, Receipt};
+
+/// The nodes so far, with the time that they took.
+#[derive(Default)]
+pub(super) struct Nodes {
+    records: Vec<NodeRecord>,
+    count: u64,
+    began: Duration,
+    until: Duration,
+    busy: Duration,
+}
+
+impl Nodes {
+    /// Adds one that was begun at `began` and is there now.
+    pub(super) fn add(&mut self, node: NodeRecord, began: Duration) {
+        if self.count == 0 {
+            self.began = began;
+        }
+        self.until = since_boot();
+        self.busy += self.until.saturating_sub(began);
+        self.count += 1;
+        self.records.push(node);
+    }
+
+    /// All of them in one.
+    pub(super) fn paths(&self, host: &Host<'_>) -> Option<Paths> {
+        let noted = host.noted.filter(|_| self.count > 0)?;
+        Some(Paths {
+            count: self.count,
+            began: noted.runs.until(self.began),
+            until: noted.runs.until(self.until),
+            milliseconds: milliseconds(self.busy),
+        })
+    }
+}
+
+/// Whether a step leaves a node of the tree.
+pub(super) fn is_node(step: &Step) -> bool {
+    matches!(
+        step,
+        Step::File(_) | Step::Directory { .. } | Step::Symlink { .. } | Step::HardLink { .. }
+    )
+}
 
 /// The record of a step that leaves a node of the tree; `None` for any other.
 pub(super) fn node(planned: &Planned, outcome: Outcome, known: Option<&String>) -> Option<NodeRecord> {
@@ -49,16 +95,20 @@ pub(super) fn node(planned: &Planned, outcome: Outcome, known: Option<&String>) 
 }
 
 /// Writes it, on the medium before anybody sees a result.
-pub(super) fn write(
-    host: &Host<'_>,
-    steps: &[StepRecord],
-    nodes: &mut Vec<NodeRecord>,
-) -> Result<(), ApplyError> {
+pub(super) fn write(host: &Host<'_>, applied: &Applied, written: &mut Nodes) -> Result<(), ApplyError> {
     let Some(heading) = host.receipt else {
         return Ok(());
     };
     let sysroot = host.sysroot()?;
-    let mut nodes = std::mem::take(nodes);
+    let files = host.noted.map(|noted| {
+        let so_far = Applied {
+            tally: applied.tally,
+            paths: written.paths(host),
+            ..Applied::default()
+        };
+        StageRecord::new(Stage::Files, noted.runs.timed(), so_far, "ok")
+    });
+    let mut nodes = std::mem::take(&mut written.records);
     for node in &mut nodes {
         let found = sysroot.look(&node.path)?;
         node.node = state(found, &node.node);
@@ -74,7 +124,8 @@ pub(super) fn write(
     }
     let receipt = Receipt {
         heading: heading.clone(),
-        steps: steps.to_vec(),
+        files,
+        steps: applied.steps.clone(),
         nodes,
     };
     let mut text = Vec::new();

@@ -141,6 +141,7 @@ mod tests {
             fetcher: None,
             journal: None,
             receipt: None,
+            noted: None,
         };
         let mode = |path: &str| sysroot.look(Path::new(path)).unwrap().unwrap().mode;
         private_dir(&host, Path::new("/etc/zkey/repository")).unwrap();

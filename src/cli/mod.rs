@@ -93,6 +93,14 @@ fn print(text: &str) -> u8 {
     }
 }
 
+/// Columns of the terminal, where the shell says how many it has.
+fn columns() -> usize {
+    let said = std::env::var("COLUMNS").ok();
+    said.and_then(|text| text.parse().ok())
+        .filter(|columns| (20..1000).contains(columns))
+        .unwrap_or(80)
+}
+
 /// Prints one line for a person on standard error.
 fn complain(text: &str) {
     // Nobody can be told that standard error is closed.

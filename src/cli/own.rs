@@ -235,6 +235,12 @@ mod tests {
                 "--format is \"text,\"; give text|json",
             ),
             ("report --verify --verify", "--verify is given twice"),
+            (
+                "report --from a --verify",
+                "--from and --verify exclude each other",
+            ),
+            ("report --from a --root b", "--from and --root exclude each other"),
+            ("report --verify --format html", "--verify prints text or json"),
             ("report /", "unexpected argument \"/\""),
             ("stage", "NAME is missing"),
             ("stage files", "give --platform ID"),

@@ -1,16 +1,25 @@
-//! `kindling report`: the receipt of a machine, or the failure of its boot.
+//! `kindling report`: what the first boot of a machine did, or why it failed.
 
 use std::fmt::Write;
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use super::words::{Command, Flag, Given};
-use super::{Format, USAGE, complain, environment, print};
-use crate::report::Failure;
+use super::{USAGE, columns, complain, environment, print};
+use crate::host::machine;
+use crate::report::boot::State;
+use crate::report::found::{self, Found};
 use crate::report::receipt::Receipt;
-use crate::stages::receipt::{Drift, drift, read};
+use crate::report::text::Look;
+use crate::report::{Boot, Failure, html, progress, text};
+use crate::stages::last_failure;
+use crate::stages::receipt::{Drift, drift, hostname, read};
 
 /// Exit status of a machine that is not as its receipt says.
 const DIFFERS: u8 = 3;
+/// How much of a file is read, from its end: a console log may be years old.
+const READ: u64 = 256 << 20;
 
 /// What it takes.
 pub(super) static COMMAND: Command = Command {
@@ -19,93 +28,189 @@ pub(super) static COMMAND: Command = Command {
     positional: None,
     flags: &[
         Flag::with("root", "DIR", "The root of the machine (/ if not given)."),
+        Flag::with(
+            "from",
+            "FILE",
+            "A receipt, a stages.json, or a log of the machine's console, in place of a machine.",
+        ),
         Flag::bare(
             "verify",
             "Compare the machine with its receipt: 0 is as it was, 3 is not.",
         ),
-        Flag::one_of("format", Format::CHOICES, "How to print it (text if not given)."),
+        Flag::bare("all", "Every step and path, however short it took."),
+        Flag::one_of(
+            "format",
+            "text|json|html",
+            "How to print it (text if not given). HTML is one page that needs nothing else.",
+        ),
     ],
 };
 
-struct Arguments {
-    root: PathBuf,
-    verify: bool,
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Format {
+    Text,
+    Json,
+    Html,
+}
+
+/// How to print it.
+#[derive(Clone, Copy)]
+struct Printed {
     format: Format,
+    all: bool,
 }
 
 /// Runs the command and returns its exit status.
 ///
 /// # Errors
-/// None: all its flags go together.
+/// Flags that exclude each other.
 pub(super) fn main(given: &Given) -> Result<u8, String> {
-    Ok(run(&Arguments {
-        root: given.path("root").unwrap_or_else(|| "/".into()),
-        verify: given.is("verify"),
-        format: Format::of(given),
-    }))
+    let format = match given.value("format") {
+        Some(word) if word == "json" => Format::Json,
+        Some(word) if word == "html" => Format::Html,
+        _ => Format::Text,
+    };
+    let verify = given.is("verify");
+    if verify && format == Format::Html {
+        return Err("--verify prints text or json".to_owned());
+    }
+    let printed = Printed {
+        format,
+        all: given.is("all"),
+    };
+    let root = given.path("root");
+    match given.path("from") {
+        Some(_) if verify => Err("--from and --verify exclude each other".to_owned()),
+        Some(_) if root.is_some() => Err("--from and --root exclude each other".to_owned()),
+        Some(file) => Ok(from(&file, printed)),
+        None => Ok(of_machine(&root.unwrap_or_else(|| "/".into()), verify, printed)),
+    }
 }
 
-fn run(arguments: &Arguments) -> u8 {
-    if arguments.root == Path::new("/")
-        && let Some(failure) = match failure() {
-            Ok(failure) => failure,
-            Err(message) => {
-                complain(&message);
-                return USAGE;
-            }
+/// Shows what somebody saved of a machine.
+fn from(path: &Path, printed: Printed) -> u8 {
+    let bytes = match end_of(path) {
+        Ok(bytes) => bytes,
+        Err(error) => {
+            complain(&format!("kindling: cannot read {}: {error}", path.display()));
+            return USAGE;
         }
-    {
-        let text = match arguments.format {
-            Format::Text => failure.to_string(),
-            Format::Json => serde_json::to_string_pretty(&failure).expect("a record is plain data"),
-        };
-        print(&text);
-        return 1;
+    };
+    match found::read(&bytes) {
+        Ok(Found::Receipt(receipt)) => show_receipt(*receipt, None, printed),
+        Ok(Found::Boot(boot)) => show(&boot, printed),
+        Err(why) => {
+            complain(&format!("kindling: {}: {why}", path.display()));
+            1
+        }
     }
-    let found = read(&arguments.root).and_then(|receipt| {
-        let drift = arguments
-            .verify
-            .then(|| drift(&receipt, &arguments.root))
-            .transpose()?;
+}
+
+fn end_of(path: &Path) -> io::Result<Vec<u8>> {
+    let mut file = File::open(path)?;
+    let size = file.metadata()?.len();
+    if let Some(before) = size.checked_sub(READ).filter(|before| *before > 0) {
+        file.seek(SeekFrom::Start(before))?;
+    }
+    let mut bytes = Vec::new();
+    file.take(READ).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+fn of_machine(root: &Path, verify: bool, printed: Printed) -> u8 {
+    let running = match of_running(root) {
+        Ok(running) => running,
+        Err(message) => {
+            complain(&message);
+            return USAGE;
+        }
+    };
+    if let Some(boot) = running.as_ref().filter(|boot| boot.state == State::Failed) {
+        return show(boot, printed);
+    }
+    let found = read(root).and_then(|receipt| {
+        let drift = verify.then(|| drift(&receipt, root)).transpose()?;
         Ok((receipt, drift))
     });
-    match found {
-        Ok((receipt, drift)) => show(&receipt, drift.as_deref(), arguments.format),
-        Err(failure) => {
+    match (found, running) {
+        (Ok((receipt, Some(drift))), _) => show_drift(&receipt, &drift, printed.format),
+        (Ok((receipt, None)), _) => show_receipt(receipt, hostname(root), printed),
+        (Err(_), Some(boot)) if !verify => show(&boot, printed),
+        (Err(failure), _) => {
             complain(&format!("kindling: {}\n  next:  {}", failure.what, failure.next));
             1
         }
     }
 }
 
-/// The failure of this boot, where it has one that no later try overcame.
-fn failure() -> Result<Option<Failure>, String> {
-    let path = environment()?.run_dir.join("failure.json");
-    let text = std::fs::read_to_string(path).ok();
-    Ok(text.and_then(|text| serde_json::from_str(&text).ok()))
+/// The first boot that is going on, or failed, on the machine that runs this.
+fn of_running(root: &Path) -> Result<Option<Boot>, String> {
+    if root != Path::new("/") {
+        return Ok(None);
+    }
+    let dir: PathBuf = environment()?.run_dir;
+    let kept = |name: &str| std::fs::read_to_string(dir.join(name)).ok();
+    let failure: Option<Failure> = kept("failure.json").and_then(|text| serde_json::from_str(&text).ok());
+    let stages = progress::read(kept(progress::LIST).as_deref());
+    if stages.is_empty() && failure.is_none() {
+        return Ok(None);
+    }
+    let facts = machine::Machine::read();
+    Ok(Some(Boot {
+        machine: machine::hostname(),
+        kindling: Some(env!("CARGO_PKG_VERSION").to_owned()),
+        boot_id: Some(facts.boot_id),
+        date: Some(facts.now),
+        before: last_failure().map(|remembered| remembered.failure),
+        ..Boot::of_stages(stages, failure)
+    }))
 }
 
-fn show(receipt: &Receipt, drift: Option<&[Drift]>, format: Format) -> u8 {
-    let text = match (format, drift) {
-        (Format::Json, None) => serde_json::to_string_pretty(receipt).expect("a receipt is plain data"),
-        (Format::Json, Some(drift)) => serde_json::to_string_pretty(drift).expect("a list is plain data"),
-        (Format::Text, None) => receipt.to_string(),
-        (Format::Text, Some(drift)) => {
-            let mut text = String::new();
-            for one in drift {
-                // Writing to a string does not fail.
-                let _ = writeln!(text, "{} {}", one.path.display(), one.what);
-            }
-            let _ = match drift.len() {
-                0 => write!(text, "{} paths are as the receipt says", receipt.nodes.len()),
-                1 => write!(text, "1 difference in {} paths", receipt.nodes.len()),
-                several => write!(text, "{several} differences in {} paths", receipt.nodes.len()),
+fn show_receipt(receipt: Receipt, machine: Option<String>, printed: Printed) -> u8 {
+    if printed.format == Format::Json {
+        return print(&serde_json::to_string_pretty(&receipt).expect("a receipt is plain data"));
+    }
+    let boot = Boot {
+        machine,
+        ..Boot::of_receipt(receipt)
+    };
+    show(&boot, printed)
+}
+
+/// Prints it. The status is that of the boot.
+fn show(boot: &Boot, printed: Printed) -> u8 {
+    let text = match printed.format {
+        Format::Json => serde_json::to_string_pretty(boot).expect("a report is plain data"),
+        Format::Html => html::page(boot, printed.all),
+        Format::Text => {
+            let look = Look {
+                width: columns(),
+                all: printed.all,
             };
-            text
+            text::show(boot, look)
         }
     };
-    match (print(&text), drift.is_some_and(|drift| !drift.is_empty())) {
-        (0, true) => DIFFERS,
+    print(&text).max((boot.state == State::Failed).into())
+}
+
+fn show_drift(receipt: &Receipt, drift: &[Drift], format: Format) -> u8 {
+    let text = if format == Format::Json {
+        serde_json::to_string_pretty(drift).expect("a list is plain data")
+    } else {
+        let mut text = String::new();
+        for one in drift {
+            // Writing to a string does not fail.
+            let _ = writeln!(text, "{} {}", one.path.display(), one.what);
+        }
+        let _ = match drift.len() {
+            0 => write!(text, "{} paths are as the receipt says", receipt.nodes.len()),
+            1 => write!(text, "1 difference in {} paths", receipt.nodes.len()),
+            several => write!(text, "{several} differences in {} paths", receipt.nodes.len()),
+        };
+        text
+    };
+    match (print(&text), drift.is_empty()) {
+        (0, false) => DIFFERS,
         (printed, _) => printed,
     }
 }

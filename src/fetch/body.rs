@@ -82,6 +82,16 @@ impl<'a> Body<'a> {
         }
     }
 
+    /// How often it has been asked for.
+    pub(super) fn attempts(&self) -> u64 {
+        self.trials.attempts()
+    }
+
+    /// How many of its bytes have come, each counted once.
+    pub(super) fn received(&self) -> u64 {
+        self.furthest
+    }
+
     /// Why the last read failed, when it did.
     pub(super) fn ended(&mut self) -> Option<Ended> {
         self.ended.take()

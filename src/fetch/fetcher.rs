@@ -16,6 +16,7 @@ use super::stores::{Prepared, Stores};
 use super::{DOCUMENT_LIMIT, FetchError, Received, Transport, TransportSettings, shown};
 use crate::calendar::http_date;
 use crate::host::http::{Answer, ClientIdentity, ProxyRules, Request, Root, parse_roots};
+use crate::host::runs::{Run, Runs, since_boot};
 use crate::host::transfer::TransferError;
 
 /// The largest bundle of certificate authorities. The whole web's is a quarter of a megabyte.
@@ -30,6 +31,7 @@ pub struct Fetcher {
     stop: Stop,
     pub(super) stores: Stores,
     bundles: Arc<Mutex<BTreeMap<String, Cached>>>,
+    runs: Runs,
 }
 
 /// A bundle that was downloaded, and for which resource.
@@ -49,6 +51,7 @@ impl Fetcher {
             stop: Stop::default(),
             stores: Stores::default(),
             bundles: Arc::default(),
+            runs: Runs::default(),
         }
     }
 
@@ -62,6 +65,13 @@ impl Fetcher {
     #[must_use]
     pub fn with_stores(self, stores: Stores) -> Self {
         Self { stores, ..self }
+    }
+
+    /// The same fetcher, which notes what it downloaded.
+    #[must_use]
+    pub fn noted_in(self, runs: &Runs) -> Self {
+        let runs = runs.clone();
+        Self { runs, ..self }
     }
 
     /// The same fetcher, which gives up when `stop` is set.
@@ -219,17 +229,17 @@ impl Fetcher {
                 let total = self.settings.total_timeout;
                 let trials = Trials::new(&self.pace, &self.stop, total, &wanted.shown);
                 let mut body = Body::new(self, &wanted, remote, trials);
-                loop {
-                    body.open()?;
-                    let Err(broken) = delivery.pass(&mut body, wanted.packing) else {
-                        break;
-                    };
-                    match (body.ended(), broken) {
-                        (Some(Ended::Failed(error)), _) | (None, Break::Final(error)) => return Err(error),
-                        (Some(Ended::Restart), _) => {}
-                        (None, Break::Transfer(cause)) => body.pause(cause)?,
-                    }
-                }
+                let began = since_boot();
+                let received = receive(&mut body, &mut delivery, &wanted);
+                let run = Run {
+                    what: wanted.shown.clone(),
+                    attempts: body.attempts(),
+                    bytes: body.received(),
+                    failed: received.is_err(),
+                    ..Run::default()
+                };
+                self.runs.download(run, began);
+                received?;
             }
         }
         delivery.finish(&wanted)
@@ -297,7 +307,10 @@ impl Fetcher {
         }
         let total = self.settings.total_timeout;
         let trials = Trials::new(&self.pace, &self.stop, total, &what);
+        let began = since_boot();
+        let mut attempts = 0;
         let attempt = |left| {
+            attempts += 1;
             let answer = self.ask(request, url, &what, left);
             if let Err(Attempt::Transient(cause)) = &answer
                 && !matches!(cause, TransferError::Status(_) | TransferError::Busy { .. })
@@ -306,7 +319,17 @@ impl Fetcher {
             }
             answer
         };
-        persist(trials, attempt).map_err(|error| match error {
+        let answer = persist(trials, attempt);
+        let bytes = answer.as_ref().map_or(0, |answer| answer.body.len());
+        let run = Run {
+            what: what.clone(),
+            attempts,
+            bytes: u64::try_from(bytes).unwrap_or(u64::MAX),
+            failed: answer.is_err(),
+            ..Run::default()
+        };
+        self.runs.download(run, began);
+        answer.map_err(|error| match error {
             FetchError::TooLarge { url, limit } => AccessError::TooLarge { what: url, limit },
             FetchError::Transfer { source, .. } => failed(source.to_string()),
             FetchError::TimedOut { attempts, source, .. } => {
@@ -377,6 +400,21 @@ impl Fetcher {
             headers: answer.headers,
             body,
         })
+    }
+}
+
+/// Takes the whole body, however often it has to be begun.
+fn receive(body: &mut Body<'_>, delivery: &mut Delivery<'_>, wanted: &Wanted) -> Result<(), FetchError> {
+    loop {
+        body.open()?;
+        let Err(broken) = delivery.pass(body, wanted.packing) else {
+            return Ok(());
+        };
+        match (body.ended(), broken) {
+            (Some(Ended::Failed(error)), _) | (None, Break::Final(error)) => return Err(error),
+            (Some(Ended::Restart), _) => {}
+            (None, Break::Transfer(cause)) => body.pause(cause)?,
+        }
     }
 }
 

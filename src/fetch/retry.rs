@@ -239,6 +239,11 @@ impl<'a> Trials<'a> {
         }
     }
 
+    /// How many there have been.
+    pub(super) fn attempts(&self) -> u64 {
+        self.attempts.into()
+    }
+
     /// What is left of the time for all attempts.
     pub(super) fn left(&self) -> Option<Duration> {
         let spent = self.pace.now().saturating_sub(self.started);

@@ -19,6 +19,7 @@ use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::sys::prctl;
 use nix::sys::resource::{Resource, setrlimit};
 
+use super::runs::{Runs, since_boot};
 use crate::invocation::{Arg, Invocation, Key, Program};
 
 /// The size of a core file that the kernel takes as the wish for none, also where a program is to receive it
@@ -134,6 +135,7 @@ pub trait Processes: Sync {
 #[derive(Clone)]
 pub struct System {
     path: OsString,
+    runs: Runs,
 }
 
 thread_local! {
@@ -145,7 +147,17 @@ impl System {
     /// Looks programs up in the directories of `path`, the value of `PATH`.
     #[must_use]
     pub fn new(path: OsString) -> Self {
-        Self { path }
+        Self {
+            path,
+            runs: Runs::default(),
+        }
+    }
+
+    /// The same, which notes what it ran.
+    #[must_use]
+    pub fn noted_in(self, runs: &Runs) -> Self {
+        let runs = runs.clone();
+        Self { runs, ..self }
     }
 
     fn find(&self, program: Program) -> Option<PathBuf> {
@@ -171,6 +183,16 @@ impl Processes for System {
     }
 
     fn status(&self, call: &Invocation) -> Result<Output, ProcessError> {
+        let began = since_boot();
+        let ended = self.converse_with(call);
+        // The status of a question is an answer; what failed because of one is the step.
+        self.runs.program(call.program.name(), began, ended.is_err());
+        ended
+    }
+}
+
+impl System {
+    fn converse_with(&self, call: &Invocation) -> Result<Output, ProcessError> {
         let program = call.program;
         let file = self.find(program).ok_or(ProcessError::NotInstalled { program })?;
         tracing::debug!("executing: {call}");

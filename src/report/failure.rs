@@ -49,8 +49,11 @@ pub fn chain(error: &dyn Error) -> Vec<String> {
     links
 }
 
+/// What a record begins with, before its stage and its code.
+pub(super) const HEADING: &str = "kindling: first boot FAILED in stage ";
+
 fn heading(stage: Stage) -> String {
-    format!("kindling: first boot FAILED in stage {stage} [")
+    format!("{HEADING}{stage} [")
 }
 
 fn in_merged(pointer: &str) -> Option<String> {
@@ -168,8 +171,17 @@ impl Failure {
     pub fn printed(text: &str, stage: Stage) -> Option<Self> {
         let (_, record) = text.split_once(&heading(stage))?;
         let (code, record) = record.split_once("]\n")?;
+        Self::of_lines(stage, code, record.lines())
+    }
+
+    /// The record whose lines below the heading are these; `None` where they are none of a record.
+    pub(super) fn of_lines<'a>(
+        stage: Stage,
+        code: &str,
+        lines: impl Iterator<Item = &'a str>,
+    ) -> Option<Self> {
         let mut parts: Vec<(&str, Vec<&str>)> = Vec::new();
-        for line in record.lines() {
+        for line in lines {
             let (name, part) = line.strip_prefix("  ")?.split_at_checked(7)?;
             match (name.trim_end(), parts.last_mut()) {
                 ("", Some((_, last))) => last.push(part),

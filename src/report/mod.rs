@@ -1,16 +1,23 @@
 //! What a boot tells about itself: the cause of a failure, what each stage did, and the forms in which others hear of it.
 
+pub mod boot;
 pub mod event;
 pub mod failure;
+pub mod found;
+pub mod html;
 pub mod progress;
 pub mod queue;
 pub mod receipt;
 pub mod remembered;
 pub mod screen;
 pub mod sentinel;
+mod serial;
 pub mod sinks;
 pub mod syslog;
+pub mod text;
 mod unparsable;
+mod waterfall;
 
+pub use boot::Boot;
 pub use failure::{Failure, chain};
 pub use unparsable::Unparsable;

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::receipt::StepRecord;
 use crate::apply::Applied;
 use crate::fetch::Origin;
+use crate::host::runs::{Ran, Timed, milliseconds};
 use crate::plan::Stage;
 
 /// Where the list is, in the directory of a boot's reports.
@@ -20,6 +21,9 @@ pub const NEEDS_NETWORK: &str = "needs-network";
 pub struct StageRecord {
     /// Which.
     pub stage: Stage,
+    /// When it began, in milliseconds since the machine was started; not known of old records.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub began: Option<u64>,
     /// How long it took, in milliseconds.
     pub milliseconds: u64,
     /// Steps that changed the machine.
@@ -34,23 +38,65 @@ pub struct StageRecord {
     /// What it did.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub steps: Vec<StepRecord>,
+    /// The files, directories and links that it made, in one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub paths: Option<Paths>,
+    /// What it downloaded, and the programs it ran.
+    #[serde(default, skip_serializing_if = "Ran::is_empty")]
+    pub ran: Ran,
+}
+
+/// Many paths as one step. Each has a record of its own in the receipt, without a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Paths {
+    /// How many.
+    pub count: u64,
+    /// When the first began, in milliseconds since the stage did.
+    pub began: u64,
+    /// When the last was there, counted in the same way.
+    pub until: u64,
+    /// How long they took together, in milliseconds.
+    pub milliseconds: u64,
 }
 
 impl StageRecord {
     /// The record of one stage.
     #[must_use]
-    pub fn new(stage: Stage, milliseconds: u64, applied: Applied, outcome: &str) -> Self {
+    pub fn new(stage: Stage, timed: Timed, applied: Applied, outcome: &str) -> Self {
         Self {
             stage,
-            milliseconds,
+            began: Some(milliseconds(timed.began)),
+            milliseconds: milliseconds(timed.taken),
             changed: applied.tally.changed,
             already_so: applied.tally.already_so,
             outcome: outcome.to_owned(),
             documents: applied.documents,
             steps: applied.steps,
+            paths: applied.paths,
+            ran: timed.ran,
         }
     }
 }
+
+impl StageRecord {
+    /// A stage of which no more is known than how it ended.
+    #[must_use]
+    pub fn seen(stage: Stage, outcome: &str) -> Self {
+        Self {
+            began: None,
+            ..Self::new(stage, Timed::default(), Applied::default(), outcome)
+        }
+    }
+
+    /// Whether it ended with an error.
+    #[must_use]
+    pub fn failed(&self) -> bool {
+        !matches!(self.outcome.as_str(), OK | NEEDS_NETWORK | UNFINISHED)
+    }
+}
+
+/// The outcome of a stage whose end is not known.
+pub const UNFINISHED: &str = "not ended";
 
 /// The records in a list. What cannot be read counts as an empty list: a report must not stop a boot.
 #[must_use]
@@ -86,8 +132,10 @@ mod tests {
     use super::*;
 
     fn ended(stages: &[(Stage, &str)]) -> Option<u64> {
-        let record =
-            |(stage, outcome): &(Stage, &str)| StageRecord::new(*stage, 10, Applied::default(), outcome);
+        let record = |(stage, outcome): &(Stage, &str)| StageRecord {
+            milliseconds: 10,
+            ..StageRecord::new(*stage, Timed::default(), Applied::default(), outcome)
+        };
         boot_ended(&stages.iter().map(record).collect::<Vec<_>>())
     }
 

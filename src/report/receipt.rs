@@ -1,6 +1,6 @@
 //! The receipt: what a first boot did, kept in the machine. Never a secret, and of a key not even a digest.
 
-use std::fmt;
+use std::fmt::{self, Write};
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
@@ -12,7 +12,9 @@ use crate::identity::ContentDigest;
 use kindling_config_spec::units::Mode;
 
 /// The form of the file. Readers refuse a larger number.
-pub const FORMAT: u32 = 2;
+///
+/// 3 has the times at which stages, steps and what they ran began, and the files stage beside those before it.
+pub const FORMAT: u32 = 3;
 
 /// What is known before the files stage writes.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -48,7 +50,10 @@ pub struct StepRecord {
     pub config: String,
     /// How it ended.
     pub outcome: Outcome,
-    /// How long it took.
+    /// When it began, in milliseconds since its stage did; not known from formats 1 and 2.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub began: Option<u64>,
+    /// How long it took, in milliseconds.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub milliseconds: u64,
 }
@@ -123,74 +128,32 @@ pub struct Receipt {
     /// What was known before.
     #[serde(flatten)]
     pub heading: Heading,
+    /// The files stage up to this file, its steps left out; not in formats 1 and 2.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub files: Option<StageRecord>,
     /// Steps of the files stage that are no nodes.
     pub steps: Vec<StepRecord>,
     /// Files, directories and links.
     pub nodes: Vec<NodeRecord>,
 }
 
-impl fmt::Display for Receipt {
-    /// As a person reads it: what, from where, stage by stage, and a line for each path.
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Heading {
-            kindling,
-            boot_id,
-            date,
-            config,
-            documents,
-            stages,
-            ..
-        } = &self.heading;
-        writeln!(
-            out,
-            "provisioned {date} in boot {boot_id}, by kindling {kindling}"
-        )?;
-        writeln!(out, "config: sha256 {config}")?;
-        for document in documents {
-            let kind = if document.referenced { ", referred to" } else { "" };
-            let digest = document.sha256.as_deref().unwrap_or("no document");
-            writeln!(out, "  {} ({}{kind}): {digest}", document.source, document.kind)?;
+/// One path as a person reads it.
+pub(super) fn line(record: &NodeRecord) -> String {
+    let mut line = format!("{} {}", mark(record.outcome), record.path.display());
+    // Writing to a string does not fail.
+    let _ = match &record.node {
+        NodeState::File { digest, owned } => {
+            let digest = digest.as_ref().map(|digest| format!(" {digest}"));
+            write!(line, " ({owned}){}", digest.unwrap_or_default())
         }
-        for stage in stages {
-            let StageRecord {
-                stage,
-                milliseconds,
-                outcome,
-                ..
-            } = stage;
-            writeln!(out, "stage {stage}: {outcome}, {milliseconds} ms")?;
-        }
-        let all = stages.iter().flat_map(|stage| &stage.steps).chain(&self.steps);
-        for step in all {
-            writeln!(out, "  {}", step.what)?;
-        }
-        writeln!(out, "paths:")?;
-        for node in &self.nodes {
-            write!(out, "  {} {}", mark(node.outcome), node.path.display())?;
-            match &node.node {
-                NodeState::File { digest, owned } => {
-                    write!(out, " ({owned})")?;
-                    if let Some(digest) = digest {
-                        write!(out, " {digest}")?;
-                    }
-                }
-                NodeState::Directory { owned } => write!(out, " (directory, {owned})")?,
-                NodeState::Link { target } => write!(out, " -> {}", target.display())?,
-                NodeState::Absent => {}
-            }
-            for from in &node.from {
-                write!(out, " from {from}")?;
-            }
-            writeln!(out)?;
-        }
-        let changed = self.nodes.iter().filter(|node| node.outcome == Outcome::Changed);
-        write!(
-            out,
-            "{} paths, {} of them written",
-            self.nodes.len(),
-            changed.count()
-        )
+        NodeState::Directory { owned } => write!(line, " (directory, {owned})"),
+        NodeState::Link { target } => write!(line, " -> {}", target.display()),
+        NodeState::Absent => Ok(()),
+    };
+    for from in &record.from {
+        let _ = write!(line, " from {from}");
     }
+    line
 }
 
 /// As in a plan.
@@ -198,6 +161,7 @@ fn mark(outcome: Outcome) -> char {
     match outcome {
         Outcome::Changed => '+',
         Outcome::AlreadySo => '=',
+        Outcome::Failed => '!',
     }
 }
 

@@ -12,7 +12,7 @@ use kindling_config_spec::types::Config;
 use kindling_platforms::Platform;
 
 use super::{Environment, Options, StageError, values};
-use crate::apply::{Host, Keys};
+use crate::apply::{Host, Keys, Noted};
 use crate::fetch::{self, Base, Fetcher, Network, Pace, Stores, TransportSettings};
 use crate::host::devices;
 use crate::host::machine::{self, Machine};
@@ -46,6 +46,8 @@ pub struct Context<'a> {
     pub processes: process::System,
     /// Disks.
     pub devices: devices::System,
+    /// Where the stage notes its times.
+    pub noted: &'a Noted,
     /// Keys of encrypted volumes; the disks stage fills them in.
     pub keys: Keys,
 }
@@ -64,7 +66,11 @@ impl<'a> Context<'a> {
     ///
     /// # Errors
     /// `Platform`, `State`, or a base config that is not valid.
-    pub fn open(options: &'a Options, environment: &'a Environment) -> Result<Self, StageError> {
+    pub fn open(
+        options: &'a Options,
+        environment: &'a Environment,
+        noted: &'a Noted,
+    ) -> Result<Self, StageError> {
         let platform = kindling_platforms::get(&options.platform).map_err(StageError::Platform)?;
         let state = read_state(&options.state_file, options.stage).map_err(StageError::State)?;
         let base = fetch::read_base(&environment.dirs, &options.platform)
@@ -74,16 +80,17 @@ impl<'a> Context<'a> {
         }
         let offline = options.stage == Stage::FetchOffline;
         let machine = Machine::read();
-        let processes = process::System::new(environment.path.clone());
+        let processes = process::System::new(environment.path.clone()).noted_in(&noted.runs);
         Ok(Self {
             options,
             environment,
             platform,
             base,
             state,
-            fetcher: fetcher(&options.platform, options.fetch_timeout, offline),
+            fetcher: fetcher(&options.platform, options.fetch_timeout, offline).noted_in(&noted.runs),
             devices: devices::System::new(u128::from_be_bytes(machine.fresh), processes.clone()),
             keys: Keys::new(),
+            noted,
             machine,
             processes,
         })
@@ -172,6 +179,7 @@ impl<'a> Context<'a> {
             fetcher: Some(&self.fetcher),
             journal: None,
             receipt: None,
+            noted: Some(self.noted),
         }
     }
 

@@ -57,6 +57,7 @@ fn outline(config: Config) -> Config {
 mod tests {
     use super::*;
     use crate::apply::Applied;
+    use crate::host::runs::Timed;
     use crate::report::progress::StageRecord;
 
     #[test]
@@ -65,7 +66,7 @@ mod tests {
             outcomes
                 .iter()
                 .fold(None, |list: Option<String>, (stage, outcome)| {
-                    let record = StageRecord::new(*stage, 1, Applied::default(), outcome);
+                    let record = StageRecord::new(*stage, Timed::default(), Applied::default(), outcome);
                     Some(progress::with(list.as_deref(), record))
                 })
         };

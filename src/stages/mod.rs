@@ -22,7 +22,7 @@ mod values;
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 pub use context::{Context, fetcher};
 pub use error::StageError;
@@ -30,7 +30,7 @@ pub use last_failure::last_failure;
 pub use reporting::{Again, Reporter, tell_again};
 pub use telling::tell;
 
-use crate::apply::{Applied, Tally};
+use crate::apply::{Applied, Noted, Tally};
 use crate::fetch::SystemDirs;
 use crate::host::{log, machine};
 use crate::plan::accounts::KeyFile;
@@ -104,12 +104,11 @@ pub fn run(
     environment: &Environment,
     reporter: &Reporter,
 ) -> Result<Finished, StageError> {
-    let began = Instant::now();
+    let noted = Noted::begin();
     if options.stage == Stage::FetchOffline {
         last_failure::recall();
     }
-    let ended = execute(options, environment, reporter).map_err(StageError::fit);
-    let milliseconds = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+    let ended = execute(options, environment, reporter, &noted).map_err(StageError::fit);
     let (applied, error) = match ended {
         Ok(Ended::Done(applied)) => (Some(applied), None),
         Ok(Ended::NeedsNetwork) => (None, None),
@@ -124,9 +123,10 @@ pub fn run(
         Some(_) => Finished::Done,
         None => Finished::NeedsNetwork,
     };
-    let applied = applied.unwrap_or_default();
+    let applied = applied.unwrap_or_else(|| noted.take_unfinished());
     let Tally { changed, already_so } = applied.tally;
-    let record = StageRecord::new(options.stage, milliseconds, applied, outcome);
+    let record = StageRecord::new(options.stage, noted.runs.timed(), applied, outcome);
+    let milliseconds = record.milliseconds;
     let failure = error.as_ref().and_then(StageError::failure);
     if error.is_none() {
         log::stage_ended(&record);
@@ -171,8 +171,13 @@ fn tell_end(run_dir: &Path) {
     }
 }
 
-fn execute(options: &Options, environment: &Environment, reporter: &Reporter) -> Result<Ended, StageError> {
-    let context = Context::open(options, environment)?;
+fn execute(
+    options: &Options,
+    environment: &Environment,
+    reporter: &Reporter,
+    noted: &Noted,
+) -> Result<Ended, StageError> {
+    let context = Context::open(options, environment, noted)?;
     match options.stage {
         Stage::FetchOffline | Stage::Fetch => fetch::run(context, reporter),
         Stage::Kargs => mount::kargs(context).map(Ended::Done),

@@ -13,7 +13,7 @@ use kindling_config_spec::version::NEWEST;
 use super::Environment;
 use super::files::{Job, unreadable};
 use super::given::{self, Given};
-use crate::apply::{Applied, Host, Keys, Secrets};
+use crate::apply::{Applied, Host, Keys, Noted, Secrets};
 use crate::fetch::{Origin, needs_network};
 use crate::host::accounts;
 use crate::host::devices;
@@ -108,12 +108,14 @@ impl Request<'_> {
         // Account programs take no other.
         let root = std::path::absolute(root).map_err(|error| unreadable(&error))?;
         let sysroot = Sysroot::open(&root).map_err(|error| unreadable(&error))?;
-        let processes = process::System::new(self.environment.path.clone());
+        let noted = Noted::begin();
+        let processes = process::System::new(self.environment.path.clone()).noted_in(&noted.runs);
         let seen = SeenRoot {
             sysroot: &sysroot,
             processes: &processes,
         };
-        let (given, config) = self.read(extent, &seen)?;
+        let (mut given, config) = self.read(extent, &seen)?;
+        given.fetcher = given.fetcher.noted_in(&noted.runs);
         // No device is made or looked at below a root.
         let devices = devices::System::new(0, processes.clone());
         let host = Host {
@@ -124,6 +126,7 @@ impl Request<'_> {
             fetcher: Some(&given.fetcher),
             journal: None,
             receipt: None,
+            noted: Some(&noted),
         };
         let digest = sha256_hex_of(&config);
         let below = Below {

@@ -57,6 +57,17 @@ pub fn read(root: &Path) -> Result<Receipt, Failure> {
     Ok(receipt)
 }
 
+/// The name of the machine below `root`, where it has one.
+#[must_use]
+pub fn hostname(root: &Path) -> Option<String> {
+    let sysroot = Sysroot::open(root).ok()?;
+    let text = sysroot
+        .read_text(Path::new("/etc/hostname"), Bytes(4096))
+        .ok()??;
+    let name = text.trim();
+    (!name.is_empty()).then(|| name.to_owned())
+}
+
 /// What stands otherwise below `root` than the receipt says, in its order.
 ///
 /// # Errors

@@ -132,12 +132,12 @@ fn a_machine_is_compared_with_it() {
 fn it_is_printed_for_people_and_programs() {
     require_root();
     let machine = provisioned();
-    let text = report(&machine, &[]).stdout;
+    let text = report(&machine, &["--all"]).stdout;
     for line in [
         "  + /etc/motd (0644 0:0) sha256 ",
         "  + /srv/data (directory, 0700 1000:0)",
-        "stage disks: ok, ",
-        "  > useradd --root ",
+        "| disks: ok\n",
+        "| > useradd --root ",
         "6 paths, 6 of them written",
     ] {
         assert!(text.contains(line), "{line}\n{text}");

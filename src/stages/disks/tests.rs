@@ -99,6 +99,7 @@ impl Boot<'_> {
             fetcher: None,
             journal: None,
             receipt: None,
+            noted: None,
         };
         let is_done = match apply(&plan, &host) {
             Ok(_) => true,

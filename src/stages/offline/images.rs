@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use kindling_config_spec::types::Config;
 use kindling_config_spec::units::SectorSize;
 
 use super::{Below, Request};
-use crate::apply::{Applied, Host, Keys, apply};
+use crate::apply::{Applied, Host, Keys, Noted, apply};
 use crate::fetch::Origin;
 use crate::host::devices::{DeviceError, Devices, Locks, System};
 use crate::host::loops::Loop;
@@ -52,12 +52,14 @@ impl Request<'_> {
     /// # Errors
     /// The record. Nothing was changed if it is of the config, of the images, or of a plan.
     pub fn into_images(&self, images: &[Image]) -> Result<Applied, Failure> {
-        let (given, config) = self.read(Extent::Image, &Unseen)?;
+        let (mut given, config) = self.read(Extent::Image, &Unseen)?;
         let images = named(images, &config)?;
         // Whatever ends this process takes its mounts along, and nobody else sees them.
         mounts::keep_to_ourselves().map_err(|error| attach_failure(&error))?;
         let machine = Machine::read();
-        let processes = process::System::new(self.environment.path.clone());
+        let noted = Noted::begin();
+        given.fetcher = given.fetcher.noted_in(&noted.runs);
+        let processes = process::System::new(self.environment.path.clone()).noted_in(&noted.runs);
         let attached = attach(&images, &processes)?;
         let mut devices = Attached {
             system: System::new(u128::from_be_bytes(machine.fresh), processes.clone()),
@@ -66,18 +68,18 @@ impl Request<'_> {
         devices.look(&attached, &processes)?;
         let keys = Keys::new();
         let digest = sha256_hex_of(&config);
-        let began = Instant::now();
+        noted.runs.begin_anew();
         let made = {
-            let host = host(&processes, &devices, &keys);
+            let host = host(&processes, &devices, &keys, &noted);
             make_disks(&config, &digest, &machine, &host)?
         };
         let mut tally = made.tally;
-        let disks = recorded(Stage::Disks, made, began);
+        let disks = StageRecord::new(Stage::Disks, noted.runs.timed(), made, "ok");
         devices.look(&attached, &processes)?;
         let config = with_nodes(config, &devices)?;
         let host = Host {
             fetcher: Some(&given.fetcher),
-            ..host(&processes, &devices, &keys)
+            ..host(&processes, &devices, &keys, &noted)
         };
         let root = mounts::Place::new().map_err(|error| attach_failure(&error))?;
         let filesystems = || config.storage.filesystems.iter();
@@ -95,10 +97,12 @@ impl Request<'_> {
             let call = Invocation::new(Program::Mount).arg(node).arg(root.path());
             processes.run(&call).map_err(|error| attach_failure(&error))?;
         }
-        let began = Instant::now();
+        noted.runs.begin_anew();
         let mounted = mount::mount(&config, root.path(), &host)?;
         let mount_tally = mounted.applied.tally;
-        let stages = vec![disks, recorded(Stage::Mount, mounted.applied, began)];
+        let mount = StageRecord::new(Stage::Mount, noted.runs.timed(), mounted.applied, "ok");
+        let stages = vec![disks, mount];
+        noted.runs.begin_anew();
         let before = (given.rendered.origins().to_vec(), stages);
         let files = self.fill(&config, digest, root.path(), &mounted.made, before, &host)?;
         for part in [mount_tally, files.tally] {
@@ -154,12 +158,12 @@ impl Request<'_> {
     }
 }
 
-fn recorded(stage: Stage, applied: Applied, began: Instant) -> StageRecord {
-    let milliseconds = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
-    StageRecord::new(stage, milliseconds, applied, "ok")
-}
-
-fn host<'a>(processes: &'a process::System, devices: &'a Attached, keys: &'a Keys) -> Host<'a> {
+fn host<'a>(
+    processes: &'a process::System,
+    devices: &'a Attached,
+    keys: &'a Keys,
+    noted: &'a Noted,
+) -> Host<'a> {
     Host {
         processes,
         devices,
@@ -168,6 +172,7 @@ fn host<'a>(processes: &'a process::System, devices: &'a Attached, keys: &'a Key
         fetcher: None,
         journal: None,
         receipt: None,
+        noted: Some(noted),
     }
 }
 
