@@ -30,6 +30,8 @@ installkernel() {
     # Channels to hypervisors and to the host of a card, on the processors that have them.
     hostonly='' instmods \
         vsock vmw_vsock_virtio_transport hv_utils vboxguest vmur mlxbf_bootctl
+    # Variables of the firmware, which may say whether this boot is the first.
+    hostonly='' instmods efivarfs
 }
 
 # The hook for kernel arguments is the engine by another name. One of the distribution's goes before it: put into this folder,
@@ -94,6 +96,8 @@ install() {
         inst_simple "$moddir/ignition-$stage.service" "$systemdsystemunitdir/ignition-$stage.service"
         $SYSTEMCTL -q --root "$initdir" add-requires ignition-complete.target "ignition-$stage.service"
     done
+    # Pulled in by the generator, where a kernel argument says that this boot loader cannot tell which boot is the first.
+    inst_simple "$moddir/kindling-first-boot.service" "$systemdsystemunitdir/kindling-first-boot.service"
     inst_simple "$moddir/ignition-remount-sysroot.service" "$systemdsystemunitdir/ignition-remount-sysroot.service"
     $SYSTEMCTL -q --root "$initdir" add-requires ignition-diskful.target ignition-remount-sysroot.service
 
