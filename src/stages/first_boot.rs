@@ -516,3 +516,137 @@ fn unit_text(dir: &Path, program: &Path) -> String {
         first.display()
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fetch::SystemDirs;
+    use crate::gpt::{Entry, Guid};
+    use crate::host::fake::{Disks, Scripted};
+    use crate::plan::accounts::KeyFile;
+    use crate::plan::first_boot::First;
+    use kindling_config_spec::units::{Lba, MIB, SectorSize};
+
+    fn environment(dir: &Path) -> Environment {
+        Environment {
+            dirs: SystemDirs::new(None, None, None),
+            command_line: dir.join("cmdline"),
+            config_file: dir.join("config.ign"),
+            key_file: KeyFile::Fragment,
+            path: "/usr/bin".into(),
+            run_dir: dir.join("run"),
+        }
+    }
+
+    fn asked(line: &str, value: Option<&Mark>, blkid: &[(i32, &str)]) -> Verdict {
+        let dir = tempfile::tempdir().unwrap();
+        let variables = EfiVariables::at(dir.path());
+        if let Some(mark) = value {
+            variables.write(VARIABLE, mark.to_text().as_bytes()).unwrap();
+        }
+        let here = Here {
+            environment: &environment(dir.path()),
+            processes: &Scripted::answering(blkid),
+            devices: &Disks::default(),
+            machine: "m".to_owned(),
+            line: line.to_owned(),
+        };
+        here.ask_firmware(&variables).unwrap()
+    }
+
+    #[test]
+    fn the_firmware_is_asked_for_machine_and_root() {
+        let mark = |machine: &str, disk: Option<&str>| Mark {
+            machine: machine.to_owned(),
+            disk: disk.map(str::to_owned),
+        };
+        let ext4 = [(0, "TYPE=ext4\nUUID=u\n")];
+        let (blank, no_device) = ([(2, "")], "root=nfs:10.0.0.1:/root");
+        for (row, line, value, blkid, expected) in [
+            (
+                "no mark",
+                no_device,
+                None,
+                &[][..],
+                Verdict::First(First::Unmarked),
+            ),
+            (
+                "a root that is no device",
+                no_device,
+                Some(mark("m", None)),
+                &[],
+                Verdict::Later(Later::Marked),
+            ),
+            (
+                "this root",
+                "root=/dev/null",
+                Some(mark("m", Some("u"))),
+                &ext4,
+                Verdict::Later(Later::Marked),
+            ),
+            (
+                "a blank one in its place",
+                "root=/dev/null",
+                Some(mark("m", Some("u"))),
+                &blank,
+                Verdict::First(First::OtherDisk),
+            ),
+            (
+                "a machine with a copy of the firmware",
+                "root=/dev/null",
+                Some(mark("n", Some("u"))),
+                &blank,
+                Verdict::First(First::OtherMachine),
+            ),
+        ] {
+            assert_eq!(asked(line, value.as_ref(), blkid), expected, "{row}");
+        }
+    }
+
+    #[test]
+    fn a_label_names_one_partition_or_none() {
+        let mut table = Table::new(Guid::from_random([1; 16]), Bytes(MIB), SectorSize::S512).unwrap();
+        for (number, label) in [(1, "root-a"), (4, "data"), (7, "data")] {
+            let first = Lba(100 * u64::from(number));
+            let entry = Entry {
+                type_guid: Guid::LINUX_FILESYSTEM,
+                guid: Guid::from_random([u8::try_from(number).unwrap(); 16]),
+                first,
+                last: Lba(first.0 + 9),
+                attributes: 0,
+                label: label.parse().unwrap(),
+                extra: Vec::new(),
+            };
+            table.entries.insert(number, entry);
+        }
+        for (label, expected) in [("root-a", Some(1)), ("data", None), ("root", None)] {
+            assert_eq!(labelled(&table, label), expected, "{label}");
+        }
+    }
+
+    #[test]
+    fn the_end_is_not_marked_by_a_boot_that_provisioned_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let environment = environment(dir.path());
+        machine::replace(&environment.command_line, b"kindling.firstboot=efi\n", 0o600).unwrap();
+        assert_eq!(done(&environment, None).unwrap_err().code, "firstboot-unmarked");
+        // Begun, and the files stage has not left its mark yet.
+        machine::private_dir(&environment.run_dir).unwrap();
+        machine::replace(&environment.run_dir.join(FIRST), b"", 0o600).unwrap();
+        assert_eq!(done(&environment, None).unwrap_err().code, "firstboot-unmarked");
+    }
+
+    #[test]
+    fn an_argument_that_means_nothing_begins_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let environment = environment(dir.path());
+        machine::replace(&environment.command_line, b"kindling.firstboot=yes\n", 0o600).unwrap();
+        let failure = check(&environment).unwrap_err();
+        assert_eq!(failure.code, "firstboot-argument");
+        assert!(failure.what.contains("\"yes\""), "{failure}");
+        assert!(!environment.run_dir.exists());
+        note(&environment, &failure);
+        let text = fs::read_to_string(environment.run_dir.join("failure.json")).unwrap();
+        assert!(text.contains("firstboot-argument"), "{text}");
+    }
+}
