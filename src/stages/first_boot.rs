@@ -1,6 +1,8 @@
 //! Whether this boot is the first, where the boot loader does not say it, and the end of a first boot, exactly once
 //! (docs/decisions/0024-first-boot.md).
 
+mod error;
+
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -8,21 +10,22 @@ use std::time::Duration;
 
 use kindling_config_spec::units::{Bytes, Mode};
 
+use self::error::FirstBootError;
 use super::{Context, Environment};
 use crate::gpt::{Found, Table};
-use crate::host::devices::{self, DeviceError, Devices, disk_of};
+use crate::host::devices::{self, Devices, disk_of};
 use crate::host::efivar::EfiVariables;
 use crate::host::machine::{self, Machine};
 use crate::host::probe::{self, ProbeError};
-use crate::host::process::{self, ProcessError, Processes};
-use crate::host::real_root::{self, StampError};
-use crate::host::sysroot::{Access, Sysroot, SysrootError};
+use crate::host::process::{self, Processes};
+use crate::host::real_root;
+use crate::host::sysroot::{Access, Sysroot};
 use crate::inventory::disks::{Content, Probe};
 use crate::invocation::{Invocation, Program};
 use crate::plan::Stage;
 use crate::plan::entries::root_device;
 use crate::plan::first_boot::{
-    Arguments, Later, Mark, Method, Question, Refused, Root, Stored, Unknown, Verdict, by_bits, by_variable,
+    Arguments, Later, Mark, Method, Question, Refused, Root, Stored, Verdict, by_bits, by_variable,
     machine_mark, marked_bits,
 };
 use crate::plan::partitions::KernelView;
@@ -51,91 +54,6 @@ const UNITS: &str = "/run/systemd/system";
 const UNIT: &str = "kindling-first-boot-done.service";
 /// Where the program is kept, in the root, where `/run` runs none.
 const KEPT_IN_ROOT: &str = "/var/lib/kindling/bin/kindling";
-
-/// Why it cannot be told which boot this is, or a first boot cannot be ended.
-#[derive(Debug, thiserror::Error)]
-enum FirstBootError {
-    #[error(transparent)]
-    Argument(#[from] Unknown),
-    #[error("the kernel argument kindling.firstboot is not given")]
-    NoArgument,
-    #[error("cannot read {}", path.display())]
-    Unreadable { path: PathBuf, source: io::Error },
-    #[error("this machine has no variables of UEFI")]
-    NoVariables,
-    #[error("cannot read the variable {VARIABLE} of the firmware")]
-    Variable(#[source] io::Error),
-    #[error("{}", refused)]
-    Refused { refused: Refused },
-    #[error("cannot look at the root device")]
-    Probe(#[from] ProbeError),
-    #[error("cannot look at the partition with the label {label:?}")]
-    Partition { label: String, source: DeviceError },
-    #[error("{} has no partition table with one partition that has the label {label:?}", disk.display())]
-    NoPartition { label: String, disk: PathBuf },
-    #[error("cannot keep {} for the end of the first boot", path.display())]
-    Keep { path: PathBuf, source: io::Error },
-    #[error("cannot keep the program for the end of the first boot")]
-    KeepInRoot(#[from] SysrootError),
-    #[error("this boot has not provisioned the machine: {} is not there or empty", path.display())]
-    NotProvisioned { path: PathBuf },
-    #[error("cannot set the variable {VARIABLE} of the firmware")]
-    SetVariable(#[source] io::Error),
-    #[error(transparent)]
-    Stamp(#[from] StampError),
-    #[error("cannot go on with {unit}")]
-    Start {
-        unit: &'static str,
-        source: ProcessError,
-    },
-}
-
-impl FirstBootError {
-    /// Stable code, one row in docs/failure-states.md.
-    fn code(&self) -> &'static str {
-        match self {
-            Self::Argument(_) | Self::NoArgument => "firstboot-argument",
-            Self::Unreadable { .. } | Self::NoVariables | Self::Variable(_) | Self::Probe(_) => {
-                "firstboot-unreadable"
-            }
-            Self::Refused {
-                refused: Refused::RootMissing,
-            } => "firstboot-device-missing",
-            Self::Refused { .. } | Self::NoPartition { .. } => "firstboot-unclear",
-            Self::Partition { source, .. } => match source {
-                DeviceError::Missing { .. } => "firstboot-device-missing",
-                _ => "firstboot-unreadable",
-            },
-            Self::Keep { .. }
-            | Self::KeepInRoot(_)
-            | Self::NotProvisioned { .. }
-            | Self::SetVariable(_)
-            | Self::Stamp(_) => "firstboot-unmarked",
-            Self::Start { .. } => "program-failed",
-        }
-    }
-
-    fn next(&self) -> &'static str {
-        match self.code() {
-            "firstboot-argument" => {
-                "give kindling.firstboot=efi or kindling.firstboot=gpt:PARTLABEL, or ignition.firstboot=0 to boot as it is"
-            }
-            "firstboot-unmarked" => {
-                "see to it that the mark can be written, and run `kindling first-boot done`: else the next boot is a first \
-                 one again"
-            }
-            "program-failed" => "look at the log of systemd",
-            _ => {
-                "if the machine is to be provisioned anew, boot once with ignition.firstboot=1; if not, with \
-                 ignition.firstboot=0"
-            }
-        }
-    }
-
-    fn record(&self, stage: Stage) -> Failure {
-        Failure::of(stage, self.code(), self, self.next().to_owned())
-    }
-}
 
 /// What is known in each part of a boot.
 struct Here<'a> {
