@@ -138,13 +138,13 @@ install: build
 	  mode=0644; [ -x "$$file" ] && mode=0755; \
 	  install -D -m $$mode "$$file" "$(DESTDIR)$(MODULE_DIR)/$${file##*/}" || exit 1; \
 	done
-# For the real root, where a preset of the distribution enables them: what removes the config from the hypervisor, and what
-# writes down what the platform tells.
+# For the real root, where a preset of the distribution enables them: what removes the config from the hypervisor, what writes
+# down what the platform tells, and what ends a first boot that the boot loader knows by a stamp.
 	install -d $(DESTDIR)$(PREFIX)/libexec $(DESTDIR)$(PREFIX)/lib/systemd/system
 	for name in ignition-rmcfg kindling; do \
 	  ln -sfn $(MODULE_DIR)/kindling $(DESTDIR)$(PREFIX)/libexec/$$name || exit 1; \
 	done
-	for unit in ignition-delete-config kindling-metadata; do \
+	for unit in ignition-delete-config kindling-metadata kindling-firstboot-complete; do \
 	  sed 's|/usr/libexec/|$(PREFIX)/libexec/|' dracut/real-root/$$unit.service \
 	    >$(DESTDIR)$(PREFIX)/lib/systemd/system/$$unit.service || exit 1; \
 	  chmod 0644 $(DESTDIR)$(PREFIX)/lib/systemd/system/$$unit.service; \

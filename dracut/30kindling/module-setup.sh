@@ -30,7 +30,7 @@ installkernel() {
     # Channels to hypervisors and to the host of a card, on the processors that have them.
     hostonly='' instmods \
         vsock vmw_vsock_virtio_transport hv_utils vboxguest vmur mlxbf_bootctl
-    # Where a machine remembers without power why its first boot failed.
+    # Variables of the firmware: which boot is the first, and why the one before failed.
     hostonly='' instmods efivarfs
 }
 
@@ -96,6 +96,8 @@ install() {
         inst_simple "$moddir/ignition-$stage.service" "$systemdsystemunitdir/ignition-$stage.service"
         $SYSTEMCTL -q --root "$initdir" add-requires ignition-complete.target "ignition-$stage.service"
     done
+    # Pulled in by the generator, where a kernel argument says that this boot loader cannot tell which boot is the first.
+    inst_simple "$moddir/kindling-first-boot.service" "$systemdsystemunitdir/kindling-first-boot.service"
     inst_simple "$moddir/ignition-remount-sysroot.service" "$systemdsystemunitdir/ignition-remount-sysroot.service"
     $SYSTEMCTL -q --root "$initdir" add-requires ignition-diskful.target ignition-remount-sysroot.service
 

@@ -10,6 +10,7 @@
 mod apply;
 mod convert;
 mod document;
+mod first_boot;
 mod flags;
 mod ignition;
 mod ignition_apply;

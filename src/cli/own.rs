@@ -8,7 +8,8 @@ use kindling_config_spec::version::NEWEST_STABLE;
 
 use super::words::{self, Command, Flag, Given, Need, Parsed, Positional};
 use super::{
-    USAGE, apply, complain, convert, inspect, metadata, plan, platforms, print, report, run_stage, validate,
+    USAGE, apply, complain, convert, first_boot, inspect, metadata, plan, platforms, print, report,
+    run_stage, validate,
 };
 use crate::plan::Stage;
 use crate::stages::Options;
@@ -17,7 +18,7 @@ use crate::stages::Options;
 type Run = fn(&Given) -> Result<u8, String>;
 
 /// In the order of the help.
-static COMMANDS: [(&Command, Run); 10] = [
+static COMMANDS: [(&Command, Run); 11] = [
     (&plan::COMMAND, plan::main),
     (&apply::COMMAND, apply::main),
     (&SCHEMA, schema),
@@ -27,6 +28,7 @@ static COMMANDS: [(&Command, Run); 10] = [
     (&metadata::COMMAND, metadata::own),
     (&platforms::COMMAND, platforms::main),
     (&report::COMMAND, report::main),
+    (&first_boot::COMMAND, first_boot::main),
     (&STAGE, stage),
 ];
 
@@ -241,6 +243,9 @@ mod tests {
             ),
             ("report --from a --root b", "--from and --root exclude each other"),
             ("report --verify --format html", "--verify prints text or json"),
+            ("first-boot", "WHAT is missing"),
+            ("first-boot begin", "\"begin\" is neither check nor done"),
+            ("first-boot check --stamp=/boot/s", "--stamp goes with done"),
             ("report /", "unexpected argument \"/\""),
             ("stage", "NAME is missing"),
             ("stage files", "give --platform ID"),

@@ -38,6 +38,37 @@ fn gpt_of(found: Found) -> (Table, Health) {
     }
 }
 
+#[test]
+fn attributes_change_alone_and_a_cut_leaves_the_old_ones_or_the_new_ones() {
+    const MARK: u64 = 1 << 61 | 0x123 << 48;
+    for (name, before, sector) in [
+        ("gaps-512", fixture!("gaps-512"), SectorSize::S512),
+        ("gaps-4096", fixture!("gaps-4096"), SectorSize::S4096),
+        ("moved-512", fixture!("moved-512"), SectorSize::S512),
+        ("hybrid-512", fixture!("hybrid-512"), SectorSize::S512),
+    ] {
+        let (old, _) = gpt_of(look(&before, sector));
+        let mut new = old.clone();
+        new.entries.first_entry().unwrap().get_mut().attributes |= MARK;
+        let regions = new.regions().unwrap();
+        let mut image = before.clone();
+        for written in 0..=regions.len() {
+            if let Some(region) = written.checked_sub(1).and_then(|last| regions.get(last)) {
+                write(&mut image, std::slice::from_ref(region));
+            }
+            let (found, _) = gpt_of(look(&image, sector));
+            // Which copy is the better one is not the table's.
+            let found = (found.disk_guid, found.entries);
+            let either = [&old, &new].map(|table| (table.disk_guid, table.entries.clone()));
+            assert!(either.contains(&found), "{name}: {written} regions");
+        }
+        assert_eq!(gpt_of(look(&image, sector)).0.entries, new.entries, "{name}");
+        // 8 bytes of attributes, the checksums of the entries and of the header, in either copy.
+        let differ = before.iter().zip(&image).filter(|(old, new)| old != new);
+        assert!(differ.count() <= 2 * (8 + 4 + 4), "{name}");
+    }
+}
+
 fn good() -> Health {
     Health {
         primary: CopyState::Good,

@@ -17,7 +17,7 @@ use nix::fcntl::Flock;
 
 use kindling_config_spec::units::{Bytes, SectorSize};
 
-pub use kernel::{arrays, whole_disks};
+pub use kernel::{arrays, disk_of, whole_disks};
 pub use system::System;
 
 use super::process::ProcessError;

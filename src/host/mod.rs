@@ -20,6 +20,7 @@ pub mod mounts;
 mod never_run;
 pub mod probe;
 pub mod process;
+pub mod real_root;
 pub mod runs;
 pub mod sinks;
 pub mod sysroot;

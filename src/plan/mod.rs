@@ -11,6 +11,7 @@ pub mod disks;
 pub mod entries;
 pub mod files;
 pub mod filesystems;
+pub mod first_boot;
 pub mod kargs;
 pub mod map;
 pub mod mounts;

@@ -8,7 +8,7 @@ use kindling_config_spec::data_url::DataUrlError;
 use kindling_config_spec::order;
 use kindling_config_spec::types::Config;
 
-use super::{Context, Environment, StageError, announce, pools};
+use super::{Context, Environment, StageError, announce, first_boot, pools};
 use crate::apply::{Applied, Host, Secrets, apply_with};
 use crate::fetch::Origin;
 use crate::host::channels;
@@ -63,6 +63,7 @@ pub(super) fn run(mut context: Context<'_>) -> Result<Applied, StageError> {
         .map_err(|error| unreadable(&error))?;
     context.state.drop_secrets();
     context.save()?;
+    first_boot::keep_for_real_root(&context, &sysroot)?;
     if let Err(error) = channels::forget_kept(&context.environment.run_dir) {
         tracing::warn!("a copy of the config is left in /run, for root alone: {error}");
     }

@@ -9,6 +9,7 @@ pub mod dry_run;
 mod error;
 mod fetch;
 mod files;
+pub mod first_boot;
 mod given;
 mod last_failure;
 mod leftovers;

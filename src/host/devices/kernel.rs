@@ -236,7 +236,8 @@ fn kernel_shows(number: u32, partition: &Path, told: block::Change) -> bool {
 }
 
 /// The disk that a node is, or is a partition of.
-pub(super) fn disk_of(node: &Path) -> PathBuf {
+#[must_use]
+pub fn disk_of(node: &Path) -> PathBuf {
     let dir = sysfs(node);
     let parent = || {
         let real = dir.canonicalize().ok()?;

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::gpt::{Entry, Guid, Table};
 use crate::identity::Seed;
+use crate::plan::first_boot::PROVISIONED;
 
 /// Where the mark stands: attribute bits 48–58. Bits 48–63 belong to the owner of the partition type (UEFI 2.10,
 /// table 5.8); the Discoverable Partitions Specification uses 59, 60 and 63. Others use bits of these as well
@@ -30,9 +31,9 @@ impl<'a> Marks<'a> {
         if value == 0 { 1 << 48 } else { value }
     }
 
-    /// Whether the partition carries exactly our mark.
+    /// Whether the partition carries exactly our mark. A provisioned machine keeps its own name in the same bits.
     pub(super) fn is_on(&self, number: u32, entry: &Entry) -> bool {
-        entry.attributes & BITS == self.of(number)
+        entry.attributes & (BITS | PROVISIONED) == self.of(number)
     }
 
     /// Whether the bits are those of a partition whose mark was taken off, or never put on; with other ones there is no
@@ -77,7 +78,28 @@ impl<'a> Marks<'a> {
 
 #[cfg(test)]
 mod tests {
+    use kindling_config_spec::units::Lba;
+
     use super::*;
+    use crate::gpt::Label;
+
+    #[test]
+    fn the_name_of_a_provisioned_machine_is_no_leave_to_erase() {
+        let seed = Seed::new("machine", "config");
+        let marks = Marks::new(&seed, Guid::from_random([1; 16]));
+        let mut entry = Entry {
+            type_guid: Guid::LINUX_FILESYSTEM,
+            guid: Guid::from_random([2; 16]),
+            first: Lba(2048),
+            last: Lba(4095),
+            attributes: marks.of(1),
+            label: Label::EMPTY,
+            extra: Vec::new(),
+        };
+        assert!(marks.is_on(1, &entry));
+        entry.attributes |= PROVISIONED;
+        assert!(!marks.is_on(1, &entry));
+    }
 
     #[test]
     fn marks_differ_by_config_disk_and_number_and_are_never_nothing() {

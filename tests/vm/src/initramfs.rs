@@ -224,6 +224,7 @@ mod tests {
         );
         for name in [
             "ignition-generator",
+            "kindling-first-boot.service",
             "kindling-resolv-conf",
             "99-kindling.network",
             "58-kindling-stacks.rules",

@@ -1,6 +1,7 @@
 //! A node from a blank machine: image, initramfs, disks and cluster put together, booted as often as a test likes.
 
 mod boot_entry;
+mod detection;
 mod user_data;
 
 use std::fs::{self, File};
@@ -235,6 +236,8 @@ pub struct Node {
     platform: &'static str,
     /// Where the boot entry is that it starts by, if it has one.
     entry: Option<Entry>,
+    /// How it finds out itself whether a boot is the first, if nobody tells it.
+    detection: Option<String>,
     /// The cluster it belongs to.
     pub cluster: Cluster,
     /// Amazon's services, for a machine of theirs.
@@ -305,6 +308,7 @@ impl Node {
             machine,
             platform: user_data.platform(),
             entry: None,
+            detection: None,
             cluster,
             aws,
         })
@@ -412,7 +416,7 @@ impl Node {
 
     fn run(&mut self, watch: &mut dyn FnMut(&Line) -> ControlFlow<()>) -> Result<Boot, ScenarioError> {
         let was_first = image::has_firstboot_stamp(&self.machine.root)?;
-        self.machine.arguments = arguments(self.platform, was_first);
+        self.machine.arguments = self.arguments(was_first);
         self.machine.arguments.push(self.boot_options()?);
         if self.machine.watched.is_some() {
             self.machine.arguments.push(Watched::ARGUMENTS.to_owned());
@@ -441,14 +445,6 @@ impl Node {
             console: guest.into_console(),
         })
     }
-}
-
-/// What the kernel is told of the platform and of the boot.
-fn arguments(platform: &str, is_first: bool) -> Vec<String> {
-    let platform = format!("ignition.platform.id={platform}");
-    let first = is_first.then_some("ignition.firstboot");
-    let rest = std::iter::once("kindling.demo=1").chain(first);
-    std::iter::once(platform).chain(rest.map(str::to_owned)).collect()
 }
 
 /// The offer of the demo: the worker config and files of `fixtures/vm`, without faults.

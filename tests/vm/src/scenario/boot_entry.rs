@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::{Node, ScenarioError, arguments, file_error};
+use super::{Node, ScenarioError, file_error};
 use crate::qemu::{self, Disk};
 use crate::{host, image};
 
@@ -41,11 +41,7 @@ impl Node {
     /// # Errors
     /// [`ScenarioError`].
     pub fn add_boot_loader(&mut self, options: &str) -> Result<(), ScenarioError> {
-        let options = format!(
-            "{} {} {options}",
-            qemu::ARGUMENTS,
-            arguments(self.platform, true).join(" ")
-        );
+        let options = format!("{} {} {options}", qemu::ARGUMENTS, self.arguments(true).join(" "));
         let tree = self.boot_tree(&options)?;
         let (disk, variables) = (
             self.folder.path().join("esp.img"),

@@ -1,0 +1,570 @@
+//! Whether this boot is the first, where the boot loader does not say it, and the end of a first boot, exactly once
+//! (docs/decisions/0024-first-boot.md).
+
+mod error;
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use kindling_config_spec::units::{Bytes, Mode};
+
+use self::error::FirstBootError;
+use super::{Context, Environment};
+use crate::gpt::{Found, Table};
+use crate::host::devices::{self, Devices, disk_of};
+use crate::host::efivar::EfiVariables;
+use crate::host::machine::{self, Machine};
+use crate::host::probe::{self, ProbeError};
+use crate::host::process::{self, Processes};
+use crate::host::real_root;
+use crate::host::sysroot::{Access, Sysroot};
+use crate::inventory::disks::{Content, Probe};
+use crate::invocation::{Invocation, Program};
+use crate::plan::Stage;
+use crate::plan::entries::root_device;
+use crate::plan::first_boot::{
+    Arguments, Later, Mark, Method, Question, Refused, Root, Stored, Verdict, by_bits, by_variable,
+    machine_mark, marked_bits,
+};
+use crate::plan::partitions::KernelView;
+use crate::plan::place::{partition_name, udev_escaped};
+use crate::plan::step::TableWrite;
+use crate::report::Failure;
+
+/// The variable of the firmware.
+const VARIABLE: &str = "KindlingProvisioned";
+/// The same mark on the root, below `/etc` because that is where the root always has it.
+const ROOT_MARK: &str = "/etc/.kindling-provisioned";
+/// A mark is shorter.
+const MARK_BYTES: Bytes = Bytes(4096);
+/// How long the root may take where nothing says that this machine was provisioned. On a first boot it may be one that the
+/// disks stage makes, and a machine whose firmware has forgotten has it by then.
+const BRIEFLY: Duration = Duration::from_secs(10);
+/// Made in the directory of this boot when the boot is the first. The files stage puts the mark into it.
+const FIRST: &str = "first-boot";
+/// Made there when it is not.
+const LATER: &str = "not-first-boot";
+/// The root that systemd finds without an argument.
+const AUTOMATIC_ROOT: &str = "/dev/gpt-auto-root";
+/// Where units of the real root can be left in the initramfs.
+const UNITS: &str = "/run/systemd/system";
+/// The unit that ends a first boot.
+const UNIT: &str = "kindling-first-boot-done.service";
+/// Where the program is kept, in the root, where `/run` runs none.
+const KEPT_IN_ROOT: &str = "/var/lib/kindling/bin/kindling";
+
+/// What is known in each part of a boot.
+struct Here<'a> {
+    environment: &'a Environment,
+    processes: &'a dyn Processes,
+    devices: &'a dyn Devices,
+    /// Of this machine, as in marks.
+    machine: String,
+    line: String,
+}
+
+/// Finds out which boot this is, says so in the directory of this boot, and starts what follows.
+///
+/// # Errors
+/// The record. Neither a first boot nor a later one was begun.
+pub fn check(environment: &Environment) -> Result<(), Failure> {
+    let fail = |error: FirstBootError| error.record(Stage::FetchOffline);
+    with(environment, |here| {
+        let verdict = here.verdict()?;
+        let (name, other, unit) = match verdict {
+            Verdict::First(why) => {
+                tracing::info!("this boot is the first: {why}");
+                (FIRST, LATER, "ignition-complete.target")
+            }
+            Verdict::Later(why) => {
+                tracing::info!("this boot is not the first: {why}");
+                (LATER, FIRST, "ignition-subsequent.target")
+            }
+            Verdict::Refused(refused) => return Err(FirstBootError::Refused { refused }),
+        };
+        let dir = &environment.run_dir;
+        machine::private_dir(dir)
+            .and_then(|()| machine::remove(&dir.join(other)))
+            .and_then(|()| machine::replace(&dir.join(name), b"", 0o600))
+            .map_err(keep(&dir.join(name)))?;
+        // What is ordered before the root waits for it from here on, as if it had been asked for from the beginning.
+        let call = Invocation::new(Program::Systemctl).args(["start", "--no-block", unit]);
+        let started = here.processes.run(&call);
+        started
+            .map(drop)
+            .map_err(|source| FirstBootError::Start { unit, source })
+    })
+    .map_err(fail)
+}
+
+/// Keeps the record of a check that failed where other records of a boot are. One that cannot be written stops nothing.
+pub fn note(environment: &Environment, failure: &Failure) {
+    let dir = &environment.run_dir;
+    let kept = machine::private_dir(dir).and_then(|()| {
+        let text = serde_json::to_vec(failure).map_err(io::Error::from)?;
+        machine::replace(&dir.join("failure.json"), &text, 0o600)
+    });
+    if let Err(error) = kept {
+        tracing::warn!("cannot keep the record in {}: {error}", dir.display());
+    }
+}
+
+/// Marks this machine as provisioned, once all that was written is on its medium; with a stamp, removes that instead.
+///
+/// # Errors
+/// The record.
+pub fn done(environment: &Environment, stamp: Option<&Path>) -> Result<(), Failure> {
+    let fail = |error: FirstBootError| error.record(Stage::Umount);
+    // The stages have seen to what they wrote; now also what the real root has made of it.
+    real_root::sync();
+    if let Some(stamp) = stamp {
+        let processes = process::System::new(environment.path.clone());
+        return real_root::remove_stamp(&processes, stamp).map_err(|error| fail(error.into()));
+    }
+    with(environment, |here| {
+        let path = environment.run_dir.join(FIRST);
+        let text = fs::read(&path).unwrap_or_default();
+        if text.is_empty() {
+            return Err(FirstBootError::NotProvisioned { path });
+        }
+        match Arguments::parse(&here.line).method {
+            None => Err(FirstBootError::NoArgument),
+            Some(method) => match method? {
+                Method::Efi => mark_firmware(&text),
+                Method::Partition(label) => here.mark_partition(&label),
+            },
+        }
+    })
+    .map_err(fail)
+}
+
+/// Leaves in the initramfs what ends this first boot in the real root: the mark, the program and a unit that runs it. Nothing
+/// where the boot loader's own means end it.
+///
+/// # Errors
+/// The record.
+pub(super) fn keep_for_real_root(context: &Context<'_>, root: &Sysroot) -> Result<(), Failure> {
+    let dir = &context.environment.run_dir;
+    if !dir.join(FIRST).exists() {
+        return Ok(());
+    }
+    let fail = |error: FirstBootError| error.record(Stage::Files);
+    let line = command_line(context.environment).map_err(fail)?;
+    let here = Here {
+        environment: context.environment,
+        processes: &context.processes,
+        devices: &context.devices,
+        machine: machine_mark(&context.machine.id),
+        line,
+    };
+    here.keep(root, Path::new(UNITS)).map_err(fail)
+}
+
+fn with<T>(
+    environment: &Environment,
+    work: impl FnOnce(&Here<'_>) -> Result<T, FirstBootError>,
+) -> Result<T, FirstBootError> {
+    let machine = Machine::read();
+    let processes = process::System::new(environment.path.clone());
+    let devices = devices::System::new(u128::from_be_bytes(machine.fresh), processes.clone());
+    work(&Here {
+        environment,
+        processes: &processes,
+        devices: &devices,
+        machine: machine_mark(&machine.id),
+        line: command_line(environment)?,
+    })
+}
+
+fn command_line(environment: &Environment) -> Result<String, FirstBootError> {
+    let path = &environment.command_line;
+    fs::read_to_string(path).map_err(|source| FirstBootError::Unreadable {
+        path: path.clone(),
+        source,
+    })
+}
+
+fn keep(path: &Path) -> impl FnOnce(io::Error) -> FirstBootError {
+    let path = path.to_owned();
+    move |source| FirstBootError::Keep { path, source }
+}
+
+fn variables() -> Result<EfiVariables, FirstBootError> {
+    EfiVariables::of_machine().ok_or(FirstBootError::NoVariables)
+}
+
+/// On the root first: firmware that then does not take the mark is told by the next boot.
+fn mark_firmware(text: &[u8]) -> Result<(), FirstBootError> {
+    let variables = variables()?;
+    if let Err(error) = machine::replace(Path::new(ROOT_MARK), text, 0o600) {
+        tracing::warn!("the root does not remember that it was provisioned: {ROOT_MARK}: {error}");
+    }
+    real_root::sync();
+    variables
+        .write(VARIABLE, text)
+        .map_err(FirstBootError::SetVariable)
+}
+
+impl Here<'_> {
+    fn verdict(&self) -> Result<Verdict, FirstBootError> {
+        match Arguments::parse(&self.line).question()? {
+            Question::Answered(verdict) => Ok(verdict),
+            Question::Look(Method::Efi) => self.ask_firmware(&variables()?),
+            Question::Look(Method::Partition(label)) => {
+                let (_, table, number) = self.partition(&label)?;
+                let entry = table.entries.get(&number);
+                let verdict = entry.map(|entry| by_bits(&self.machine, entry));
+                Ok(verdict.unwrap_or(Verdict::Refused(Refused::UnknownMark)))
+            }
+        }
+    }
+
+    fn ask_firmware(&self, variables: &EfiVariables) -> Result<Verdict, FirstBootError> {
+        let value = variables.read(VARIABLE).map_err(FirstBootError::Variable)?;
+        let variable = Stored::parse(value.as_deref());
+        let root = self.look_at_root(&variable)?;
+        let verdict = by_variable(&self.machine, &variable, &root);
+        if verdict == Verdict::Later(Later::OfRoot)
+            && let Root::There { disk, .. } = root
+            && let Err(error) = variables.write(VARIABLE, self.mark(disk).to_text().as_bytes())
+        {
+            tracing::warn!("the firmware still does not know this machine as provisioned: {error}");
+        }
+        Ok(verdict)
+    }
+
+    fn mark(&self, disk: Option<String>) -> Mark {
+        Mark {
+            machine: self.machine.clone(),
+            disk,
+        }
+    }
+
+    /// The link to the root's device; `None` for a root that is none.
+    fn root(&self) -> Option<PathBuf> {
+        let is_named = self.line.split_whitespace().any(|word| word.starts_with("root="));
+        let root = root_device(&self.line).or((!is_named).then(|| AUTOMATIC_ROOT.to_owned()));
+        root.map(PathBuf::from)
+    }
+
+    fn look_at_root(&self, variable: &Stored) -> Result<Root, FirstBootError> {
+        let Some(link) = self.root() else {
+            let (disk, mark) = (None, Stored::Absent);
+            return Ok(Root::There { disk, mark });
+        };
+        let is_there = if variable.is_of(&self.machine) {
+            match self.devices.wait_for(std::slice::from_ref(&link)) {
+                Ok(()) => true,
+                Err(error) => {
+                    tracing::warn!("{error}");
+                    false
+                }
+            }
+        } else {
+            real_root::appears(&link, BRIEFLY)
+        };
+        if !is_there {
+            return Ok(Root::Missing);
+        }
+        let node = self.devices.node(&link).map_err(ProbeError::from)?;
+        let disk = self.uuid(&node)?;
+        let is_known =
+            matches!(variable, Stored::Known(mark) if mark.machine == self.machine && mark.disk == disk);
+        // Something without a UUID is no file system to mount.
+        let mark = if is_known || disk.is_none() {
+            Stored::Absent
+        } else {
+            self.mark_on(&node)
+        };
+        Ok(Root::There { disk, mark })
+    }
+
+    fn uuid(&self, node: &Path) -> Result<Option<String>, FirstBootError> {
+        let probe = Probe {
+            node: node.to_owned(),
+            range: None,
+        };
+        match probe::content(self.processes, self.devices, &probe)? {
+            Content::Known(signature) => Ok(signature.uuid),
+            _ => Ok(None),
+        }
+    }
+
+    fn mark_on(&self, node: &Path) -> Stored {
+        let scratch = &self.environment.run_dir;
+        let read = machine::private_dir(scratch).and_then(|()| {
+            real_root::read_unmounted(self.processes, node, scratch, Path::new(ROOT_MARK), MARK_BYTES)
+        });
+        match read {
+            Ok(text) => Stored::parse(text.as_deref()),
+            Err(error) => {
+                tracing::warn!("no mark can be looked for on {}: {error}", node.display());
+                Stored::Absent
+            }
+        }
+    }
+
+    /// The disk with the partition, its table, and the partition's number.
+    fn partition(&self, label: &str) -> Result<(PathBuf, Table, u32), FirstBootError> {
+        let failed = |source| FirstBootError::Partition {
+            label: label.to_owned(),
+            source,
+        };
+        let link = PathBuf::from(format!("/dev/disk/by-partlabel/{}", udev_escaped(label)));
+        self.devices
+            .wait_for(std::slice::from_ref(&link))
+            .map_err(failed)?;
+        let node = disk_of(&self.devices.node(&link).map_err(failed)?);
+        let disk = self.devices.disk(&node).map_err(failed)?;
+        let unclear = || FirstBootError::NoPartition {
+            label: label.to_owned(),
+            disk: node.clone(),
+        };
+        let Found::Gpt { table, .. } = disk.found else {
+            return Err(unclear());
+        };
+        let number = labelled(&table, label).ok_or_else(unclear)?;
+        Ok((node, table, number))
+    }
+
+    fn mark_partition(&self, label: &str) -> Result<(), FirstBootError> {
+        let (node, mut table, number) = self.partition(label)?;
+        let Some(entry) = table.entries.get_mut(&number) else {
+            return Ok(());
+        };
+        let marked = marked_bits(&self.machine, entry.attributes);
+        if by_bits(&self.machine, entry) == Verdict::Refused(Refused::BitsInUse) {
+            let refused = Refused::BitsInUse;
+            return Err(FirstBootError::Refused { refused });
+        }
+        if entry.attributes == marked {
+            return Ok(());
+        }
+        entry.attributes = marked;
+        // No boundary changes, so there is nothing to tell the kernel; its partitions are in use.
+        let write = TableWrite {
+            wiped: false,
+            erase: Vec::new(),
+            table: Some(table),
+            kernel: Vec::new(),
+            view: KernelView::default(),
+        };
+        self.devices
+            .write_table(&node, &write)
+            .and_then(|()| self.devices.settle(&[partition_name(&node, number)]))
+            .map_err(|source| FirstBootError::Partition {
+                label: label.to_owned(),
+                source,
+            })
+    }
+
+    fn keep(&self, root: &Sysroot, units: &Path) -> Result<(), FirstBootError> {
+        let dir = &self.environment.run_dir;
+        let disk = match Arguments::parse(&self.line).method {
+            Some(Ok(Method::Efi)) => self.final_root()?,
+            _ => None,
+        };
+        let first = dir.join(FIRST);
+        machine::replace(&first, self.mark(disk).to_text().as_bytes(), 0o600).map_err(keep(&first))?;
+        let program = keep_program(dir, root)?;
+        let unit = units.join(UNIT);
+        fs::create_dir_all(units)
+            .and_then(|()| machine::replace(&unit, unit_text(dir, &program).as_bytes(), 0o644))
+            .and_then(|()| {
+                let wanted = units.join("multi-user.target.wants").join(UNIT);
+                real_root::link(&Path::new("..").join(UNIT), &wanted)
+            })
+            .map_err(keep(&unit))
+    }
+}
+
+impl Here<'_> {
+    /// What the next boot will find: the disks stage is over, and the root is as it stays.
+    fn final_root(&self) -> Result<Option<String>, FirstBootError> {
+        let Some(link) = self.root() else { return Ok(None) };
+        let node = self.devices.node(&link).map_err(ProbeError::from)?;
+        self.uuid(&node)
+    }
+}
+
+/// The only partition with that label.
+fn labelled(table: &Table, label: &str) -> Option<u32> {
+    let has = |entry: &crate::gpt::Entry| entry.label.text().as_deref() == Some(label);
+    let mut numbers = table.entries.iter().filter(|(_, entry)| has(entry));
+    let (number, _) = numbers.next()?;
+    numbers.next().is_none().then_some(*number)
+}
+
+/// Keeps the program that is running where the real root can run it, and says where that is there.
+fn keep_program(dir: &Path, root: &Sysroot) -> Result<PathBuf, FirstBootError> {
+    let at = dir.join("bin/kindling");
+    let program = real_root::ourselves().map_err(keep(&at))?;
+    if !real_root::is_noexec(dir).map_err(keep(dir))? {
+        let bin = dir.join("bin");
+        machine::private_dir(&bin)
+            .and_then(|()| machine::replace(&at, &program, 0o755))
+            .map_err(keep(&at))?;
+        return Ok(at);
+    }
+    let at = PathBuf::from(KEPT_IN_ROOT);
+    root.make_dirs(at.parent().unwrap_or(&at))?;
+    let access = Access {
+        mode: Some(Mode(0o755)),
+        ..Access::default()
+    };
+    root.put_durably(&at, &program, access)?;
+    Ok(at)
+}
+
+/// As the reference's distributions end a first boot: once the file systems of the real root are there (engine.md 5.6).
+fn unit_text(dir: &Path, program: &Path) -> String {
+    let (first, program) = (dir.join(FIRST), program.display());
+    format!(
+        "[Unit]\n\
+         Description=Mark this machine as provisioned\n\
+         ConditionPathExists={}\n\
+         RequiresMountsFor={program}\n\
+         \n\
+         [Service]\n\
+         Type=oneshot\n\
+         RemainAfterExit=yes\n\
+         ExecStart={program} first-boot done\n",
+        first.display()
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fetch::SystemDirs;
+    use crate::gpt::{Entry, Guid};
+    use crate::host::fake::{Disks, Scripted};
+    use crate::plan::accounts::KeyFile;
+    use crate::plan::first_boot::First;
+    use kindling_config_spec::units::{Lba, MIB, SectorSize};
+
+    fn environment(dir: &Path) -> Environment {
+        Environment {
+            dirs: SystemDirs::new(None, None, None),
+            command_line: dir.join("cmdline"),
+            config_file: dir.join("config.ign"),
+            key_file: KeyFile::Fragment,
+            path: "/usr/bin".into(),
+            run_dir: dir.join("run"),
+        }
+    }
+
+    fn asked(line: &str, value: Option<&Mark>, blkid: &[(i32, &str)]) -> Verdict {
+        let dir = tempfile::tempdir().unwrap();
+        let variables = EfiVariables::at(dir.path());
+        if let Some(mark) = value {
+            variables.write(VARIABLE, mark.to_text().as_bytes()).unwrap();
+        }
+        let here = Here {
+            environment: &environment(dir.path()),
+            processes: &Scripted::answering(blkid),
+            devices: &Disks::default(),
+            machine: "m".to_owned(),
+            line: line.to_owned(),
+        };
+        here.ask_firmware(&variables).unwrap()
+    }
+
+    #[test]
+    fn the_firmware_is_asked_for_machine_and_root() {
+        let mark = |machine: &str, disk: Option<&str>| Mark {
+            machine: machine.to_owned(),
+            disk: disk.map(str::to_owned),
+        };
+        let ext4 = [(0, "TYPE=ext4\nUUID=u\n")];
+        let (blank, no_device) = ([(2, "")], "root=nfs:10.0.0.1:/root");
+        for (row, line, value, blkid, expected) in [
+            (
+                "no mark",
+                no_device,
+                None,
+                &[][..],
+                Verdict::First(First::Unmarked),
+            ),
+            (
+                "a root that is no device",
+                no_device,
+                Some(mark("m", None)),
+                &[],
+                Verdict::Later(Later::Marked),
+            ),
+            (
+                "this root",
+                "root=/dev/null",
+                Some(mark("m", Some("u"))),
+                &ext4,
+                Verdict::Later(Later::Marked),
+            ),
+            (
+                "a blank one in its place",
+                "root=/dev/null",
+                Some(mark("m", Some("u"))),
+                &blank,
+                Verdict::First(First::OtherDisk),
+            ),
+            (
+                "a machine with a copy of the firmware",
+                "root=/dev/null",
+                Some(mark("n", Some("u"))),
+                &blank,
+                Verdict::First(First::OtherMachine),
+            ),
+        ] {
+            assert_eq!(asked(line, value.as_ref(), blkid), expected, "{row}");
+        }
+    }
+
+    #[test]
+    fn a_label_names_one_partition_or_none() {
+        let mut table = Table::new(Guid::from_random([1; 16]), Bytes(MIB), SectorSize::S512).unwrap();
+        for (number, label) in [(1, "root-a"), (4, "data"), (7, "data")] {
+            let first = Lba(100 * u64::from(number));
+            let entry = Entry {
+                type_guid: Guid::LINUX_FILESYSTEM,
+                guid: Guid::from_random([u8::try_from(number).unwrap(); 16]),
+                first,
+                last: Lba(first.0 + 9),
+                attributes: 0,
+                label: label.parse().unwrap(),
+                extra: Vec::new(),
+            };
+            table.entries.insert(number, entry);
+        }
+        for (label, expected) in [("root-a", Some(1)), ("data", None), ("root", None)] {
+            assert_eq!(labelled(&table, label), expected, "{label}");
+        }
+    }
+
+    #[test]
+    fn the_end_is_not_marked_by_a_boot_that_provisioned_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let environment = environment(dir.path());
+        machine::replace(&environment.command_line, b"kindling.firstboot=efi\n", 0o600).unwrap();
+        assert_eq!(done(&environment, None).unwrap_err().code, "firstboot-unmarked");
+        // Begun, and the files stage has not left its mark yet.
+        machine::private_dir(&environment.run_dir).unwrap();
+        machine::replace(&environment.run_dir.join(FIRST), b"", 0o600).unwrap();
+        assert_eq!(done(&environment, None).unwrap_err().code, "firstboot-unmarked");
+    }
+
+    #[test]
+    fn an_argument_that_means_nothing_begins_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let environment = environment(dir.path());
+        machine::replace(&environment.command_line, b"kindling.firstboot=yes\n", 0o600).unwrap();
+        let failure = check(&environment).unwrap_err();
+        assert_eq!(failure.code, "firstboot-argument");
+        assert!(failure.what.contains("\"yes\""), "{failure}");
+        assert!(!environment.run_dir.exists());
+        note(&environment, &failure);
+        let text = fs::read_to_string(environment.run_dir.join("failure.json")).unwrap();
+        assert!(text.contains("firstboot-argument"), "{text}");
+    }
+}
