@@ -1,4 +1,4 @@
-//! Block devices: the one module of the disks stage that may write `unsafe`, for the ioctls.
+//! Block devices, and flags of files: the one module of the disks stage that may write `unsafe`, for the ioctls.
 #![expect(unsafe_code, reason = "ioctl(2) has no safe form")]
 
 use std::fs::File;
@@ -44,6 +44,17 @@ mod raw {
     nix::ioctl_none_bad!(blkflsbuf, nix::request_code_none!(0x12, 97));
     // linux/cdrom.h: CDROM_DRIVE_STATUS takes the number of a slot as it is, and answers with a status.
     nix::ioctl_write_int_bad!(cdrom_drive_status, 0x5326);
+    // linux/fs.h declares FS_IOC_GETFLAGS and FS_IOC_SETFLAGS with long; the kernel stores and reads one int.
+    nix::ioctl_read_bad!(
+        fs_getflags,
+        nix::request_code_read!(b'f', 1, size_of::<nix::libc::c_long>()),
+        nix::libc::c_int
+    );
+    nix::ioctl_write_ptr_bad!(
+        fs_setflags,
+        nix::request_code_write!(b'f', 2, size_of::<nix::libc::c_long>()),
+        nix::libc::c_int
+    );
     // linux/blkpg.h: BLKPG takes a pointer to struct blkpg_ioctl_arg.
     nix::ioctl_write_ptr_bad!(blkpg, nix::request_code_none!(0x12, 105), super::Request);
 }
@@ -120,6 +131,35 @@ pub fn has_disc(device: &File) -> io::Result<Option<bool>> {
         Err(Errno::ENOTTY | Errno::EINVAL | Errno::ENOSYS | Errno::EOPNOTSUPP) => Ok(None),
         Err(error) => Err(error.into()),
     }
+}
+
+/// The flags of a file that `chattr` shows; `None` on a file system that has none.
+///
+/// # Errors
+/// What the kernel answers.
+///
+/// Source: `FS_IOC_GETFLAGS` in linux/fs.h; ioctl_iflags(2).
+pub fn file_flags(file: &File) -> io::Result<Option<i32>> {
+    let mut flags: c_int = 0;
+    // SAFETY: `file` keeps the descriptor open for the call; the request writes one int, and `flags` is one, live and
+    // exclusively borrowed.
+    match unsafe { raw::fs_getflags(file.as_raw_fd(), &raw mut flags) } {
+        Ok(_) => Ok(Some(flags)),
+        Err(Errno::ENOTTY | Errno::EOPNOTSUPP | Errno::ENOSYS) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Sets the flags of a file.
+///
+/// # Errors
+/// `EPERM` without `CAP_LINUX_IMMUTABLE`; else what the kernel answers.
+///
+/// Source: `FS_IOC_SETFLAGS` in linux/fs.h; ioctl_iflags(2).
+pub fn set_file_flags(file: &File, flags: i32) -> io::Result<()> {
+    // SAFETY: `file` keeps the descriptor open for the call; the request reads one int, and `flags` is one, live for it.
+    unsafe { raw::fs_setflags(file.as_raw_fd(), &raw const flags) }?;
+    Ok(())
 }
 
 /// Tells the kernel one change of partition `number`, so that the others stay usable meanwhile.

@@ -7,6 +7,7 @@ pub mod boot;
 pub mod channels;
 pub mod console;
 pub mod devices;
+pub mod efivar;
 pub mod fake;
 pub mod http;
 pub mod hyperv;
