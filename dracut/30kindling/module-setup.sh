@@ -86,6 +86,11 @@ install() {
 
     inst_script "$moddir/ignition-generator" "$systemdutildir/system-generators/ignition-generator"
 
+    # How a first boot that fails ends. The generator puts one of the two in place; on other boots neither.
+    inst_simple "$moddir/emergency-acts.conf" /usr/lib/kindling/emergency-acts.conf
+    inst_simple "$moddir/emergency-tells.conf" /usr/lib/kindling/emergency-tells.conf
+    inst_simple "$moddir/kindling-deadline.service" "$systemdsystemunitdir/kindling-deadline.service"
+
     local unit stage
     for unit in complete diskful subsequent diskful-subsequent; do
         inst_simple "$moddir/ignition-$unit.target" "$systemdsystemunitdir/ignition-$unit.target"

@@ -10,6 +10,7 @@
 mod apply;
 mod convert;
 mod document;
+mod emergency;
 mod flags;
 mod ignition;
 mod ignition_apply;

@@ -8,7 +8,8 @@ use kindling_config_spec::version::NEWEST_STABLE;
 
 use super::words::{self, Command, Flag, Given, Need, Parsed, Positional};
 use super::{
-    USAGE, apply, complain, convert, inspect, metadata, plan, platforms, print, report, run_stage, validate,
+    USAGE, apply, complain, convert, emergency, inspect, metadata, plan, platforms, print, report, run_stage,
+    validate,
 };
 use crate::plan::Stage;
 use crate::stages::Options;
@@ -17,7 +18,7 @@ use crate::stages::Options;
 type Run = fn(&Given) -> Result<u8, String>;
 
 /// In the order of the help.
-static COMMANDS: [(&Command, Run); 10] = [
+static COMMANDS: [(&Command, Run); 11] = [
     (&plan::COMMAND, plan::main),
     (&apply::COMMAND, apply::main),
     (&SCHEMA, schema),
@@ -28,6 +29,7 @@ static COMMANDS: [(&Command, Run); 10] = [
     (&platforms::COMMAND, platforms::main),
     (&report::COMMAND, report::main),
     (&STAGE, stage),
+    (&emergency::COMMAND, emergency::main),
 ];
 
 static SCHEMA: Command = Command {
@@ -236,6 +238,10 @@ mod tests {
             ),
             ("report --verify --verify", "--verify is given twice"),
             ("report /", "unexpected argument \"/\""),
+            (
+                "emergency --deadline --before-shell",
+                "--before-shell and --deadline exclude each other",
+            ),
             ("stage", "NAME is missing"),
             ("stage files", "give --platform ID"),
         ] {

@@ -23,6 +23,7 @@ pub mod process;
 pub mod sysroot;
 pub mod tftp;
 pub mod transfer;
+pub mod typed;
 pub mod uevent;
 mod unwind;
 pub mod usage;

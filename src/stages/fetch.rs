@@ -4,11 +4,12 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use kindling_config_spec::types::kindling::{FileExtra, Kindling};
-use kindling_config_spec::{Rejected, check, diagnostic};
+use kindling_config_spec::types::Config;
+use kindling_config_spec::types::kindling::{FileExtra, Kindling, OnFailure};
+use kindling_config_spec::{Rejected, check, diagnostic, merge};
 
 use super::values::{self, Expanded};
-use super::{Context, Ended, StageError, pools};
+use super::{Context, Ended, StageError, emergency, pools};
 use crate::apply::Applied;
 use crate::fetch::{Acquired, Fetched, HostAccess, Places, acquire, needs_network};
 use crate::host::channels::Channels;
@@ -107,7 +108,6 @@ fn with_values(context: &Context<'_>, rendered: &mut Rendered) -> Result<Expande
 fn idle(extension: &Kindling) -> Vec<&'static str> {
     let members = [
         ("node", extension.node != Default::default()),
-        ("onFailure", extension.on_failure != Default::default()),
         ("report", extension.report != Default::default()),
     ];
     let asked = members.into_iter().filter(|(_, is_there)| *is_there);
@@ -166,6 +166,8 @@ fn render_fetched(context: &mut Context<'_>, fetched: Fetched) -> Result<Outcome
             diagnostic::render(&fetched.name, &fetched.text, checked.warnings())
         );
     }
+    // Now, and not when all is rendered: what it refers to may be what fails.
+    keep_policy(context, &checked.config().kindling);
     let first = First {
         checked,
         name: &fetched.name,
@@ -173,10 +175,29 @@ fn render_fetched(context: &mut Context<'_>, fetched: Fetched) -> Result<Outcome
         origin: fetched.origin,
     };
     match render(first, &mut context.fetcher) {
-        Ok(rendered) => Ok(Outcome::Rendered(Box::new(rendered))),
+        Ok(rendered) => {
+            keep_policy(context, &rendered.config().kindling);
+            Ok(Outcome::Rendered(Box::new(rendered)))
+        }
         Err(error) if error.needs_network() => Ok(Outcome::NeedsNetwork("a referenced config".to_owned())),
         Err(error) => Err(Failure::of(stage, error.code(), &error, error.next())),
     }
+}
+
+/// Keeps what is to be done when this boot fails, as the base configs and this section have it.
+fn keep_policy(context: &Context<'_>, section: &Kindling) {
+    let of = |on_failure: &OnFailure| Config {
+        kindling: Kindling {
+            on_failure: on_failure.clone(),
+            ..Kindling::default()
+        },
+        ..Config::default()
+    };
+    let both = merge(
+        of(&context.base.config.kindling.on_failure),
+        of(&section.on_failure),
+    );
+    emergency::keep_policy(&context.environment.run_dir, &both.kindling.on_failure);
 }
 
 /// The record of a document that is not a valid config.

@@ -151,6 +151,7 @@ fn place(name: &str) -> Option<&'static str> {
         "kindling-resolv-conf" => Some("usr/sbin"),
         _ => match name.rsplit_once('.')?.1 {
             "service" | "target" => Some(UNITS),
+            "conf" => Some("usr/lib/kindling"),
             "network" => Some("usr/lib/systemd/network"),
             "rules" => Some("usr/lib/udev/rules.d"),
             _ => None,
@@ -227,6 +228,9 @@ mod tests {
             "kindling-resolv-conf",
             "99-kindling.network",
             "58-kindling-stacks.rules",
+            "emergency-acts.conf",
+            "emergency-tells.conf",
+            "kindling-deadline.service",
         ] {
             assert!(setup.contains(&format!("$moddir/{name}\"")), "{name}");
         }

@@ -4,7 +4,7 @@ mod boot_entry;
 mod user_data;
 
 use std::fs::{self, File};
-use std::io;
+use std::io::{self, Write};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -227,6 +227,8 @@ pub struct Node {
     platform: &'static str,
     /// Where the boot entry is that it starts by, if it has one.
     entry: Option<Entry>,
+    /// Kernel arguments of its own.
+    arguments: Vec<String>,
     /// The cluster it belongs to.
     pub cluster: Cluster,
     /// Amazon's services, for a machine of theirs.
@@ -295,6 +297,7 @@ impl Node {
             machine,
             platform: user_data.platform(),
             entry: None,
+            arguments: Vec::new(),
             cluster,
             aws,
         })
@@ -315,6 +318,26 @@ impl Node {
         let (kept, found) = cpio::without(&whole, paths);
         fs::write(initramfs, kept).map_err(file_error(initramfs))?;
         Ok(found)
+    }
+
+    /// Adds kernel arguments to those of all later boots; of one that is given twice the last counts.
+    pub fn add_arguments(&mut self, arguments: &str) {
+        self.arguments.push(arguments.to_owned());
+    }
+
+    /// Puts a file into the initramfs, over whatever is there.
+    ///
+    /// # Errors
+    /// [`ScenarioError::File`].
+    pub fn put_into_initramfs(&mut self, path: &str, text: &str) -> Result<(), ScenarioError> {
+        let mut archive = cpio::Archive::default();
+        archive.file(path, 0o644, text.as_bytes());
+        let initramfs = &self.machine.initramfs;
+        let added = File::options()
+            .append(true)
+            .open(initramfs)
+            .and_then(|mut file| file.write_all(&archive.finish()));
+        added.map_err(file_error(initramfs))
     }
 
     /// Where the consoles of this machine's boots are kept after the run.
@@ -379,6 +402,7 @@ impl Node {
         let was_first = image::has_firstboot_stamp(&self.machine.root)?;
         self.machine.arguments = arguments(self.platform, was_first);
         self.machine.arguments.push(self.boot_options()?);
+        self.machine.arguments.extend(self.arguments.iter().cloned());
         let started = Instant::now();
         let mut guest = Guest::start(&self.machine, &self.log)?;
         let mut reader = Reader::default();
