@@ -40,7 +40,7 @@ pub fn is_initramfs() -> bool {
 pub fn run(environment: &Environment) {
     let processes = process::System::new(environment.path.clone());
     let line = command_line(environment);
-    let failure = known_or_found(environment, &processes, &line);
+    let (failure, is_new) = known_or_found(environment, &processes, &line);
     let (policy, fault) = policy(environment, &line);
     let verdict = verdict(&policy, &environment.run_dir, &processes);
     let mut text = failure.to_string();
@@ -50,6 +50,14 @@ pub fn run(environment: &Environment) {
     }
     tracing::warn!("{}", verdict.line(&policy));
     console::show(&text);
+    if is_new {
+        let began = Instant::now();
+        tell_platform(environment, &line, &failure);
+        // Whoever waits for an answer says so on the console.
+        if began.elapsed() > APART {
+            console::show(&text);
+        }
+    }
     let mut typed = Typed::at_console();
     match verdict {
         Verdict::Stay(_) => wait(&mut typed, environment, &text, None),
@@ -179,17 +187,19 @@ fn keep(run_dir: &Path, failure: &Failure) {
     }
 }
 
-/// The record of a stage, or, where none could leave one, a record of what systemd knows; then it is kept, and the platform
-/// is told, as a stage would have done.
-fn known_or_found(environment: &Environment, processes: &dyn Processes, line: &str) -> Failure {
+/// The record of a stage, or, where none could leave one, a new one of what systemd knows, kept as a stage would have done.
+fn known_or_found(environment: &Environment, processes: &dyn Processes, line: &str) -> (Failure, bool) {
     if let Some(known) = known(&environment.run_dir) {
-        return known;
+        return (known, false);
     }
     let failure = found(environment, processes, line, &failed_units(processes)).fit();
     tracing::error!("{failure}");
     keep(&environment.run_dir, &failure);
-    // First for the person in front of the machine: telling a platform may take its time.
-    console::show(&failure.to_string());
+    (failure, true)
+}
+
+/// Tells the platform what a stage would have told it.
+fn tell_platform(environment: &Environment, line: &str, failure: &Failure) {
     let options = Options {
         stage: failure.stage,
         platform: platform(line),
@@ -199,8 +209,7 @@ fn known_or_found(environment: &Environment, processes: &dyn Processes, line: &s
         neednet: "/run/ignition/neednet".into(),
         fetch_timeout: Duration::ZERO,
     };
-    tell(&options, environment, Some(&failure));
-    failure
+    tell(&options, environment, Some(failure));
 }
 
 /// Why the machine is in emergency mode, by what systemd knows.
@@ -367,14 +376,16 @@ mod tests {
             ),
             (0, shown),
         ]);
-        let failure = known_or_found(&environment, &systemd, "quiet");
+        let (failure, is_new) = known_or_found(&environment, &systemd, "quiet");
+        assert!(is_new);
         assert_eq!(
             (failure.code.as_str(), failure.stage.name()),
             ("stage-killed", "disks")
         );
         assert_eq!(systemd.calls().len(), 2, "{:?}", systemd.calls());
         let unasked = Scripted::default();
-        assert_eq!(known_or_found(&environment, &unasked, "quiet"), failure);
+        let again = known_or_found(&environment, &unasked, "quiet");
+        assert_eq!(again, (failure.clone(), false));
         assert_eq!(unasked.calls(), [""; 0]);
         deadline(&environment);
         assert_eq!(known(&run_dir), Some(failure));
@@ -395,7 +406,7 @@ mod tests {
                 "x sysroot.mount - /sysroot\n   Loaded: loaded\n\nmount: wrong fs type\n",
             ),
         ]);
-        let failure = known_or_found(&environment, &systemd, "quiet");
+        let (failure, _) = known_or_found(&environment, &systemd, "quiet");
         assert_eq!(failure.code, "boot-failed");
         assert!(failure.what.starts_with("sysroot.mount"), "{failure}");
         assert_eq!(failure.why, ["its last line: mount: wrong fs type"]);
