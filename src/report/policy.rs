@@ -235,13 +235,13 @@ impl Given {
 #[must_use]
 pub fn asks_for_shell(command_line: &str) -> bool {
     let last = |names: &[&str]| {
-        let words = command_line
+        let mut words = command_line
             .split_whitespace()
             .map(|word| match word.split_once('=') {
                 Some((name, value)) => (name, Some(value)),
                 None => (word, None),
             });
-        words.filter(|(name, _)| names.contains(name)).next_back()
+        words.rfind(|(name, _)| names.contains(name))
     };
     let is_yes = |value: Option<&str>| value.is_none_or(|word| YES.contains(&word));
     let is_place = |value: Option<&str>| value.is_none_or(|word| !word.is_empty() && !NO.contains(&word));
