@@ -36,7 +36,7 @@ installkernel() {
 
 # The hook for kernel arguments is the engine by another name. One of the distribution's goes before it: put into this folder,
 # or installed by a module whose number is lower.
-inst_hook() {
+inst_helper() {
     if [ -e "$moddir/$1" ]; then
         inst_script "$moddir/$1" "/usr/sbin/$1"
     elif [ ! -e "$initdir/usr/sbin/$1" ] && [ ! -e "$initdir/usr/bin/$1" ]; then
@@ -53,7 +53,7 @@ install() {
     inst_multiple -o setfiles mkfs.btrfs mdadm cryptsetup clevis dmsetup zkey zkey-cryptsetup
     # What the virtual card reader of z/VM is read with; machines of another kind have none.
     inst_multiple -o chccwdev cio_ignore udevadm vmur
-    inst_hook ignition-kargs-helper
+    inst_helper ignition-kargs-helper
     # kindling-programs: end
 
     # What clevis calls to bind a volume, and the rules by which udev links arrays and mappings and starts arrays.
@@ -87,6 +87,15 @@ install() {
     inst_multiple mkdir ln umount
 
     inst_script "$moddir/ignition-generator" "$systemdutildir/system-generators/ignition-generator"
+
+    # How a first boot that fails ends. The generator puts one of the two in place; on other boots neither.
+    inst_simple "$moddir/emergency-acts.conf" /usr/lib/kindling/emergency-acts.conf
+    inst_simple "$moddir/dracut-emergency-acts.conf" /usr/lib/kindling/dracut-emergency-acts.conf
+    inst_simple "$moddir/emergency-tells.conf" /usr/lib/kindling/emergency-tells.conf
+    # Where dracut would stop the machine by itself.
+    inst_hook emergency 00 "$moddir/kindling.sh"
+    inst_hook shutdown-emergency 00 "$moddir/kindling.sh"
+    inst_simple "$moddir/kindling-deadline.service" "$systemdsystemunitdir/kindling-deadline.service"
 
     local unit stage
     for unit in complete diskful subsequent diskful-subsequent; do

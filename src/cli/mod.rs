@@ -10,6 +10,7 @@
 mod apply;
 mod convert;
 mod document;
+mod emergency;
 mod first_boot;
 mod flags;
 mod ignition;

@@ -8,8 +8,8 @@ use kindling_config_spec::version::NEWEST_STABLE;
 
 use super::words::{self, Command, Flag, Given, Need, Parsed, Positional};
 use super::{
-    USAGE, apply, complain, convert, first_boot, inspect, metadata, plan, platforms, print, report,
-    run_stage, validate,
+    USAGE, apply, complain, convert, emergency, first_boot, inspect, metadata, plan, platforms, print,
+    report, run_stage, validate,
 };
 use crate::plan::Stage;
 use crate::stages::Options;
@@ -18,7 +18,7 @@ use crate::stages::Options;
 type Run = fn(&Given) -> Result<u8, String>;
 
 /// In the order of the help.
-static COMMANDS: [(&Command, Run); 11] = [
+static COMMANDS: [(&Command, Run); 12] = [
     (&plan::COMMAND, plan::main),
     (&apply::COMMAND, apply::main),
     (&SCHEMA, schema),
@@ -30,6 +30,7 @@ static COMMANDS: [(&Command, Run); 11] = [
     (&report::COMMAND, report::main),
     (&first_boot::COMMAND, first_boot::main),
     (&STAGE, stage),
+    (&emergency::COMMAND, emergency::main),
 ];
 
 static SCHEMA: Command = Command {
@@ -247,6 +248,10 @@ mod tests {
             ("first-boot begin", "\"begin\" is neither check nor done"),
             ("first-boot check --stamp=/boot/s", "--stamp goes with done"),
             ("report /", "unexpected argument \"/\""),
+            (
+                "emergency --deadline --before-shell",
+                "--before-shell and --deadline exclude each other",
+            ),
             ("stage", "NAME is missing"),
             ("stage files", "give --platform ID"),
         ] {

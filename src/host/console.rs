@@ -35,6 +35,13 @@ pub fn show(text: &str) {
     }
 }
 
+/// Shows lines that belong to what was shown last.
+pub fn show_below(text: &str) {
+    if let Some(console) = Console::of_initramfs() {
+        console.write(text, PATIENCE);
+    }
+}
+
 /// Shows a record on every console, in the initramfs, and on a screen a code beside it.
 pub fn show_record(failure: &Failure) {
     if let Some(console) = Console::of_initramfs() {

@@ -26,6 +26,7 @@ pub mod sinks;
 pub mod sysroot;
 pub mod tftp;
 pub mod transfer;
+pub mod typed;
 pub mod uevent;
 mod unwind;
 pub mod usage;

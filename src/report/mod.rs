@@ -5,6 +5,7 @@ pub mod event;
 pub mod failure;
 pub mod found;
 pub mod html;
+pub mod policy;
 pub mod progress;
 pub mod queue;
 pub mod receipt;
@@ -15,6 +16,7 @@ mod serial;
 pub mod sinks;
 pub mod syslog;
 pub mod text;
+pub mod units;
 mod unparsable;
 mod waterfall;
 

@@ -4,11 +4,11 @@ use std::fs;
 use std::path::Path;
 
 use kindling_config_spec::types::Config;
-use kindling_config_spec::types::kindling::{FileExtra, Kindling};
-use kindling_config_spec::{Rejected, check, diagnostic};
+use kindling_config_spec::types::kindling::{FileExtra, Kindling, OnFailure};
+use kindling_config_spec::{Rejected, check, diagnostic, merge};
 
 use super::values::{self, Expanded};
-use super::{Context, Ended, Reporter, StageError, pools};
+use super::{Context, Ended, Reporter, StageError, emergency, pools};
 use crate::apply::Applied;
 use crate::fetch::{Acquired, Fetched, HostAccess, Places, acquire, needs_network};
 use crate::host::channels::Channels;
@@ -113,10 +113,7 @@ fn settle(context: &Context<'_>, user: &Config, reporter: &Reporter) {
 
 /// What of the extension nothing acts on yet.
 fn idle(extension: &Kindling) -> Vec<&'static str> {
-    let members = [
-        ("node", extension.node != Default::default()),
-        ("onFailure", extension.on_failure != Default::default()),
-    ];
+    let members = [("node", extension.node != Default::default())];
     let asked = members.into_iter().filter(|(_, is_there)| *is_there);
     asked.map(|(name, _)| name).collect()
 }
@@ -177,6 +174,8 @@ fn render_fetched(
             diagnostic::render(&fetched.name, &fetched.text, checked.warnings())
         );
     }
+    // Now, and not when all is rendered: what it refers to may be what fails.
+    keep_policy(context, &checked.config().kindling);
     let first = First {
         checked,
         name: &fetched.name,
@@ -184,10 +183,29 @@ fn render_fetched(
         origin: fetched.origin,
     };
     match render_heard(first, &mut context.fetcher, &|config| reporter.heard(config)) {
-        Ok(rendered) => Ok(Outcome::Rendered(Box::new(rendered))),
+        Ok(rendered) => {
+            keep_policy(context, &rendered.config().kindling);
+            Ok(Outcome::Rendered(Box::new(rendered)))
+        }
         Err(error) if error.needs_network() => Ok(Outcome::NeedsNetwork("a referenced config".to_owned())),
         Err(error) => Err(Failure::of(stage, error.code(), &error, error.next())),
     }
+}
+
+/// Keeps what is to be done when this boot fails, as the base configs and this section have it.
+fn keep_policy(context: &Context<'_>, section: &Kindling) {
+    let of = |on_failure: &OnFailure| Config {
+        kindling: Kindling {
+            on_failure: on_failure.clone(),
+            ..Kindling::default()
+        },
+        ..Config::default()
+    };
+    let both = merge(
+        of(&context.base.config.kindling.on_failure),
+        of(&section.on_failure),
+    );
+    emergency::keep_policy(&context.environment.run_dir, &both.kindling.on_failure);
 }
 
 /// The record of a document that is not a valid config.

@@ -1,11 +1,13 @@
 //! One stage: observe → plan → apply. Each runs in a process of its own; what passes between them is the cached
 //! config and the state file.
 
+mod attempts;
 pub mod boot_entries;
 mod context;
 pub mod delete_config;
 mod disks;
 pub mod dry_run;
+pub mod emergency;
 mod error;
 mod fetch;
 mod files;
@@ -41,6 +43,9 @@ use crate::report::progress::{self, StageRecord};
 
 /// Where stages leave what only kindling reads; entered by root alone.
 pub const RUN_DIR: &str = "/run/kindling";
+
+/// The record of the failure of a boot, in that directory.
+const FAILURE: &str = "failure.json";
 
 /// What a stage is asked to do: the command line, resolved.
 #[derive(Clone, Debug)]
@@ -137,7 +142,10 @@ pub fn run(
     reporter.ended(outcome, milliseconds, failure);
     match failure {
         Some(failure) => last_failure::keep(failure),
-        None if options.stage == Stage::Umount => tell_end(&environment.run_dir),
+        None if options.stage == Stage::Umount => {
+            emergency::is_over(options, environment);
+            tell_end(&environment.run_dir);
+        }
         None => {}
     }
     error.map_or(Ok(finished), Err)
@@ -146,13 +154,16 @@ pub fn run(
 /// Keeps the record of the stage. A report that cannot be written must not stop a boot.
 fn note(run_dir: &Path, record: StageRecord, failure: Option<&Failure>) {
     let list = run_dir.join(progress::LIST);
+    // The umount stage also runs because another one has failed: that one's record stays, however this one ends.
+    let follows_failure = record.stage == Stage::Umount && run_dir.join(FAILURE).exists();
     let kept = machine::private_dir(run_dir).and_then(|()| {
         let before = std::fs::read_to_string(&list).ok();
         machine::replace(&list, progress::with(before.as_deref(), record).as_bytes(), 0o600)?;
         match failure.map(serde_json::to_vec) {
-            Some(Ok(text)) => machine::replace(&run_dir.join("failure.json"), &text, 0o600),
+            _ if follows_failure => Ok(()),
+            Some(Ok(text)) => machine::replace(&run_dir.join(FAILURE), &text, 0o600),
             // A failure that a later try has overcome is no failure of this boot.
-            _ => machine::remove(&run_dir.join("failure.json")),
+            _ => machine::remove(&run_dir.join(FAILURE)),
         }
     });
     if let Err(error) = kept {

@@ -151,6 +151,17 @@ impl Reporter {
     }
 }
 
+/// Tells of a failure that no stage has told, for a short while; who could not be told is told by [`tell_again`].
+pub(super) fn tell_failure(environment: &Environment, failure: &Failure) {
+    let shared = Arc::new(Shared::open(environment, None));
+    {
+        let mut state = shared.lock();
+        state.queue.failed(&machine::now(), failure);
+        Shared::employ(&shared, &mut state);
+    }
+    shared.wait(Instant::now() + AGAIN, true);
+}
+
 /// Tries once to tell what waits, while nothing else happens on this machine.
 #[must_use]
 pub fn tell_again(environment: &Environment) -> Again {

@@ -38,6 +38,11 @@ pub fn tell(
     reporter.wait(end, failure);
 }
 
+/// Tells the platform of a failure that no stage has told it.
+pub(super) fn platform_of_failure(options: &Options, environment: &Environment, failure: &Failure) {
+    tell_platform(options, environment, Some(failure), AFTER_FAILURE);
+}
+
 fn tell_platform(
     options: &Options,
     environment: &Environment,

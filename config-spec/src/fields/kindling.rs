@@ -89,7 +89,7 @@ pub(super) static ON_FAILURE: Table = Table {
         text(
             ALWAYS,
             "action",
-            "What to do when the failure has been told: a shell on the console, or an end to this attempt.",
+            "What to do when the failure has been told: stay, with the record on the console, or end this attempt.",
         )
         .limit(Limit::Words(&[
             (ALWAYS, "emergency"),
@@ -101,8 +101,7 @@ pub(super) static ON_FAILURE: Table = Table {
         integer(
             ALWAYS,
             "attempts",
-            "How often in a row `reboot` tries again before the machine stays in the emergency shell. Absent \
-             is no limit.",
+            "How often in a row `reboot` tries again before the machine stays as it is. Absent is no limit.",
         )
         .limit(Limit::Range(1, 1000))
         .example("5"),

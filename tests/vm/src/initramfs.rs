@@ -151,6 +151,8 @@ fn place(name: &str) -> Option<&'static str> {
         "kindling-resolv-conf" => Some("usr/sbin"),
         _ => match name.rsplit_once('.')?.1 {
             "service" | "target" => Some(UNITS),
+            "conf" => Some("usr/lib/kindling"),
+            "sh" if name != "module-setup.sh" => Some("usr/lib/dracut/hooks/emergency"),
             "network" => Some("usr/lib/systemd/network"),
             "rules" => Some("usr/lib/udev/rules.d"),
             _ => None,
@@ -228,6 +230,11 @@ mod tests {
             "kindling-resolv-conf",
             "99-kindling.network",
             "58-kindling-stacks.rules",
+            "dracut-emergency-acts.conf",
+            "emergency-acts.conf",
+            "emergency-tells.conf",
+            "kindling-deadline.service",
+            "kindling.sh",
         ] {
             assert!(setup.contains(&format!("$moddir/{name}\"")), "{name}");
         }

@@ -5,7 +5,7 @@ mod detection;
 mod user_data;
 
 use std::fs::{self, File};
-use std::io;
+use std::io::{self, Write};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -238,6 +238,8 @@ pub struct Node {
     entry: Option<Entry>,
     /// How it finds out itself whether a boot is the first, if nobody tells it.
     detection: Option<String>,
+    /// Kernel arguments of its own.
+    arguments: Vec<String>,
     /// The cluster it belongs to.
     pub cluster: Cluster,
     /// Amazon's services, for a machine of theirs.
@@ -309,6 +311,7 @@ impl Node {
             platform: user_data.platform(),
             entry: None,
             detection: None,
+            arguments: Vec::new(),
             cluster,
             aws,
         })
@@ -354,6 +357,26 @@ impl Node {
         let (kept, found) = cpio::without(&whole, paths);
         fs::write(initramfs, kept).map_err(file_error(initramfs))?;
         Ok(found)
+    }
+
+    /// Adds kernel arguments to those of all later boots; of one that is given twice the last counts.
+    pub fn add_arguments(&mut self, arguments: &str) {
+        self.arguments.push(arguments.to_owned());
+    }
+
+    /// Puts a file into the initramfs, over whatever is there.
+    ///
+    /// # Errors
+    /// [`ScenarioError::File`].
+    pub fn put_into_initramfs(&mut self, path: &str, text: &str) -> Result<(), ScenarioError> {
+        let mut archive = cpio::Archive::default();
+        archive.file(path, 0o644, text.as_bytes());
+        let initramfs = &self.machine.initramfs;
+        let added = File::options()
+            .append(true)
+            .open(initramfs)
+            .and_then(|mut file| file.write_all(&archive.finish()));
+        added.map_err(file_error(initramfs))
     }
 
     /// Where the consoles of this machine's boots are kept after the run.
@@ -421,6 +444,7 @@ impl Node {
         if self.machine.watched.is_some() {
             self.machine.arguments.push(Watched::ARGUMENTS.to_owned());
         }
+        self.machine.arguments.extend(self.arguments.iter().cloned());
         let started = Instant::now();
         let mut guest = Guest::start(&self.machine, &self.log)?;
         let mut reader = Reader::default();
