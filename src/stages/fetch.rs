@@ -10,7 +10,7 @@ use kindling_config_spec::{Rejected, check, diagnostic};
 use super::values::{self, Expanded};
 use super::{Context, Ended, StageError, pools};
 use crate::apply::Applied;
-use crate::fetch::{Acquired, Fetched, HostAccess, Places, acquire, needs_network};
+use crate::fetch::{Acquired, Fetched, HostAccess, Places, acquire, needs_network, parse_arguments};
 use crate::host::channels::Channels;
 use crate::host::{log, machine};
 use crate::identity::sha256_hex_of;
@@ -127,8 +127,13 @@ fn outcome(context: &mut Context<'_>) -> Result<Outcome, Failure> {
         failure.what = format!("cannot read {}: {}", path.display(), failure.what);
         failure
     })?;
+    let mut arguments = parse_arguments(&command_line);
+    arguments.url = arguments
+        .url
+        .map(|url| values::in_address(stage, url))
+        .transpose()?;
     let places = Places {
-        command_line: &command_line,
+        arguments: &arguments,
         dirs: &context.environment.dirs,
         platform: context.platform,
     };

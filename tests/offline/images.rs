@@ -224,10 +224,11 @@ fn what_a_name_means_here_is_never_what_it_means_on_this_machine() {
     let again = format!("--image=/dev/vdb={}", disk.display());
     let ran = apply(&machine, &config, &[named.clone(), again]);
     assert!(ran.stderr.contains("is given for two disks"), "{}", ran.stderr);
-    // A disk of this machine is none, whoever uses it.
+    // A device that nothing can be on is none.
     let ran = apply(&machine, &config, &["--image=/dev/vdb=/dev/loop7".to_owned()]);
     assert!(
-        ran.stderr.contains("/dev/loop7 is no regular file"),
+        ran.stderr
+            .contains("/dev/loop7 is neither a regular file nor a whole disk"),
         "{}",
         ran.stderr
     );
