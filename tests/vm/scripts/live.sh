@@ -13,6 +13,10 @@ tar --create --directory "$base" \
     --exclude='./var/lib/dpkg' --exclude='./var/lib/apt' --exclude='./var/cache/*' --exclude='./dev/*' . |
     tar --extract --directory "$root"
 finish "$root" "$files"
+# What would ask for a driver.
+for unit in proc-sys-fs-binfmt_misc.automount systemd-binfmt.service; do
+    ln -s /dev/null "$root/etc/systemd/system/$unit"
+done
 
 truncate --size 320M "$work/disk"
 mke2fs -q -t ext4 -L root -d "$root" "$work/disk"
@@ -21,5 +25,6 @@ gzip -1 <"$work/disk" >"$disk"
 # The live root is no disk of that label, and has no stamp: every boot of it is its first.
 : >"$root/etc/fstab"
 rm "$root/boot/ignition.firstboot"
+ln -s /dev/null "$root/etc/systemd/system/ignition-firstboot-complete.service"
 mksquashfs "$root" "$live" -quiet -no-progress -comp zstd -Xcompression-level 3
 rm -rf "$root" "$work/disk"

@@ -137,7 +137,21 @@ fn label(name: &str, value: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use sha2::{Digest, Sha512};
+
     use super::*;
+
+    #[test]
+    fn the_guide_has_the_digest_of_the_script_that_it_runs() {
+        let guide = crate::workspace::root().join("fixtures/guides/pxe");
+        let text = fs::read(guide.join("install")).unwrap();
+        let digest: String = Sha512::digest(text)
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
+        let config = fs::read_to_string(guide.join("install.ign")).unwrap();
+        assert!(config.contains(&format!("\"sha512-{digest}\"")), "{digest}");
+    }
 
     #[test]
     fn the_group_with_the_most_selectors_is_taken_and_a_stranger_gets_nothing() {

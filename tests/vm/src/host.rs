@@ -15,7 +15,7 @@ pub const FIRMWARE_VARIABLES: &str = "/usr/share/OVMF/OVMF_VARS_4M.fd";
 pub const BOOT_LOADER: &str = "/usr/lib/systemd/boot/efi/systemd-bootx64.efi";
 
 /// What a network card brings to start a machine by.
-pub const NETWORK_LOADER: &str = "/usr/lib/ipxe/qemu/pxe-virtio.rom";
+pub const NETWORK_LOADER: &str = "/usr/lib/ipxe/qemu/efi-virtio.rom";
 
 /// A program guests are built or run with, and the Debian package it comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

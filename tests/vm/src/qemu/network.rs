@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 
 use super::escaped;
-use crate::host::NETWORK_LOADER;
 
 /// How a guest's connections to one address reach a stand-in on the host.
 #[derive(Clone, Debug)]
@@ -57,7 +56,8 @@ impl Network {
             None => card += ",romfile=",
             Some(folder) => {
                 network += &format!(",tftp={},bootfile={}", escaped(folder), Self::SCRIPT);
-                card += &format!(",bootindex=0,romfile={NETWORK_LOADER}");
+                // Its own loader: QEMU fits the one that it chooses to the card, and no other.
+                card += ",bootindex=0";
             }
         }
         [["-netdev".to_owned(), network], ["-device".to_owned(), card]]
