@@ -26,5 +26,6 @@ gzip -1 <"$work/disk" >"$disk"
 : >"$root/etc/fstab"
 rm "$root/boot/ignition.firstboot"
 ln -s /dev/null "$root/etc/systemd/system/ignition-firstboot-complete.service"
-mksquashfs "$root" "$live" -quiet -no-progress -comp zstd -Xcompression-level 3
+# Under emulation unpacking costs more than loading.
+mksquashfs "$root" "$live" -quiet -no-progress -comp lz4
 rm -rf "$root" "$work/disk"
