@@ -23,6 +23,7 @@ use crate::image::{self, Base, ImageError, RootDisk};
 use crate::initramfs::{self, InitramfsError};
 use crate::qemu::{self, Disk, Guest, Link, Machine, Network, QemuError};
 use crate::report::{Reader, Report};
+use crate::run::RunError;
 use crate::workspace;
 
 pub use self::network_boot::{NetworkMachine, Start};
@@ -52,6 +53,9 @@ pub enum ScenarioError {
     /// The boot server did not start.
     #[error("cannot start the boot server")]
     BootServer(#[from] BootServerError),
+    /// A program that prepares the machine failed.
+    #[error("cannot prepare the machine")]
+    Prepare(#[source] RunError),
     /// The config drive could not be made.
     #[error(transparent)]
     ConfigDrive(#[from] ConfigDriveError),

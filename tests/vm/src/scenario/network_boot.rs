@@ -12,7 +12,7 @@ use super::{Boot, Built, RunFolder, ScenarioError, file_error, watched};
 use crate::boot_server::{BOOT_ADDRESS, BootServer, Group, Shelf};
 use crate::console::Line;
 use crate::qemu::{Identity, Link, Machine, Network};
-use crate::{image, initramfs, live, run, workspace};
+use crate::{initramfs, live, run, workspace};
 
 /// The hardware address of the machine's card.
 const MAC: &str = "52:54:00:a1:9c:ae";
@@ -49,7 +49,8 @@ pub struct NetworkMachine {
 }
 
 impl NetworkMachine {
-    /// Makes the machine, off. `pipe` is this crate's program, `guide` the folder of `fixtures/guides/pxe`.
+    /// Makes the machine, off. `pipe` is this crate's program. The server has the files of
+    /// `fixtures/guides/pxe`.
     ///
     /// # Errors
     /// [`ScenarioError`].
@@ -77,9 +78,9 @@ impl NetworkMachine {
         initramfs::assemble(&built.dracut, &workspace::dracut_module(), &built.engine, &whole)?;
         // A third of it, over a network.
         let packed = at("initramfs.img");
-        let mut zstd = Command::new(run::get("zstd").map_err(image::ImageError::Live)?);
+        let mut zstd = Command::new(run::get("zstd").map_err(ScenarioError::Prepare)?);
         zstd.args(["-3", "--quiet", "-o"]).args([&packed, &whole]);
-        run::to_end("zstd", &mut zstd, &at("zstd.log")).map_err(image::ImageError::Live)?;
+        run::to_end("zstd", &mut zstd, &at("zstd.log")).map_err(ScenarioError::Prepare)?;
 
         let parts = at("parts");
         split(&built.engine, &guide.join("node.ign"), &parts, &at("split.log"))?;
@@ -187,5 +188,5 @@ fn split(engine: &Path, config: &Path, parts: &Path, log: &Path) -> Result<(), S
         parts.as_ref(),
     ];
     command.args(words);
-    Ok(run::to_end("kindling", &mut command, log).map_err(image::ImageError::Live)?)
+    run::to_end("kindling", &mut command, log).map_err(ScenarioError::Prepare)
 }
