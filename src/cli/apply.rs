@@ -25,7 +25,8 @@ pub(super) static COMMAND: Command = Command {
             "image",
             "[DEVICE=]FILE",
             "A disk to write to, its root included: disk.img, or /dev/vda=disk.img where there are several; \
-             :4096 behind it is another sector size than 512. May be given for each disk, but not with --root.",
+             :4096 behind it is another sector size than 512. A whole disk of this machine that nothing uses is one \
+             too: /dev/sdb. May be given for each disk, but not with --root.",
         )
         .many(),
         Flag::with(

@@ -96,8 +96,8 @@ pub enum Acquired {
 /// The places a config may be.
 #[derive(Clone, Copy)]
 pub struct Places<'a> {
-    /// The text of the kernel command line.
-    pub command_line: &'a str,
+    /// What the kernel command line says of it.
+    pub arguments: &'a Arguments,
     /// The directories of `user.ign`.
     pub dirs: &'a SystemDirs,
     /// The platform this machine was told to be on.
@@ -239,7 +239,7 @@ impl SourceError {
 /// # Errors
 /// See [`SourceError`].
 pub fn acquire(places: Places<'_>, fetcher: &Fetcher, via: &dyn Access) -> Result<Acquired, SourceError> {
-    let arguments = parse_arguments(places.command_line);
+    let arguments = places.arguments;
     if let Some(url) = &arguments.url {
         if arguments.device.is_some() || arguments.path.is_some() {
             warn!(

@@ -1,10 +1,14 @@
-//! Image files as block devices.
+//! What a config is carried out on away from its machine: an image file as a block device, or a whole disk of this machine.
 
-use std::fs::File;
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use kindling_config_spec::units::SectorSize;
+use kindling_config_spec::units::{Bytes, SectorSize};
+use nix::libc;
 
+use super::block;
 use super::process::{ProcessError, Processes};
 use crate::invocation::{Invocation, Program};
 
@@ -17,11 +21,17 @@ pub enum LoopError {
         /// The image.
         file: PathBuf,
         /// The kernel's answer.
-        source: std::io::Error,
+        source: io::Error,
     },
-    /// It is a device or a directory.
-    #[error("{} is no regular file", .0.display())]
-    NoFile(PathBuf),
+    /// It is a directory, a partition, or a device that nothing can be on.
+    #[error("{} is neither a regular file nor a whole disk", .0.display())]
+    NoDisk(PathBuf),
+    /// It is a disk that this machine uses.
+    #[error(
+        "{} is in use: it or a partition of it is mounted, or belongs to an array, a mapping or the swap space",
+        .0.display()
+    )]
+    InUse(PathBuf),
     /// Somebody else has it as a loop device.
     #[error("{} is a loop device already", .0.display())]
     Taken(PathBuf),
@@ -35,30 +45,71 @@ pub enum LoopError {
     },
 }
 
-/// A loop device. It ends with this value, and with the process at the latest: nothing else keeps it.
-pub struct Loop {
+/// A block device with an image on it. A loop device ends with this value, and with the process at the latest: nothing
+/// else keeps it.
+pub struct Held {
     node: PathBuf,
     #[expect(dead_code, reason = "held for what closing it does")]
     device: File,
 }
 
-impl Loop {
-    /// Makes `file` a block device with logical sectors of that size.
+impl Held {
+    /// Takes `file`: a disk as it is, anything else as a loop device with logical sectors of that size.
     ///
     /// # Errors
-    /// `File`, `NoFile`, `Taken`, or `Attach` when losetup is missing, no loop device is free, or the kernel refuses.
-    pub fn attach(processes: &dyn Processes, file: &Path, sector: SectorSize) -> Result<Self, LoopError> {
+    /// `File`, `NoDisk`; `InUse` for a disk; for a file `Taken`, or `Attach` when losetup is missing, no loop device is free,
+    /// or the kernel refuses.
+    pub fn take(processes: &dyn Processes, file: &Path, sector: SectorSize) -> Result<Self, LoopError> {
+        let found = fs::metadata(file).map_err(|source| LoopError::File {
+            file: file.to_owned(),
+            source,
+        })?;
+        if found.file_type().is_block_device() {
+            Self::disk(file)
+        } else if found.is_file() {
+            Self::attach(processes, file, sector)
+        } else {
+            Err(LoopError::NoDisk(file.to_owned()))
+        }
+    }
+
+    fn disk(path: &Path) -> Result<Self, LoopError> {
+        let unreadable = |source: io::Error| match source.raw_os_error() {
+            Some(libc::EBUSY) => LoopError::InUse(path.to_owned()),
+            _ => LoopError::File {
+                file: path.to_owned(),
+                source,
+            },
+        };
+        let node = path.canonicalize().map_err(unreadable)?;
+        let name = node.file_name().unwrap_or_default();
+        if Path::new("/sys/class/block")
+            .join(name)
+            .join("partition")
+            .exists()
+        {
+            return Err(LoopError::NoDisk(path.to_owned()));
+        }
+        // Exclusively, which the kernel refuses while anybody has the disk or a partition of it so (open(2)). Not for longer:
+        // the mount of a file system on it asks for the same.
+        let asked = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .custom_flags(libc::O_EXCL)
+            .open(&node);
+        drop(asked.map_err(unreadable)?);
+        let device = File::open(&node).map_err(unreadable)?;
+        match block::size(&device).map_err(unreadable)? {
+            Bytes(0) => Err(LoopError::NoDisk(path.to_owned())),
+            Bytes(_) => Ok(Self { node, device }),
+        }
+    }
+
+    fn attach(processes: &dyn Processes, file: &Path, sector: SectorSize) -> Result<Self, LoopError> {
         let unreadable = |source| LoopError::File {
             file: file.to_owned(),
             source,
         };
-        let found = File::open(file)
-            .and_then(|file| file.metadata())
-            .map_err(unreadable)?;
-        // Of a device, who uses it could not be seen through the loop.
-        if !found.is_file() {
-            return Err(LoopError::NoFile(file.to_owned()));
-        }
         let run = |call: &Invocation| {
             processes.run(call).map_err(|source| LoopError::Attach {
                 file: file.to_owned(),

@@ -10,7 +10,7 @@ use kindling_config_spec::{Rejected, check, diagnostic, merge};
 use super::values::{self, Expanded};
 use super::{Context, Ended, Reporter, StageError, emergency, pools};
 use crate::apply::Applied;
-use crate::fetch::{Acquired, Fetched, HostAccess, Places, acquire, needs_network};
+use crate::fetch::{Acquired, Fetched, HostAccess, Places, acquire, needs_network, parse_arguments};
 use crate::host::channels::Channels;
 use crate::host::log;
 use crate::identity::sha256_hex_of;
@@ -131,8 +131,13 @@ fn outcome(context: &mut Context<'_>, reporter: &Reporter) -> Result<Outcome, Fa
         failure.what = format!("cannot read {}: {}", path.display(), failure.what);
         failure
     })?;
+    let mut arguments = parse_arguments(&command_line);
+    arguments.url = arguments
+        .url
+        .map(|url| values::in_address(stage, url))
+        .transpose()?;
     let places = Places {
-        command_line: &command_line,
+        arguments: &arguments,
         dirs: &context.environment.dirs,
         platform: context.platform,
     };

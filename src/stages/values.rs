@@ -11,7 +11,7 @@ use kindling_platforms::{Attribute, Platform, PlatformError};
 
 use super::Context;
 use super::context::fetcher;
-use crate::fetch::{FetchError, HostAccess};
+use crate::fetch::{FetchError, HostAccess, Scheme};
 use crate::host::machine;
 use crate::plan::Stage;
 use crate::render::expand::{ExpandError, expand};
@@ -42,6 +42,82 @@ pub(super) fn identity(run_dir: &Path, digest: &str) -> Option<String> {
     let text = fs::read_to_string(run_dir.join(IDENTITY)).ok()?;
     let (after, before) = text.trim().split_once(' ')?;
     (after == digest).then(|| before.to_owned())
+}
+
+/// The value of `ignition.config.url` with this machine's values in it, for boot loaders that know no machine's. Before the
+/// network is up only its names are looked at: it is not asked for yet, and cards may still be missing.
+///
+/// # Errors
+/// `placeholder-unknown`, also for what a platform knows: it is asked after the kernel command line. `placeholder-missing`.
+pub(super) fn in_address(stage: Stage, url: String) -> Result<String, Failure> {
+    // Inline contents are no address. Whoever wants values in a file of theirs says so there.
+    if !Scheme::of(&url).needs_network() {
+        return Ok(url);
+    }
+    let is_early = stage == Stage::FetchOffline;
+    let value = |name: &str| {
+        if is_early {
+            Some(String::new())
+        } else {
+            of_machine(name)
+        }
+    };
+    match address(&url, &value) {
+        Ok(_) if is_early => Ok(url),
+        Ok(address) => Ok(address),
+        Err(error) => Err(in_arguments(stage, &error)),
+    }
+}
+
+/// What a kernel argument cannot say.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("an address has values of the machine only, not of the platform")]
+struct NotOfMachine;
+
+/// `url` with the value of each placeholder in its place, fit to stand in an address.
+fn address(
+    url: &str,
+    value: &dyn Fn(&'static str) -> Option<String>,
+) -> Result<String, ExpandError<NotOfMachine>> {
+    let mut value = |name: &'static str| {
+        if !name.starts_with("machine.") {
+            return Err(NotOfMachine);
+        }
+        Ok(value(name).map(|value| escaped(&value)))
+    };
+    // Nothing but bytes of text is replaced by text.
+    expand(url.as_bytes(), &mut value).map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// Percent-encoded but for what stands for itself anywhere behind the host (RFC 3986, 2.3 and 3.3), colons included.
+fn escaped(value: &str) -> String {
+    let mut text = String::with_capacity(value.len());
+    for byte in value.bytes() {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b':' => {
+                text.push(char::from(byte));
+            }
+            _ => text += &format!("%{byte:02X}"),
+        }
+    }
+    text
+}
+
+fn in_arguments(stage: Stage, error: &ExpandError<NotOfMachine>) -> Failure {
+    let (code, next) = match error {
+        ExpandError::Missing { .. } => (
+            "placeholder-missing",
+            "name the machine by another value, or see what `kindling metadata` prints on it",
+        ),
+        ExpandError::Unknown { .. } | ExpandError::Lookup { .. } => (
+            "placeholder-unknown",
+            "write a name of docs/placeholders.md that begins with machine., or $${…} for the text itself",
+        ),
+    };
+    let mut failure = Failure::of(stage, code, error, next.to_owned());
+    let what = "cannot put values into the address of kernel argument ignition.config.url".to_owned();
+    failure.why.insert(0, std::mem::replace(&mut failure.what, what));
+    failure
 }
 
 /// How the replacement ended.
@@ -149,6 +225,18 @@ impl Refused {
     }
 }
 
+/// What the machine says of itself.
+fn of_machine(name: &str) -> Option<String> {
+    match name {
+        "machine.uuid" => machine::dmi("product_uuid").map(|uuid| uuid.to_ascii_lowercase()),
+        "machine.serial" => machine::dmi("product_serial"),
+        "machine.mac" => machine::first_mac(),
+        "machine.hostname" => machine::hostname(),
+        "machine.architecture" => Some(std::env::consts::ARCH.to_owned()),
+        _ => None,
+    }
+}
+
 /// Looked up when the first name asks for them.
 struct Values<'a> {
     context: &'a Context<'a>,
@@ -168,11 +256,7 @@ impl Values<'_> {
         let platform = self.context.platform;
         match name {
             "platform.id" => Ok(Some(platform.id().as_str().to_owned())),
-            "machine.uuid" => Ok(machine::dmi("product_uuid").map(|uuid| uuid.to_ascii_lowercase())),
-            "machine.serial" => Ok(machine::dmi("product_serial")),
-            "machine.mac" => Ok(machine::first_mac()),
-            "machine.hostname" => Ok(machine::hostname()),
-            "machine.architecture" => Ok(Some(std::env::consts::ARCH.to_owned())),
+            name if name.starts_with("machine.") => Ok(of_machine(name)),
             fact => self.of_platform(platform, fact.trim_start_matches("platform.")),
         }
     }
@@ -202,5 +286,70 @@ impl Values<'_> {
             (None, "hostname") => metadata.hostname(&via),
             (value, _) => Ok(value),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_gets_the_values_of_the_machine() {
+        let value = |name: &str| match name {
+            "machine.mac" => Some("52:54:00:a1:9c:ae".to_owned()),
+            "machine.serial" => Some("VM 42/ä&x=${machine.uuid}".to_owned()),
+            _ => None,
+        };
+        let missing = Err(ExpandError::Missing {
+            line: 1,
+            name: "machine.uuid",
+        });
+        let platform = Err(ExpandError::Lookup {
+            line: 1,
+            name: "platform.zone",
+            source: NotOfMachine,
+        });
+        let unknown = Err(ExpandError::Unknown {
+            line: 1,
+            name: "${machine.colour}".to_owned(),
+        });
+        for (url, result) in [
+            (
+                "http://h/c?mac=${machine.mac}",
+                Ok("http://h/c?mac=52:54:00:a1:9c:ae"),
+            ),
+            (
+                "http://h/${machine.serial}/c",
+                Ok("http://h/VM%2042%2F%C3%A4%26x%3D%24%7Bmachine.uuid%7D/c"),
+            ),
+            (
+                "http://h/$${machine.mac}?${mac}",
+                Ok("http://h/${machine.mac}?${mac}"),
+            ),
+            ("http://h/ä", Ok("http://h/ä")),
+            ("http://h/${machine.uuid}", missing),
+            ("http://h/${platform.zone}", platform),
+            ("http://h/${machine.colour}", unknown),
+        ] {
+            assert_eq!(address(url, &value), result.map(str::to_owned), "{url}");
+        }
+    }
+
+    #[test]
+    fn before_the_network_only_names_are_looked_at() {
+        let offline = |url: &str| in_address(Stage::FetchOffline, url.to_owned());
+        for url in [
+            "http://h/c?mac=${machine.mac}&uuid=${machine.uuid}",
+            // No address: the name may be one of a file in the config.
+            "data:,${machine.colour}",
+        ] {
+            assert_eq!(offline(url).as_deref(), Ok(url));
+        }
+        let failure = offline("http://h/c?token=planted&mac=${machine.colour}").unwrap_err();
+        assert_eq!(failure.code, "placeholder-unknown");
+        let shown = failure.to_string();
+        assert!(shown.contains("${machine.colour}"), "{shown}");
+        assert!(shown.contains("ignition.config.url"), "{shown}");
+        assert!(!shown.contains("planted"), "{shown}");
     }
 }

@@ -13,7 +13,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use serde::Deserialize;
 
-use kindling::fetch::{Acquired, Fetcher, Places, SourceError, SystemDirs, acquire};
+use kindling::fetch::{Acquired, Arguments, Fetcher, Places, SourceError, SystemDirs, acquire};
 use kindling_platforms::{
     ALL, Access, AccessError, Channel, Drive, DriveName, HttpAnswer, HttpRequest, Machine, Platform,
 };
@@ -175,7 +175,7 @@ impl<'a> There<'a> {
         let nowhere = Some("/nowhere".into());
         let dirs = SystemDirs::new(nowhere.clone(), nowhere.clone(), nowhere);
         let places = Places {
-            command_line: "",
+            arguments: &Arguments::default(),
             dirs: &dirs,
             platform,
         };

@@ -3,7 +3,9 @@
 use std::fs;
 use std::time::Duration;
 
-use kindling::fetch::{Acquired, Fetcher, HostAccess, Places, SourceError, SystemDirs, acquire};
+use kindling::fetch::{
+    Acquired, Fetcher, HostAccess, Places, SourceError, SystemDirs, acquire, parse_arguments,
+};
 use kindling::host::media::MediaPaths;
 use kindling::host::process;
 use kindling_platforms::AccessError;
@@ -55,7 +57,7 @@ impl Host {
         let platform = kindling_platforms::get(self.platform).unwrap();
         acquire(
             Places {
-                command_line: &self.command_line,
+                arguments: &parse_arguments(&self.command_line),
                 dirs: &dirs,
                 platform,
             },

@@ -224,10 +224,11 @@ fn what_a_name_means_here_is_never_what_it_means_on_this_machine() {
     let again = format!("--image=/dev/vdb={}", disk.display());
     let ran = apply(&machine, &config, &[named.clone(), again]);
     assert!(ran.stderr.contains("is given for two disks"), "{}", ran.stderr);
-    // A disk of this machine is none, whoever uses it.
+    // A device that nothing can be on is none.
     let ran = apply(&machine, &config, &["--image=/dev/vdb=/dev/loop7".to_owned()]);
     assert!(
-        ran.stderr.contains("/dev/loop7 is no regular file"),
+        ran.stderr
+            .contains("/dev/loop7 is neither a regular file nor a whole disk"),
         "{}",
         ran.stderr
     );
@@ -240,4 +241,65 @@ fn what_a_name_means_here_is_never_what_it_means_on_this_machine() {
     let files = json!({ "ignition": { "version": "3.4.0" }, "storage": { "files": [{ "path": "/a" }] } });
     let ran = apply(&machine, &files, &[named]);
     assert!(ran.stderr.contains("[root-unknown]"), "{}", ran.stderr);
+}
+
+/// A loop device that stands for a disk of this machine.
+struct Disk(String);
+
+impl Disk {
+    fn of(image: &Path) -> Self {
+        let made = Command::new("losetup")
+            .args(["--find", "--show"])
+            .arg(image)
+            .output()
+            .unwrap();
+        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+        Self(String::from_utf8(made.stdout).unwrap().trim().to_owned())
+    }
+}
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        drop(Command::new("losetup").args(["--detach", &self.0]).status());
+    }
+}
+
+#[test]
+fn a_whole_disk_of_this_machine_is_an_image_while_nobody_uses_it() {
+    require_root();
+    let machine = Sandbox::new();
+    let file = image(&machine, "disk.img", 64 * MIB);
+    let made = Command::new("mkfs.ext4").arg("-q").arg(&file).status();
+    assert!(made.unwrap().success());
+    let config = json!({
+        "ignition": { "version": "3.4.0" },
+        "storage": { "files": [{ "path": "/etc/motd", "contents": { "source": "data:,installed" } }] },
+    });
+    let before = fs::read(&file).unwrap();
+    let disk = Disk::of(&file);
+    // As installers name it.
+    let name = machine.at("by-id");
+    std::os::unix::fs::symlink(&disk.0, &name).unwrap();
+    let flags = [format!("--image={}", name.display())];
+    // Somebody has it for himself: a file system that is mounted, an array, swap.
+    let taken = {
+        use std::os::unix::fs::OpenOptionsExt;
+        let exclusive = nix::libc::O_EXCL;
+        File::options()
+            .read(true)
+            .custom_flags(exclusive)
+            .open(&disk.0)
+            .unwrap()
+    };
+    let ran = apply(&machine, &config, &flags);
+    assert_eq!(ran.status, Some(1), "{}", ran.stdout);
+    assert!(ran.stderr.contains("[image-unusable]"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("by-id is in use"), "{}", ran.stderr);
+    assert!(fs::read(&file).unwrap() == before, "a disk in use was written to");
+    drop(taken);
+    let ran = apply(&machine, &config, &flags);
+    assert_eq!(ran.status, Some(0), "{}{}", ran.stderr, ran.stdout);
+    drop(disk);
+    assert_nothing_attached(&machine);
+    assert_eq!(inside(&machine, &file, 0, "cat etc/motd"), "installed");
 }

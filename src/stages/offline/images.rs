@@ -1,4 +1,4 @@
-//! The disks of a machine that does not run, each in a file.
+//! The disks of a machine that does not run, each in a file or on a disk of this machine.
 
 use std::collections::BTreeMap;
 use std::os::unix::fs::MetadataExt;
@@ -12,7 +12,7 @@ use super::{Below, Request};
 use crate::apply::{Applied, Host, Keys, Noted, apply};
 use crate::fetch::Origin;
 use crate::host::devices::{DeviceError, Devices, Locks, System};
-use crate::host::loops::Loop;
+use crate::host::loops::Held;
 use crate::host::machine::Machine;
 use crate::host::mounts;
 use crate::host::probe::ProbeError;
@@ -35,14 +35,14 @@ use crate::report::progress::StageRecord;
 use crate::stages::disks::look::Live;
 use crate::stages::{announce, disks, mount};
 
-/// A file that stands for a disk.
+/// What stands for a disk of the config.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Image {
     /// What the config calls the disk; `None` for the only one it names.
     pub device: Option<PathBuf>,
-    /// The file.
+    /// A file, or a whole disk of this machine that nobody uses.
     pub file: PathBuf,
-    /// Its logical sectors.
+    /// Logical sectors of a file; a disk has its own.
     pub sector: SectorSize,
 }
 
@@ -233,9 +233,9 @@ fn named(images: &[Image], config: &Config) -> Result<BTreeMap<PathBuf, Image>, 
 fn attach(
     images: &BTreeMap<PathBuf, Image>,
     processes: &process::System,
-) -> Result<Vec<(PathBuf, Loop)>, Failure> {
+) -> Result<Vec<(PathBuf, Held)>, Failure> {
     let attach = |(device, image): (&PathBuf, &Image)| {
-        let made = Loop::attach(processes, &image.file, image.sector);
+        let made = Held::take(processes, &image.file, image.sector);
         Ok((device.clone(), made.map_err(|error| attach_failure(&error))?))
     };
     images.iter().map(attach).collect()
@@ -286,8 +286,8 @@ struct Attached {
 
 impl Attached {
     /// Records what the images hold now.
-    fn look(&mut self, attached: &[(PathBuf, Loop)], processes: &process::System) -> Result<(), Failure> {
-        let record = |(device, made): &(PathBuf, Loop)| {
+    fn look(&mut self, attached: &[(PathBuf, Held)], processes: &process::System) -> Result<(), Failure> {
+        let record = |(device, made): &(PathBuf, Held)| {
             let mut recorded = observe::record(processes, &self.system, self.system.disk(made.node())?)?;
             recorded.disk.aliases = [device.clone()].into();
             Ok(recorded)

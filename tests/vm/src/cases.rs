@@ -181,6 +181,7 @@ pub(crate) fn machine_of(built: &Built, disks: Vec<Disk>, folder: &Path) -> Resu
         config: None,
         disc: None,
         networks: vec![Network::default()],
+        identity: None,
         clock_ahead: Duration::ZERO,
         share: None,
     })

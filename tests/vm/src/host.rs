@@ -14,6 +14,9 @@ pub const FIRMWARE_VARIABLES: &str = "/usr/share/OVMF/OVMF_VARS_4M.fd";
 /// The boot loader that the firmware starts.
 pub const BOOT_LOADER: &str = "/usr/lib/systemd/boot/efi/systemd-bootx64.efi";
 
+/// What a network card brings to start a machine by.
+pub const NETWORK_LOADER: &str = "/usr/lib/ipxe/qemu/efi-virtio.rom";
+
 /// A program guests are built or run with, and the Debian package it comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Tool {
@@ -80,6 +83,18 @@ pub const TOOLS: &[Tool] = &[
     Tool {
         program: "xorrisofs",
         package: "xorriso",
+    },
+    Tool {
+        program: NETWORK_LOADER,
+        package: "ipxe-qemu",
+    },
+    Tool {
+        program: "mksquashfs",
+        package: "squashfs-tools",
+    },
+    Tool {
+        program: "zstd",
+        package: "zstd",
     },
     Tool {
         program: "cp",

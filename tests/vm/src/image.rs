@@ -14,7 +14,10 @@ use crate::digest::{DigestError, Recipe};
 use crate::run::{self, RunError};
 
 const BASE_SCRIPT: &str = include_str!("../scripts/base.sh");
-const ROOT_SCRIPT: &str = include_str!("../scripts/root.sh");
+const ROOT_SCRIPT: &str = concat!(
+    include_str!("../scripts/tree.sh"),
+    include_str!("../scripts/root.sh")
+);
 const ESP_SCRIPT: &str = include_str!("../scripts/esp.sh");
 
 /// The base root, unpacked.
@@ -63,6 +66,9 @@ pub enum ImageError {
         /// How many there were.
         count: usize,
     },
+    /// The live root could not be made.
+    #[error("cannot build the live root")]
+    Live(#[source] RunError),
     /// The disk that firmware starts from could not be filled.
     #[error("cannot build the disk with the boot loader")]
     Esp(#[source] RunError),
@@ -76,7 +82,7 @@ pub enum ImageError {
     },
 }
 
-fn file_error(path: &Path) -> impl FnOnce(io::Error) -> ImageError {
+pub(crate) fn file_error(path: &Path) -> impl FnOnce(io::Error) -> ImageError {
     let path = path.to_path_buf();
     move |source| ImageError::File { path, source }
 }
@@ -116,8 +122,7 @@ pub fn root_disk(cache: &Path, base: &Base, progress: &mut dyn FnMut(&str)) -> R
         progress("building the root disk: the base and the image's own units, as ext4; some seconds");
         prune(cache, "root-")?;
         let work = cache.join("root.work");
-        remove_tree(&work)?;
-        fs::create_dir(&work).map_err(file_error(&work))?;
+        empty_folder(&work)?;
         let half_made = cache.join("root.unfinished");
         // Made here, so that it belongs to the user although root fills it.
         fs::File::create(&half_made).map_err(file_error(&half_made))?;
@@ -129,6 +134,12 @@ pub fn root_disk(cache: &Path, base: &Base, progress: &mut dyn FnMut(&str)) -> R
         path,
         kernel: kernel(base)?,
     })
+}
+
+/// Makes a folder to work in; what an interrupted build left there goes.
+pub(crate) fn empty_folder(path: &Path) -> Result<(), ImageError> {
+    remove_tree(path)?;
+    fs::create_dir(path).map_err(file_error(path))
 }
 
 fn kernel(base: &Base) -> Result<PathBuf, ImageError> {

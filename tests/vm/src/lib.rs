@@ -2,9 +2,10 @@
 //!
 //! The way of a run, in order: [`host`] sees to the tools and finds out what the processor offers; [`image`] makes the
 //! root disk and [`initramfs`] the initramfs, both once per recipe and kept under `target/vm`; [`cluster`] starts the
-//! cluster stand-in and [`aws`] that of a cloud, each on a [`server`], and [`config_drive`] makes drives; [`qemu`] boots
-//! a guest with them and [`console`] reads what it says; [`report`] turns the guest's own report into values. [`demo`] is
-//! that way from end to end, with its progress shown to a person.
+//! cluster stand-in, [`aws`] that of a cloud and [`boot_server`] that of machines that start from the network, with what
+//! [`live`] makes for them, each on a [`server`]; [`config_drive`] makes drives; [`qemu`] boots a guest with them and
+//! [`console`] reads what it says; [`report`] turns the guest's own report into values. [`demo`] is that way from end to
+//! end, with its progress shown to a person.
 //!
 //! Nothing on the host changes but the packages [`host::TOOLS`] names and files under `target/vm`. Guests reach nothing
 //! but the stand-ins.
@@ -15,6 +16,7 @@
 
 pub mod aws;
 pub mod bench;
+pub mod boot_server;
 pub mod cases;
 pub mod cluster;
 pub mod config_drive;
@@ -25,6 +27,7 @@ pub mod digest;
 pub mod host;
 pub mod image;
 pub mod initramfs;
+pub mod live;
 pub mod qemu;
 pub mod reference;
 pub mod replay;

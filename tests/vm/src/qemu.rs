@@ -1,5 +1,7 @@
 //! One guest under QEMU: its command line, its console, and its certain end.
 
+mod network;
+
 use std::ffi::OsString;
 use std::fs::File;
 use std::io;
@@ -14,6 +16,8 @@ use time::OffsetDateTime;
 use crate::console::Console;
 use crate::host::{Acceleration, FIRMWARE};
 use crate::run::{self, RunError};
+
+pub use self::network::{Link, Network};
 
 /// The address guests know the cluster by. It is in the fixtures and in the certificate.
 pub const CLUSTER_ADDRESS: &str = "10.0.2.100:6443";
@@ -124,52 +128,6 @@ impl Shelved {
     }
 }
 
-/// How a guest's connections to one address reach a stand-in on the host.
-#[derive(Clone, Debug)]
-pub struct Link {
-    /// Address and port as the guest knows them.
-    pub address: String,
-    /// This crate's program; QEMU starts `<pipe> pipe <port>` for each connection, so no port of the host is fixed.
-    pub pipe: PathBuf,
-    /// The stand-in's port on the host's loopback.
-    pub port: u16,
-}
-
-/// A network of the guest, with a network card of its own. It leads to its links and nowhere else: its DHCP server tells
-/// neither a router nor a name server.
-#[derive(Clone, Debug, Default)]
-pub struct Network {
-    /// Its addresses; QEMU's usual 10.0.2.0/24 without them.
-    pub subnet: Option<&'static str>,
-    /// What can be reached in it.
-    pub links: Vec<Link>,
-}
-
-impl Network {
-    /// QEMU's options for the network and its card.
-    fn options(&self, number: usize) -> [[String; 2]; 2] {
-        let mut network = format!("user,id=n{number},restrict=on,ipv6=off");
-        if let Some(subnet) = self.subnet {
-            network += &format!(",net={subnet}");
-        }
-        for link in &self.links {
-            network += &format!(
-                ",guestfwd=tcp:{}-cmd:'{}' pipe {}",
-                link.address,
-                escaped(&link.pipe),
-                link.port
-            );
-        }
-        [
-            ["-netdev".to_owned(), network],
-            [
-                "-device".to_owned(),
-                format!("virtio-net-pci,netdev=n{number},romfile="),
-            ],
-        ]
-    }
-}
-
 /// A folder of the host that a guest may mount by virtiofs.
 #[derive(Clone, Debug)]
 pub struct Share {
@@ -224,7 +182,7 @@ impl Share {
 pub struct Machine {
     /// KVM or emulation.
     pub acceleration: Acceleration,
-    /// Kernel image.
+    /// Kernel image. Neither it nor the next two are of use to a machine that starts from a network.
     pub kernel: PathBuf,
     /// Initramfs.
     pub initramfs: PathBuf,
@@ -250,6 +208,8 @@ pub struct Machine {
     pub disc: Option<PathBuf>,
     /// Networks, the first card first.
     pub networks: Vec<Network>,
+    /// What its firmware says of it; QEMU's own words without.
+    pub identity: Option<Identity>,
     /// By how much its clock is ahead when it is switched on.
     pub clock_ahead: Duration,
     /// A folder to mount by virtiofs.
@@ -280,6 +240,15 @@ impl Watched {
             ["-qmp".to_owned(), format!("unix:{monitor},server=on,wait=off")],
         ]
     }
+}
+
+/// What the firmware says of a machine.
+#[derive(Clone, Debug)]
+pub struct Identity {
+    /// The UUID of the product.
+    pub uuid: String,
+    /// Its serial number.
+    pub serial: String,
 }
 
 const MEMORY_MIB: u32 = 1024;
@@ -402,7 +371,12 @@ impl Machine {
         if !self.clock_ahead.is_zero() {
             add(&["-rtc", &format!("base={}", date_and_time(self.clock_ahead))]);
         }
-        if let Some(variables) = &self.firmware {
+        if let Some(Identity { uuid, serial }) = &self.identity {
+            add(&["-smbios", &format!("type=1,uuid={uuid},serial={serial}")]);
+        }
+        if self.networks.iter().any(|network| network.start.is_some()) {
+            add(&["-no-reboot"]);
+        } else if let Some(variables) = &self.firmware {
             // Parallel flash: first the code, then the variables.
             let code = format!("if=pflash,format=raw,readonly=on,file={FIRMWARE}");
             let variables = format!("if=pflash,format=raw,file={}", escaped(variables));

@@ -2,6 +2,7 @@
 
 mod boot_entry;
 mod detection;
+mod network_boot;
 mod user_data;
 
 use std::fs::{self, File};
@@ -12,13 +13,14 @@ use std::time::{Duration, Instant};
 
 use self::boot_entry::Entry;
 use crate::aws::{Aws, AwsError};
+use crate::boot_server::BootServerError;
 use crate::cluster::{Cluster, ClusterError, Offer};
 use crate::config_drive::ConfigDriveError;
 use crate::console::{Line, Next};
 use crate::cpio;
 use crate::digest::{self, DigestError};
 use crate::host::{self, Acceleration, HostError};
-use crate::image::{self, ImageError, RootDisk};
+use crate::image::{self, Base, ImageError, RootDisk};
 use crate::initramfs::{self, InitramfsError};
 use crate::qemu::{self, Disk, Guest, Link, Machine, Network, QemuError, Watched};
 use crate::reference;
@@ -26,6 +28,7 @@ use crate::report::{Reader, Report};
 use crate::run::RunError;
 use crate::workspace;
 
+pub use self::network_boot::{NetworkMachine, Start};
 pub use self::user_data::UserData;
 
 /// How long one boot may take. A warm one needs 30 s alone on two cores; tests share theirs.
@@ -52,6 +55,12 @@ pub enum ScenarioError {
     /// The AWS stand-in did not start.
     #[error("cannot start the AWS stand-in")]
     Aws(#[from] AwsError),
+    /// The boot server did not start.
+    #[error("cannot start the boot server")]
+    BootServer(#[from] BootServerError),
+    /// A program that prepares the machine failed.
+    #[error("cannot prepare the machine")]
+    Prepare(#[source] RunError),
     /// The config drive could not be made.
     #[error(transparent)]
     ConfigDrive(#[from] ConfigDriveError),
@@ -93,8 +102,8 @@ pub struct Built {
     pub dracut: PathBuf,
     /// The engine that will be appended.
     pub engine: PathBuf,
-    /// The directory that the root disk was made from.
-    pub base: PathBuf,
+    /// What the root disk was made of.
+    base: Base,
 }
 
 /// Installs tools and builds images, where they are not there yet, telling `progress` what takes time. Processes that do
@@ -130,7 +139,7 @@ pub fn set_up(engine: &Path, progress: &mut dyn FnMut(&str)) -> Result<Built, Sc
         root,
         dracut,
         engine: engine.to_path_buf(),
-        base: base.root,
+        base,
     })
 }
 
@@ -295,9 +304,10 @@ impl Node {
             config: None,
             disc: None,
             networks: vec![Network {
-                subnet: None,
                 links: vec![of_cluster],
+                ..Network::default()
             }],
+            identity: None,
             clock_ahead: Duration::ZERO,
             share: None,
         };
@@ -333,7 +343,7 @@ impl Node {
     /// [`ScenarioError::File`].
     pub fn take_units_of_reference(&mut self, engine: reference::Engine) -> Result<(), ScenarioError> {
         let initramfs = &self.machine.initramfs;
-        reference::lay_over(initramfs, &self.built.base, engine, &self.built.engine)
+        reference::lay_over(initramfs, &self.built.base.root, engine, &self.built.engine)
             .map_err(file_error(initramfs))
     }
 
@@ -445,30 +455,48 @@ impl Node {
             self.machine.arguments.push(Watched::ARGUMENTS.to_owned());
         }
         self.machine.arguments.extend(self.arguments.iter().cloned());
-        let started = Instant::now();
-        let mut guest = Guest::start(&self.machine, &self.log)?;
-        let mut reader = Reader::default();
-        let mut report = None;
-        let end = loop {
-            match guest.console.next(started + BOOT_LIMIT) {
-                Next::Line(line) => {
-                    report = reader.take(&line.text).or(report);
-                    if watch(&line).is_break() {
-                        break End::Cut;
-                    }
-                }
-                // Only a clean power-off leaves disks that a later boot may be judged by.
-                Next::Closed => break report.map_or(End::Stopped, End::Reported),
-                Next::TimedOut => break End::TimedOut,
-            }
-        };
-        Ok(Boot {
-            end,
-            was_first,
-            took: started.elapsed(),
-            console: guest.into_console(),
-        })
+        watched(&self.machine, &self.log, was_first, watch)
     }
+}
+
+/// Starts a machine, and reads its console until it is off or `watch` has seen enough.
+fn watched(
+    machine: &Machine,
+    log: &Path,
+    was_first: bool,
+    watch: &mut dyn FnMut(&Line) -> ControlFlow<()>,
+) -> Result<Boot, ScenarioError> {
+    let started = Instant::now();
+    let mut guest = Guest::start(machine, log)?;
+    let mut reader = Reader::default();
+    let mut report = None;
+    let end = loop {
+        match guest.console.next(started + BOOT_LIMIT) {
+            Next::Line(line) => {
+                report = reader.take(&line.text).or(report);
+                if watch(&line).is_break() {
+                    break End::Cut;
+                }
+            }
+            // Only a clean power-off leaves disks that a later boot may be judged by.
+            Next::Closed => break report.map_or(End::Stopped, End::Reported),
+            Next::TimedOut => break End::TimedOut,
+        }
+    };
+    Ok(Boot {
+        end,
+        was_first,
+        took: started.elapsed(),
+        console: guest.into_console(),
+    })
+}
+
+/// What the kernel is told of the platform and of the boot.
+fn arguments(platform: &str, is_first: bool) -> Vec<String> {
+    let platform = format!("ignition.platform.id={platform}");
+    let first = is_first.then_some("ignition.firstboot");
+    let rest = std::iter::once("kindling.demo=1").chain(first);
+    std::iter::once(platform).chain(rest.map(str::to_owned)).collect()
 }
 
 /// The offer of the demo: the worker config and files of `fixtures/vm`, without faults.

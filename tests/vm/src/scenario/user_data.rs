@@ -90,6 +90,7 @@ fn connect(machine: &mut Machine, aws: &Aws, pipe: &Path) -> Result<(), Scenario
     machine.networks.push(Network {
         subnet: Some("169.254.0.0/16"),
         links: vec![link(aws::METADATA_ADDRESS, aws.metadata_port())],
+        ..Network::default()
     });
     let mut hosts = Archive::default();
     hosts.file("etc/hosts", 0o644, Aws::hosts().as_bytes());
