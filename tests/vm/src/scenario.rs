@@ -491,14 +491,6 @@ fn watched(
     })
 }
 
-/// What the kernel is told of the platform and of the boot.
-fn arguments(platform: &str, is_first: bool) -> Vec<String> {
-    let platform = format!("ignition.platform.id={platform}");
-    let first = is_first.then_some("ignition.firstboot");
-    let rest = std::iter::once("kindling.demo=1").chain(first);
-    std::iter::once(platform).chain(rest.map(str::to_owned)).collect()
-}
-
 /// The offer of the demo: the worker config and files of `fixtures/vm`, without faults.
 #[must_use]
 pub fn worker_offer() -> Offer {
