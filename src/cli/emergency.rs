@@ -3,6 +3,7 @@
 use super::words::{Command, Flag, Given};
 use super::{complain, environment};
 use crate::host::log::Log;
+use crate::host::machine;
 use crate::report::policy;
 use crate::stages::emergency;
 
@@ -43,7 +44,7 @@ pub(super) fn main(given: &Given) -> Result<u8, String> {
         let line = std::fs::read_to_string(&environment.command_line).unwrap_or_default();
         return Ok(u8::from(!policy::asks_for_shell(&line)));
     }
-    if !emergency::is_initramfs() {
+    if !machine::is_initramfs() {
         complain("kindling: this is not an initramfs: nothing is done");
         return Ok(1);
     }

@@ -122,6 +122,7 @@ fn run_stage(options: &Options, log_to_stdout: bool) -> u8 {
             return USAGE;
         }
     };
+    stages::begin(options, &environment);
     let reporter = Reporter::begin(options, &environment);
     let ended = stages::run(options, &environment, &reporter);
     if let Err(error) = &ended {

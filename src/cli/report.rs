@@ -19,7 +19,7 @@ use crate::stages::receipt::{Drift, drift, hostname, read};
 /// Exit status of a machine that is not as its receipt says.
 const DIFFERS: u8 = 3;
 /// How much of a file is read, from its end: a console log may be years old.
-const READ: u64 = 256 << 20;
+const READ: u64 = 64 << 20;
 
 /// What it takes.
 pub(super) static COMMAND: Command = Command {

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Failure;
+use super::{Failure, screen};
 use crate::calendar::Moment;
 use crate::plan::Stage;
 
@@ -181,7 +181,7 @@ impl Event {
             ),
             (Kind::Provisioned, _) => "first boot is done: the machine is provisioned".to_owned(),
             (Kind::Failed, None) => format!("first boot FAILED in stage {stage}"),
-            (Kind::Failed, Some(failure)) => in_one_line(failure),
+            (Kind::Failed, Some(failure)) => screen::plain(&in_one_line(failure)),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The file by which an infrastructure provider of Cluster API learns how the bootstrap ended.
 
 use super::event::{Event, Kind};
+use super::screen;
 use crate::plan::Stage;
 
 /// The contract's name of the file that is there after a success, and only then.
@@ -48,7 +49,7 @@ pub fn mark(event: &Event, place: Place) -> Option<Mark> {
     let failure = event.failure.as_ref().filter(|_| is_there)?;
     Some(Mark {
         name: FAILURE,
-        text: format!("{failure}\n"),
+        text: screen::plain(&format!("{failure}\n")),
         instead_of: SUCCESS,
     })
 }

@@ -11,6 +11,9 @@ pub const PROPERTIES: &str =
 /// The unit that ends with a failure when the time for the first boot is over.
 pub const DEADLINE_UNIT: &str = "kindling-deadline.service";
 
+/// The code of its record.
+pub const DEADLINE: &str = "deadline";
+
 /// More units than this are counted, not named.
 const NAMED: usize = 3;
 /// Characters of another unit's last line: it has to fit on a console, and is not ours to repeat at length.
@@ -241,7 +244,7 @@ pub fn deadline(seconds: Option<u32>, running: &[&str], at: Stage) -> Failure {
         running => format!("at work: {}", running.join(", ")),
     };
     Failure {
-        code: "deadline".to_owned(),
+        code: DEADLINE.to_owned(),
         stage: working,
         what: format!("the first boot did not come to its end {limit} (kindling.deadline)"),
         place: None,

@@ -147,7 +147,7 @@ pub(super) fn forget(root: &Path, processes: &dyn Processes) {
 }
 
 /// Whether systemd is in emergency mode or on its way there.
-fn is_emergency(processes: &dyn Processes) -> bool {
+pub(super) fn is_emergency(processes: &dyn Processes) -> bool {
     let ask = Invocation::new(Program::Systemctl)
         .args(["show", "--property=ActiveState,Job"])
         .args(["emergency.target", "emergency.service"]);

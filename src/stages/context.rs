@@ -114,18 +114,6 @@ impl<'a> Context<'a> {
     /// # Errors
     /// When there is no cache, it cannot be parsed, or a certificate authority in it is broken.
     pub fn cached(&mut self) -> Result<(Config, String), Failure> {
-        let user = self.cached_user()?;
-        let whole = self.whole(user);
-        let digest = sha256_hex_of(&whole);
-        let named = values::identity(&self.environment.run_dir, &digest);
-        Ok((whole, named.unwrap_or(digest)))
-    }
-
-    /// The user's part of it.
-    ///
-    /// # Errors
-    /// Those of [`Self::cached`].
-    pub fn cached_user(&mut self) -> Result<Config, Failure> {
         let path = &self.options.config_cache;
         let stage = self.stage();
         // As text: a second way to read a config would be a second copy of its readers in the binary.
@@ -136,19 +124,10 @@ impl<'a> Context<'a> {
             .configure(&user.ignition)
             .and_then(|()| self.fetcher.identify(&user.kindling.transport))
             .map_err(|error| Failure::of(stage, error.code(), &error, error.next()))?;
-        Ok(user)
-    }
-
-    /// Puts the user's config where the stages after this one, and programs of the distribution, read it.
-    ///
-    /// # Errors
-    /// When the kernel refuses.
-    pub fn cache(&self, user: &Config) -> io::Result<()> {
-        let path = &self.options.config_cache;
-        let mut text = Vec::new();
-        user.write_json(&mut text)?;
-        let mode = fs::metadata(path).map_or(CACHE_MODE, |present| present.permissions().mode() & 0o777);
-        machine::replace(path, &text, mode)
+        let whole = self.whole(user);
+        let digest = sha256_hex_of(&whole);
+        let named = values::identity(&self.environment.run_dir, &digest);
+        Ok((whole, named.unwrap_or(digest)))
     }
 
     /// From which identifiers that the config leaves open are derived.
@@ -205,6 +184,17 @@ impl<'a> Context<'a> {
             failure
         })
     }
+}
+
+/// Puts the user's config where the stages after this one, and programs of the distribution, read it.
+///
+/// # Errors
+/// When the kernel refuses.
+pub(super) fn cache(path: &Path, user: &Config) -> io::Result<()> {
+    let mut text = Vec::new();
+    user.write_json(&mut text)?;
+    let mode = fs::metadata(path).map_or(CACHE_MODE, |present| present.permissions().mode() & 0o777);
+    machine::replace(path, &text, mode)
 }
 
 fn cache_failure(stage: Stage, path: &Path, error: &dyn std::error::Error) -> Failure {

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use kindling_config_spec::types::kindling::OnFailure;
 
 use super::attempts::{self, Attempts};
-use super::{Environment, FAILURE, Options, last_failure, reporting, telling};
+use super::{Environment, FAILURE, Options, TOLD, last_failure, reporting, telling};
 use crate::fetch::{self, argument};
 use crate::host::process::{self, Processes};
 use crate::host::typed::{Typed, Woken};
@@ -30,17 +30,15 @@ const APART: Duration = Duration::from_secs(2);
 /// How long systemd may take to stop the machine before it is told to stop it without more ado.
 const PATIENCE: Duration = Duration::from_secs(90);
 
-/// Whether this is an initramfs: nowhere else may a machine be stopped by what happens here.
-#[must_use]
-pub fn is_initramfs() -> bool {
-    Path::new("/etc/initrd-release").exists()
-}
-
 /// Tells what failed and follows the policy. Returns never, or after the machine was told to stop.
 pub fn run(environment: &Environment) {
     let processes = process::System::new(environment.path.clone());
     let line = command_line(environment);
-    let (failure, is_new) = known_or_found(environment, &processes, &line);
+    let failure = known_or_found(environment, &processes, &line);
+    // Before anything that may hang on a sick disk.
+    let began = Instant::now();
+    console::show_record(&failure);
+    tell(environment, &line, &failure);
     let (policy, fault) = policy(environment, &line);
     let verdict = verdict(&policy, &environment.run_dir, &processes);
     let lines: Vec<String> = fault.into_iter().chain([verdict.line(&policy)]).collect();
@@ -49,14 +47,11 @@ pub fn run(environment: &Environment) {
         failure,
         lines: lines.join("\n"),
     };
-    end.show();
-    if is_new {
-        let began = Instant::now();
-        tell(environment, &line, &end.failure);
-        // Whoever waits for an answer says so on the console.
-        if began.elapsed() > APART {
-            end.show();
-        }
+    // Who waited for an answer has said so on the console.
+    if began.elapsed() > APART {
+        end.show();
+    } else {
+        console::show_below(&end.lines);
     }
     let mut typed = Typed::at_console();
     match verdict {
@@ -124,7 +119,11 @@ pub fn deadline(environment: &Environment) {
     );
     tracing::error!("{failure}");
     keep(&environment.run_dir, &failure);
-    tell(environment, &command_line(environment), &failure);
+}
+
+/// Whether the time for the first boot is over. A stage that was still at work when that was noted may end well after all.
+pub(super) fn is_over_time(run_dir: &Path) -> bool {
+    known(run_dir).is_some_and(|failure| failure.code == units::DEADLINE)
 }
 
 /// Keeps the policy of a config, for whatever fails from now on. A boot is not worth less where that cannot be done.
@@ -135,11 +134,6 @@ pub(super) fn keep_policy(run_dir: &Path, policy: &OnFailure) {
     if let Err(error) = kept {
         tracing::warn!("cannot keep what is to be done when this boot fails: {error}");
     }
-}
-
-/// Removes the count of attempts once the initramfs has done its work.
-pub(super) fn is_over(options: &Options, environment: &Environment) {
-    attempts::forget(&options.root, &process::System::new(environment.path.clone()));
 }
 
 fn command_line(environment: &Environment) -> String {
@@ -200,18 +194,21 @@ fn keep(run_dir: &Path, failure: &Failure) {
 }
 
 /// The record of a stage, or, where none could leave one, a new one of what systemd knows, kept as a stage would have done.
-fn known_or_found(environment: &Environment, processes: &dyn Processes, line: &str) -> (Failure, bool) {
+fn known_or_found(environment: &Environment, processes: &dyn Processes, line: &str) -> Failure {
     if let Some(known) = known(&environment.run_dir) {
-        return (known, false);
+        return known;
     }
     let failure = found(environment, processes, line, &failed_units(processes)).fit();
     tracing::error!("{failure}");
     keep(&environment.run_dir, &failure);
-    (failure, true)
+    failure
 }
 
-/// Tells everybody but the consoles what a stage would have told them.
+/// Tells everybody but the consoles, unless the stage that failed has done so.
 fn tell(environment: &Environment, line: &str, failure: &Failure) {
+    if environment.run_dir.join(TOLD).exists() {
+        return;
+    }
     log::failed(failure);
     last_failure::keep(failure);
     let options = Options {
@@ -225,6 +222,7 @@ fn tell(environment: &Environment, line: &str, failure: &Failure) {
     };
     telling::platform_of_failure(&options, environment, failure);
     reporting::tell_failure(environment, failure);
+    telling::note_told(&environment.run_dir);
 }
 
 /// Why the machine is in emergency mode, by what systemd knows.
@@ -398,8 +396,7 @@ mod tests {
             ),
             (0, shown),
         ]);
-        let (failure, is_new) = known_or_found(&environment, &systemd, "quiet");
-        assert!(is_new);
+        let failure = known_or_found(&environment, &systemd, "quiet");
         assert_eq!(
             (failure.code.as_str(), failure.stage.name()),
             ("stage-killed", "disks")
@@ -407,7 +404,7 @@ mod tests {
         assert_eq!(systemd.calls().len(), 2, "{:?}", systemd.calls());
         let unasked = Scripted::default();
         let again = known_or_found(&environment, &unasked, "quiet");
-        assert_eq!(again, (failure.clone(), false));
+        assert_eq!(again, failure);
         assert_eq!(unasked.calls(), [""; 0]);
         deadline(&environment);
         assert_eq!(known(&run_dir), Some(failure));
@@ -428,7 +425,7 @@ mod tests {
                 "x sysroot.mount - /sysroot\n   Loaded: loaded\n\nmount: wrong fs type\n",
             ),
         ]);
-        let (failure, _) = known_or_found(&environment, &systemd, "quiet");
+        let failure = known_or_found(&environment, &systemd, "quiet");
         assert_eq!(failure.code, "boot-failed");
         assert!(failure.what.starts_with("sysroot.mount"), "{failure}");
         assert_eq!(failure.why, ["its last line: mount: wrong fs type"]);

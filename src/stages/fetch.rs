@@ -221,9 +221,7 @@ pub(super) fn rejection(stage: Stage, name: &str, text: &str, rejected: &Rejecte
 
 fn cache(context: &Context<'_>, rendered: &Rendered) -> Result<(), Failure> {
     let path = &context.options.config_cache;
-    context
-        .cache(rendered.config())
-        .map_err(|error| unwritable(context, path, &error))
+    super::context::cache(path, rendered.config()).map_err(|error| unwritable(context, path, &error))
 }
 
 fn ask_for_network(context: &mut Context<'_>, what: &str) -> Result<Ended, StageError> {

@@ -3,31 +3,20 @@
 
 use std::fs;
 use std::io;
+use std::path::Path;
 
 use kindling_config_spec::types::{Config, Filesystem, Storage};
 
-use super::Context;
-use crate::plan::Stage;
-use crate::report::progress;
+use super::context;
 
-/// Puts an outline of the config in its place, once the files stage has written everything that it asks for. After one that
-/// failed the config stays: somebody may run the stage again.
+/// Puts an outline of the config in the place of the one in this cache.
 ///
 /// # Errors
-/// When the file cannot be replaced; it is as before then.
-pub(super) fn blank(context: &Context<'_>, user: Config) -> io::Result<()> {
-    let list = fs::read_to_string(context.environment.run_dir.join(progress::LIST)).ok();
-    if !is_written(list.as_deref()) {
-        return Ok(());
-    }
-    context.cache(&outline(user))
-}
-
-/// Whether the last run of the files stage in this list of records went well.
-fn is_written(list: Option<&str>) -> bool {
-    let records = progress::read(list);
-    let last = records.iter().rfind(|record| record.stage == Stage::Files);
-    last.is_some_and(|record| record.outcome == progress::OK)
+/// When the file cannot be read or replaced; it is as before then.
+pub(super) fn blank(cache: &Path) -> io::Result<()> {
+    let text = fs::read_to_string(cache)?;
+    let config: Config = serde_json::from_str(&text)?;
+    context::cache(cache, &outline(config))
 }
 
 /// The disks, arrays and file systems of a config: what tells which devices are whose, and nothing that could be secret. The
@@ -56,31 +45,6 @@ fn outline(config: Config) -> Config {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::apply::Applied;
-    use crate::host::runs::Timed;
-    use crate::report::progress::StageRecord;
-
-    #[test]
-    fn the_config_is_blanked_after_a_files_stage_that_went_well() {
-        let records = |outcomes: &[(Stage, &str)]| {
-            outcomes
-                .iter()
-                .fold(None, |list: Option<String>, (stage, outcome)| {
-                    let record = StageRecord::new(*stage, Timed::default(), Applied::default(), outcome);
-                    Some(progress::with(list.as_deref(), record))
-                })
-        };
-        for (outcomes, expected) in [
-            (&[][..], false),
-            (&[(Stage::Mount, "ok")], false),
-            (&[(Stage::Files, "path-exists")], false),
-            (&[(Stage::Files, "path-exists"), (Stage::Files, "ok")], true),
-            (&[(Stage::Files, "ok"), (Stage::Files, "program-failed")], false),
-        ] {
-            assert_eq!(is_written(records(outcomes).as_deref()), expected, "{outcomes:?}");
-        }
-        assert!(!is_written(Some("no list")));
-    }
 
     #[test]
     fn an_outline_has_the_file_systems_and_no_secret() {

@@ -20,6 +20,7 @@ pub mod offline;
 mod pools;
 pub mod receipt;
 mod reporting;
+mod success;
 mod telling;
 mod values;
 
@@ -31,6 +32,7 @@ pub use context::{Context, fetcher};
 pub use error::StageError;
 pub use last_failure::last_failure;
 pub use reporting::{Again, Reporter, tell_again};
+pub use success::begin;
 pub use telling::tell;
 
 use crate::apply::{Applied, Noted, Tally};
@@ -46,6 +48,9 @@ pub const RUN_DIR: &str = "/run/kindling";
 
 /// The record of the failure of a boot, in that directory.
 const FAILURE: &str = "failure.json";
+
+/// An empty file beside it once everybody was told of it who could be.
+const TOLD: &str = "failure-told";
 
 /// What a stage is asked to do: the command line, resolved.
 #[derive(Clone, Debug)]
@@ -139,14 +144,14 @@ pub fn run(
         tracing::info!("{outcome}: {changed} changed, {already_so} already so, {milliseconds} ms");
     }
     note(&environment.run_dir, record, failure);
-    reporter.ended(outcome, milliseconds, failure);
-    match failure {
-        Some(failure) => last_failure::keep(failure),
-        None if options.stage == Stage::Umount => {
-            emergency::is_over(options, environment);
-            tell_end(&environment.run_dir);
-        }
-        None => {}
+    let is_last = options.stage == Stage::Umount && failure.is_none();
+    let success = is_last.then(|| success::of(environment)).flatten();
+    reporter.ended(outcome, milliseconds, failure, success.is_some());
+    if let Some(failure) = failure {
+        last_failure::keep(failure);
+    }
+    if let Some(milliseconds) = success {
+        success::settle(options, environment, milliseconds);
     }
     error.map_or(Ok(finished), Err)
 }
@@ -161,9 +166,12 @@ fn note(run_dir: &Path, record: StageRecord, failure: Option<&Failure>) {
         machine::replace(&list, progress::with(before.as_deref(), record).as_bytes(), 0o600)?;
         match failure.map(serde_json::to_vec) {
             _ if follows_failure => Ok(()),
-            Some(Ok(text)) => machine::replace(&run_dir.join(FAILURE), &text, 0o600),
+            Some(Ok(text)) => machine::remove(&run_dir.join(TOLD))
+                .and_then(|()| machine::replace(&run_dir.join(FAILURE), &text, 0o600)),
+            // Whatever still runs when the time is over does not win any more.
+            _ if emergency::is_over_time(run_dir) => Ok(()),
             // A failure that a later try has overcome is no failure of this boot.
-            _ => machine::remove(&run_dir.join(FAILURE)),
+            _ => machine::remove(&run_dir.join(FAILURE)).and_then(|()| machine::remove(&run_dir.join(TOLD))),
         }
     });
     if let Err(error) = kept {
@@ -171,15 +179,6 @@ fn note(run_dir: &Path, record: StageRecord, failure: Option<&Failure>) {
             "cannot keep the record of this stage in {}: {error}",
             run_dir.display()
         );
-    }
-}
-
-/// After the last stage: a first boot that has done its work says so, and is the end of every failure before it.
-fn tell_end(run_dir: &Path) {
-    let list = std::fs::read_to_string(run_dir.join(progress::LIST)).ok();
-    if let Some(milliseconds) = progress::boot_ended(&progress::read(list.as_deref())) {
-        log::boot_ended(milliseconds);
-        last_failure::forget();
     }
 }
 

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use kindling_config_spec::types::Config;
 
-use super::{Context, StageError, announce, leftovers};
+use super::{Context, StageError, announce};
 use crate::apply::{Applied, ApplyError, Failed, Host, apply};
 use crate::host::devices::Devices;
 use crate::host::mounts;
@@ -127,13 +127,9 @@ fn open_stored(context: &Context<'_>, config: &Config) -> Result<(), Failure> {
 
 /// Runs the umount stage.
 pub(super) fn umount(mut context: Context<'_>) -> Result<Applied, StageError> {
-    let user = context.cached_user()?;
-    let config = context.whole(user.clone());
+    let (config, _) = context.cached()?;
     let applied = unmount(&config, &context.options.root, &context.host())?;
     context.save()?;
-    if let Err(error) = leftovers::blank(&context, user) {
-        tracing::warn!("the config is left in /run, for root alone: {error}");
-    }
     Ok(applied)
 }
 

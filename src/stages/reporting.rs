@@ -22,7 +22,6 @@ use crate::host::machine::{self, Machine};
 use crate::plan::Stage;
 use crate::report::Failure;
 use crate::report::event::{About, Event};
-use crate::report::progress;
 use crate::report::queue::{Queue, UNTOLD};
 use crate::report::sinks::{self, KEPT, Kept};
 
@@ -121,8 +120,8 @@ impl Reporter {
         shared.changed.notify_all();
     }
 
-    /// The stage ended.
-    pub fn ended(&self, outcome: &str, milliseconds: u64, failure: Option<&Failure>) {
+    /// The stage ended; with `is_success` the whole first boot did, and well.
+    pub fn ended(&self, outcome: &str, milliseconds: u64, failure: Option<&Failure>, is_success: bool) {
         let (Some(shared), Some(stage)) = (&self.shared, self.stage()) else {
             return;
         };
@@ -131,7 +130,7 @@ impl Reporter {
         state.queue.stage_ended(&now, stage, outcome, milliseconds);
         if let Some(failure) = failure {
             state.queue.failed(&now, failure);
-        } else if stage == Stage::Umount && shared.is_provisioned() {
+        } else if is_success {
             state.queue.provisioned(&now, stage);
             state.is_provisioned = true;
         }
@@ -199,6 +198,8 @@ impl Shared {
                 run_dir: run_dir.clone(),
                 root: options.map(|options| options.root.clone()).unwrap_or_default(),
                 is_online: options.is_none_or(|options| options.stage != Stage::FetchOffline),
+                // Before, the target is not whole; after, its file systems go.
+                has_target: options.is_some_and(|options| options.stage == Stage::Files),
             },
             stage: options.map(|options| options.stage),
             given,
@@ -231,14 +232,13 @@ impl Shared {
             if !state.workers.contains_key(&key) {
                 state.workers.insert(key.clone(), Worker::default());
                 let shared = Arc::clone(shared);
-                thread::spawn(move || work(&shared, &key));
+                // A thread that cannot be had is a sink less, and no end of the stage.
+                if let Err(error) = thread::Builder::new().spawn(move || work(&shared, &key)) {
+                    tracing::warn!("no report sink is told beside the stage's work: {error}");
+                    return;
+                }
             }
         }
-    }
-
-    fn is_provisioned(&self) -> bool {
-        let list = fs::read_to_string(self.around.run_dir.join(progress::LIST)).ok();
-        progress::boot_ended(&progress::read(list.as_deref())).is_some()
     }
 
     fn wait(&self, end: Instant, is_for_all: bool) {
@@ -254,6 +254,12 @@ impl Shared {
         }
         state.is_over = true;
         self.changed.notify_all();
+        // Who is still at it has not answered, as far as this boot can wait.
+        let busy = state.workers.iter().filter(|(_, worker)| worker.is_busy);
+        let busy: Vec<String> = busy.map(|(key, _)| key.clone()).collect();
+        for key in busy {
+            state.queue.note_answer(&key, false);
+        }
         if state.is_provisioned {
             self.finish(&mut state);
         } else {
@@ -273,8 +279,8 @@ impl Shared {
         match self.stage {
             _ if has_sinks => self.save(state),
             Some(Stage::FetchOffline) if !state.is_settled => self.save(state),
-            // There are none, and an earlier stage left room for them.
-            Some(Stage::Fetch) if state.is_settled => {
+            // There are none, and an earlier stage left room for them, or an earlier run its own.
+            Some(Stage::FetchOffline | Stage::Fetch) if state.is_settled => {
                 let dir = &self.around.run_dir;
                 let removed =
                     machine::remove(&dir.join(KEPT)).and_then(|()| machine::remove(&dir.join(UNTOLD)));

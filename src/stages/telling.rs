@@ -1,14 +1,15 @@
 //! The platform is told how a stage ended, where it listens, and the report sinks get the time to hear of it. Nobody's boot
 //! depends on that: it is bounded, and a failure of it is one line in the log.
 
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use kindling_platforms::{CheckIn, Platform, PlatformError, StageEnd};
 
 use super::context::fetcher;
-use super::{Environment, Finished, Options, Reporter};
+use super::{Environment, Finished, Options, Reporter, TOLD};
 use crate::fetch::HostAccess;
-use crate::host::process;
+use crate::host::{machine, process};
 use crate::plan::Stage;
 use crate::report::Failure;
 use crate::report::chain;
@@ -36,6 +37,16 @@ pub fn tell(
         tell_platform(options, environment, failure, patience);
     }
     reporter.wait(end, failure);
+    if failure.is_some() {
+        note_told(&environment.run_dir);
+    }
+}
+
+/// Notes that the failure was told, for who would tell it otherwise. A process that was killed before has not told it.
+pub(super) fn note_told(run_dir: &Path) {
+    if let Err(error) = machine::replace(&run_dir.join(TOLD), b"", 0o600) {
+        tracing::warn!("cannot keep that this failure was told: {error}");
+    }
 }
 
 /// Tells the platform of a failure that no stage has told it.

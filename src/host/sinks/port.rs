@@ -2,11 +2,12 @@
 
 use std::fs::{self, OpenOptions};
 use std::io;
-use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
 use nix::libc;
+use nix::sys::stat::{major, minor};
 
 use crate::host::http::stream::Until;
 
@@ -28,7 +29,16 @@ pub fn write(devices: &Path, name: &str, bytes: &[u8], within: Duration) -> io::
     io::Write::write_all(&mut Until::new(port.into(), within)?, bytes)
 }
 
-/// The device of that name. Nothing but a stream is written to: a name must not lead to a disk.
+/// Where the kernel tells of its character devices, by number.
+const NUMBERS: &str = "/sys/dev/char";
+
+/// Whether the kernel has this character device among its terminals: others under `/dev` arm a watchdog, or are memory.
+fn is_terminal(number: u64) -> bool {
+    let number = format!("{}:{}", major(number), minor(number));
+    fs::read_link(Path::new(NUMBERS).join(number).join("subsystem")).is_ok_and(|path| path.ends_with("tty"))
+}
+
+/// The device of that name. Nothing but a port or a terminal is written to: a name must not lead to a disk.
 fn find(devices: &Path, name: &str) -> io::Result<PathBuf> {
     let is_plain = Path::new(name)
         .components()
@@ -39,14 +49,19 @@ fn find(devices: &Path, name: &str) -> io::Result<PathBuf> {
             "that is no name of a port",
         ));
     }
-    let places = [devices.join("virtio-ports").join(name), devices.join(name)];
-    for path in places {
-        let kind = match fs::metadata(&path) {
-            Ok(found) => found.file_type(),
+    let places = [
+        (devices.join("virtio-ports").join(name), true),
+        (devices.join(name), false),
+    ];
+    for (path, is_port) in places {
+        let found = match fs::metadata(&path) {
+            Ok(found) => found,
             Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
             Err(error) => return Err(error),
         };
-        if kind.is_char_device() || kind.is_fifo() {
+        let kind = found.file_type();
+        let is_line = kind.is_char_device() && (is_port || is_terminal(found.rdev()));
+        if is_line || kind.is_fifo() {
             return Ok(path);
         }
         return Err(io::Error::new(
@@ -113,5 +128,11 @@ mod tests {
             assert!(write(dir.path(), name, b"x", SOON).is_err(), "{name}");
         }
         assert_eq!(fs::metadata(&disk).unwrap().len(), 0);
+        // Those of this machine, by the kernel's own word: memory is none, a console is one.
+        let devices = Path::new(DEVICES);
+        for name in ["null", "zero", "mem", "random"] {
+            assert!(find(devices, name).is_err(), "{name}");
+        }
+        assert_eq!(find(devices, "tty").unwrap(), devices.join("tty"));
     }
 }

@@ -34,6 +34,8 @@ pub(super) struct Surroundings {
     pub(super) root: PathBuf,
     /// Whether the network may be up.
     pub(super) is_online: bool,
+    /// Whether the target's file systems are there and stay for a while.
+    pub(super) has_target: bool,
 }
 
 /// What became of it.
@@ -68,7 +70,7 @@ impl Surroundings {
     pub(super) fn can_tell(&self, sink: &Sink) -> bool {
         match &sink.path {
             _ if is_remote(sink) => self.is_online,
-            Some(path) => place(path).0 == Place::Run || !self.root.as_os_str().is_empty(),
+            Some(path) => place(path).0 == Place::Run || self.has_target,
             None => true,
         }
     }
@@ -237,6 +239,7 @@ mod tests {
             run_dir: "/run/kindling".into(),
             root: "/sysroot".into(),
             is_online: false,
+            has_target: true,
         };
         let all = [
             sink("http", None),
@@ -248,7 +251,7 @@ mod tests {
         let told = |around: &Surroundings| all.each_ref().map(|sink| around.can_tell(sink));
         assert_eq!(told(&around), [false, false, true, true, true]);
         around.is_online = true;
-        around.root = PathBuf::new();
+        around.has_target = false;
         assert_eq!(told(&around), [true, true, true, true, false]);
     }
 }
