@@ -87,8 +87,13 @@ fn inside_moto() {
 
     let (machine, ran) = boot("aws", "s3://private/node.ign", &authority);
     assert_eq!(ran.status, Some(0), "{}\n{}", ran.stderr, ran.stdout);
-    let ran = machine.run(&machine.words("aws", "files"));
-    assert_eq!(ran.status, Some(0), "{}\n{}", ran.stderr, ran.stdout);
+    let files = machine.run(&machine.words("aws", "files"));
+    assert_eq!(files.status, Some(0), "{}\n{}", files.stderr, files.stdout);
+    for secret in ["SecretAccessKey", "Token"].map(|field| moto.role[field].as_str().unwrap()) {
+        for said in [&ran.stdout, &ran.stderr, &files.stdout, &files.stderr] {
+            assert!(!said.contains(secret), "a secret of the role is printed");
+        }
+    }
     for (name, text) in [
         ("first", "first"),
         ("second", "second"),
