@@ -51,7 +51,7 @@ lint: cc
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 
 # Some of these need root: account programs, mount namespaces, owners.
-unit: tools reference
+unit: tools reference s3
 	cargo nextest run --locked --workspace --exclude kindling-vm --no-run
 	$(AS_ROOT) env KINDLING_REFERENCE=$(CURDIR)/$(REFERENCE) cargo nextest run --locked --workspace --exclude kindling-vm
 
@@ -85,6 +85,18 @@ $(REFERENCE)/usr/bin/ignition-validate:
 	rm -rf $(REFERENCE) && mkdir -p $(REFERENCE)
 	cd $(REFERENCE) && { apt-get download -q ignition || { $(SUDO) apt-get update -q && apt-get download -q ignition; }; }
 	dpkg-deb --extract $(REFERENCE)/ignition_*.deb $(REFERENCE)
+
+# An S3-compatible server, which judges our signatures, in an environment of its own.
+S3 := target/s3
+.PHONY: s3
+s3: $(S3)/installed
+$(S3)/installed: tests/transfers/s3.txt
+	@python3 -c 'import ensurepip' 2>/dev/null || { $(SUDO) apt-get update -q && \
+	  $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends python3-venv; }
+	rm -rf $(S3)
+	python3 -m venv $(S3)
+	$(S3)/bin/pip install -q --disable-pip-version-check --no-deps -r $<
+	touch $@
 
 # What the host lacks of Debian's packages and of the test runner; no package starts its service. The guests install their
 # own tools.

@@ -56,22 +56,35 @@ fn format(seconds: u64, of_date: &str, of_time: &str) -> String {
     )
 }
 
-/// The time of an HTTP header such as `Date`, in the one form that servers may send (RFC 9110 §5.6.7):
-/// `Sun, 06 Nov 1994 08:49:37 GMT`. `None` for anything else, and for times before 1970.
+/// The time of an HTTP header such as `Date`, in the form that servers send (RFC 9110 §5.6.7) and in the two obsolete ones
+/// that are read all the same: `Sun, 06 Nov 1994 08:49:37 GMT`, `Sunday, 06-Nov-94 08:49:37 GMT` and
+/// `Sun Nov  6 08:49:37 1994`. `None` for anything else, and for times before 1970.
 #[must_use]
 pub fn http_date(text: &str) -> Option<u64> {
-    let (_, rest) = text.trim().split_once(", ")?;
-    let mut words = rest.split(' ');
-    let mut number = |digits: &str| digits.parse::<i64>().ok();
-    let day = number(words.next()?)?;
-    let month = words.next()?;
+    // The day of the week tells nothing.
+    let mut words = text
+        .split([' ', ',', '-'])
+        .filter(|word| !word.is_empty())
+        .skip(1);
+    let mut next = || words.next();
+    let (first, second, third, fourth) = (next()?, next()?, next()?, next()?);
+    let (day, month, year, time) = match next() {
+        Some("GMT") => (first, second, third, fourth),
+        None => (second, first, fourth, third),
+        Some(_) => return None,
+    };
+    let number = |digits: &str| digits.parse::<i64>().ok();
     let month = MONTHS.iter().position(|name| *name == month)?;
-    let year = number(words.next()?)?;
-    let mut time = words.next()?.split(':').map(&mut number);
+    let (day, mut year) = (number(day)?, number(year)?);
+    if year < 100 {
+        // Of two digits; none of these is more than fifty years ahead.
+        year += if year < 70 { 2000 } else { 1900 };
+    }
+    let mut time = time.split(':').map(number);
     let (hour, minute, second) = (time.next()??, time.next()??, time.next()??);
     let fits = (1..=31).contains(&day) && (1970..=9999).contains(&year);
     let fits = fits && (0..24).contains(&hour) && (0..60).contains(&minute) && (0..=60).contains(&second);
-    if !fits || words.next() != Some("GMT") {
+    if !fits || next().is_some() {
         return None;
     }
     let days = days_since_1970(year, i64::try_from(month).ok()? + 1, day);
@@ -101,13 +114,23 @@ mod tests {
     fn dates_of_headers_are_read() {
         assert_eq!(http_date("Sun, 06 Nov 1994 08:49:37 GMT"), Some(784_111_777));
         assert_eq!(http_date("Thu, 01 Jan 1970 00:00:00 GMT"), Some(0));
+        for obsolete in ["Sunday, 06-Nov-94 08:49:37 GMT", "Sun Nov  6 08:49:37 1994"] {
+            assert_eq!(http_date(obsolete), Some(784_111_777), "{obsolete}");
+        }
+        for year in ["69", "2069"] {
+            let told = http_date(&format!("Wednesday, 06-Nov-{year} 08:49:37 GMT"));
+            assert_eq!(told, Some(3_150_953_377), "{year}");
+        }
         for broken in [
             "",
             "Sun, 06 Nov 1994 08:49:37",
             "Sun, 06 Nov 1994 08:49:37 CET",
             "Sun, 06 Nix 1994 08:49:37 GMT",
             "Sun, 06 Nov 1994 24:49:37 GMT",
-            "Sunday, 06-Nov-94 08:49:37 GMT",
+            "Sun, 06 Nov 1994 08:49:37 GMT+1",
+            "Sun, 06 Nov 1994 08:49:37 GMT again",
+            "Sun Nov  6 1994 08:49:37",
+            "Sunday, 06-Nov-94 08:49:37",
             "Sun, 06 Nov 1960 08:49:37 GMT",
         ] {
             assert_eq!(http_date(broken), None, "{broken}");

@@ -244,6 +244,8 @@ fn retry_after_is_obeyed_in_seconds_and_as_a_date() {
     for (value, least) in [
         ("7", 7),
         ("Sun, 06 Nov 1994 08:49:57 GMT", 20),
+        ("Sunday, 06-Nov-94 08:49:57 GMT", 20),
+        ("Sun Nov  6 08:49:57 1994", 20),
         ("Sun, 06 Nov 1994 08:49:07 GMT", 0),
         ("soon", 0),
     ] {

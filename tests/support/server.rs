@@ -18,7 +18,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio_rustls::TlsAcceptor;
-use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+use tokio_rustls::rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use tokio_rustls::rustls::server::WebPkiClientVerifier;
 use tokio_rustls::rustls::{RootCertStore, ServerConfig};
 
@@ -352,8 +352,8 @@ impl Body for Parts {
 /// A certificate authority of the test's own, and a server certificate it signed.
 pub(crate) struct Identity {
     authority: rcgen::Certificate,
-    certificate: CertificateDer<'static>,
-    key: Vec<u8>,
+    certificate: rcgen::Certificate,
+    key: rcgen::KeyPair,
     issuer: rcgen::Issuer<'static, rcgen::KeyPair>,
 }
 
@@ -397,8 +397,8 @@ impl Identity {
         let certificate = server.signed_by(&key, &issuer).unwrap();
         Self {
             authority: signed,
-            certificate: certificate.der().clone(),
-            key: key.serialize_der(),
+            certificate,
+            key,
             issuer,
         }
     }
@@ -416,13 +416,18 @@ impl Identity {
         self.authority.pem()
     }
 
+    /// For a server that is another program: its certificate and its key.
+    pub(crate) fn server_pem(&self) -> String {
+        self.certificate.pem() + &self.key.serialize_pem()
+    }
+
     /// For servers that speak something else over TLS.
     pub(crate) fn server_config(&self) -> Arc<ServerConfig> {
         Arc::clone(self.acceptor(None).config())
     }
 
     fn acceptor(&self, clients: Option<&Self>) -> TlsAcceptor {
-        let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(self.key.clone()));
+        let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(self.key.serialize_der()));
         let provider = Arc::new(tokio_rustls::rustls::crypto::ring::default_provider());
         let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
             .with_safe_default_protocol_versions()
@@ -437,7 +442,7 @@ impl Identity {
             }
         };
         let config = builder
-            .with_single_cert(vec![self.certificate.clone()], key)
+            .with_single_cert(vec![self.certificate.der().clone()], key)
             .unwrap();
         TlsAcceptor::from(Arc::new(config))
     }

@@ -9,6 +9,7 @@ mod agent;
 mod clouds;
 mod names;
 mod proxy;
+mod s3;
 #[path = "../support/sandbox.rs"]
 #[allow(dead_code, reason = "shared by tests that use different parts")]
 mod sandbox;
