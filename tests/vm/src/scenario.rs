@@ -1,12 +1,13 @@
 //! A node from a blank machine: image, initramfs, disks and cluster put together, booted as often as a test likes.
 
 mod boot_entry;
+mod contents;
 mod detection;
 mod network_boot;
 mod user_data;
 
 use std::fs::{self, File};
-use std::io::{self, Write};
+use std::io;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -17,13 +18,11 @@ use crate::boot_server::BootServerError;
 use crate::cluster::{Cluster, ClusterError, Offer};
 use crate::config_drive::ConfigDriveError;
 use crate::console::{Line, Next};
-use crate::cpio;
 use crate::digest::{self, DigestError};
 use crate::host::{self, Acceleration, HostError};
 use crate::image::{self, Base, ImageError, RootDisk};
 use crate::initramfs::{self, InitramfsError};
 use crate::qemu::{self, Disk, Guest, Link, Machine, Network, QemuError, Watched};
-use crate::reference;
 use crate::report::{Reader, Report};
 use crate::run::RunError;
 use crate::workspace;
@@ -337,16 +336,6 @@ impl Node {
         self.machine.is_root_read_only = true;
     }
 
-    /// Boots by the units that the distribution's package of the reference brings, which call `engine`.
-    ///
-    /// # Errors
-    /// [`ScenarioError::File`].
-    pub fn take_units_of_reference(&mut self, engine: reference::Engine) -> Result<(), ScenarioError> {
-        let initramfs = &self.machine.initramfs;
-        reference::lay_over(initramfs, &self.built.base.root, engine, &self.built.engine)
-            .map_err(file_error(initramfs))
-    }
-
     /// Gives the machine a screen and a line to the hypervisor, and tells where both can be seen.
     pub fn add_consoles(&mut self) -> Watched {
         let watched = Watched {
@@ -357,36 +346,9 @@ impl Node {
         watched
     }
 
-    /// Takes files out of the initramfs, as if they had never been installed, and tells which were there.
-    ///
-    /// # Errors
-    /// [`ScenarioError::File`].
-    pub fn leave_out<'a>(&mut self, paths: &[&'a str]) -> Result<Vec<&'a str>, ScenarioError> {
-        let initramfs = &self.machine.initramfs;
-        let whole = fs::read(initramfs).map_err(file_error(initramfs))?;
-        let (kept, found) = cpio::without(&whole, paths);
-        fs::write(initramfs, kept).map_err(file_error(initramfs))?;
-        Ok(found)
-    }
-
     /// Adds kernel arguments to those of all later boots; of one that is given twice the last counts.
     pub fn add_arguments(&mut self, arguments: &str) {
         self.arguments.push(arguments.to_owned());
-    }
-
-    /// Puts a file into the initramfs, over whatever is there.
-    ///
-    /// # Errors
-    /// [`ScenarioError::File`].
-    pub fn put_into_initramfs(&mut self, path: &str, text: &str) -> Result<(), ScenarioError> {
-        let mut archive = cpio::Archive::default();
-        archive.file(path, 0o644, text.as_bytes());
-        let initramfs = &self.machine.initramfs;
-        let added = File::options()
-            .append(true)
-            .open(initramfs)
-            .and_then(|mut file| file.write_all(&archive.finish()));
-        added.map_err(file_error(initramfs))
     }
 
     /// Where the consoles of this machine's boots are kept after the run.
