@@ -53,6 +53,9 @@ const ASKED_WITHIN: Duration = Duration::from_secs(10);
 /// The most pairs that are kept: 32 MiB of the longest values.
 const MAX_PAIRS: usize = 16_384;
 
+/// The answer to a message, or none, and whether it is the last one.
+type Heard = ControlFlow<u32, Option<u32>>;
+
 /// What the host handed over.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Pairs(Vec<Pair>);
@@ -206,7 +209,7 @@ fn converse(
     mut device: File,
     quiet: Duration,
     patience: Duration,
-    hear: &mut dyn FnMut(&mut [u8]) -> ControlFlow<u32, Option<u32>>,
+    hear: &mut dyn FnMut(&mut [u8]) -> Heard,
 ) -> io::Result<()> {
     let end = Instant::now() + patience;
     let mut message = vec![0; MESSAGE];

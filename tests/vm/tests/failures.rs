@@ -15,11 +15,9 @@ mod machine;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use kindling_vm::scenario::{self, Boot, End, Node, UserData};
+use kindling_vm::scenario::{self, End, Node, UserData};
 use kindling_vm::workspace;
 
-/// The first words of a record.
-const HEADING: &str = "kindling: first boot FAILED";
 /// A console of 25 lines shows a record whole, with what systemd says after it.
 const LINES: usize = 12;
 const YEAR: Duration = Duration::from_secs(365 * 24 * 3600);
@@ -84,18 +82,6 @@ const CASES: [Case; 11] = [
     },
 ];
 
-/// The record that stands last on the console.
-fn record(boot: &Boot) -> String {
-    let lines: Vec<&str> = boot.console.iter().map(|line| line.text.trim_end()).collect();
-    let first = lines.iter().rposition(|line| line.starts_with(HEADING));
-    let first = first.unwrap_or_else(|| panic!("no record:\n{}", boot.tail(60)));
-    let rest = lines[first + 1..]
-        .iter()
-        .take_while(|line| line.starts_with("  "));
-    let record: Vec<&str> = std::iter::once(&lines[first]).chain(rest).copied().collect();
-    record.join("\n") + "\n"
-}
-
 fn fixture(name: &str) -> PathBuf {
     workspace::fixtures().join(format!("failures/{name}.txt"))
 }
@@ -118,7 +104,7 @@ fn each_failure_is_told_on_the_console_and_nothing_else_is() {
             boot.end,
             boot.tail(60)
         );
-        let record = record(&boot);
+        let record = boot.record();
         println!("{} ({:.0} s):\n{record}", case.name, boot.took.as_secs_f32());
         seen += 1;
         if !record.contains(&format!("[{}]", case.code)) {
