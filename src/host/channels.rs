@@ -1,7 +1,7 @@
 //! The channels between this machine and whatever runs it, each opened when it is first asked for.
 
 use std::cell::OnceCell;
-use std::fs::OpenOptions;
+use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
@@ -11,7 +11,7 @@ use kindling_platforms::{AccessError, Channel, HttpAnswer, HttpRequest};
 use tracing::warn;
 
 use super::http::stream::{BODY_LIMIT, Question, StreamError};
-use super::hyperv::Pairs;
+use super::hyperv::{self, Pairs};
 use super::media::{self, LoadModule};
 use super::process::Processes;
 use super::vboxguest::GuestProperties;
@@ -128,6 +128,14 @@ impl Channels {
         match (channel, value) {
             (Channel::Guestinfo, Some(value)) => guest_info()?.set(key, value),
             (Channel::GuestProperties, None) => self.guest_properties(load)?.delete(key),
+            // Not waited for: the config came this way, if the host is there.
+            (Channel::HypervKvp, Some(value)) => self
+                .open_kvp()
+                .and_then(|device| hyperv::tell(device, key, value))
+                .map_err(|error| AccessError::Unchanged {
+                    what: key.to_owned(),
+                    why: error.to_string(),
+                }),
             _ => Err(AccessError::NotBuilt {
                 what: format!("changing {channel:?} this way"),
             }),
@@ -204,14 +212,17 @@ impl Channels {
         }
         let node = &self.paths.hv_kvp;
         media::await_path(node, NODE_WAIT)?;
-        let device = OpenOptions::new()
+        self.open_kvp()
+            .and_then(Pairs::receive)
+            .map_err(|error| failed(node, &error))
+    }
+
+    fn open_kvp(&self) -> io::Result<File> {
+        OpenOptions::new()
             .read(true)
             .write(true)
             .custom_flags(nix::libc::O_NONBLOCK)
-            .open(node);
-        device
-            .and_then(Pairs::receive)
-            .map_err(|error| failed(node, &error))
+            .open(&self.paths.hv_kvp)
     }
 
     /// What `read` brings, or brought before in this boot: reading takes it away from where it was.

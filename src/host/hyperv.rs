@@ -1,11 +1,12 @@
-//! Key/value pairs of Hyper-V, as its integration daemon receives them: the host hands each over once per boot, and
-//! whoever is registered answers for it.
+//! Key/value pairs of Hyper-V, as its integration daemon exchanges them: the host hands each of its own over once per boot,
+//! asks for those of the machine from time to time, and whoever is registered answers.
 //!
 //! Source: linux/hyperv.h (`struct hv_kvp_msg`) and tools/hv/hv_kvp_daemon.c of Linux for the order of messages and the
 //! format of the daemon's files.
 
 use std::fs::File;
 use std::io::{self, Read, Write};
+use std::ops::ControlFlow;
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
@@ -24,24 +25,36 @@ const KEY_SIZE_AT: usize = 8;
 const VALUE_SIZE_AT: usize = 12;
 const KEY_AT: usize = 16;
 const VALUE_AT: usize = KEY_AT + KEY_ROOM;
+/// In a question for a pair by its number, the number stands here, and everything behind it by its length later.
+const NUMBER_AT: usize = 4;
+const NUMBER: usize = 4;
 
-/// Operations: the host sets a pair, two generations of registration.
+/// Operations: the host sets a pair, asks for the pair of a number, two generations of registration.
 const SET: u8 = 1;
+const ENUMERATE: u8 = 3;
 const REGISTER_OLD: u8 = 4;
 const REGISTER: u8 = 100;
 
-/// Answers (`HV_S_OK`, `HV_E_FAIL`).
+/// Answers (`HV_S_OK`, `HV_E_FAIL`, `HV_S_CONT`).
 const DONE: u32 = 0;
 const REFUSED: u32 = 0x8000_4005;
+const NO_SUCH_PAIR: u32 = 0x8007_0103;
 
 /// The pools; configs come in the first.
 pub const POOLS: u8 = 5;
+/// The pool of the pairs that the machine tells the host.
+const OURS: u8 = 1;
 /// A host that says nothing for so long has nothing more to say.
 const QUIET: Duration = Duration::from_secs(1);
 /// The most that all of it takes: a host that asks other things all the time is not waited for.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// How long the host may take to ask for a pair of ours: as long as the end of a failed stage may take.
+const ASKED_WITHIN: Duration = Duration::from_secs(10);
 /// The most pairs that are kept: 32 MiB of the longest values.
 const MAX_PAIRS: usize = 16_384;
+
+/// The answer to a message, or none, and whether it is the last one.
+type Heard = ControlFlow<u32, Option<u32>>;
 
 /// What the host handed over.
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -60,35 +73,11 @@ impl Pairs {
     ///
     /// # Errors
     /// When the kernel refuses the registration (the daemon runs already), or reading breaks.
-    pub fn receive(mut device: File) -> io::Result<Self> {
-        let end = Instant::now() + PATIENCE;
+    pub fn receive(device: File) -> io::Result<Self> {
         let mut pairs = Self::default();
-        let mut message = vec![0; MESSAGE];
-        put(&mut message, 0, &[REGISTER]);
-        device.write_all(&message)?;
-        while Instant::now() < end && is_readable(&device, QUIET)? {
-            let length = match device.read(&mut message) {
-                Ok(0) => break,
-                Ok(length) => length,
-                Err(error)
-                    if matches!(
-                        error.kind(),
-                        io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted
-                    ) =>
-                {
-                    continue;
-                }
-                Err(error) => return Err(error),
-            };
-            let Some(answer) = pairs.hear(message.get(..length).unwrap_or_default()) else {
-                continue;
-            };
-            put(&mut message, 0, &answer.to_ne_bytes());
-            // The kernel refuses an answer that comes too late, and asks again.
-            if let Err(error) = device.write_all(&message) {
-                warn!("Hyper-V does not take an answer: {error}");
-            }
-        }
+        converse(device, QUIET, PATIENCE, &mut |message| {
+            ControlFlow::Continue(pairs.hear(message))
+        })?;
         debug!("Hyper-V handed over {} pairs", pairs.0.len());
         Ok(pairs)
     }
@@ -170,6 +159,90 @@ impl Pairs {
         }
         pairs
     }
+}
+
+/// Registers at `device` and waits until the host has asked for the pair `key`, which is all that this machine has to say. A
+/// part that has no room is cut.
+///
+/// # Errors
+/// When the host did not ask within `wait`; those of [`Pairs::receive`].
+fn tell_within(wait: Duration, device: File, key: &str, value: &[u8]) -> io::Result<()> {
+    let mut is_told = false;
+    converse(device, wait, wait, &mut |message| {
+        let number = message.get(NUMBER_AT..NUMBER_AT + NUMBER);
+        let is_first = number.is_some_and(|number| number.iter().all(|byte| *byte == 0));
+        match message {
+            [REGISTER | REGISTER_OLD, ..] => ControlFlow::Continue(None),
+            [ENUMERATE, OURS, ..] if is_first => {
+                for (part, at, room) in [(key.as_bytes(), KEY_AT, KEY_ROOM), (value, VALUE_AT, VALUE_ROOM)] {
+                    // A NUL ends either.
+                    let part = part.get(..room - 1).unwrap_or(part);
+                    put(message, NUMBER + at, part);
+                }
+                is_told = true;
+                ControlFlow::Continue(Some(DONE))
+            }
+            // It goes on to the next one: it has the first.
+            [ENUMERATE, OURS, ..] if is_told => ControlFlow::Break(NO_SUCH_PAIR),
+            [ENUMERATE, ..] => ControlFlow::Continue(Some(NO_SUCH_PAIR)),
+            _ => ControlFlow::Continue(Some(REFUSED)),
+        }
+    })?;
+    if is_told {
+        Ok(())
+    } else {
+        Err(io::ErrorKind::TimedOut.into())
+    }
+}
+
+/// As [`tell_within`] of a failed stage's end.
+///
+/// # Errors
+/// As there.
+pub fn tell(device: File, key: &str, value: &[u8]) -> io::Result<()> {
+    tell_within(ASKED_WITHIN, device, key, value)
+}
+
+/// Registers at `device`, and answers messages as `hear` says, which may change them, until it breaks off, or the host is
+/// quiet for so long, or all of it took `patience`.
+fn converse(
+    mut device: File,
+    quiet: Duration,
+    patience: Duration,
+    hear: &mut dyn FnMut(&mut [u8]) -> Heard,
+) -> io::Result<()> {
+    let end = Instant::now() + patience;
+    let mut message = vec![0; MESSAGE];
+    put(&mut message, 0, &[REGISTER]);
+    device.write_all(&message)?;
+    while Instant::now() < end && is_readable(&device, quiet)? {
+        let length = match device.read(&mut message) {
+            Ok(0) => break,
+            Ok(length) => length,
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted
+                ) =>
+            {
+                continue;
+            }
+            Err(error) => return Err(error),
+        };
+        let heard = hear(message.get_mut(..length).unwrap_or_default());
+        let (ControlFlow::Break(answer) | ControlFlow::Continue(Some(answer))) = heard else {
+            continue;
+        };
+        put(&mut message, 0, &answer.to_ne_bytes());
+        // The kernel refuses an answer that comes too late, and asks again.
+        if let Err(error) = device.write_all(&message) {
+            warn!("Hyper-V does not take an answer: {error}");
+        }
+        if heard.is_break() {
+            break;
+        }
+    }
+    Ok(())
 }
 
 /// The pair of a message; `None` where it is longer than its room, or of no pool.

@@ -1,10 +1,13 @@
-//! Every platform against a double of where its config stands (`fixtures/platforms/ID/double.json`): services are real
-//! servers on loopback that want the headers of the file, everything else answers from memory. Namespaces with the clouds' own
+//! Every platform against a double of where its config stands (`fixtures/platforms/ID`): `double.json` says where that is and
+//! what its absence means. Services are real servers on loopback that hold the exchanges of `*.http`, in the order of the
+//! files' names, and want the headers that stand there; everything else answers from memory. Namespaces with the clouds' own
 //! addresses are in `tests/transfers`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use base64::Engine;
@@ -16,6 +19,7 @@ use serde::Deserialize;
 use kindling::fetch::{Acquired, Arguments, Fetcher, Places, SourceError, SystemDirs, acquire};
 use kindling_platforms::{
     ALL, Access, AccessError, Channel, Drive, DriveName, HttpAnswer, HttpRequest, Machine, Platform,
+    PlatformId,
 };
 
 use crate::server::{Reply, Seen, Server};
@@ -34,9 +38,9 @@ struct Double {
     /// Files of the running system.
     #[serde(default)]
     files: BTreeMap<String, String>,
-    /// What a service answers beside the config, by path.
-    #[serde(default)]
-    also: BTreeMap<String, Also>,
+    /// Of `*.http`.
+    #[serde(skip)]
+    exchanges: Vec<Exchange>,
     config: Config,
 }
 
@@ -44,20 +48,58 @@ fn usual_architecture() -> String {
     "x86_64".to_owned()
 }
 
-/// One answer of a service.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Also {
-    #[serde(default = "get")]
+/// A request and its answer: two messages with an empty line between head and body, and one between them.
+struct Exchange {
     method: String,
-    /// Without these it answers 401.
-    #[serde(default)]
+    target: String,
+    /// Without these it is answered with 401.
     headers: BTreeMap<String, String>,
+    status: u16,
+    /// Without the last line's end.
     body: String,
 }
 
-fn get() -> String {
-    "GET".to_owned()
+/// The bodies in whose place the config is.
+const CONFIG_BODY: &str = "{config}";
+const BASE64_BODY: &str = "{config in base64}";
+
+impl Exchange {
+    fn parse(text: &str) -> Option<Self> {
+        let mut parts = text.splitn(3, "\n\n");
+        let mut request = parts.next()?.lines();
+        let answer = parts.next()?;
+        let mut first = request.next()?.strip_suffix(" HTTP/1.1")?.split(' ');
+        let headers: Option<_> = request
+            .map(|line| line.split_once(": "))
+            .map(|pair| pair.map(|(name, value)| (name.to_owned(), value.to_owned())))
+            .collect();
+        Some(Self {
+            method: first.next()?.to_owned(),
+            target: first.next()?.to_owned(),
+            headers: headers?,
+            status: answer
+                .strip_prefix("HTTP/1.1 ")?
+                .split(' ')
+                .next()?
+                .parse()
+                .ok()?,
+            body: parts.next()?.strip_suffix('\n')?.to_owned(),
+        })
+    }
+
+    fn is_of_config(&self) -> bool {
+        [CONFIG_BODY, BASE64_BODY].contains(&self.body.as_str())
+    }
+
+    fn is_asked_by(&self, seen: &Seen) -> bool {
+        (&self.method, &self.target) == (&seen.method, &seen.target)
+    }
+
+    fn is_allowed(&self, seen: &Seen) -> bool {
+        self.headers
+            .iter()
+            .all(|(name, value)| seen.header(name) == Some(value))
+    }
 }
 
 /// Where the config stands.
@@ -66,11 +108,6 @@ fn get() -> String {
 enum Config {
     #[serde(rename_all = "camelCase")]
     Service {
-        path: String,
-        #[serde(default)]
-        headers: BTreeMap<String, String>,
-        #[serde(default)]
-        is_base64: bool,
         not_found: Outcome,
         #[serde(default = "no_config")]
         empty: Outcome,
@@ -129,9 +166,28 @@ impl Outcome {
 }
 
 fn double(id: &str) -> Double {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("fixtures/platforms/{id}/double.json"));
-    let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-    serde_json::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("fixtures/platforms")
+        .join(id);
+    let read = |path: &Path| {
+        std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+    };
+    let path = folder.join("double.json");
+    let mut double: Double =
+        serde_json::from_str(&read(&path)).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let files: BTreeSet<_> = std::fs::read_dir(&folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|end| end == "http"))
+        .collect();
+    let exchange = |path: &PathBuf| {
+        Exchange::parse(&read(path)).unwrap_or_else(|| panic!("{} is no exchange", path.display()))
+    };
+    double.exchanges = files.iter().map(exchange).collect();
+    let configs = double.exchanges.iter().filter(|exchange| exchange.is_of_config());
+    let is_service = matches!(double.config, Config::Service { .. });
+    assert_eq!(configs.count(), usize::from(is_service), "{id}");
+    double
 }
 
 fn gzip(bytes: &[u8]) -> Vec<u8> {
@@ -290,54 +346,44 @@ fn absent(waited: Duration) -> AccessError {
     }
 }
 
-fn has(seen: &Seen, headers: &BTreeMap<String, String>) -> bool {
-    headers
-        .iter()
-        .all(|(name, value)| seen.header(name) == Some(value))
-}
-
-/// The service: `answer` is what the config's path gives, for its first, second … request.
-fn service(double: &Double, answer: impl Fn(usize) -> Reply + Send + Sync + 'static) -> Server {
-    let Config::Service { path, headers, .. } = &double.config else {
-        panic!("not a service");
-    };
-    let (path, headers) = (path.clone(), headers.clone());
-    let also: Vec<_> = double
-        .also
-        .iter()
-        .map(|(path, also)| {
-            (
-                path.clone(),
-                also.method.clone(),
-                also.headers.clone(),
-                also.body.clone(),
-            )
-        })
-        .collect();
-    let asked = std::sync::atomic::AtomicUsize::new(0);
+/// The service: `answer` is what it says where the config is asked for, at the first, second … request.
+fn service(double: &Arc<Double>, answer: impl Fn(usize) -> Reply + Send + Sync + 'static) -> Server {
+    let asked = AtomicUsize::new(0);
+    let double = Arc::clone(double);
     Server::http(move |seen, _| {
-        if seen.target == path {
-            if !has(seen, &headers) {
-                return Reply::status(401);
-            }
-            return answer(asked.fetch_add(1, std::sync::atomic::Ordering::Relaxed));
-        }
-        match also
+        match double
+            .exchanges
             .iter()
-            .find(|(path, method, ..)| *path == seen.target && *method == seen.method)
+            .find(|exchange| exchange.is_asked_by(seen))
         {
-            Some((_, _, wanted, _)) if !has(seen, wanted) => Reply::status(401),
-            Some((_, _, _, body)) => Reply::ok(body.clone()),
             None => Reply::status(404),
+            Some(exchange) if !exchange.is_allowed(seen) => Reply::status(401),
+            Some(exchange) if exchange.is_of_config() => answer(asked.fetch_add(1, Ordering::Relaxed)),
+            Some(exchange) if exchange.status == 200 => Reply::ok(exchange.body.clone()),
+            Some(exchange) => Reply::status(exchange.status),
         }
     })
 }
 
 /// As the service holds it.
 fn told(double: &Double, content: &[u8]) -> Vec<u8> {
-    match &double.config {
-        Config::Service { is_base64: true, .. } => STANDARD.encode(content).into_bytes(),
-        _ => content.to_vec(),
+    let is_base64 = |exchange: &Exchange| exchange.body == BASE64_BODY;
+    match double.exchanges.iter().any(is_base64) {
+        true => STANDARD.encode(content).into_bytes(),
+        false => content.to_vec(),
+    }
+}
+
+/// Every exchange takes place, in the order of the files, whatever else is asked between them.
+fn assert_in_order(id: PlatformId, double: &Double, seen: &[Seen]) {
+    let mut rest = seen.iter();
+    for exchange in &double.exchanges {
+        assert!(
+            rest.any(|seen| exchange.is_asked_by(seen)),
+            "{id}: {} {} is missing or too late in {seen:?}",
+            exchange.method,
+            exchange.target
+        );
     }
 }
 
@@ -357,7 +403,7 @@ fn contents() -> [(&'static str, Vec<u8>, Outcome); 5] {
     ]
 }
 
-fn check_service(platform: &dyn Platform, double: &Double, not_found: Outcome, empty: Outcome) {
+fn check_service(platform: &dyn Platform, double: &Arc<Double>, not_found: Outcome, empty: Outcome) {
     let id = platform.id();
     let asked = |fetcher: Fetcher, server: Server| {
         let there = There::new(double, None, fetcher).with(server);
@@ -370,6 +416,10 @@ fn check_service(platform: &dyn Platform, double: &Double, not_found: Outcome, e
         assert_eq!(found, expected, "{id}: {case}");
     }
     let config = told(double, CONFIG.as_bytes());
+    let body = config.clone();
+    let there = There::new(double, None, fetcher()).with(service(double, move |_| Reply::ok(body.clone())));
+    assert_eq!(Outcome::of(&there.found(platform)), Outcome::Config, "{id}");
+    assert_in_order(id, double, &there.server.as_ref().unwrap().seen());
     let body = config.clone();
     let later = move |number| match number {
         0 => Reply::status(500),
@@ -422,7 +472,7 @@ fn check_held(platform: &dyn Platform, double: &Double, when_absent: Outcome) {
 fn every_platform_is_asked_in_every_case() {
     for platform in ALL {
         let id = platform.id();
-        let double = double(id.as_str());
+        let double = Arc::new(double(id.as_str()));
         match &double.config {
             Config::Service { not_found, empty, .. } => check_service(*platform, &double, *not_found, *empty),
             Config::Drive { absent, .. } | Config::File { absent } => check_held(*platform, &double, *absent),

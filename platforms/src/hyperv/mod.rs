@@ -1,7 +1,9 @@
 //! `hyperv`: key/value pairs that the host sends once per boot. A pair holds about a kilobyte, so a config comes in
 //! numbered parts.
 
-use crate::{Access, Channel, Platform, PlatformError, PlatformId, Reach, UserData};
+mod metadata;
+
+use crate::{Access, Channel, Metadata, Platform, PlatformError, PlatformId, Reach, UserData};
 
 /// The platform id, which the errors name as well.
 const ID: PlatformId = PlatformId::new("hyperv");
@@ -34,6 +36,10 @@ impl Platform for HyperV {
                 .map_err(|source| PlatformError::Access { id: ID, source })
         };
         parse_pairs(pair)
+    }
+
+    fn metadata(&self) -> Option<&dyn Metadata> {
+        Some(self)
     }
 }
 

@@ -33,7 +33,7 @@ impl Platform for Qemu {
     }
 
     fn place(&self) -> &'static str {
-        "Firmware entry `opt/com.coreos/config`; on s390x and POWER the virtio disk with serial `ignition`, whose absence for 300 s is a failure. No entry is no config."
+        "Firmware entry `opt/com.coreos/config`; on s390x and POWER the virtio disk with serial `ignition`, whose absence for 300 s is a failure, tried with a file in its place only. No entry is no config."
     }
 
     fn user_data(&self, via: &dyn Access) -> Result<Option<UserData>, PlatformError> {

@@ -137,3 +137,80 @@ fn a_host_without_pairs_and_one_that_goes_are_no_failures() {
     gone.join().unwrap();
     assert!(Pairs::receive(ours).is_err(), "nobody took the registration");
 }
+
+/// The question for the pair of a number.
+fn question(pool: u8, number: u32) -> Vec<u8> {
+    let mut bytes = message(ENUMERATE, pool, "", "");
+    put(&mut bytes, NUMBER_AT, &number.to_ne_bytes());
+    bytes
+}
+
+/// Plays the host for a machine that tells the pair: what came of it, and the answers with key and value.
+fn told(key: &str, value: &str, questions: Vec<Vec<u8>>) -> (io::Result<()>, Vec<(u32, String, String)>) {
+    let (ours, mut theirs) = device();
+    let host = thread::spawn(move || {
+        let mut bytes = vec![0; MESSAGE];
+        assert_eq!(theirs.read(&mut bytes).unwrap(), MESSAGE);
+        theirs.write_all(&bytes).unwrap();
+        let answers = questions.into_iter().map(|question| {
+            theirs.write_all(&question).unwrap();
+            assert_eq!(theirs.read(&mut bytes).unwrap(), MESSAGE);
+            let word = |at: usize| String::from_utf8(text(&bytes[at..])).unwrap();
+            (
+                u32::from_ne_bytes(bytes[..4].try_into().unwrap()),
+                word(NUMBER + KEY_AT),
+                word(NUMBER + VALUE_AT),
+            )
+        });
+        let answers = answers.collect();
+        assert_eq!(theirs.read(&mut bytes).unwrap(), 0);
+        answers
+    });
+    let told = tell_within(Duration::from_millis(300), ours, key, value.as_bytes());
+    (told, host.join().unwrap())
+}
+
+#[test]
+fn a_pair_is_told_when_the_host_asks_and_then_nobody_waits() {
+    let nothing = |status| (status, String::new(), String::new());
+    let (told, answers) = told(
+        "failure",
+        "FAILED\n  why: x",
+        vec![
+            question(0, 0),
+            question(OURS, 1),
+            message(SET, 0, "", ""),
+            question(OURS, 0),
+            question(OURS, 1),
+        ],
+    );
+    told.unwrap();
+    assert_eq!(
+        answers,
+        [
+            nothing(NO_SUCH_PAIR),
+            nothing(NO_SUCH_PAIR),
+            nothing(REFUSED),
+            (DONE, "failure".to_owned(), "FAILED\n  why: x".to_owned()),
+            nothing(NO_SUCH_PAIR),
+        ]
+    );
+}
+
+#[test]
+fn a_pair_without_room_is_cut_before_its_nul() {
+    let long = "v".repeat(VALUE_ROOM + 1);
+    let (told, answers) = told(&long, &long, vec![question(OURS, 0)]);
+    // The host asks for no other one, and has this one.
+    told.unwrap();
+    let [(DONE, key, value)] = answers.as_slice() else {
+        panic!("{answers:?}");
+    };
+    assert_eq!((key.len(), value.len()), (KEY_ROOM - 1, VALUE_ROOM - 1));
+}
+
+#[test]
+fn a_host_that_does_not_ask_is_not_said_to_know() {
+    let (told, _) = told("failure", "x", vec![question(0, 0)]);
+    assert_eq!(told.unwrap_err().kind(), io::ErrorKind::TimedOut);
+}

@@ -29,8 +29,10 @@ const CONFIG_TYPE: &str = "application/vnd.coreos.ignition+json; version=3.4.0";
 /// What the cluster serves, and how badly.
 #[derive(Clone, Debug)]
 pub struct Offer {
-    /// Folder with `pki/server.crt`, `pki/server.key` and `files/`.
+    /// Folder with the certificate and `files/`.
     pub fixtures: PathBuf,
+    /// Certificate and key of the server: `.crt` and `.key` behind it, below `fixtures`.
+    pub certificate: &'static str,
     /// Served as the worker config.
     pub worker: PathBuf,
     /// This many requests are answered with 500 before the first real answer.
@@ -82,7 +84,7 @@ impl Cluster {
     /// # Errors
     /// [`ClusterError`].
     pub fn start(offer: Offer) -> Result<Self, ClusterError> {
-        let tls = tls(&offer.fixtures.join("pki"))?;
+        let tls = tls(&offer.fixtures, offer.certificate)?;
         let memory = Arc::new(Mutex::new(Memory::default()));
         let desk = Desk {
             worker: read(&offer.worker)?,
@@ -122,9 +124,9 @@ fn read(path: &Path) -> Result<Vec<u8>, ClusterError> {
     })
 }
 
-fn tls(pki: &Path) -> Result<ServerConfig, ClusterError> {
+fn tls(fixtures: &Path, certificate: &str) -> Result<ServerConfig, ClusterError> {
     let pem = |path: PathBuf| move |source| ClusterError::Pem { path, source };
-    let (chain, key) = (pki.join("server.crt"), pki.join("server.key"));
+    let [chain, key] = ["crt", "key"].map(|end| fixtures.join(format!("{certificate}.{end}")));
     let certificates = CertificateDer::pem_slice_iter(&read(&chain)?)
         .collect::<Result<Vec<_>, _>>()
         .map_err(pem(chain.clone()))?;

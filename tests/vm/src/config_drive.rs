@@ -1,4 +1,5 @@
-//! Drives with user data, as clouds attach them: OpenStack's kind on an optical disc, NoCloud's on a small FAT disk.
+//! Drives with user data, as clouds attach them: OpenStack's kind on an ISO 9660 disc, Azure's on a UDF disc, NoCloud's on
+//! a small FAT disk.
 
 use std::fs;
 use std::io;
@@ -35,33 +36,45 @@ fn file_error(path: &Path) -> impl FnOnce(io::Error) -> ConfigDriveError {
 /// [`ConfigDriveError`].
 pub fn openstack(disc: &Path, user_data: &Path) -> Result<(), ConfigDriveError> {
     let about = r#"{"hostname":"named-by-the-drive","uuid":"u1"}"#;
-    let beside = ("openstack/latest/meta_data.json", about);
     optical(
         disc,
-        "config-2",
+        &["xorrisofs", "-volid", "config-2", "-joliet", "-rock", "-output"],
         (user_data, "openstack/latest/user_data"),
-        beside,
+        ("openstack/latest/meta_data.json", about),
     )
 }
 
-/// Writes the image of a disc as the provisioning agent of Azure knows it, with `user_data` as its custom data.
+/// Writes the image of a disc as the provisioning agent of Azure knows it, with `user_data` as its custom data. Its files
+/// are in its UDF file system and in no other: to the kernel, and to udev, a disc that has the signatures of both kinds
+/// may be either.
 ///
 /// # Errors
 /// [`ConfigDriveError`].
 pub fn azure(disc: &Path, user_data: &Path) -> Result<(), ConfigDriveError> {
     let mark = "<Environment xmlns=\"http://schemas.dmtf.org/ovf/environment/1\"/>";
+    // Hidden from ISO 9660.
+    let program = [
+        "genisoimage",
+        "-quiet",
+        "-V",
+        "rd_rdfe_stable",
+        "-udf",
+        "-hide",
+        "*",
+        "-o",
+    ];
     optical(
         disc,
-        "rd_rdfe_stable",
+        &program,
         (user_data, "CustomData.bin"),
         ("ovf-env.xml", mark),
     )
 }
 
-/// A disc with a file of the host and a text.
+/// A disc with a file of the host and a text, by a program whose last option names the image.
 fn optical(
     disc: &Path,
-    label: &str,
+    program: &[&'static str],
     (user_data, at): (&Path, &str),
     (name, text): (&str, &str),
 ) -> Result<(), ConfigDriveError> {
@@ -71,13 +84,10 @@ fn optical(
     fs::create_dir_all(folder).map_err(file_error(folder))?;
     fs::copy(user_data, &at).map_err(file_error(user_data))?;
     fs::write(&name, text).map_err(file_error(&name))?;
-    let mut command = Command::new(run::get("xorrisofs")?);
-    command
-        .arg("-output")
-        .arg(disc)
-        .args(["-volid", label, "-joliet", "-rock"])
-        .arg(&tree);
-    run::to_end("xorrisofs", &mut command, &disc.with_extension("log"))?;
+    let (program, options) = program.split_first().expect("a program");
+    let mut command = Command::new(run::get(program)?);
+    command.args(options).arg(disc).arg(&tree);
+    run::to_end(program, &mut command, &disc.with_extension("log"))?;
     fs::remove_dir_all(&tree).map_err(file_error(&tree))
 }
 

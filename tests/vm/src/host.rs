@@ -85,6 +85,10 @@ pub const TOOLS: &[Tool] = &[
         package: "xorriso",
     },
     Tool {
+        program: "genisoimage",
+        package: "genisoimage",
+    },
+    Tool {
         program: NETWORK_LOADER,
         package: "ipxe-qemu",
     },

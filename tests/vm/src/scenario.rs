@@ -1,5 +1,6 @@
 //! A node from a blank machine: image, initramfs, disks and cluster put together, booted as often as a test likes.
 
+mod boot;
 mod boot_entry;
 mod contents;
 mod detection;
@@ -13,8 +14,9 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use self::boot_entry::Entry;
+use self::user_data::Servers;
 use crate::aws::{Aws, AwsError};
-use crate::boot_server::BootServerError;
+use crate::boot_server::{BootServer, BootServerError};
 use crate::cluster::{Cluster, ClusterError, Offer};
 use crate::config_drive::ConfigDriveError;
 use crate::console::{Line, Next};
@@ -23,10 +25,11 @@ use crate::host::{self, Acceleration, HostError};
 use crate::image::{self, Base, ImageError, RootDisk};
 use crate::initramfs::{self, InitramfsError};
 use crate::qemu::{self, Disk, Guest, Link, Machine, Network, QemuError, Watched};
-use crate::report::{Reader, Report};
+use crate::report::Reader;
 use crate::run::RunError;
 use crate::workspace;
 
+pub use self::boot::{Boot, End};
 pub use self::network_boot::{NetworkMachine, Start};
 pub use self::user_data::UserData;
 
@@ -182,59 +185,6 @@ impl Drop for RunFolder {
     }
 }
 
-/// How a boot ended.
-#[derive(Clone, Debug)]
-pub enum End {
-    /// Its power was taken away on purpose.
-    Cut,
-    /// The guest reported and powered itself off.
-    Reported(Report),
-    /// It powered off, or stopped, without a report.
-    Stopped,
-    /// It was ended at [`BOOT_LIMIT`].
-    TimedOut,
-}
-
-/// One boot.
-#[derive(Clone, Debug)]
-pub struct Boot {
-    /// How it ended.
-    pub end: End,
-    /// Whether the kernel arguments said that it is the first.
-    pub was_first: bool,
-    /// How long it took.
-    pub took: Duration,
-    /// Everything on the serial console.
-    pub console: Vec<Line>,
-}
-
-impl Boot {
-    /// The report.
-    ///
-    /// # Panics
-    /// With the end of the console where the boot ended without one. For tests.
-    #[must_use]
-    pub fn report(&self) -> &Report {
-        match &self.end {
-            End::Reported(report) => report,
-            other => panic!(
-                "the guest did not report ({other:?}); its console ends with:\n{}",
-                self.tail(40)
-            ),
-        }
-    }
-
-    /// The last `count` lines of the console.
-    #[must_use]
-    pub fn tail(&self, count: usize) -> String {
-        let from = self.console.len().saturating_sub(count);
-        self.console[from..]
-            .iter()
-            .map(|line| format!("{}\n", line.text))
-            .collect()
-    }
-}
-
 /// A machine with a root disk, a second blank disk and a cluster: what the demo shows.
 pub struct Node {
     built: Built,
@@ -252,6 +202,8 @@ pub struct Node {
     pub cluster: Cluster,
     /// Amazon's services, for a machine of theirs.
     pub aws: Option<Aws>,
+    /// The server that the machine's serial number names, if it does.
+    pub seed: Option<BootServer>,
 }
 
 /// Size of the second disk in MiB; `fixtures/vm/worker.ign` has room on it.
@@ -310,7 +262,7 @@ impl Node {
             clock_ahead: Duration::ZERO,
             share: None,
         };
-        let aws = user_data.hand_over(&mut machine, folder.path(), pipe, &offer)?;
+        let Servers { aws, seed } = user_data.hand_over(&mut machine, folder.path(), pipe, &offer)?;
         let log = workspace::cache().join(format!("runs/{name}.console"));
         Ok(Self {
             built: built.clone(),
@@ -323,12 +275,18 @@ impl Node {
             arguments: Vec::new(),
             cluster,
             aws,
+            seed,
         })
     }
 
     /// Sets the clock wrong: the machine believes that it is so much later.
     pub fn set_clock_ahead(&mut self, by: Duration) {
         self.machine.clock_ahead = by;
+    }
+
+    /// Takes the network cards out.
+    pub fn take_network_away(&mut self) {
+        self.machine.networks.clear();
     }
 
     /// Protects the root disk: it takes no writes.
@@ -460,6 +418,7 @@ pub fn worker_offer() -> Offer {
     Offer {
         worker: fixtures.join("worker.ign"),
         fixtures,
+        certificate: "pki/server",
         fail_first: 0,
     }
 }

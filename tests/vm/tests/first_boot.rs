@@ -92,7 +92,7 @@ fn a_blank_machine_boots_once_and_joins() {
 #[test]
 fn a_reboot_runs_no_stage_again() {
     let pointer = workspace::fixtures().join("pointer.ign");
-    // The one machine here that has its config on a disc without a label of its own.
+    // The one machine here that has its config on a disc known by no label, and in UDF.
     let disc = UserData::AzureDisc(pointer);
     let mut node = machine::node("reboots", &disc, scenario::worker_offer());
     let first = boot(&mut node);

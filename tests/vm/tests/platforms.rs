@@ -15,7 +15,7 @@ use std::time::{Duration, SystemTime};
 
 use kindling_vm::cluster::BOOTSTRAP_TOKEN;
 use kindling_vm::report::Report;
-use kindling_vm::scenario::{self, UserData};
+use kindling_vm::scenario::{self, End, UserData};
 use kindling_vm::server::Seen;
 use kindling_vm::workspace;
 
@@ -62,6 +62,52 @@ fn a_machine_with_a_config_drive_joins() {
     );
 }
 
+/// What QEMU is told of the machine comes to the engine through its firmware's tables and the kernel: the serial number
+/// names the server, and the UUID is put into that name.
+#[test]
+fn a_machine_whose_firmware_names_the_server_joins() {
+    let pointer = workspace::fixtures().join("pointer.ign");
+    let mut node = node(
+        "firmware-names-server",
+        &UserData::NoCloudServer(pointer),
+        scenario::worker_offer(),
+    );
+    let boot = boot(&mut node);
+    assert!(boot.was_first);
+    assert_is_the_node(boot.report());
+    assert_eq!(node.cluster.nodes(), ["worker-1"]);
+    assert_went_well(boot.report(), "nocloud", "/config/worker");
+    let asked = lines(&node.seed.as_ref().unwrap().seen());
+    assert_eq!(
+        asked,
+        ["GET 10.0.2.100:8080/assets/6f1c0a52-3e0e-4d0b-9d6a-7b1f5a2c9e10/user-data 200"]
+    );
+}
+
+/// The drive is one that another platform reads, and the machine has disks with other labels as well. Nothing is taken
+/// instead of the one that was asked for.
+#[test]
+fn a_drive_of_another_label_is_not_taken_and_the_wait_for_the_right_one_ends() {
+    let pointer = workspace::fixtures().join("pointer.ign");
+    let mut node = node(
+        "wrong-label",
+        &UserData::NoCloudDrive(pointer),
+        scenario::worker_offer(),
+    );
+    node.add_arguments("ignition.config.device=CIDATA ignition.config.path=/user-data");
+    let boot = boot(&mut node);
+    assert!(matches!(boot.end, End::Stopped), "{:?}", boot.end);
+    assert_eq!(
+        boot.record(),
+        "kindling: first boot FAILED in stage fetch-offline [config-drive-absent]
+  what:  cannot read the config from the drive labelled \"CIDATA\"
+  why:   CIDATA did not appear within 30 s
+  next:  attach a drive whose file system is labelled \"CIDATA\", and check it with blkid
+"
+    );
+    assert_eq!(node.cluster.seen(), [], "nobody was asked for anything");
+}
+
 /// Method, host and path of every request, with the status of its answer.
 fn lines(seen: &[Seen]) -> Vec<String> {
     seen.iter()
@@ -96,7 +142,7 @@ fn an_instance_of_aws_joins_with_a_config_that_only_its_role_may_read() {
     let of_metadata = lines(&aws.asked_of_metadata());
     let of_store = lines(&aws.asked_of_store());
     assert!(
-        matches!(boot.end, scenario::End::Reported(_)),
+        matches!(boot.end, End::Reported(_)),
         "{of_metadata:#?}\n{of_store:#?}\n{}",
         boot.tail(40)
     );

@@ -1,15 +1,17 @@
 //! Handing a machine its config.
 
+use std::collections::BTreeMap;
 use std::fs::OpenOptions;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use super::{ScenarioError, file_error};
 use crate::aws::{self, Aws};
+use crate::boot_server::{BOOT_ADDRESS, BootServer, Shelf};
 use crate::cluster::Offer;
 use crate::config_drive;
 use crate::cpio::Archive;
-use crate::qemu::{Disk, Link, Machine, Network};
+use crate::qemu::{Disk, Identity, Link, Machine, Network};
 
 /// By which way a machine gets its config, and so of which platform it is.
 #[derive(Clone, Debug)]
@@ -18,10 +20,12 @@ pub enum UserData {
     Firmware(PathBuf),
     /// `kubevirt`: this file on a config drive of OpenStack's kind.
     ConfigDrive(PathBuf),
-    /// `azurestack`: this file on the disc of its provisioning agent, which is known by what is on it alone.
+    /// `azurestack`: this file on the UDF disc of its provisioning agent, which is known by what is on it alone.
     AzureDisc(PathBuf),
     /// `proxmoxve`: this file on a drive of NoCloud's kind.
     NoCloudDrive(PathBuf),
+    /// `nocloud`: this file on a server that the machine's serial number names, by what its firmware calls it.
+    NoCloudServer(PathBuf),
     /// `aws`: a pointer of the stand-in's own to the worker config in its store.
     Aws,
 }
@@ -35,19 +39,21 @@ impl UserData {
             Self::ConfigDrive(_) => "kubevirt",
             Self::AzureDisc(_) => "azurestack",
             Self::NoCloudDrive(_) => "proxmoxve",
+            Self::NoCloudServer(_) => "nocloud",
             Self::Aws => "aws",
         }
     }
 
-    /// Gives the machine, which is off, what it gets its config from; whatever that needs is in `folder`. The cloud's
-    /// services are returned, if there are any.
+    /// Gives the machine, which is off, what it gets its config from; whatever that needs is in `folder`. Servers that
+    /// it needs are returned.
     pub(super) fn hand_over(
         &self,
         machine: &mut Machine,
         folder: &Path,
         pipe: &Path,
         offer: &Offer,
-    ) -> Result<Option<Aws>, ScenarioError> {
+    ) -> Result<Servers, ScenarioError> {
+        let mut servers = Servers::default();
         match self {
             Self::Firmware(file) => machine.config = Some(file.clone()),
             Self::ConfigDrive(file) => {
@@ -66,14 +72,48 @@ impl UserData {
                 config_drive::fill(&image, file)?;
                 machine.disks.push(drive);
             }
+            Self::NoCloudServer(file) => servers.seed = Some(name_server(machine, file, pipe)?),
             Self::Aws => {
                 let aws = Aws::start(&offer.worker, &offer.fixtures.join("pki/ca.crt"))?;
                 connect(machine, &aws, pipe)?;
-                return Ok(Some(aws));
+                servers.aws = Some(aws);
             }
         }
-        Ok(None)
+        Ok(servers)
     }
+}
+
+/// What one machine has beside its cluster.
+#[derive(Default)]
+pub(super) struct Servers {
+    /// Of Amazon's cloud.
+    pub(super) aws: Option<Aws>,
+    /// With the config of a machine whose serial number names it.
+    pub(super) seed: Option<BootServer>,
+}
+
+/// The UUID of a machine with a named server, as its kernel writes it, and where on that server its config is.
+const UUID: &str = "6f1c0a52-3e0e-4d0b-9d6a-7b1f5a2c9e10";
+const SEED: &str = "6f1c0a52-3e0e-4d0b-9d6a-7b1f5a2c9e10/user-data";
+
+/// Starts a server with the config, lets the machine reach it, and has its firmware say where it is.
+fn name_server(machine: &mut Machine, config: &Path, pipe: &Path) -> Result<BootServer, ScenarioError> {
+    let server = BootServer::start(Shelf {
+        assets: BTreeMap::from([(SEED, config.to_path_buf())]),
+        ..Shelf::default()
+    })?;
+    if let Some(first) = machine.networks.first_mut() {
+        first.links.push(Link {
+            address: BOOT_ADDRESS.to_owned(),
+            pipe: pipe.to_path_buf(),
+            port: server.port(),
+        });
+    }
+    machine.identity = Some(Identity {
+        uuid: UUID.to_owned(),
+        serial: format!("ds=nocloud;s=http://{BOOT_ADDRESS}/assets/__dmi.system-uuid__"),
+    });
+    Ok(server)
 }
 
 /// Lets the machine reach the store beside the cluster, by name, and the metadata service by a network of its own: QEMU
