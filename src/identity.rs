@@ -4,7 +4,6 @@
 //! work by looking at the disk. Another machine, another config or a table made anew gives other ones.
 
 use std::fmt;
-use std::io;
 
 use hmac::{Hmac, Mac};
 use kindling_config_spec::types::Config;
@@ -17,6 +16,8 @@ pub fn sha256_hex(bytes: &[u8]) -> String {
     hex(&Sha256::digest(bytes))
 }
 
+pub(crate) use kindling_config_spec::json::write as write_json;
+
 /// SHA-256 of a config's JSON, in lower-case hex, without the memory for the text.
 #[must_use]
 pub fn sha256_hex_of(config: &Config) -> String {
@@ -25,11 +26,6 @@ pub fn sha256_hex_of(config: &Config) -> String {
         .write_json(&mut sum)
         .expect("plain data serialises, and hashing cannot fail");
     hex(&sum.finalize())
-}
-
-/// Writes a value's JSON. One kind of writer for all, since the code of each type is compiled for each.
-pub(crate) fn write_json(to: &mut dyn io::Write, value: &impl Serialize) -> serde_json::Result<()> {
-    serde_json::to_writer(to, value)
 }
 
 /// What tells one content from another: SHA-256, or SHA-512 where the config verified it by that; in hex. Nothing is hashed

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
+use kindling_config_spec::json;
 use kindling_config_spec::order::Gather;
 use kindling_config_spec::types::Config;
 use kindling_config_spec::units::Bytes;
@@ -126,7 +127,7 @@ fn volume_facts(metadata: &[u8]) -> Facts {
     struct Settings {
         flags: BTreeSet<String>,
     }
-    let read: Metadata = serde_json::from_slice(metadata).unwrap_or_default();
+    let read: Metadata = json::read(metadata).unwrap_or_default();
     Facts {
         flags: read.config.flags,
         ..Facts::default()

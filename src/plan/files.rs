@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use kindling_config_spec::json;
 use kindling_config_spec::order::Gather;
 use kindling_config_spec::types::Config;
 use serde::{Deserialize, Serialize};
@@ -243,7 +244,7 @@ fn result(known: &Known<'_>, synced: BTreeSet<PathBuf>) -> Result<Step, Conflict
         user_config_provided: known.user_config_provided,
         previous_report: previous.transpose()?,
     };
-    let mut text = serde_json::to_string_pretty(&report).expect("plain data always serialises");
+    let mut text = json::pretty(&report);
     text.push('\n');
     Ok(Step::Result {
         text,

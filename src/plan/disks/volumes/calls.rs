@@ -182,7 +182,7 @@ fn pin(clevis: &Clevis) -> Option<(String, String)> {
         pins.insert("tpm2".to_owned(), json!({}));
     }
     let config = json!({"pins": pins, "t": threshold(clevis)});
-    Some(("sss".to_owned(), config.to_string()))
+    Some(("sss".to_owned(), kindling_config_spec::json::text(&config)))
 }
 
 fn server(tang: &Tang) -> Value {
