@@ -296,9 +296,9 @@ mod tests {
         assert_eq!(unpacked(b"H4sI!".to_vec()), Err(UnpackError::Base64));
         let skipped = [&[0x5f, 0x2a, 0x4d, 0x18, 3, 0, 0, 0, 1, 2, 3], ZSTD_FILE].concat();
         let mut content = Vec::new();
-        Zstd::new(skipped.as_slice()).read_to_end(&mut content).unwrap();
+        Zstd::new(&mut skipped.as_slice()).read_to_end(&mut content).unwrap();
         assert_eq!(content, PLAIN);
-        assert!(Zstd::new(&skipped[..10]).read_to_end(&mut content).is_err());
+        assert!(Zstd::new(&mut &skipped[..10]).read_to_end(&mut content).is_err());
         for cut in [10, ZSTD_FILE.len() / 2, ZSTD_FILE.len() - 1] {
             let error = unpacked(ZSTD_FILE[..cut].to_vec()).unwrap_err();
             assert!(
