@@ -6,30 +6,41 @@
 use std::fmt;
 use std::io;
 
-use hmac::{Hmac, Mac};
 use kindling_config_spec::types::Config;
+use ring::digest::{Context, SHA256, digest};
+use ring::hmac;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
 /// SHA-256 of a text, in lower-case hex.
 #[must_use]
 pub fn sha256_hex(bytes: &[u8]) -> String {
-    hex(&Sha256::digest(bytes))
+    hex(digest(&SHA256, bytes).as_ref())
 }
+
+pub(crate) use kindling_config_spec::json::write as write_json;
 
 /// SHA-256 of a config's JSON, in lower-case hex, without the memory for the text.
 #[must_use]
 pub fn sha256_hex_of(config: &Config) -> String {
-    let mut sum = Sha256::new();
+    let mut sum = Context::new(&SHA256);
     config
-        .write_json(&mut sum)
+        .write_json(&mut Hashed(&mut sum))
         .expect("plain data serialises, and hashing cannot fail");
-    hex(&sum.finalize())
+    hex(sum.finish().as_ref())
 }
 
-/// Writes a value's JSON. One kind of writer for all, since the code of each type is compiled for each.
-pub(crate) fn write_json(to: &mut dyn io::Write, value: &impl Serialize) -> serde_json::Result<()> {
-    serde_json::to_writer(to, value)
+/// Hashes what is written to it.
+pub(crate) struct Hashed<'a>(pub(crate) &'a mut Context);
+
+impl io::Write for Hashed<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.update(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// What tells one content from another: SHA-256, or SHA-512 where the config verified it by that; in hex. Nothing is hashed
@@ -120,11 +131,13 @@ impl Seed {
 }
 
 fn mac(key: &[u8], parts: &[&[u8]]) -> [u8; 32] {
-    let mut mac = <Hmac<Sha256> as Mac>::new_from_slice(key).expect("HMAC takes a key of any length");
+    let mut mac = hmac::Context::with_key(&hmac::Key::new(hmac::HMAC_SHA256, key));
     for part in parts {
         mac.update(part);
     }
-    mac.finalize().into_bytes().into()
+    let mut bytes = [0; 32];
+    bytes.copy_from_slice(mac.sign().as_ref());
+    bytes
 }
 
 #[cfg(test)]

@@ -268,6 +268,26 @@ fn one_sort_serves_all_types() {
 }
 
 #[test]
+fn one_reader_and_one_writer_serve_all_json() {
+    let all: Vec<Source> = ["src", "config-spec/src"]
+        .iter()
+        .flat_map(|dir| sources(dir))
+        .collect();
+    assert_absent(
+        &all,
+        &["config-spec/src/json.rs", "src/stages/disks/tests/"],
+        &[
+            "serde_json::from_slice",
+            "serde_json::from_reader",
+            "serde_json::to_string",
+            "serde_json::to_vec",
+            "serde_json::to_writer",
+        ],
+        "kindling_config_spec::json has the kinds that are compiled anyway",
+    );
+}
+
+#[test]
 fn no_left_overs() {
     let all: Vec<Source> = ["src", "config-spec/src", "platforms/src", "tests/vm/src"]
         .iter()

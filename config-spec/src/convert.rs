@@ -9,6 +9,7 @@ use serde_json::Value;
 use crate::check::Checked;
 use crate::diagnostic::{Diagnostic, Pointer, Severity};
 use crate::fields::{ROOT, Shape, Table};
+use crate::json;
 use crate::rules::catalog as rule;
 use crate::types::Config;
 use crate::version::Version;
@@ -37,7 +38,7 @@ pub fn convert(checked: &Checked, to: Version) -> Result<String, Vec<Obstacle>> 
     if !obstacles.is_empty() {
         return Err(obstacles);
     }
-    let mut text = serde_json::to_string_pretty(&value).unwrap_or_default();
+    let mut text = json::pretty(&value);
     text.push('\n');
     let again = check(&text);
     let obstacles = other_rules(&again, checked.config(), to);
@@ -142,7 +143,7 @@ fn other_rules(again: &Result<Checked, Rejected>, config: &Config, to: Version) 
         .map(|finding| {
             let later = Version::ALL.into_iter().filter(|version| *version > to);
             let takes_it = |version: &Version| {
-                let text = written(config, *version).to_string();
+                let text = json::text(&written(config, *version));
                 !refusals(&check(&text)).any(|other| other.rule == finding.rule && other.at == finding.at)
             };
             Obstacle {

@@ -16,6 +16,7 @@ pub mod document;
 mod extension;
 pub mod facts;
 mod fields;
+pub mod json;
 mod keyed;
 pub mod lint;
 #[cfg(test)]

@@ -10,6 +10,7 @@ mod storage;
 
 use std::collections::BTreeSet;
 
+use crate::order::Gather;
 use crate::types::kindling::Kindling;
 use crate::types::{
     Config, Dropin, Group, HttpHeader, Ignition, IgnitionConfig, KernelArguments, Passwd, Proxy, Resource,
@@ -150,11 +151,11 @@ impl Merge for HttpHeader {
 /// Headers join by name; a child without a value removes its parent's header. Without a parent it stays.
 fn headers(parent: Vec<HttpHeader>, child: Vec<HttpHeader>) -> Vec<HttpHeader> {
     let restated: BTreeSet<String> = {
-        let of_child: BTreeSet<&str> = child.iter().map(|header| header.name.as_str()).collect();
+        let of_child: BTreeSet<&str> = child.iter().map(|header| header.name.as_str()).into_set();
         let both = parent
             .iter()
             .filter(|header| of_child.contains(header.name.as_str()));
-        both.map(|header| header.name.clone()).collect()
+        both.map(|header| header.name.clone()).into_set()
     };
     let mut merged = keyed(parent, child);
     merged.retain(|header| header.value.is_some() || !restated.contains(&header.name));

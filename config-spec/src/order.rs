@@ -2,6 +2,32 @@
 //! comparison, some 4 kB each time; here the places are sorted, by one instance for all, and the values follow.
 
 use std::cmp::Ordering;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Collecting into ordered maps and sets by inserting, where `collect()` sorts first, with code for each type again.
+pub trait Gather: Iterator + Sized {
+    /// All items, each once.
+    fn into_set(self) -> BTreeSet<Self::Item>
+    where
+        Self::Item: Ord,
+    {
+        let mut set = BTreeSet::new();
+        set.extend(self);
+        set
+    }
+
+    /// All entries; of several with one key, the last.
+    fn into_map<K: Ord, V>(self) -> BTreeMap<K, V>
+    where
+        Self: Iterator<Item = (K, V)>,
+    {
+        let mut map = BTreeMap::new();
+        map.extend(self);
+        map
+    }
+}
+
+impl<I: Iterator> Gather for I {}
 
 /// Sorts by the values themselves.
 pub fn sort<T: Ord>(items: &mut [T]) {
@@ -52,6 +78,13 @@ mod tests {
             expected.sort();
             sort(&mut sorted);
             prop_assert_eq!(sorted, expected);
+        }
+
+        #[test]
+        fn what_is_gathered_is_what_would_be_collected(items: Vec<(u8, u16)>) {
+            let entries = || items.iter().map(|(key, value)| (key % 8, *value));
+            prop_assert_eq!(entries().into_map(), entries().collect::<BTreeMap<_, _>>());
+            prop_assert_eq!(entries().into_set(), entries().collect::<BTreeSet<_>>());
         }
     }
 }

@@ -36,6 +36,8 @@ use std::io;
 
 use serde::{Deserialize, Serialize};
 
+use crate::json;
+
 /// A whole config.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
@@ -58,18 +60,15 @@ pub struct Config {
 }
 
 impl Config {
-    /// Writes it as JSON. One kind of writer for all: the code for it is some 20 kB for each.
+    /// Writes it as JSON.
     pub fn write_json(&self, to: &mut dyn io::Write) -> serde_json::Result<()> {
-        serde_json::to_writer(to, self)
+        json::write(to, self)
     }
 
     /// Its JSON.
     #[must_use]
     pub fn to_json(&self) -> String {
-        let mut text = Vec::new();
-        self.write_json(&mut text)
-            .expect("plain data serialises, and memory takes it");
-        String::from_utf8(text).expect("JSON is text")
+        json::text(self)
     }
 
     /// Its JSON as a tree, by way of the text: writing a tree directly would be another 20 kB.

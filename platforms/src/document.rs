@@ -23,7 +23,8 @@ impl Document {
     /// # Errors
     /// [`PlatformError::Malformed`] when it is something else.
     pub(crate) fn json(id: PlatformId, what: &str, bytes: &[u8]) -> Result<Self, PlatformError> {
-        let value = serde_json::from_slice(bytes)
+        let text = text(id, what, bytes)?;
+        let value = serde_json::from_str(text)
             .map_err(|error| broken(id, format!("{what} is not JSON, in line {}", error.line())))?;
         Ok(Self::new(id, what, value))
     }
@@ -33,10 +34,10 @@ impl Document {
     /// # Errors
     /// [`PlatformError::Malformed`] when it is something else.
     pub(crate) fn yaml(id: PlatformId, what: &str, bytes: &[u8]) -> Result<Self, PlatformError> {
-        if let Ok(value @ (Value::Object(_) | Value::Array(_))) = serde_json::from_slice(bytes) {
+        let text = text(id, what, bytes)?;
+        if let Ok(value @ (Value::Object(_) | Value::Array(_))) = serde_json::from_str(text) {
             return Ok(Self::new(id, what, value));
         }
-        let text = std::str::from_utf8(bytes).map_err(|_| broken(id, format!("{what} is not text")))?;
         let value = yaml::parse_words(text).map_err(|error| broken(id, format!("{what}: {error}")))?;
         Ok(Self::new(id, what, value))
     }
@@ -87,6 +88,10 @@ pub(crate) fn required(
     read: Read,
 ) -> Result<Document, PlatformError> {
     behind(via, id, asked, read)?.ok_or_else(|| broken(id, format!("{} is not there", asked.1)))
+}
+
+fn text<'a>(id: PlatformId, what: &str, bytes: &'a [u8]) -> Result<&'a str, PlatformError> {
+    std::str::from_utf8(bytes).map_err(|_| broken(id, format!("{what} is not text")))
 }
 
 fn broken(id: PlatformId, why: String) -> PlatformError {

@@ -172,7 +172,8 @@ fn as_key(value: Value) -> Option<String> {
     match value {
         Value::String(text) => Some(text),
         Value::Null => Some("null".to_owned()),
-        Value::Bool(_) | Value::Number(_) => Some(value.to_string()),
+        Value::Bool(value) => Some(value.to_string()),
+        Value::Number(number) => Some(number.to_string()),
         Value::Array(_) | Value::Object(_) => None,
     }
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-use sha2::{Digest, Sha256};
+use ring::digest::{Context, SHA256};
 
 use super::content::{Sources, fill, is_key};
 use super::{
@@ -230,13 +230,13 @@ fn record(plan: &Plan, host: &Host<'_>, ready: &Ready) -> Result<Digests, ApplyE
 }
 
 fn inline_digest(content: &[Content]) -> String {
-    let mut sum = Sha256::new();
+    let mut sum = Context::new(&SHA256);
     for part in content {
         if let Content::Inline(bytes) = part {
             sum.update(bytes);
         }
     }
-    hex(&sum.finalize())
+    hex(sum.finish().as_ref())
 }
 
 /// One run of the stage, with what it has looked up and made so far.

@@ -22,6 +22,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use kindling_config_spec::order::Gather;
+
 pub use error::{ApplyError, Failed};
 pub use secrets::Secrets;
 use serde::{Deserialize, Serialize};
@@ -269,7 +271,7 @@ fn programs(step: &Step) -> BTreeSet<Program> {
         } => {
             let mount = (!mounted).then_some(call.program);
             let setfiles = labels.as_ref().map(|_| Program::Setfiles);
-            mount.into_iter().chain(setfiles).collect()
+            mount.into_iter().chain(setfiles).into_set()
         }
         Step::WipeSignatures { .. } => erasing().into(),
         Step::TakeDown { stack, erase } => {
@@ -278,12 +280,12 @@ fn programs(step: &Step) -> BTreeSet<Program> {
                 StackKind::Mapping => Program::Dmsetup,
             });
             let erasing = erasing().into_iter().filter(|_| !erase.is_empty());
-            needed.chain(erasing).collect()
+            needed.chain(erasing).into_set()
         }
-        Step::CreateArray { call, .. } => erasing().into_iter().chain([call.program]).collect(),
+        Step::CreateArray { call, .. } => erasing().into_iter().chain([call.program]).into_set(),
         Step::FormatVolume { calls, erase, .. } => {
             let erasing = erasing().into_iter().filter(|_| erase.is_some());
-            calls.iter().map(|call| call.program).chain(erasing).collect()
+            calls.iter().map(|call| call.program).chain(erasing).into_set()
         }
         // Partitions that are mappings.
         Step::WriteTable {

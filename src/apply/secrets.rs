@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
+use kindling_config_spec::order::Gather;
+
 use crate::plan::step::Secret;
 
 /// Keys, by what a plan calls them.
@@ -13,7 +15,7 @@ impl Secrets {
     /// What a plan may be told: which keys there are.
     #[must_use]
     pub fn names(&self) -> BTreeSet<Secret> {
-        self.0.keys().cloned().collect()
+        self.0.keys().cloned().into_set()
     }
 
     pub(super) fn get(&self, secret: &Secret) -> Option<&[u8]> {
@@ -23,7 +25,7 @@ impl Secrets {
 
 impl FromIterator<(Secret, Vec<u8>)> for Secrets {
     fn from_iter<I: IntoIterator<Item = (Secret, Vec<u8>)>>(keys: I) -> Self {
-        Self(keys.into_iter().collect())
+        Self(keys.into_iter().into_map())
     }
 }
 

@@ -5,13 +5,13 @@ use std::io::{self, Read};
 use std::path::Path;
 
 use kindling_config_spec::units::Mode;
-use sha2::{Digest, Sha256};
+use ring::digest::{Context, SHA256};
 
 use super::files::joined;
 use super::{ApplyError, Host, Outcome};
 use crate::host::journal::Line;
 use crate::host::sysroot::{Access, Staged, Sysroot};
-use crate::identity::hex;
+use crate::identity::{Hashed, hex};
 use crate::inventory::target::Kind;
 use crate::plan::step::FileStep;
 
@@ -61,12 +61,16 @@ fn put(
         ..access
     };
     let inline = joined(&file.content);
-    let mut sum = Sha256::new();
-    io::copy(&mut whole(sysroot, &file.path, &inline, staged)?, &mut sum).map_err(writing)?;
+    let mut sum = Context::new(&SHA256);
+    io::copy(
+        &mut whole(sysroot, &file.path, &inline, staged)?,
+        &mut Hashed(&mut sum),
+    )
+    .map_err(writing)?;
     if let Some(journal) = host.journal {
         journal.record(&[Line::File {
             path: file.path.clone(),
-            digest: hex(&sum.finalize()),
+            digest: hex(sum.finish().as_ref()),
             new: false,
         }])?;
     }

@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
+use kindling_config_spec::json;
 use kindling_config_spec::units::SectorSize;
 
 use super::words::{Command, Flag, Given, Need, Positional};
@@ -53,7 +54,7 @@ fn root(path: &Path) -> u8 {
             for warning in &inspected.warnings {
                 complain(&format!("kindling: {}: {warning}", path.display()));
             }
-            let text = serde_json::to_string_pretty(&inspected.facts).expect("facts are plain data");
+            let text = json::pretty(&inspected.facts);
             print(&text)
         }
         Err(error) => {
@@ -93,7 +94,7 @@ fn disks() -> u8 {
         })
     });
     match recorded {
-        Ok(recorded) => print(&serde_json::to_string_pretty(&recorded).expect("an inventory is plain data")),
+        Ok(recorded) => print(&json::pretty(&recorded)),
         Err(error) => {
             complain(&format!(
                 "kindling: cannot inspect the disks\n  why:   {}\n  next:  run it as root, on the machine itself",

@@ -154,9 +154,7 @@ fn schema(given: &Given) -> Result<u8, String> {
         return Ok(USAGE);
     };
     let schema = kindling_config_spec::schema(language);
-    Ok(print(
-        &serde_json::to_string_pretty(&schema).expect("a schema is plain data"),
-    ))
+    Ok(print(&kindling_config_spec::json::pretty(&schema)))
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use std::fmt::Write;
 use std::fs;
 use std::path::Path;
 
+use kindling_config_spec::json;
 use serde::Serialize;
 
 use kindling_platforms::dmi::{Dmi, Hint, hints};
@@ -58,7 +59,7 @@ pub(super) fn main(given: &Given) -> Result<u8, String> {
     let listed = list(&dmi(Path::new("/sys/class/dmi/id")), told());
     Ok(match Format::of(given) {
         Format::Text => print(text(&listed).trim_end()),
-        Format::Json => print(&serde_json::to_string_pretty(&listed).expect("a list is plain data")),
+        Format::Json => print(&json::pretty(&listed)),
     })
 }
 

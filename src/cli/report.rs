@@ -5,6 +5,8 @@ use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
+use kindling_config_spec::json;
+
 use super::words::{Command, Flag, Given};
 use super::{USAGE, columns, complain, environment, print};
 use crate::host::machine;
@@ -168,7 +170,7 @@ fn of_running(root: &Path) -> Result<Option<Boot>, String> {
 
 fn show_receipt(receipt: Receipt, machine: Option<String>, printed: Printed) -> u8 {
     if printed.format == Format::Json {
-        return print(&serde_json::to_string_pretty(&receipt).expect("a receipt is plain data"));
+        return print(&json::pretty(&receipt));
     }
     let boot = Boot {
         machine,
@@ -180,7 +182,7 @@ fn show_receipt(receipt: Receipt, machine: Option<String>, printed: Printed) -> 
 /// Prints it. The status is that of the boot.
 fn show(boot: &Boot, printed: Printed) -> u8 {
     let text = match printed.format {
-        Format::Json => serde_json::to_string_pretty(boot).expect("a report is plain data"),
+        Format::Json => json::pretty(boot),
         Format::Html => html::page(boot, printed.all),
         Format::Text => {
             let look = Look {
@@ -195,7 +197,7 @@ fn show(boot: &Boot, printed: Printed) -> u8 {
 
 fn show_drift(receipt: &Receipt, drift: &[Drift], format: Format) -> u8 {
     let text = if format == Format::Json {
-        serde_json::to_string_pretty(drift).expect("a list is plain data")
+        json::pretty(drift)
     } else {
         let mut text = String::new();
         for one in drift {

@@ -1,12 +1,12 @@
 //! `kindling validate`: definitions, files and exit status; what is judged is in [`crate::validate`].
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use kindling_config_spec::facts::Facts;
 use kindling_config_spec::lint::{Setting, UserData};
+use kindling_config_spec::order::Gather;
 use kindling_config_spec::units::{Bytes, SectorSize};
 
 use super::words::{Command, Flag, Given, Need, Positional};
@@ -149,7 +149,7 @@ impl Arguments {
         Bench {
             setting: Setting {
                 now: Some(machine::seconds_since_1970()),
-                disks: self.disks.iter().cloned().collect::<BTreeMap<_, _>>(),
+                disks: self.disks.iter().cloned().into_map(),
                 user_data: self.platform.as_deref().map(|platform| UserData {
                     platform,
                     length: Bytes(u64::try_from(text.len()).unwrap_or(u64::MAX)),

@@ -3,7 +3,7 @@
 use std::sync::mpsc::{Receiver, SyncSender, channel, sync_channel};
 use std::thread::{Builder, JoinHandle};
 
-use sha2::{Digest, Sha256, Sha512};
+use ring::digest::{Context, SHA256, SHA512};
 
 /// From this many bytes on hashing gets a thread of its own: below, starting it takes longer than it saves.
 const MUCH: u64 = 1 << 20;
@@ -35,13 +35,8 @@ pub(crate) struct Sum {
 }
 
 enum Place {
-    Here(Hash),
+    Here(Context),
     Beside(Worker),
-}
-
-enum Hash {
-    Sha256(Sha256),
-    Sha512(Box<Sha512>),
 }
 
 /// A thread that hashes pieces and gives their memory back.
@@ -49,30 +44,14 @@ struct Worker {
     to: SyncSender<Vec<u8>>,
     back: Receiver<Vec<u8>>,
     made: usize,
-    thread: JoinHandle<Hash>,
+    thread: JoinHandle<Context>,
 }
 
-impl Hash {
-    fn new(function: Function) -> Self {
-        match function {
-            Function::Sha256 => Self::Sha256(Sha256::new()),
-            Function::Sha512 => Self::Sha512(Box::new(Sha512::new())),
-        }
-    }
-
-    fn update(&mut self, bytes: &[u8]) {
-        match self {
-            Self::Sha256(sum) => sum.update(bytes),
-            Self::Sha512(sum) => sum.update(bytes),
-        }
-    }
-
-    fn finish(self) -> Vec<u8> {
-        match self {
-            Self::Sha256(sum) => sum.finalize().to_vec(),
-            Self::Sha512(sum) => sum.finalize().to_vec(),
-        }
-    }
+fn context(function: Function) -> Context {
+    Context::new(match function {
+        Function::Sha256 => &SHA256,
+        Function::Sha512 => &SHA512,
+    })
 }
 
 impl Sum {
@@ -80,7 +59,7 @@ impl Sum {
     pub(crate) fn new(function: Function) -> Self {
         Self {
             seen: 0,
-            place: Place::Here(Hash::new(function)),
+            place: Place::Here(context(function)),
         }
     }
 
@@ -127,20 +106,16 @@ impl Sum {
     /// The digest of all bytes.
     pub(crate) fn finish(self) -> Vec<u8> {
         match self.place {
-            Place::Here(hash) => hash.finish(),
+            Place::Here(hash) => hash.finish().as_ref().to_vec(),
             Place::Beside(Worker { to, thread, .. }) => {
                 drop(to);
-                thread.join().expect("hashing does not panic").finish()
+                thread
+                    .join()
+                    .expect("hashing does not panic")
+                    .finish()
+                    .as_ref()
+                    .to_vec()
             }
-        }
-    }
-}
-
-impl Clone for Hash {
-    fn clone(&self) -> Self {
-        match self {
-            Self::Sha256(sum) => Self::Sha256(sum.clone()),
-            Self::Sha512(sum) => Self::Sha512(sum.clone()),
         }
     }
 }
@@ -184,7 +159,7 @@ mod tests {
                 let found = sums.map(|sum| hex(&sum.finish()));
                 assert_eq!(
                     found,
-                    [hex(&Sha256::digest(content)), hex(&Sha512::digest(content))]
+                    [&SHA256, &SHA512].map(|function| hex(ring::digest::digest(function, content).as_ref()))
                 );
             }
         }

@@ -11,7 +11,7 @@ use crc32fast::Hasher as Crc;
 use flate2::read::MultiGzDecoder;
 use kindling_config_spec::data_url;
 use kindling_config_spec::types::Resource;
-use sha2::{Digest, Sha256, Sha512};
+use ring::digest::{SHA256, SHA512, digest};
 use url::Url;
 
 use super::digest::{Function, Sum};
@@ -61,13 +61,15 @@ pub struct Received {
 /// The SHA-256 digest of `bytes`.
 #[must_use]
 pub fn sha256(bytes: &[u8]) -> [u8; 32] {
-    Sha256::digest(bytes).into()
+    let mut sum = [0; 32];
+    sum.copy_from_slice(digest(&SHA256, bytes).as_ref());
+    sum
 }
 
 /// The SHA-512 digest of `bytes`, which the reference logs for every config, in lower-case hex.
 #[must_use]
 pub fn sha512_hex(bytes: &[u8]) -> String {
-    hex(&Sha512::digest(bytes))
+    hex(digest(&SHA512, bytes).as_ref())
 }
 
 /// A resource, understood.

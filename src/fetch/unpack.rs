@@ -64,6 +64,7 @@ pub(super) fn unpacked(bytes: Vec<u8>) -> Result<Vec<u8>, UnpackError> {
         Some(text) => Cow::Owned(LENIENT.decode(text).map_err(|_| UnpackError::Base64)?),
         None => Cow::Borrowed(&bytes),
     };
+    let mut rest = packed.as_slice();
     let (format, reader): (_, Box<dyn Read + '_>) = if packed.starts_with(GZIP.0) {
         (
             "gzip",
@@ -73,7 +74,7 @@ pub(super) fn unpacked(bytes: Vec<u8>) -> Result<Vec<u8>, UnpackError> {
             }),
         )
     } else if packed.starts_with(ZSTD.0) {
-        ("zstd", Box::new(Zstd::padded(packed.as_slice())))
+        ("zstd", Box::new(Zstd::padded(&mut rest)))
     } else {
         return Ok(bytes);
     };
@@ -133,26 +134,29 @@ fn packed_in_text(bytes: &[u8]) -> Option<Vec<u8>> {
 }
 
 /// The content of frames of zstd, one after the other.
-pub(super) struct Zstd<R: Read> {
-    state: State<R>,
+pub(super) struct Zstd<'a> {
+    state: State<'a>,
     /// Whether NUL bytes may follow, as in [`Members`].
     is_padded: bool,
 }
 
 /// A frame whose magic number has been looked at, and what follows it.
-type Frame<R> = Chain<Cursor<[u8; 4]>, BufReader<R>>;
+type Frame<'a> = Chain<Cursor<[u8; 4]>, Packed<'a>>;
 
-enum State<R: Read> {
+/// One kind of reader: the decoder's code is compiled for each.
+type Packed<'a> = BufReader<&'a mut dyn Read>;
+
+enum State<'a> {
     /// Between frames.
-    Between(BufReader<R>),
-    Inside(Box<StreamingDecoder<Frame<R>, FrameDecoder>>),
+    Between(Packed<'a>),
+    Inside(Box<StreamingDecoder<Frame<'a>, FrameDecoder>>),
     /// Behind the last one, or after an error.
     Done,
 }
 
-impl<R: Read> Zstd<R> {
+impl<'a> Zstd<'a> {
     /// Nothing read yet.
-    pub(super) fn new(from: R) -> Self {
+    pub(super) fn new(from: &'a mut dyn Read) -> Self {
         Self {
             state: State::Between(BufReader::new(from)),
             is_padded: false,
@@ -160,7 +164,7 @@ impl<R: Read> Zstd<R> {
     }
 
     /// The same on a medium that fills up.
-    fn padded(from: R) -> Self {
+    fn padded(from: &'a mut dyn Read) -> Self {
         Self {
             is_padded: true,
             ..Self::new(from)
@@ -169,7 +173,7 @@ impl<R: Read> Zstd<R> {
 }
 
 /// Whether nothing but NUL follows. Otherwise the first byte that is not NUL is the next.
-fn passes_over_padding(from: &mut impl BufRead) -> io::Result<bool> {
+fn passes_over_padding(from: &mut Packed<'_>) -> io::Result<bool> {
     loop {
         let buffer = from.fill_buf()?;
         let zeros = buffer.iter().take_while(|byte| **byte == 0).count();
@@ -184,7 +188,7 @@ fn passes_over_padding(from: &mut impl BufRead) -> io::Result<bool> {
     }
 }
 
-impl<R: Read> Read for Zstd<R> {
+impl Read for Zstd<'_> {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         let mut is_first = true;
         loop {
@@ -292,9 +296,11 @@ mod tests {
         assert_eq!(unpacked(b"H4sI!".to_vec()), Err(UnpackError::Base64));
         let skipped = [&[0x5f, 0x2a, 0x4d, 0x18, 3, 0, 0, 0, 1, 2, 3], ZSTD_FILE].concat();
         let mut content = Vec::new();
-        Zstd::new(skipped.as_slice()).read_to_end(&mut content).unwrap();
+        Zstd::new(&mut skipped.as_slice())
+            .read_to_end(&mut content)
+            .unwrap();
         assert_eq!(content, PLAIN);
-        assert!(Zstd::new(&skipped[..10]).read_to_end(&mut content).is_err());
+        assert!(Zstd::new(&mut &skipped[..10]).read_to_end(&mut content).is_err());
         for cut in [10, ZSTD_FILE.len() / 2, ZSTD_FILE.len() - 1] {
             let error = unpacked(ZSTD_FILE[..cut].to_vec()).unwrap_err();
             assert!(

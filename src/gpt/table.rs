@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use kindling_config_spec::order;
+use kindling_config_spec::order::Gather;
 use kindling_config_spec::units::{Bytes, Lba, SectorSize, Sectors};
 use serde::{Deserialize, Serialize};
 
@@ -280,7 +281,7 @@ impl Table {
         table.entries = (1_u32..)
             .zip(slots)
             .filter_map(|(n, slot)| Some((n, Entry::parse(slot)?)))
-            .collect();
+            .into_map();
         table.check()?;
         Ok(table)
     }

@@ -8,6 +8,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use kindling_config_spec::order::Gather;
 use nix::mount::MntFlags;
 
 use super::devices::{DeviceError, Devices};
@@ -191,7 +192,7 @@ impl<'a> Boot<'a> {
         for disk in disks {
             let parts = usage::partitions(&disk, None).map_err(look(&disk))?;
             // In one order whatever the kernel lists first.
-            let parts: BTreeSet<PathBuf> = parts.into_iter().map(|(_, node)| node).collect();
+            let parts: BTreeSet<PathBuf> = parts.into_iter().map(|(_, node)| node).into_set();
             for node in parts {
                 let call = Probe {
                     node: node.clone(),
@@ -398,7 +399,7 @@ fn files(root: &Path, dir: &str, end: &str) -> BTreeSet<PathBuf> {
         let name = entry.file_name().to_string_lossy().to_lowercase();
         name.ends_with(end) && !name.starts_with('.') && entry.file_type().is_ok_and(|kind| kind.is_file())
     };
-    found.filter(is_one).map(|entry| entry.path()).collect()
+    found.filter(is_one).map(|entry| entry.path()).into_set()
 }
 
 fn read(file: &Path) -> io::Result<String> {

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use kindling_config_spec::json;
 use kindling_config_spec::units::Bytes;
 
 use super::sysroot::{Sysroot, SysrootError};
@@ -102,7 +103,7 @@ impl<'a> Journal<'a> {
         // A torn line of a killed run ends here, and the config's own line comes first again.
         let mut text = String::from("\n");
         for line in [Line::Config(self.config_digest.clone())].iter().chain(lines) {
-            text.push_str(&serde_json::to_string(line).expect("a line is plain data"));
+            text.push_str(&json::text(line));
             text.push('\n');
         }
         self.sysroot.append_durably(path, text.as_bytes())?;
@@ -115,7 +116,7 @@ fn parse(text: &[u8], config_digest: &str) -> Entries {
     let mut is_ours = false;
     // A power cut may leave any bytes in its last block: a line that is none is left out.
     let lines = text.split(|byte| *byte == b'\n');
-    for line in lines.filter_map(|line| serde_json::from_slice(line).ok()) {
+    for line in lines.filter_map(|line| json::read(line)) {
         match line {
             Line::Config(digest) => {
                 is_ours = digest == config_digest;

@@ -10,6 +10,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use kindling_config_spec::order::Gather;
 use nix::errno::Errno;
 use nix::mount::MntFlags;
 
@@ -182,7 +183,7 @@ fn points_within(mounts: &[Mounted], root: &Path) -> BTreeSet<PathBuf> {
     let inside = mounts
         .iter()
         .filter_map(|mounted| mounted.at.strip_prefix(root).ok());
-    inside.map(|point| Path::new("/").join(point)).collect()
+    inside.map(|point| Path::new("/").join(point)).into_set()
 }
 
 /// The first component of `path` that is there and not a directory, and what it is.

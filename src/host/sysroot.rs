@@ -20,13 +20,13 @@ use std::sync::{Arc, Mutex};
 use nix::errno::Errno;
 use nix::fcntl::{AtFlags, OFlag, OpenHow, ResolveFlag};
 use nix::sys::stat::{self, Mode as Bits};
-use sha2::{Digest, Sha256, Sha512};
+use ring::digest::{Algorithm, Context, SHA256, SHA512};
 
 use kindling_config_spec::units::{Bytes, Mode};
 
-use crate::identity::{ContentDigest, hex};
+use crate::identity::{ContentDigest, Hashed, hex};
 use crate::inventory::target::{Kind, Node};
-use calls::{HashWriter, below, empty, enter, joined, lock, names, node, set_access_at};
+use calls::{below, empty, enter, joined, lock, names, node, set_access_at};
 pub use staged::{Filling, Staged};
 
 /// How many links one path may go through, as the kernel's own limit (`MAXSYMLINKS`, linux/namei.h).
@@ -282,18 +282,18 @@ impl Sysroot {
     /// Anything but absence.
     pub fn digest(&self, path: &Path, like: &ContentDigest) -> Result<Option<ContentDigest>, SysrootError> {
         Ok(match like {
-            ContentDigest::Sha256(_) => self.hashed::<Sha256>(path)?.map(ContentDigest::Sha256),
-            ContentDigest::Sha512(_) => self.hashed::<Sha512>(path)?.map(ContentDigest::Sha512),
+            ContentDigest::Sha256(_) => self.hashed(&SHA256, path)?.map(ContentDigest::Sha256),
+            ContentDigest::Sha512(_) => self.hashed(&SHA512, path)?.map(ContentDigest::Sha512),
         })
     }
 
-    fn hashed<D: Digest>(&self, path: &Path) -> Result<Option<String>, SysrootError> {
+    fn hashed(&self, function: &'static Algorithm, path: &Path) -> Result<Option<String>, SysrootError> {
         let Some(mut file) = self.read(path)? else {
             return Ok(None);
         };
-        let mut sum = D::new();
-        io::copy(&mut file, &mut HashWriter(&mut sum)).map_err(failed("read", path))?;
-        Ok(Some(hex(&sum.finalize())))
+        let mut sum = Context::new(function);
+        io::copy(&mut file, &mut Hashed(&mut sum)).map_err(failed("read", path))?;
+        Ok(Some(hex(sum.finish().as_ref())))
     }
 
     /// Makes `path` and its missing parents as directories of mode 0755 less the umask, and returns those

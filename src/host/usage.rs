@@ -5,6 +5,8 @@ use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use kindling_config_spec::order::Gather;
+
 use crate::inventory::mapped::Mapped;
 use crate::inventory::stack::{StackKind, Stacked, User};
 use crate::plan::partitions::InUse;
@@ -52,9 +54,7 @@ pub fn partitions(disk: &Path, mapped: Option<&Mapped>) -> io::Result<Vec<(u32, 
 /// # Errors
 /// When sysfs cannot be read.
 pub fn holders(node: &Path) -> io::Result<Vec<PathBuf>> {
-    std::fs::read_dir(sysfs(node).join("holders"))?
-        .map(|held| Ok(Path::new("/dev").join(held?.file_name())))
-        .collect()
+    listed(node, "holders")
 }
 
 /// The devices that `node` is made of.
@@ -62,7 +62,11 @@ pub fn holders(node: &Path) -> io::Result<Vec<PathBuf>> {
 /// # Errors
 /// When sysfs cannot be read.
 pub fn below(node: &Path) -> io::Result<BTreeSet<PathBuf>> {
-    std::fs::read_dir(sysfs(node).join("slaves"))?
+    Ok(listed(node, "slaves")?.into_iter().into_set())
+}
+
+fn listed(node: &Path, list: &str) -> io::Result<Vec<PathBuf>> {
+    std::fs::read_dir(sysfs(node).join(list))?
         .map(|held| Ok(Path::new("/dev").join(held?.file_name())))
         .collect()
 }
@@ -93,7 +97,7 @@ impl Uses {
                 .iter()
                 .flat_map(|disk| disk.partitions.values())
                 .map(|there| there.node.clone())
-                .collect(),
+                .into_set(),
         })
     }
 
@@ -200,7 +204,7 @@ fn mounted_numbers(mountinfo: &str) -> BTreeMap<String, String> {
             let target = fields.nth(1)?;
             Some((number.to_owned(), target.to_owned()))
         })
-        .collect()
+        .into_map()
 }
 
 /// Source and mount point of mounts whose number is none of a device: btrfs and bcachefs count theirs from a pool of
@@ -252,7 +256,7 @@ fn swap_nodes(swaps: &str) -> BTreeSet<PathBuf> {
         .skip(1)
         .filter_map(|line| line.split_whitespace().next())
         .map(PathBuf::from)
-        .collect()
+        .into_set()
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use kindling_config_spec::facts::{Account, Facts, Kind, OsRelease};
 use kindling_config_spec::order;
+use kindling_config_spec::order::Gather;
 
 /// Databases of users, the one that counts first. Systems that keep `/usr` apart have the distribution's own accounts
 /// in `/usr/lib` (nss-altfiles).
@@ -57,7 +58,7 @@ pub(super) fn take(facts: &mut Facts, texts: &[(String, String)]) {
         .iter()
         .for_each(|text| add_groups(&mut numbers, text));
     let os_release = found(&OS_RELEASE).first().map(|text| os_release(text));
-    let mut read_only: BTreeSet<String> = found(&FSTAB).into_iter().flat_map(read_only_mounts).collect();
+    let mut read_only: BTreeSet<String> = found(&FSTAB).into_iter().flat_map(read_only_mounts).into_set();
     if READ_ONLY_USR.iter().any(|marker| facts.resolve(marker).is_some()) {
         read_only.insert("/usr".to_owned());
     }

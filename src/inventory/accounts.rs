@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use kindling_config_spec::order::Gather;
 use kindling_config_spec::types::Config;
 
 use super::observe::ObserveError;
@@ -35,7 +36,7 @@ pub(super) fn observe(
     let programs = Action::ALL.iter().map(|action| action.program());
     target.missing_programs = programs
         .filter(|program| !processes.is_installed(*program))
-        .collect();
+        .into_set();
     foreign_numbers(target, config, sysroot, processes)?;
     homes(target, config, sysroot)?;
     target.accounts_known = true;
@@ -58,12 +59,12 @@ fn foreign_numbers(
         .iter()
         .filter(|group| group.should_exist != Some(false));
     let number = |id: i64| u32::try_from(id).ok();
-    let uids: BTreeSet<u32> = users.clone().filter_map(|user| number(user.uid?)).collect();
+    let uids: BTreeSet<u32> = users.clone().filter_map(|user| number(user.uid?)).into_set();
     let by_number = users.flat_map(|user| user.groups.iter().chain(&user.primary_group));
     let gids: BTreeSet<u32> = groups
         .filter_map(|group| number(group.gid?))
         .chain(by_number.filter_map(|group| group.parse().ok()))
-        .collect();
+        .into_set();
     for (which, ids, foreign) in [
         (Database::Passwd, uids, &mut target.foreign_uids),
         (Database::Group, gids, &mut target.foreign_gids),
@@ -86,7 +87,7 @@ fn homes(target: &mut Target, config: &Config, sysroot: &Sysroot) -> Result<(), 
         .users
         .values()
         .map(|account| account.home.clone())
-        .collect();
+        .into_set();
     for user in &config.passwd.users {
         let home = user.home_dir.as_deref().filter(|home| !home.is_empty());
         let home = home.map_or_else(|| PathBuf::from(&base).join(&user.name), PathBuf::from);

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
+use kindling_config_spec::order::Gather;
 use kindling_config_spec::units::{Bytes, SectorSize};
 use serde::{Deserialize, Serialize};
 
@@ -166,7 +167,7 @@ fn parse_export(stdout: &str) -> Content {
         .lines()
         .filter_map(|line| line.split_once('='))
         .map(|(key, value)| (key, unescape(value)))
-        .collect();
+        .into_map();
     let field = |key: &str| fields.get(key).filter(|value| !value.is_empty()).cloned();
     let kind = match (field("TYPE"), field("PTTYPE")) {
         (Some(kind), _) => kind,

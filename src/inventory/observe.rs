@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
+use kindling_config_spec::json;
+use kindling_config_spec::order::Gather;
 use kindling_config_spec::types::Config;
 use kindling_config_spec::units::Bytes;
 use serde::Deserialize;
@@ -125,7 +127,7 @@ fn volume_facts(metadata: &[u8]) -> Facts {
     struct Settings {
         flags: BTreeSet<String>,
     }
-    let read: Metadata = serde_json::from_slice(metadata).unwrap_or_default();
+    let read: Metadata = json::read(metadata).unwrap_or_default();
     Facts {
         flags: read.config.flags,
         ..Facts::default()
@@ -172,7 +174,7 @@ pub fn target(
     let mut target = Target::default();
     let unit_paths: Vec<PathBuf> = units::paths(config).collect();
     let node_paths = nodes::paths(config).map(PathBuf::from);
-    let node_paths: BTreeSet<PathBuf> = node_paths.chain(planned::paths(config)).collect();
+    let node_paths: BTreeSet<PathBuf> = node_paths.chain(planned::paths(config)).into_set();
     let hard_targets = config
         .storage
         .links
@@ -186,7 +188,7 @@ pub fn target(
         .chain(unit_paths)
         .chain(hard_targets)
         .chain(own)
-        .collect();
+        .into_set();
     let mut blockers = BTreeMap::new();
     for path in paths {
         if let Some(node) = sysroot.look(&path)? {
@@ -303,7 +305,7 @@ fn recognise(
         let found = target.nodes.get(path);
         found.is_some_and(|node| node.kind == Kind::File)
     };
-    target.own_keys = entries.keys.into_iter().filter(is_file).collect();
+    target.own_keys = entries.keys.into_iter().filter(is_file).into_set();
     for (path, digests) in entries.files.iter().filter(|(path, _)| is_file(path)) {
         if is_one_of(sysroot, path, digests)? && still_wants(config, sysroot, path)? {
             target.complete.insert(path.clone());

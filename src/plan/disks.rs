@@ -15,6 +15,7 @@ pub mod volumes;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
+use kindling_config_spec::order::Gather;
 use kindling_config_spec::types::Config;
 
 pub use claims::settle_places;
@@ -341,7 +342,12 @@ impl<'a> Planner<'a> {
                 pointer: format!("/storage/disks/{index}"),
                 device: PathBuf::from(&disk.device),
                 disk: found,
-                named: change.slots.iter().map(|slot| slot.number).chain(named).collect(),
+                named: change
+                    .slots
+                    .iter()
+                    .map(|slot| slot.number)
+                    .chain(named)
+                    .into_set(),
                 begun: self.marks.remove(&disk.device).unwrap_or_default(),
                 seed: self.known.seed,
                 change,

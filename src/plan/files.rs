@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use kindling_config_spec::json;
+use kindling_config_spec::order::Gather;
 use kindling_config_spec::types::Config;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -186,7 +188,7 @@ fn written_mounts(plan: &Plan, config: &Config, target: &Target) -> BTreeSet<Pat
     let mut written: BTreeSet<&Path> = mounts::candidates(config)
         .into_iter()
         .map(|(_, _, path)| path)
-        .collect();
+        .into_set();
     written.extend(target.new_homes.values().map(PathBuf::as_path));
     for user in &config.passwd.users {
         let known = target.users.get(&user.name).map(|user| user.home.as_path());
@@ -212,7 +214,7 @@ fn written_mounts(plan: &Plan, config: &Config, target: &Target) -> BTreeSet<Pat
     found
         .filter(|at| *at != Path::new("/"))
         .map(Path::to_owned)
-        .collect()
+        .into_set()
 }
 
 fn result(known: &Known<'_>, synced: BTreeSet<PathBuf>) -> Result<Step, Conflict> {
@@ -242,7 +244,7 @@ fn result(known: &Known<'_>, synced: BTreeSet<PathBuf>) -> Result<Step, Conflict
         user_config_provided: known.user_config_provided,
         previous_report: previous.transpose()?,
     };
-    let mut text = serde_json::to_string_pretty(&report).expect("plain data always serialises");
+    let mut text = json::pretty(&report);
     text.push('\n');
     Ok(Step::Result {
         text,
@@ -294,7 +296,7 @@ fn users_with_homes(config: &Config) -> BTreeSet<String> {
     users
         .filter(|user| user.should_exist != Some(false) && user.no_create_home != Some(true))
         .map(|user| user.name.clone())
-        .collect()
+        .into_set()
 }
 
 /// The first component of `path` that does not exist yet, or `path` itself.

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{self, Write};
 
 use kindling_config_spec::order;
+use kindling_config_spec::order::Gather;
 use kindling_config_spec::units::{Bytes, MIB, SectorSize};
 use serde::Serialize;
 
@@ -120,7 +121,7 @@ pub fn map(
         .iter()
         .map(|(number, entry)| part(*number, entry, Fate::Destroyed))
         .collect();
-    let numbers: BTreeSet<u32> = old.keys().chain(new.keys()).copied().collect();
+    let numbers: BTreeSet<u32> = old.keys().chain(new.keys()).copied().into_set();
     for number in numbers {
         match (old.get(&number), new.get(&number)) {
             (Some(old), Some(new)) if is_same(old, new) => {

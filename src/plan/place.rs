@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
+use kindling_config_spec::order::Gather;
 use kindling_config_spec::units::Bytes;
 
 use kindling_config_spec::types::Config;
@@ -110,8 +111,13 @@ pub fn mapping_names(config: &Config, disk: &Disk, change: &TableChange) -> Opti
             .unwrap_or_else(|| format!("{}{usual}{number}", mapped.name)),
     };
     let wanted = change.table.iter().flat_map(|table| table.entries.keys());
-    let numbers: BTreeSet<u32> = wanted.chain(mapped.partitions.keys()).copied().collect();
-    Some(numbers.into_iter().map(|number| (number, name(number))).collect())
+    let numbers: BTreeSet<u32> = wanted.chain(mapped.partitions.keys()).copied().into_set();
+    Some(
+        numbers
+            .into_iter()
+            .map(|number| (number, name(number)))
+            .into_map(),
+    )
 }
 
 /// The mappings that the config names as devices to put something on.
@@ -127,7 +133,7 @@ fn asked_names(config: &Config) -> BTreeSet<&str> {
     let devices = filesystems.chain(members).chain(volumes);
     devices
         .filter_map(|device| mapping_name(Path::new(device)))
-        .collect()
+        .into_set()
 }
 
 /// The partitions that `path` may mean, among those of the disks the config lists. More than one answer

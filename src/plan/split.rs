@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use kindling_config_spec::EXTENSION_FILE;
 use kindling_config_spec::lint::secret_in;
+use kindling_config_spec::order::Gather;
 use kindling_config_spec::types::{Config, File, Group, IgnitionConfig, Owner, User};
 
 use super::nodes::hard_target;
@@ -186,7 +187,7 @@ impl Split {
             && let Some(why) = places.hide(Path::new("/etc/passwd"))
         {
             let users = passwd.users.iter().map(|user| (user.name.clone(), why.clone()));
-            places.late = users.collect();
+            places.late = users.into_map();
             self.waiting.passwd = std::mem::take(passwd);
             self.waits("/passwd", why);
             return;

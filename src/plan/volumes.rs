@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use kindling_config_spec::order::Gather;
 use kindling_config_spec::types::{Config, Luks};
 use kindling_config_spec::units::Mode;
 
@@ -45,10 +46,10 @@ fn secrets(volume: &Luks) -> Vec<(PathBuf, Secret)> {
 pub fn paths(config: &Config) -> BTreeSet<PathBuf> {
     let volumes = &config.storage.luks;
     let keys = volumes.iter().flat_map(secrets).map(|(path, _)| path);
-    let keys: BTreeSet<PathBuf> = keys.collect();
+    let keys: BTreeSet<PathBuf> = keys.into_set();
     let dirs = keys.iter().filter_map(|path| path.parent()).map(Path::to_owned);
     let crypttab = (!volumes.is_empty()).then(|| PathBuf::from(CRYPTTAB));
-    dirs.chain(keys.iter().cloned()).chain(crypttab).collect()
+    dirs.chain(keys.iter().cloned()).chain(crypttab).into_set()
 }
 
 /// Every volume whose name crypttab(5) cannot hold.

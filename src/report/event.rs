@@ -162,9 +162,7 @@ impl Event {
             config_digest: about.digest.as_deref(),
             failure: self.failure.as_ref(),
         };
-        let mut text = Vec::new();
-        crate::identity::write_json(&mut text, &body).expect("an event is plain data");
-        String::from_utf8(text).expect("JSON is text")
+        kindling_config_spec::json::text(&body)
     }
 
     /// The event in words, in one line.

@@ -20,7 +20,7 @@ pub enum Found {
 pub fn read(bytes: &[u8]) -> Result<Found, String> {
     let text = String::from_utf8_lossy(bytes);
     let boot = |boot| Ok(Found::Boot(Box::new(boot)));
-    if let Ok(receipt) = serde_json::from_str::<Receipt>(&text) {
+    if let Ok(receipt) = Receipt::read(&text) {
         let format = receipt.heading.format;
         if format > FORMAT {
             return Err(format!(

@@ -1,5 +1,6 @@
 //! What each stage did and how long it took, as far as the boot has come.
 
+use kindling_config_spec::json;
 use serde::{Deserialize, Serialize};
 
 use super::receipt::StepRecord;
@@ -124,7 +125,7 @@ pub fn boot_ended(records: &[StageRecord]) -> Option<u64> {
 pub fn with(list: Option<&str>, record: StageRecord) -> String {
     let mut records = read(list);
     records.push(record);
-    serde_json::to_string(&records).expect("records are plain data")
+    json::text(&records)
 }
 
 #[cfg(test)]

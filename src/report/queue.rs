@@ -46,9 +46,7 @@ impl Queue {
     /// As it is kept.
     #[must_use]
     pub fn json(&self) -> Vec<u8> {
-        let mut text = Vec::new();
-        crate::identity::write_json(&mut text, self).expect("a queue is plain data");
-        text
+        kindling_config_spec::json::text(self).into_bytes()
     }
 
     /// A stage begins; the first one is the boot's beginning.

@@ -65,25 +65,83 @@ fn is_zero(number: &u64) -> bool {
 
 /// A file, directory or link that the config asks for, as it stood when the receipt was written.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", try_from = "Entry")]
 pub struct NodeRecord {
     /// Where.
     pub path: PathBuf,
     /// Where in the merged config, RFC 6901.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub config: String,
     /// How its step ended.
     pub outcome: Outcome,
     /// Addresses its content came from, without credentials; none for what the config itself holds.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub from: Vec<String>,
     /// What stands there.
     #[serde(flatten)]
     pub node: NodeState,
 }
 
+/// [`NodeRecord`] as its JSON has it: what serde flattens is read by a second kind of reader, with all types below it.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Entry {
+    path: PathBuf,
+    #[serde(default)]
+    config: String,
+    outcome: Outcome,
+    #[serde(default)]
+    from: Vec<String>,
+    kind: Kind,
+    sha256: Option<String>,
+    sha512: Option<String>,
+    uid: Option<u32>,
+    gid: Option<u32>,
+    mode: Option<Mode>,
+    target: Option<PathBuf>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+enum Kind {
+    File,
+    Directory,
+    Link,
+    Absent,
+}
+
+impl TryFrom<Entry> for NodeRecord {
+    type Error = &'static str;
+
+    fn try_from(entry: Entry) -> Result<Self, Self::Error> {
+        let owned = match (entry.uid, entry.gid, entry.mode) {
+            (Some(uid), Some(gid), Some(mode)) => Ok(Owned { uid, gid, mode }),
+            _ => Err("a file or directory has an owner, a group and a mode"),
+        };
+        let by_sha512 = || entry.sha512.map(ContentDigest::Sha512);
+        let node = match entry.kind {
+            Kind::File => NodeState::File {
+                digest: entry.sha256.map(ContentDigest::Sha256).or_else(by_sha512),
+                owned: owned?,
+            },
+            Kind::Directory => NodeState::Directory { owned: owned? },
+            Kind::Link => NodeState::Link {
+                target: entry.target.ok_or("a link has a target")?,
+            },
+            Kind::Absent => NodeState::Absent,
+        };
+        Ok(Self {
+            path: entry.path,
+            config: entry.config,
+            outcome: entry.outcome,
+            from: entry.from,
+            node,
+        })
+    }
+}
+
 /// What stands at a path.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase", tag = "kind")]
 pub enum NodeState {
     /// A file.
@@ -111,7 +169,7 @@ pub enum NodeState {
 }
 
 /// Owner, group and mode.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Owned {
     /// User.
     pub uid: u32,
@@ -122,19 +180,42 @@ pub struct Owned {
 }
 
 /// The whole.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Receipt {
     /// What was known before.
     #[serde(flatten)]
     pub heading: Heading,
     /// The files stage up to this file, its steps left out; not in formats 1 and 2.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub files: Option<StageRecord>,
     /// Steps of the files stage that are no nodes.
     pub steps: Vec<StepRecord>,
     /// Files, directories and links.
     pub nodes: Vec<NodeRecord>,
+}
+
+impl Receipt {
+    /// Reads its JSON, in two passes over the text, so that the heading is read by the same kind of reader.
+    ///
+    /// # Errors
+    /// When it is something else.
+    pub fn read(text: &str) -> serde_json::Result<Self> {
+        #[derive(Deserialize)]
+        struct Rest {
+            files: Option<StageRecord>,
+            steps: Vec<StepRecord>,
+            nodes: Vec<NodeRecord>,
+        }
+        let heading = serde_json::from_str(text)?;
+        let Rest { files, steps, nodes } = serde_json::from_str(text)?;
+        Ok(Self {
+            heading,
+            files,
+            steps,
+            nodes,
+        })
+    }
 }
 
 /// One path as a person reads it.

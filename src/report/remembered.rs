@@ -1,5 +1,6 @@
 //! The failure that a machine remembers without power, in the small memory of its firmware.
 
+use kindling_config_spec::json;
 use serde::{Deserialize, Serialize};
 
 use super::Failure;
@@ -42,13 +43,13 @@ impl Remembered {
     /// As it is kept: JSON.
     #[must_use]
     pub fn bytes(&self) -> Vec<u8> {
-        serde_json::to_vec(self).expect("a record is plain data")
+        json::text(self).into_bytes()
     }
 
     /// What was kept; `None` for what is none of ours.
     #[must_use]
     pub fn read(bytes: &[u8]) -> Option<Self> {
-        serde_json::from_slice(bytes).ok()
+        json::read(bytes)
     }
 }
 

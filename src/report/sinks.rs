@@ -34,9 +34,7 @@ impl Kept {
     /// As it is kept.
     #[must_use]
     pub fn json(&self) -> Vec<u8> {
-        let mut text = Vec::new();
-        crate::identity::write_json(&mut text, self).expect("a config is plain data");
-        text
+        kindling_config_spec::json::text(self).into_bytes()
     }
 
     /// The sinks.

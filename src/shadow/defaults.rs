@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use kindling_config_spec::order::Gather;
+
 /// What the two files set. Of a name that stands in a file twice the later line counts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Defaults {
@@ -23,11 +25,11 @@ impl Defaults {
         });
         let pair = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
         Self {
-            login: login.collect(),
+            login: login.into_map(),
             useradd: useradd
                 .lines()
                 .filter_map(|line| line.split_once('=').map(pair))
-                .collect(),
+                .into_map(),
         }
     }
 

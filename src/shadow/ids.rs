@@ -3,6 +3,8 @@
 
 use std::collections::BTreeSet;
 
+use kindling_config_spec::order::Gather;
+
 use super::refusal::Why;
 use super::table::{Database, Table};
 use super::{Databases, Defaults};
@@ -51,7 +53,7 @@ impl Range {
     pub(super) fn choose(self, table: Option<&Table>, elsewhere: impl Fn(u32) -> bool) -> Option<u32> {
         let Self { min, max, down } = self;
         let ids = table.into_iter().flat_map(Table::ids);
-        let used: BTreeSet<u32> = ids.filter(|id| (min..=max).contains(id)).collect();
+        let used: BTreeSet<u32> = ids.filter(|id| (min..=max).contains(id)).into_set();
         let is_free = |id: &u32| !used.contains(id) && !elsewhere(*id);
         if down {
             let start = used

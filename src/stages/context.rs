@@ -215,8 +215,8 @@ fn read_state(path: &Path, stage: Stage) -> Result<State, Failure> {
         failure.what = format!("cannot read {}: {}", path.display(), failure.what);
         failure
     };
-    match fs::read(path) {
-        Ok(text) => serde_json::from_slice(&text).map_err(|error| unreadable(&Unparsable::of(&error))),
+    match fs::read_to_string(path) {
+        Ok(text) => serde_json::from_str(&text).map_err(|error| unreadable(&Unparsable::of(&error))),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(State::default()),
         Err(error) => Err(unreadable(&error)),
     }

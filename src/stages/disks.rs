@@ -6,6 +6,7 @@ pub(super) mod look;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use kindling_config_spec::order::Gather;
 use kindling_config_spec::types::Config;
 
 use super::{Context, StageError, announce};
@@ -83,7 +84,8 @@ pub(super) fn look_at(
         look_beside(processes, devices, &mut found)?;
         Ok((disk.device.clone(), found))
     });
-    looked_at.into_iter().collect()
+    let found: Result<Vec<(String, Disk)>, Failure> = looked_at.into_iter().collect();
+    Ok(found?.into_iter().into_map())
 }
 
 /// Plans for the disks that were read; waits for every other device the config names. `look` says what the places hold.

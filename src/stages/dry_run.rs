@@ -8,6 +8,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
+use kindling_config_spec::json;
 use kindling_config_spec::types::{Config, Disk as WantedDisk};
 use kindling_config_spec::units::{Bytes, MIB, SectorSize};
 use serde::Serialize;
@@ -67,7 +68,7 @@ impl DryRun {
     /// The plans as JSON, for programs. Holds no content and no secret.
     #[must_use]
     pub fn to_json(&self) -> String {
-        serde_json::to_string_pretty(self).expect("a plan is plain data")
+        json::pretty(self)
     }
 }
 

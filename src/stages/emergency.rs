@@ -5,6 +5,7 @@ use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use kindling_config_spec::json;
 use kindling_config_spec::types::kindling::OnFailure;
 
 use super::attempts::{self, Attempts};
@@ -128,9 +129,9 @@ pub(super) fn is_over_time(run_dir: &Path) -> bool {
 
 /// Keeps the policy of a config, for whatever fails from now on. A boot is not worth less where that cannot be done.
 pub(super) fn keep_policy(run_dir: &Path, policy: &OnFailure) {
-    let text = serde_json::to_vec(policy).expect("a policy is plain data");
+    let text = json::text(policy);
     let kept = machine::private_dir(run_dir)
-        .and_then(|()| machine::replace(&run_dir.join(policy::FILE), &text, 0o600));
+        .and_then(|()| machine::replace(&run_dir.join(policy::FILE), text.as_bytes(), 0o600));
     if let Err(error) = kept {
         tracing::warn!("cannot keep what is to be done when this boot fails: {error}");
     }
@@ -185,9 +186,9 @@ fn known(run_dir: &Path) -> Option<Failure> {
 }
 
 fn keep(run_dir: &Path, failure: &Failure) {
-    let text = serde_json::to_vec(failure).expect("a record is plain data");
-    let kept =
-        machine::private_dir(run_dir).and_then(|()| machine::replace(&run_dir.join(FAILURE), &text, 0o600));
+    let text = json::text(failure);
+    let kept = machine::private_dir(run_dir)
+        .and_then(|()| machine::replace(&run_dir.join(FAILURE), text.as_bytes(), 0o600));
     if let Err(error) = kept {
         tracing::warn!("cannot keep the record of this failure: {error}");
     }

@@ -8,6 +8,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use kindling_config_spec::json;
 use kindling_config_spec::units::{Bytes, Mode};
 
 use self::error::FirstBootError;
@@ -102,10 +103,8 @@ pub fn check(environment: &Environment) -> Result<(), Failure> {
 /// Keeps the record of a check that failed where other records of a boot are. One that cannot be written stops nothing.
 pub fn note(environment: &Environment, failure: &Failure) {
     let dir = &environment.run_dir;
-    let kept = machine::private_dir(dir).and_then(|()| {
-        let text = serde_json::to_vec(failure).map_err(io::Error::from)?;
-        machine::replace(&dir.join("failure.json"), &text, 0o600)
-    });
+    let kept = machine::private_dir(dir)
+        .and_then(|()| machine::replace(&dir.join("failure.json"), json::text(failure).as_bytes(), 0o600));
     if let Err(error) = kept {
         tracing::warn!("cannot keep the record in {}: {error}", dir.display());
     }

@@ -28,6 +28,8 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use kindling_config_spec::json;
+
 pub use context::{Context, fetcher};
 pub use error::StageError;
 pub use last_failure::last_failure;
@@ -164,14 +166,17 @@ fn note(run_dir: &Path, record: StageRecord, failure: Option<&Failure>) {
     let kept = machine::private_dir(run_dir).and_then(|()| {
         let before = std::fs::read_to_string(&list).ok();
         machine::replace(&list, progress::with(before.as_deref(), record).as_bytes(), 0o600)?;
-        match failure.map(serde_json::to_vec) {
+        match failure {
             _ if follows_failure => Ok(()),
-            Some(Ok(text)) => machine::remove(&run_dir.join(TOLD))
-                .and_then(|()| machine::replace(&run_dir.join(FAILURE), &text, 0o600)),
+            Some(failure) => machine::remove(&run_dir.join(TOLD)).and_then(|()| {
+                machine::replace(&run_dir.join(FAILURE), json::text(failure).as_bytes(), 0o600)
+            }),
             // Whatever still runs when the time is over does not win any more.
-            _ if emergency::is_over_time(run_dir) => Ok(()),
+            None if emergency::is_over_time(run_dir) => Ok(()),
             // A failure that a later try has overcome is no failure of this boot.
-            _ => machine::remove(&run_dir.join(FAILURE)).and_then(|()| machine::remove(&run_dir.join(TOLD))),
+            None => {
+                machine::remove(&run_dir.join(FAILURE)).and_then(|()| machine::remove(&run_dir.join(TOLD)))
+            }
         }
     });
     if let Err(error) = kept {

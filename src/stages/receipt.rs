@@ -46,7 +46,7 @@ pub fn read(root: &Path) -> Result<Receipt, Failure> {
         .read_text(Path::new(RECEIPT), LIMIT)
         .map_err(|error| unreadable(&error))?
         .ok_or_else(|| refused(format!("there is no receipt {RECEIPT}")))?;
-    let receipt: Receipt = serde_json::from_str(&text)
+    let receipt = Receipt::read(&text)
         .map_err(|error| refused(format!("{RECEIPT} cannot be read: {}", Unparsable::of(&error))))?;
     if receipt.heading.format > FORMAT {
         let format = receipt.heading.format;

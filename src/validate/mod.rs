@@ -14,6 +14,7 @@ use kindling_config_spec::diagnostic::{Diagnostic, Pointer, RuleId, Severity};
 use kindling_config_spec::lint::catalog::REFERENCE_UNRESOLVED;
 use kindling_config_spec::lint::{self, LintRule, Setting};
 use kindling_config_spec::order;
+use kindling_config_spec::order::Gather;
 use kindling_config_spec::rules::catalog::KEY_UNKNOWN;
 use kindling_config_spec::types::Config;
 use kindling_config_spec::{Rejected, check, check_merged, document, examine};
@@ -170,7 +171,7 @@ impl Document<'_> {
             .findings
             .iter()
             .map(|finding| (finding.rule, finding.at.clone()))
-            .collect();
+            .into_set();
         findings.retain(|finding| !told.contains(&(finding.rule, finding.at.clone())));
         let places = document::locate(&self.text, findings.iter().map(|finding| &finding.at));
         for (finding, place) in findings.iter_mut().zip(places) {

@@ -116,7 +116,7 @@ pub fn json(judged: &[Judged<'_>]) -> String {
     let report = Report {
         configs: judged.iter().map(of_config).collect(),
     };
-    serde_json::to_string_pretty(&report).expect("a report is plain data")
+    kindling_config_spec::json::pretty(&report)
 }
 
 fn of_config<'a>(config: &'a Judged<'_>) -> Config<'a> {

@@ -31,7 +31,7 @@ pub fn sarif(judged: &[Judged<'_>], version: &str) -> String {
         "version": "2.1.0",
         "runs": [{ "tool": { "driver": driver }, "columnKind": "unicodeCodePoints", "results": results }],
     });
-    serde_json::to_string_pretty(&log).expect("plain data serialises")
+    kindling_config_spec::json::pretty(&log)
 }
 
 fn level(severity: Severity) -> &'static str {

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::Merge;
 use crate::keyed::Keyed;
+use crate::order::Gather;
 
 /// The keys that a child's list takes away from its neighbours in the same key space.
 pub(super) struct Elsewhere(BTreeSet<String>);
@@ -12,7 +13,7 @@ pub(super) struct Elsewhere(BTreeSet<String>);
 impl Elsewhere {
     /// The keys of `list`.
     pub(super) fn of<T: Keyed>(list: &[T]) -> Self {
-        Self(list.iter().map(|entry| entry.key().into_owned()).collect())
+        Self(list.iter().map(|entry| entry.key().into_owned()).into_set())
     }
 }
 

@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 
 use super::{Check, Findings, catalog as rule, resources};
 use crate::diagnostic::Pointer;
+use crate::order::Gather;
 use crate::suggest::quoted;
 use crate::types::Config;
 use crate::types::kindling::VERSION;
@@ -108,7 +109,7 @@ fn files_are_there(config: &Config, _: Version, findings: &mut Findings) {
         .files
         .iter()
         .map(|file| file.path.as_str())
-        .collect();
+        .into_set();
     for path in config.kindling.files.keys() {
         if !files.contains(path.as_str()) {
             let message = format!("storage.files has no file {}", quoted(path));

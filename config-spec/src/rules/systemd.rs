@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{Check, Findings, catalog as rule};
 use crate::diagnostic::Pointer;
+use crate::order::Gather;
 use crate::suggest::quoted;
 use crate::types::{Config, Unit};
 use crate::unit_file;
@@ -143,7 +144,7 @@ fn enabled_instances_have_templates(config: &Config, _: Version, findings: &mut 
         .units
         .iter()
         .map(|unit| (unit.name.as_str(), unit))
-        .collect();
+        .into_map();
     for (at, unit) in all(config).filter(|(_, unit)| unit.enabled == Some(true)) {
         let Some(template) = template_of(&unit.name) else {
             continue;

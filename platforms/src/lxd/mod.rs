@@ -33,10 +33,13 @@ impl Platform for Lxd {
     fn user_data(&self, via: &dyn Access) -> Result<Option<UserData>, PlatformError> {
         let listed = read(via, ID, &get(&format!("{SERVER}{KEYS}"), &[]), Absent::Failure)?;
         let keys: Vec<String> = match listed {
-            Some(list) => serde_json::from_slice(&list).map_err(|_| PlatformError::Malformed {
-                id: ID,
-                why: "its keys are not a list in JSON".to_owned(),
-            })?,
+            Some(list) => std::str::from_utf8(&list)
+                .ok()
+                .and_then(|list| serde_json::from_str(list).ok())
+                .ok_or_else(|| PlatformError::Malformed {
+                    id: ID,
+                    why: "its keys are not a list in JSON".to_owned(),
+                })?,
             None => Vec::new(),
         };
         for key in CONFIGS

@@ -119,8 +119,12 @@ impl Metadata for Device {
         };
         let message = format!("[{}] Ignition status: {what}", end.stage);
         let event = serde_json::json!({ "state": state, "message": message });
+        let mut body = Vec::new();
+        // By the kind of writer that is linked anyway.
+        let to: &mut dyn std::io::Write = &mut body;
+        serde_json::to_writer(to, &event).expect("plain data serialises, and memory takes it");
         let request = HttpRequest {
-            body: event.to_string().into_bytes(),
+            body,
             ..request(HttpMethod::Post, &url, &[("Content-Type", "application/json")])
         };
         tell(via, ID, &request)?;

@@ -3,8 +3,7 @@
 
 use std::fmt;
 
-use hmac::{Hmac, Mac};
-use sha2::Sha256;
+use ring::hmac;
 use url::Url;
 
 use crate::calendar::compact;
@@ -113,9 +112,8 @@ fn query(url: &Url) -> String {
 }
 
 fn mac(key: &[u8], text: &str) -> Vec<u8> {
-    let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("a key of this function may have any length");
-    mac.update(text.as_bytes());
-    mac.finalize().into_bytes().to_vec()
+    let key = hmac::Key::new(hmac::HMAC_SHA256, key);
+    hmac::sign(&key, text.as_bytes()).as_ref().to_vec()
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use std::sync::PoisonError;
 use std::time::Duration;
 
+use kindling_config_spec::json;
 use kindling_platforms::{HttpAnswer, HttpMethod, HttpRequest};
 use serde_json::Value;
 
@@ -221,6 +222,5 @@ fn json(answer: &HttpAnswer) -> Result<Value, String> {
             answer.status
         ));
     }
-    serde_json::from_slice(&answer.body)
-        .map_err(|_| "the metadata service answered with broken JSON".to_owned())
+    json::read(&answer.body).ok_or_else(|| "the metadata service answered with broken JSON".to_owned())
 }

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use nix::sys::stat::{major, minor};
 
+use kindling_config_spec::order::Gather;
 use kindling_config_spec::units::{Bytes, MIB};
 
 use super::kernel::sysfs;
@@ -100,7 +101,7 @@ pub(super) fn is_ready(path: &Path, has_udev: bool) -> bool {
 pub(super) fn aliases(node: &Path) -> BTreeSet<PathBuf> {
     let name = std::fs::read_to_string(sysfs(node).join("dm/name"));
     let mapping = name.map(|name| Path::new("/dev/mapper").join(name.trim_end_matches('\n')));
-    let mut found: BTreeSet<PathBuf> = mapping.into_iter().collect();
+    let mut found: BTreeSet<PathBuf> = mapping.into_iter().into_set();
     for dir in ["/dev/disk", "/dev/md"] {
         links_below(Path::new(dir), node, 4, &mut found);
     }

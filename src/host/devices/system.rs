@@ -1,6 +1,6 @@
 //! Devices of the running kernel.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::FileExt;
@@ -13,6 +13,8 @@ use super::lock::{Sharing, lock};
 use super::mapper::Mapper;
 use super::settle::Awaited;
 use super::{DeviceError, Devices, Locks, failed, list, look};
+use kindling_config_spec::order::Gather;
+
 use crate::gpt;
 use crate::host::uevent::Monitor;
 use crate::host::{block, process, usage};
@@ -155,10 +157,10 @@ impl Devices for System {
     }
 
     fn lock(&self, nodes: &[PathBuf]) -> Result<Locks, DeviceError> {
-        let disks: Result<BTreeSet<PathBuf>, DeviceError> =
+        let disks: Result<Vec<PathBuf>, DeviceError> =
             nodes.iter().map(|node| Ok(disk_of(&self.node(node)?))).collect();
-        // In the order of their names, so that no two of us wait for each other.
-        let locked = disks?.into_iter().map(|disk| {
+        // Each once and in the order of their names, so that no two of us wait for each other.
+        let locked = disks?.into_iter().into_set().into_iter().map(|disk| {
             let file = File::open(&disk).map_err(failed("open", &disk))?;
             lock(file, &disk, Sharing::Nobody)
         });

@@ -8,6 +8,8 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use kindling_config_spec::order::Gather;
+
 use super::table::{self, Mounted, unescaped};
 
 /// More are counted, not named.
@@ -112,7 +114,7 @@ impl Busy<'_> {
     fn processes(&self, proc: &Path) -> Vec<String> {
         let entries = fs::read_dir(proc).into_iter().flatten().flatten();
         let numbers = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
-        let numbers: BTreeSet<u32> = numbers.collect();
+        let numbers: BTreeSet<u32> = numbers.into_set();
         numbers
             .into_iter()
             .filter_map(|pid| {

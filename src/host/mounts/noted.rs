@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use kindling_config_spec::json;
 use kindling_config_spec::units::Bytes;
 
 use crate::host::sysroot::{Sysroot, SysrootError};
@@ -21,7 +22,7 @@ pub fn note(sysroot: &Sysroot, path: &Path) -> Result<(), SysrootError> {
     let mut lines = String::from("\n");
     for component in path.ancestors() {
         if sysroot.look(component)?.is_none() {
-            lines.push_str(&serde_json::json!(component.to_string_lossy()).to_string());
+            lines.push_str(&json::text(&component.to_string_lossy()));
             lines.push('\n');
         }
     }
@@ -41,7 +42,7 @@ pub fn noted(sysroot: &Sysroot) -> Result<Vec<PathBuf>, SysrootError> {
     // A torn line is no JSON: a directory of that name was not made.
     let lines = text.split(|byte| *byte == b'\n');
     let mut made = Vec::new();
-    for path in lines.filter_map(|line| serde_json::from_slice::<PathBuf>(line).ok()) {
+    for path in lines.filter_map(json::read::<PathBuf>) {
         if !made.contains(&path) && sysroot.look(&path)?.is_some() {
             made.push(path);
         }

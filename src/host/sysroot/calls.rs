@@ -2,7 +2,7 @@
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
-use std::io::{self, Write};
+use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
@@ -11,7 +11,6 @@ use nix::errno::Errno;
 use nix::fcntl::{AtFlags, OFlag, OpenHow, ResolveFlag};
 use nix::sys::stat::{self, Mode as Bits};
 use nix::unistd::{Gid, Uid};
-use sha2::Digest;
 
 use kindling_config_spec::units::Mode;
 
@@ -97,20 +96,6 @@ pub(super) fn set_access_at(dir: impl AsFd, name: &std::ffi::OsStr, access: Acce
         stat::fchmodat(dir.as_fd(), name, bits, stat::FchmodatFlags::NoFollowSymlink)?;
     }
     Ok(())
-}
-
-/// Hashes what is written to it.
-pub(super) struct HashWriter<'a, D>(pub(super) &'a mut D);
-
-impl<D: Digest> Write for HashWriter<'_, D> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.update(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
 }
 
 /// The same path without its leading slash, for the `*at` calls; `.` for the root itself.

@@ -15,7 +15,7 @@ use nix::errno::Errno;
 use nix::fcntl::OFlag;
 use nix::sys::stat::{self, Mode as Bits};
 use nix::unistd::UnlinkatFlags;
-use sha2::{Digest, Sha256};
+use ring::digest::{SHA256, digest};
 
 use super::calls::{set_access, set_access_at};
 use super::{Access, Sysroot, SysrootError, failed};
@@ -67,7 +67,7 @@ fn unfinished(kind: &str) -> OsString {
 
 /// The unfinished name of a file that may be filled beside others: its own.
 fn own_name(real: &Path) -> OsString {
-    let digest = hex(&Sha256::digest(real.as_os_str().as_bytes()));
+    let digest = hex(digest(&SHA256, real.as_os_str().as_bytes()).as_ref());
     unfinished(digest.get(..16).unwrap_or(&digest))
 }
 

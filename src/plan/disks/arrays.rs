@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
+use kindling_config_spec::order::Gather;
 use kindling_config_spec::types::Raid;
 
 use super::places::{self, Place, array_node};
@@ -119,7 +120,7 @@ impl Planner<'_> {
             .arrays
             .get(&want.name)
             .filter(|_| !new && is_complete);
-        let nodes = members.iter().map(|member| member.place.node()).collect();
+        let nodes = members.iter().map(|member| member.place.node()).into_set();
         if running.is_some_and(|running| differences(want, running, &nodes).is_empty()) {
             Holds::Configured
         } else if members.iter().all(|member| member.content == Content::Blank) {
@@ -190,12 +191,12 @@ impl Planner<'_> {
     }
 
     fn refuse_array(&self, want: &Raid, pointer: &str, members: &[Found]) -> Vec<Conflict> {
-        let nodes: BTreeSet<PathBuf> = members.iter().map(|member| member.place.node()).collect();
+        let nodes: BTreeSet<PathBuf> = members.iter().map(|member| member.place.node()).into_set();
         let name = &want.name;
         let next = "set wipeTable or wipePartitionEntry for the members if the data may go, or correct the config to \
                     describe what is there";
         if let Some(running) = self.observed.arrays.get(name).filter(|running| {
-            let there: BTreeSet<PathBuf> = running.active.union(&running.spares).cloned().collect();
+            let there: BTreeSet<PathBuf> = running.active.union(&running.spares).cloned().into_set();
             nodes.is_subset(&there) || there.is_subset(&nodes)
         }) {
             let node = running.node.display();
@@ -275,7 +276,7 @@ fn differences(want: &Raid, running: &RunningArray, nodes: &BTreeSet<PathBuf>) -
     if usize::try_from(running.raid_devices).ok() != Some(devices) {
         found.push(format!("it has {} devices, not {devices}", running.raid_devices));
     }
-    let there: BTreeSet<PathBuf> = running.active.union(&running.spares).cloned().collect();
+    let there: BTreeSet<PathBuf> = running.active.union(&running.spares).cloned().into_set();
     let list = |nodes: &mut dyn Iterator<Item = &PathBuf>| {
         let names: Vec<String> = nodes.map(|node| node.display().to_string()).collect();
         names.join(" and ")

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use kindling_config_spec::order::Gather;
+
 use crate::gpt::{Entry, Guid, Table};
 use crate::identity::Seed;
 use crate::plan::first_boot::PROVISIONED;
@@ -50,7 +52,7 @@ impl<'a> Marks<'a> {
                 .get(number)
                 .is_some_and(|entry| self.is_on(**number, entry))
         };
-        numbers.iter().filter(carries).copied().collect()
+        numbers.iter().filter(carries).copied().into_set()
     }
 
     /// Puts the mark on a partition, unless somebody else uses the bits there. Says whether it is there now.

@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
+use kindling_config_spec::order::Gather;
+
 use super::marks::Marks;
 use crate::gpt::Found;
 use crate::identity::Seed;
@@ -40,7 +42,7 @@ impl Work<'_> {
             .filter(|slot| matches!(slot.step, SlotStep::Create | SlotStep::Replace))
             .map(|slot| place::made_node(self.disk, slot.number));
         let disk = (!self.change.is_noop() || !self.begun.is_empty()).then(|| self.disk.node.clone());
-        made.chain(disk).collect()
+        made.chain(disk).into_set()
     }
 
     /// The partitions the config uses, as the table has them, and those it wants absent. None where Linux does not see the
@@ -66,7 +68,7 @@ impl Work<'_> {
             shown: self.named.iter().filter_map(of).collect(),
             absent: slots
                 .filter(|number| *number > 0 && !table.entries.contains_key(number))
-                .collect(),
+                .into_set(),
             mappings: self.change.mappings.clone(),
         }
     }
@@ -124,7 +126,7 @@ impl Work<'_> {
                 sector: self.disk.sector,
             }
         };
-        let numbers: BTreeSet<u32> = begun.union(&left_over).copied().collect();
+        let numbers: BTreeSet<u32> = begun.union(&left_over).copied().into_set();
         let last = clean
             .filter(|_| !numbers.is_empty())
             .map(|table| Step::FinishTable {

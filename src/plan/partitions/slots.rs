@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use kindling_config_spec::order;
+use kindling_config_spec::order::Gather;
 use kindling_config_spec::units::{Lba, SectorSize, Sectors};
 
 use crate::gpt::{Entry, Guid, Table};
@@ -62,7 +63,7 @@ fn decide_aligned(
         .iter()
         .filter(|slot| slot.existing.is_some())
         .map(|slot| slot.number)
-        .collect();
+        .into_set();
     let mut space = Space::new(table, alignment, |number| named.contains(&number));
     let mut outcomes = Vec::new();
     for slot in &slots {
@@ -147,7 +148,7 @@ fn shadow(mut slots: Vec<Slot<'_>>) -> Vec<Slot<'_>> {
         .iter()
         .filter(|slot| slot.want.exists && slot.existing.is_some())
         .map(|slot| slot.number)
-        .collect();
+        .into_set();
     for slot in slots
         .iter_mut()
         .filter(|slot| !slot.want.exists && held.contains(&slot.number))

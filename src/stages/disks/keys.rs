@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
+use kindling_config_spec::order::Gather;
 use kindling_config_spec::types::{Config, Luks, Resource};
 
 use crate::apply::Keys;
@@ -74,7 +75,7 @@ pub(super) fn left(state: &State) -> Keys {
         let bytes = url.decode().ok()?;
         Some((name.clone(), Key::new(bytes)))
     });
-    decoded.collect()
+    decoded.into_map()
 }
 
 /// Where a volume is kept whose key an earlier run of this boot drew, that key counts, and not the one drawn now; where

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use kindling_config_spec::order::Gather;
 use kindling_config_spec::types::Config;
 
 use crate::gpt::Found;
@@ -41,7 +42,7 @@ pub(super) fn maps(
                 }
                 _ => None,
             })
-            .collect();
+            .into_map();
         let tables = (before, change.table.as_ref());
         let size = (disk.size, disk.sector);
         let drawn = map(&wanted.device, size, tables, &on_it, change.wiped);

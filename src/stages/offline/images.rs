@@ -5,6 +5,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use kindling_config_spec::order::Gather;
 use kindling_config_spec::types::Config;
 use kindling_config_spec::units::SectorSize;
 
@@ -83,7 +84,7 @@ impl Request<'_> {
         };
         let root = mounts::Place::new().map_err(|error| attach_failure(&error))?;
         let filesystems = || config.storage.filesystems.iter();
-        let others = filesystems().map(|one| PathBuf::from(&one.device)).collect();
+        let others = filesystems().map(|one| PathBuf::from(&one.device)).into_set();
         if !filesystems().any(is_root) {
             let node = root_node(&devices.recorded, &others).map_err(|conflict| Failure {
                 code: conflict.code.to_owned(),

@@ -1,6 +1,6 @@
 //! Hashes that nothing can have, and hashes of something else than what stands beside them.
 
-use sha2::{Digest, Sha256, Sha512};
+use ring::digest::{Algorithm, Context, SHA256, SHA512};
 
 use super::inline::{self, End, LIMIT};
 use super::{Setting, lint};
@@ -41,17 +41,17 @@ pub(super) fn digests_fit(config: &Config, _: &Setting<'_>, findings: &mut Findi
 fn actual(resource: &Resource, function: &str) -> Option<String> {
     let bytes = inline::bytes(resource)?;
     match function {
-        "sha256" => digest::<Sha256>(resource, &bytes),
-        "sha512" => digest::<Sha512>(resource, &bytes),
+        "sha256" => digest(&SHA256, resource, &bytes),
+        "sha512" => digest(&SHA512, resource, &bytes),
         _ => None,
     }
 }
 
-fn digest<Function: Digest>(resource: &Resource, bytes: &[u8]) -> Option<String> {
-    let mut function = Function::new();
-    let end = inline::unpack(resource, bytes, LIMIT, |piece| function.update(piece));
-    let digest = function.finalize();
-    (end == End::Whole).then(|| digest.iter().map(|byte| format!("{byte:02x}")).collect())
+fn digest(function: &'static Algorithm, resource: &Resource, bytes: &[u8]) -> Option<String> {
+    let mut sum = Context::new(function);
+    let end = inline::unpack(resource, bytes, LIMIT, |piece| sum.update(piece));
+    let digest = sum.finish();
+    (end == End::Whole).then(|| digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Kind, all};
 use crate::diagnostic::Severity;
+use crate::order::Gather;
 use crate::rules::{Findings, catalog as rule, paths};
 use crate::suggest::quoted;
 use crate::types::Config;
@@ -76,7 +77,7 @@ pub(super) fn hard_links_avoid_directories(config: &Config, version: Version, fi
         .directories
         .iter()
         .map(|directory| directory.path.as_str())
-        .collect();
+        .into_set();
     for (index, link) in config.storage.links.iter().enumerate() {
         let target = link.target.as_deref().unwrap_or_default();
         if link.hard != Some(true) || (target.is_empty() && version >= Version::V3_3_0) {

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use kindling_config_spec::order::Gather;
 use kindling_config_spec::types::{Clevis, Luks, Tang};
 use serde_json::{Map, Value, json};
 
@@ -125,7 +126,7 @@ pub(super) fn flags(want: &Luks) -> BTreeSet<String> {
             _ => None,
         });
     let discards = (want.discard == Some(true)).then_some("allow-discards");
-    stored.chain(discards).map(str::to_owned).collect()
+    stored.chain(discards).map(str::to_owned).into_set()
 }
 
 /// The call that finds out whether a key opens a volume.
@@ -181,7 +182,7 @@ fn pin(clevis: &Clevis) -> Option<(String, String)> {
         pins.insert("tpm2".to_owned(), json!({}));
     }
     let config = json!({"pins": pins, "t": threshold(clevis)});
-    Some(("sss".to_owned(), config.to_string()))
+    Some(("sss".to_owned(), kindling_config_spec::json::text(&config)))
 }
 
 fn server(tang: &Tang) -> Value {
