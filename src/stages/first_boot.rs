@@ -71,32 +71,7 @@ struct Here<'a> {
 /// The record. Neither a first boot nor a later one was begun.
 pub fn check(environment: &Environment) -> Result<(), Failure> {
     let fail = |error: FirstBootError| error.record(Stage::FetchOffline);
-    with(environment, |here| {
-        let verdict = here.verdict()?;
-        let (name, other, unit) = match verdict {
-            Verdict::First(why) => {
-                tracing::info!("this boot is the first: {why}");
-                (FIRST, LATER, "ignition-complete.target")
-            }
-            Verdict::Later(why) => {
-                tracing::info!("this boot is not the first: {why}");
-                (LATER, FIRST, "ignition-subsequent.target")
-            }
-            Verdict::Refused(refused) => return Err(FirstBootError::Refused { refused }),
-        };
-        let dir = &environment.run_dir;
-        machine::private_dir(dir)
-            .and_then(|()| machine::remove(&dir.join(other)))
-            .and_then(|()| machine::replace(&dir.join(name), b"", 0o600))
-            .map_err(keep(&dir.join(name)))?;
-        // What is ordered before the root waits for it from here on, as if it had been asked for from the beginning.
-        let call = Invocation::new(Program::Systemctl).args(["start", "--no-block", unit]);
-        let started = here.processes.run(&call);
-        started
-            .map(drop)
-            .map_err(|source| FirstBootError::Start { unit, source })
-    })
-    .map_err(fail)
+    with(environment, |here| here.begin(here.verdict()?)).map_err(fail)
 }
 
 /// Keeps the record of a check that failed where other records of a boot are. One that cannot be written stops nothing.
@@ -208,6 +183,40 @@ fn mark_firmware(text: &[u8]) -> Result<(), FirstBootError> {
 }
 
 impl Here<'_> {
+    fn begin(&self, verdict: Verdict) -> Result<(), FirstBootError> {
+        let (name, other, unit) = match verdict {
+            Verdict::First(why) => {
+                tracing::info!("this boot is the first: {why}");
+                (FIRST, LATER, "ignition-complete.target")
+            }
+            Verdict::Later(why) => {
+                tracing::info!("this boot is not the first: {why}");
+                (LATER, FIRST, "ignition-subsequent.target")
+            }
+            Verdict::Refused(refused) => return Err(FirstBootError::Refused { refused }),
+        };
+        let dir = &self.environment.run_dir;
+        machine::private_dir(dir)
+            .and_then(|()| machine::remove(&dir.join(other)))
+            .and_then(|()| machine::replace(&dir.join(name), b"", 0o600))
+            .map_err(keep(&dir.join(name)))?;
+        let systemd = |words: &[&str]| {
+            let ended = self
+                .processes
+                .run(&Invocation::new(Program::Systemctl).args(words));
+            ended
+                .map(drop)
+                .map_err(|source| FirstBootError::Start { unit, source })
+        };
+        if name == FIRST {
+            // Our generator finds that file, and from here on a failure ends as one of a first boot. Other boots stay as they
+            // are, and do not pay for it.
+            systemd(&["daemon-reload"])?;
+        }
+        // What is ordered before the root waits for it from here on, as if it had been asked for from the beginning.
+        systemd(&["start", "--no-block", unit])
+    }
+
     fn verdict(&self) -> Result<Verdict, FirstBootError> {
         match Arguments::parse(&self.line).question()? {
             Question::Answered(verdict) => Ok(verdict),
@@ -519,6 +528,39 @@ mod tests {
         ] {
             assert_eq!(asked(line, value.as_ref(), blkid), expected, "{row}");
         }
+    }
+
+    #[test]
+    fn only_a_first_boot_changes_how_a_failure_ends() {
+        let dir = tempfile::tempdir().unwrap();
+        let environment = environment(dir.path());
+        let begun = |verdict| {
+            let systemd = Scripted::default();
+            let here = Here {
+                environment: &environment,
+                processes: &systemd,
+                devices: &Disks::default(),
+                machine: "m".to_owned(),
+                line: String::new(),
+            };
+            (here.begin(verdict).is_ok(), systemd.calls())
+        };
+        let kept = |name| environment.run_dir.join(name).exists();
+        let refused = begun(Verdict::Refused(Refused::RootMissing));
+        assert_eq!(refused, (false, Vec::new()));
+        assert!(!kept(FIRST) && !kept(LATER));
+        let start = |unit| format!("systemctl start --no-block {unit}");
+        let later = begun(Verdict::Later(Later::Marked));
+        assert_eq!(later, (true, vec![start("ignition-subsequent.target")]));
+        assert!(!kept(FIRST) && kept(LATER));
+        let first = begun(Verdict::First(First::Unmarked));
+        // The generator is asked again before anything can fail.
+        let calls = vec![
+            "systemctl daemon-reload".to_owned(),
+            start("ignition-complete.target"),
+        ];
+        assert_eq!(first, (true, calls));
+        assert!(kept(FIRST) && !kept(LATER));
     }
 
     #[test]
