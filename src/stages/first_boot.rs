@@ -12,6 +12,7 @@ use kindling_config_spec::units::{Bytes, Mode};
 
 use self::error::FirstBootError;
 use super::{Context, Environment};
+use crate::fetch::argument;
 use crate::gpt::{Found, Table};
 use crate::host::devices::{self, Devices, disk_of};
 use crate::host::efivar::EfiVariables;
@@ -278,41 +279,38 @@ impl Here<'_> {
             return Ok(Root::Missing);
         }
         let node = self.devices.node(&link).map_err(ProbeError::from)?;
-        let disk = self.uuid(&node)?;
+        let content = self.content(&node)?;
+        let disk = uuid(&content);
         let is_known =
             matches!(variable, Stored::Known(mark) if mark.machine == self.machine && mark.disk == disk);
-        // Something without a UUID is no file system to mount.
-        let mark = if is_known || disk.is_none() {
-            Stored::Absent
-        } else {
-            self.mark_on(&node)
+        let mark = match file_system(&content) {
+            Some(kind) if !is_known => self.mark_on(&node, kind)?,
+            _ => Stored::Absent,
         };
         Ok(Root::There { disk, mark })
     }
 
-    fn uuid(&self, node: &Path) -> Result<Option<String>, FirstBootError> {
+    fn content(&self, node: &Path) -> Result<Content, FirstBootError> {
         let probe = Probe {
             node: node.to_owned(),
             range: None,
         };
-        match probe::content(self.processes, self.devices, &probe)? {
-            Content::Known(signature) => Ok(signature.uuid),
-            _ => Ok(None),
-        }
+        Ok(probe::content(self.processes, self.devices, &probe)?)
     }
 
-    fn mark_on(&self, node: &Path) -> Stored {
+    /// A file system that cannot be read may have a mark: then nobody can tell.
+    fn mark_on(&self, node: &Path, kind: &str) -> Result<Stored, FirstBootError> {
         let scratch = &self.environment.run_dir;
+        let how = mount_arguments(&self.line, kind);
         let read = machine::private_dir(scratch).and_then(|()| {
-            real_root::read_unmounted(self.processes, node, scratch, Path::new(ROOT_MARK), MARK_BYTES)
+            let file = Path::new(ROOT_MARK);
+            real_root::read_unmounted(self.processes, (node, &how), scratch, file, MARK_BYTES)
         });
-        match read {
-            Ok(text) => Stored::parse(text.as_deref()),
-            Err(error) => {
-                tracing::warn!("no mark can be looked for on {}: {error}", node.display());
-                Stored::Absent
-            }
-        }
+        let text = read.map_err(|source| FirstBootError::Root {
+            node: node.to_owned(),
+            source,
+        })?;
+        Ok(Stored::parse(text.as_deref()))
     }
 
     /// The disk with the partition, its table, and the partition's number.
@@ -394,8 +392,48 @@ impl Here<'_> {
     fn final_root(&self) -> Result<Option<String>, FirstBootError> {
         let Some(link) = self.root() else { return Ok(None) };
         let node = self.devices.node(&link).map_err(ProbeError::from)?;
-        self.uuid(&node)
+        Ok(uuid(&self.content(&node)?))
     }
+}
+
+fn uuid(content: &Content) -> Option<String> {
+    match content {
+        Content::Known(signature) => signature.uuid.clone(),
+        _ => None,
+    }
+}
+
+/// The kind of the file system, or of what may be one, empty where several are named; `None` for what is none.
+fn file_system(content: &Content) -> Option<&str> {
+    match content {
+        Content::Blank => None,
+        Content::Ambiguous(_) => Some(""),
+        Content::Known(signature) => {
+            let kind = signature.kind.as_str();
+            let is_other = kind.ends_with("_member")
+                || kind.ends_with("partition table")
+                || kind.starts_with("crypto_")
+                || kind.starts_with("swap");
+            (!is_other).then_some(kind)
+        }
+    }
+}
+
+/// What mount(8) is told to read a root as the real root will be mounted, but for what would write to it, as a journal that
+/// is carried out: another system may have been put to sleep there.
+fn mount_arguments(line: &str, kind: &str) -> Vec<String> {
+    let given = |name| argument(line, name).map(|value| value.trim_matches('"').to_owned());
+    let named = given("rootfstype").filter(|kind| kind != "auto");
+    let journal = match named.as_deref().unwrap_or(kind) {
+        "ext3" | "ext4" => ",noload",
+        "xfs" | "f2fs" => ",norecovery",
+        "btrfs" => ",rescue=nologreplay",
+        _ => "",
+    };
+    let flags = given("rootflags").map(|flags| flags + ",").unwrap_or_default();
+    let mut words = vec!["-o".to_owned(), format!("{flags}ro,nosuid,nodev,noexec{journal}")];
+    words.extend(named.into_iter().flat_map(|kind| ["-t".to_owned(), kind]));
+    words
 }
 
 /// The only partition with that label.
@@ -465,7 +503,7 @@ mod tests {
         }
     }
 
-    fn asked(line: &str, value: Option<&Mark>, blkid: &[(i32, &str)]) -> Verdict {
+    fn asked(line: &str, value: Option<&Mark>, blkid: &[(i32, &str)]) -> Result<Verdict, FirstBootError> {
         let dir = tempfile::tempdir().unwrap();
         let variables = EfiVariables::at(dir.path());
         if let Some(mark) = value {
@@ -478,7 +516,7 @@ mod tests {
             machine: "m".to_owned(),
             line: line.to_owned(),
         };
-        here.ask_firmware(&variables).unwrap()
+        here.ask_firmware(&variables)
     }
 
     #[test]
@@ -526,7 +564,39 @@ mod tests {
                 Verdict::First(First::OtherMachine),
             ),
         ] {
-            assert_eq!(asked(line, value.as_ref(), blkid), expected, "{row}");
+            assert_eq!(asked(line, value.as_ref(), blkid).unwrap(), expected, "{row}");
+        }
+    }
+
+    #[test]
+    fn a_file_system_that_cannot_be_read_is_not_taken_for_one_without_a_mark() {
+        let mount_fails = |found| [(0, found), (32, "")];
+        for found in ["TYPE=ext4\nUUID=u\n", "TYPE=xfs\n"] {
+            let error = asked("root=/dev/null", None, &mount_fails(found)).unwrap_err();
+            assert_eq!(error.code(), "firstboot-unreadable", "{error}");
+        }
+        let several = asked("root=/dev/null", None, &[(8, ""), (32, "")]).unwrap_err();
+        assert_eq!(several.code(), "firstboot-unreadable", "{several}");
+        // What is none is not mounted.
+        for found in ["TYPE=crypto_LUKS\nUUID=u\n", "TYPE=LVM2_member\n", "TYPE=swap\n"] {
+            let verdict = asked("root=/dev/null", None, &mount_fails(found));
+            assert_eq!(verdict.unwrap(), Verdict::First(First::Unmarked), "{found}");
+        }
+    }
+
+    #[test]
+    fn a_root_is_read_as_it_will_be_mounted_and_nothing_is_written_to_it() {
+        for (line, kind, expected) in [
+            ("quiet", "ext4", "-o ro,nosuid,nodev,noexec,noload"),
+            ("rootfstype=auto", "xfs", "-o ro,nosuid,nodev,noexec,norecovery"),
+            ("rootflags=rw,acl", "vfat", "-o rw,acl,ro,nosuid,nodev,noexec"),
+            (
+                "rootfstype=btrfs rootflags=subvol=@",
+                "",
+                "-o subvol=@,ro,nosuid,nodev,noexec,rescue=nologreplay -t btrfs",
+            ),
+        ] {
+            assert_eq!(mount_arguments(line, kind).join(" "), expected, "{line}");
         }
     }
 
