@@ -64,7 +64,7 @@ fn a_machine_boots_again_as_often_as_its_config_says_and_then_stays() {
     let boot = node.boot_until_power_cut(stays, Duration::ZERO).unwrap();
     assert!(matches!(boot.end, End::Cut), "{}", boot.tail(40));
     assert_tells(&boot, "[path-exists]", stays);
-    let count = image::read(node.root_disk(), "/var/lib/kindling/attempts").unwrap();
+    let count = image::read(node.root_disk(), "/etc/.kindling-attempts").unwrap();
     assert_eq!(count.lines().next_back(), Some("2"), "{count}");
 }
 
