@@ -2,6 +2,7 @@
 //! (docs/decisions/0024-first-boot.md).
 
 mod error;
+mod root;
 
 use std::fs;
 use std::io;
@@ -11,8 +12,8 @@ use std::time::Duration;
 use kindling_config_spec::units::{Bytes, Mode};
 
 use self::error::FirstBootError;
+use self::root::{file_system, mount_arguments, uuid};
 use super::{Context, Environment};
-use crate::fetch::argument;
 use crate::gpt::{Found, Table};
 use crate::host::devices::{self, Devices, disk_of};
 use crate::host::efivar::EfiVariables;
@@ -403,46 +404,6 @@ impl Here<'_> {
     }
 }
 
-fn uuid(content: &Content) -> Option<String> {
-    match content {
-        Content::Known(signature) => signature.uuid.clone(),
-        _ => None,
-    }
-}
-
-/// The kind of the file system, or of what may be one, empty where several are named; `None` for what is none.
-fn file_system(content: &Content) -> Option<&str> {
-    match content {
-        Content::Blank => None,
-        Content::Ambiguous(_) => Some(""),
-        Content::Known(signature) => {
-            let kind = signature.kind.as_str();
-            let is_other = kind.ends_with("_member")
-                || kind.ends_with("partition table")
-                || kind.starts_with("crypto_")
-                || kind.starts_with("swap");
-            (!is_other).then_some(kind)
-        }
-    }
-}
-
-/// What mount(8) is told to read a root as the real root will be mounted, but for what would write to it, as a journal that
-/// is carried out: another system may have been put to sleep there.
-fn mount_arguments(line: &str, kind: &str) -> Vec<String> {
-    let given = |name| argument(line, name).map(|value| value.trim_matches('"').to_owned());
-    let named = given("rootfstype").filter(|kind| kind != "auto");
-    let journal = match named.as_deref().unwrap_or(kind) {
-        "ext3" | "ext4" => ",noload",
-        "xfs" | "f2fs" => ",norecovery",
-        "btrfs" => ",rescue=nologreplay",
-        _ => "",
-    };
-    let flags = given("rootflags").map(|flags| flags + ",").unwrap_or_default();
-    let mut words = vec!["-o".to_owned(), format!("{flags}ro,nosuid,nodev,noexec{journal}")];
-    words.extend(named.into_iter().flat_map(|kind| ["-t".to_owned(), kind]));
-    words
-}
-
 fn table_of(found: Found) -> Option<Table> {
     match found {
         Found::Gpt { table, .. } => Some(table),
@@ -602,22 +563,6 @@ mod tests {
         for found in ["TYPE=crypto_LUKS\nUUID=u\n", "TYPE=LVM2_member\n", "TYPE=swap\n"] {
             let verdict = asked("root=/dev/null", None, &mount_fails(found));
             assert_eq!(verdict.unwrap(), Verdict::First(First::Unmarked), "{found}");
-        }
-    }
-
-    #[test]
-    fn a_root_is_read_as_it_will_be_mounted_and_nothing_is_written_to_it() {
-        for (line, kind, expected) in [
-            ("quiet", "ext4", "-o ro,nosuid,nodev,noexec,noload"),
-            ("rootfstype=auto", "xfs", "-o ro,nosuid,nodev,noexec,norecovery"),
-            ("rootflags=rw,acl", "vfat", "-o rw,acl,ro,nosuid,nodev,noexec"),
-            (
-                "rootfstype=btrfs rootflags=subvol=@",
-                "",
-                "-o subvol=@,ro,nosuid,nodev,noexec,rescue=nologreplay -t btrfs",
-            ),
-        ] {
-            assert_eq!(mount_arguments(line, kind).join(" "), expected, "{line}");
         }
     }
 
