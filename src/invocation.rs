@@ -3,6 +3,7 @@
 use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde::ser::SerializeSeq;
 use serde::{Serialize, Serializer};
@@ -253,6 +254,8 @@ pub struct Invocation {
     pub stdin: Option<Vec<u8>>,
     /// What [`Arg::Key`] leads to. A plan has none: it is put in when the call is run.
     pub key: Option<Key>,
+    /// How long it may take before it is killed; no plan has a bound.
+    pub limit: Option<Duration>,
 }
 
 impl Invocation {
@@ -264,7 +267,15 @@ impl Invocation {
             args: Vec::new(),
             stdin: None,
             key: None,
+            limit: None,
         }
+    }
+
+    /// Bounds the time that it may take.
+    #[must_use]
+    pub fn within(mut self, limit: Duration) -> Self {
+        self.limit = Some(limit);
+        self
     }
 
     /// Appends the path of a file with the key.

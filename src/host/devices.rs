@@ -177,6 +177,22 @@ pub trait Devices: Sync {
     /// `Io`, `ReadBack`, `Unsound`, `Mapping`, `Missing`.
     fn write_table(&self, node: &Path, write: &TableWrite) -> Result<(), DeviceError>;
 
+    /// Reads a disk's table and writes what `change` makes of it, with no other boundaries; `None` leaves it. The kernel's disks
+    /// are locked from before the one until after the other, so that nothing of somebody else's is undone.
+    ///
+    /// # Errors
+    /// As [`Devices::disk`] and [`Devices::write_table`]; `Locked`.
+    fn change_table(
+        &self,
+        node: &Path,
+        change: &mut dyn FnMut(gpt::Found) -> Option<gpt::Table>,
+    ) -> Result<(), DeviceError> {
+        let table = change(self.disk(node)?.found);
+        table.map_or(Ok(()), |table| {
+            self.write_table(node, &TableWrite::of_entries(table))
+        })
+    }
+
     /// Sees to it that the kernel shows the partitions as in `view`, and keeps every partition of the disk open until
     /// [`Devices::settle`], so that nobody can take its node away for a moment by reading the table again.
     ///

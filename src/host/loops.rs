@@ -91,10 +91,10 @@ impl Held {
             return Err(LoopError::NoDisk(path.to_owned()));
         }
         // Exclusively, which the kernel refuses while anybody has the disk or a partition of it so (open(2)). Not for longer:
-        // the mount of a file system on it asks for the same.
+        // the mount of a file system on it asks for the same. Only to read: when a disk that was open for writing is closed,
+        // udev has the kernel read its table again, and the nodes of its partitions are gone for a moment.
         let asked = OpenOptions::new()
             .read(true)
-            .write(true)
             .custom_flags(libc::O_EXCL)
             .open(&node);
         drop(asked.map_err(unreadable)?);

@@ -13,8 +13,11 @@ use std::os::fd::AsRawFd;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::{ChildStderr, ChildStdin, ChildStdout, Command, Stdio};
+use std::sync::mpsc;
+use std::time::Duration;
 
+use nix::libc;
 use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::sys::prctl;
 use nix::sys::resource::{Resource, setrlimit};
@@ -211,7 +214,19 @@ impl System {
             .stderr(Stdio::piped())
             .spawn()
             .map_err(started)?;
-        let (mut stdout, stderr) = converse(&mut child, call.stdin.as_deref());
+        let streams = (child.stdin.take(), child.stdout.take(), child.stderr.take());
+        let (mut stdout, stderr) = match call.limit {
+            None => converse(streams, call.stdin.as_deref()),
+            Some(limit) => converse_within(limit, streams, call.stdin.clone()).ok_or_else(|| {
+                // Its end is not waited for: a program that the kernel keeps waiting for a device has none.
+                drop(child.kill());
+                ProcessError::Killed {
+                    program,
+                    signal: libc::SIGKILL,
+                    stderr: format!("it took longer than {} s", limit.as_secs()),
+                }
+            })?,
+        };
         let status = child.wait().map_err(started)?;
         let secrets: Vec<&[u8]> = call.secrets().collect();
         blank(&mut stdout, &secrets);
@@ -255,9 +270,17 @@ fn resolved(arg: &Arg, key: Option<&File>) -> io::Result<OsString> {
     }
 }
 
+type Streams = (Option<ChildStdin>, Option<ChildStdout>, Option<ChildStderr>);
+
+/// The same, if it comes to its end in that time.
+fn converse_within(limit: Duration, streams: Streams, stdin: Option<Vec<u8>>) -> Option<(Vec<u8>, Tail)> {
+    let (sender, receiver) = mpsc::channel();
+    std::thread::spawn(move || sender.send(converse(streams, stdin.as_deref())));
+    receiver.recv_timeout(limit).ok()
+}
+
 /// Feeds and drains the three streams at once, so that no full pipe stops either side.
-fn converse(child: &mut std::process::Child, stdin: Option<&[u8]>) -> (Vec<u8>, Tail) {
-    let (input, output, errors) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
+fn converse((input, output, errors): Streams, stdin: Option<&[u8]>) -> (Vec<u8>, Tail) {
     let (mut stdout, mut stderr) = (Vec::new(), Tail::default());
     std::thread::scope(|scope| {
         if let (Some(mut input), Some(bytes)) = (input, stdin) {
@@ -379,6 +402,26 @@ mod tests {
         cut.bytes.extend_from_slice(b"salt$hash' is bad");
         cut.is_cut = true;
         assert_eq!(cut.text(&[b"$6$salt$hash"]), "' is bad");
+    }
+
+    #[test]
+    fn a_program_that_takes_too_long_is_killed_and_one_that_does_not_has_its_say() {
+        let dir = tempfile::tempdir().unwrap();
+        let script = dir.path().join("systemctl");
+        let text = "#!/bin/sh\n[ \"$1\" = show ] || exec /bin/cat /dev/zero >/dev/null\necho said\nexit 3\n";
+        std::fs::write(&script, text).unwrap();
+        std::fs::set_permissions(&script, std::fs::Permissions::from_mode(0o755)).unwrap();
+        let system = System::new(dir.path().into());
+        let call = |word: &str, limit| Invocation::new(Program::Systemctl).arg(word).within(limit);
+        let output = system.status(&call("show", Duration::from_secs(60))).unwrap();
+        assert_eq!((output.status, output.stdout.as_slice()), (3, &b"said\n"[..]));
+        let error = system
+            .status(&call("start", Duration::from_millis(50)))
+            .unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "systemctl was killed by signal 9: it took longer than 0 s"
+        );
     }
 
     #[test]

@@ -26,14 +26,14 @@ pub fn appears(device: &Path, within: Duration) -> bool {
     await_path(device, within).is_ok()
 }
 
-/// A file on a device that nobody has mounted yet; `None` where there is none. It is mounted read-only below `scratch`, where
-/// only this process sees it. To be called before there is a second thread.
+/// A file on a device that nobody has mounted yet; `None` where there is none. It is mounted with these arguments of
+/// mount(8) below `scratch`, where only this process sees it. To be called before there is a second thread.
 ///
 /// # Errors
 /// The kernel's answer, and what `mount` says of a device without a file system it knows.
 pub fn read_unmounted(
     processes: &dyn Processes,
-    node: &Path,
+    (node, how): (&Path, &[String]),
     scratch: &Path,
     file: &Path,
     limit: Bytes,
@@ -41,7 +41,7 @@ pub fn read_unmounted(
     keep_to_ourselves()?;
     let dir = scratch.join("root");
     fs::create_dir_all(&dir)?;
-    let call = Invocation::new(Program::Mount).args(["-o", "ro,nosuid,nodev,noexec"]);
+    let call = Invocation::new(Program::Mount).args(how);
     processes
         .run(&call.arg(node).arg(&dir))
         .map_err(io::Error::other)?;

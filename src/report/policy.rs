@@ -231,25 +231,41 @@ impl Given {
 }
 
 /// Whether the kernel arguments ask for a root shell: `rd.shell` or `systemd.debug_shell`, bare or with a word for yes, the
-/// last of each; or `rd.break`, bare or with a place. Nothing else gives one on a first boot that failed.
+/// last of each; `rd.break`, bare or with a place; or a boot to emergency or rescue mode, where the last word on what the
+/// initramfs boots to counts (systemd(1), "KERNEL COMMAND LINE"; those without `rd.` are for the real root). Nothing else
+/// gives one on a first boot that failed.
 #[must_use]
 pub fn asks_for_shell(command_line: &str) -> bool {
-    let last = |names: &[&str]| {
+    let last = |is_one: &dyn Fn(&str, Option<&str>) -> bool| {
         let mut words = command_line
             .split_whitespace()
             .map(|word| match word.split_once('=') {
                 Some((name, value)) => (name, Some(value)),
                 None => (word, None),
             });
-        words.rfind(|(name, _)| names.contains(name))
+        words.rfind(|(name, value)| is_one(name, *value))
     };
     let is_yes = |value: Option<&str>| value.is_none_or(|word| YES.contains(&word));
     let is_place = |value: Option<&str>| value.is_none_or(|word| !word.is_empty() && !NO.contains(&word));
-    last(&["rd.shell"]).is_some_and(|(_, value)| is_yes(value))
-        || last(&["systemd.debug_shell", "systemd.debug-shell"]).is_some_and(|(_, value)| is_yes(value))
-        || last(&["rd.break"]).is_some_and(|(_, value)| is_place(value))
+    // With a value `rd.emergency` is dracut's.
+    let is_unit = |name: &str, value: Option<&str>| match value {
+        Some(_) => name == "rd.systemd.unit",
+        None => matches!(name, "rd.emergency" | "rd.rescue"),
+    };
+    last(&|name, _| name == "rd.shell").is_some_and(|(_, value)| is_yes(value))
+        || last(&|name, _| matches!(name, "systemd.debug_shell" | "systemd.debug-shell"))
+            .is_some_and(|(_, value)| is_yes(value))
+        || last(&|name, _| name == "rd.break").is_some_and(|(_, value)| is_place(value))
+        || last(&is_unit).is_some_and(|(_, value)| value.is_none_or(|unit| SHELL_UNITS.contains(&unit)))
 }
 
+/// Units of systemd that give a shell and do nothing else.
+const SHELL_UNITS: [&str; 4] = [
+    "emergency.target",
+    "emergency.service",
+    "rescue.target",
+    "rescue.service",
+];
 /// systemd's words for a true and a false boolean (`parse_boolean`, systemd's basic/parse-util.c).
 const YES: [&str; 6] = ["1", "yes", "y", "true", "t", "on"];
 const NO: [&str; 6] = ["0", "no", "n", "false", "f", "off"];
@@ -380,6 +396,20 @@ mod tests {
             ("systemd.debug-shell=1", true),
             ("systemd.debug_shell=1 systemd.debug-shell=no", false),
             ("debug_shell=1", false),
+            ("rd.systemd.unit=emergency.target", true),
+            ("rd.systemd.unit=rescue.target", true),
+            (
+                "rd.systemd.unit=emergency.service rd.systemd.unit=initrd.target",
+                false,
+            ),
+            ("rd.systemd.unit=initrd.target rd.rescue", true),
+            ("rd.emergency rd.systemd.unit=initrd.target", false),
+            ("rd.emergency", true),
+            ("rd.emergency rd.emergency=reboot", true),
+            ("rd.emergency=reboot", false),
+            // Of the real root, which this boot comes to afterwards.
+            ("systemd.unit=emergency.target", false),
+            ("emergency rescue single s S 1 -b", false),
         ] {
             assert_eq!(asks_for_shell(line), asked, "{line}");
         }

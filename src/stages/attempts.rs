@@ -3,6 +3,7 @@
 
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
+use std::time::Duration;
 
 use kindling_config_spec::units::{Bytes, Mode};
 
@@ -14,8 +15,10 @@ use crate::report::chain;
 
 /// The variable of the firmware; a decimal number, as in the file.
 const VARIABLE: &str = "KindlingAttempts";
-/// The file in the target.
-const FILE: &str = "/var/lib/kindling/attempts";
+/// The file in the target, on the root's own file system: what else the config mounts is not there when the count is asked for.
+const FILE: &str = "/etc/.kindling-attempts";
+/// How long mounting the root, or making it writable, may take. What is to happen afterwards does not wait longer.
+const PATIENCE: Duration = Duration::from_secs(30);
 /// A longer file is none of ours.
 const LIMIT: Bytes = Bytes(16);
 
@@ -45,7 +48,9 @@ impl Attempts {
                 ));
             }
             let start = Invocation::new(Program::Systemctl).args(["start", "sysroot.mount"]);
-            processes.run(&start).map_err(|error| chain(&error).join(": "))?;
+            processes
+                .run(&start.within(PATIENCE))
+                .map_err(|error| chain(&error).join(": "))?;
         }
         Self::in_target(root, processes)
     }
@@ -54,13 +59,19 @@ impl Attempts {
     fn in_target(root: &Path, processes: &dyn Processes) -> Result<Self, String> {
         let sysroot = Sysroot::open(root).map_err(|error| chain(&error).join(": "))?;
         let dir = Path::new(FILE).parent().unwrap_or(Path::new("/"));
+        if !is_of_root(root) {
+            return Err(format!(
+                "{} of the root is a file system of its own, or no directory",
+                dir.display()
+            ));
+        }
         let made = sysroot.make_dirs(dir);
         if made.is_err() || is_read_only(&sysroot) {
             let remount = Invocation::new(Program::Mount)
                 .args(["-o", "remount,rw"])
                 .arg(root.as_os_str());
             processes
-                .run(&remount)
+                .run(&remount.within(PATIENCE))
                 .map_err(|error| chain(&error).join(": "))?;
             sysroot.forget_resolved();
             sysroot.make_dirs(dir).map_err(|error| chain(&error).join(": "))?;
@@ -129,7 +140,7 @@ pub(super) fn forget(root: &Path, processes: &dyn Processes) {
     let in_firmware = |variables: &EfiVariables| matches!(variables.read(VARIABLE), Ok(Some(_)));
     let in_target = |sysroot: &Sysroot| matches!(sysroot.look(Path::new(FILE)), Ok(Some(_)));
     let firmware = firmware.filter(in_firmware);
-    let target = target.filter(in_target);
+    let target = target.filter(|target| is_of_root(root) && in_target(target));
     if (firmware.is_none() && target.is_none()) || is_emergency(processes) {
         return;
     }
@@ -178,6 +189,18 @@ pub(super) fn is_mounted(root: &Path) -> bool {
     matches!((device(root), device(parent)), (Some(at), Some(above)) if at != above)
 }
 
+/// Whether the directory of the count is one of the root's own file system, or can become one; and not what is mounted on
+/// it or linked to.
+fn is_of_root(root: &Path) -> bool {
+    let dir = Path::new(FILE).parent().unwrap_or(Path::new("/"));
+    let dir = root.join(dir.strip_prefix("/").unwrap_or(dir));
+    match (std::fs::symlink_metadata(dir), std::fs::metadata(root)) {
+        (Ok(dir), Ok(root)) => dir.is_dir() && dir.dev() == root.dev(),
+        (Err(error), Ok(_)) => error.kind() == std::io::ErrorKind::NotFound,
+        _ => false,
+    }
+}
+
 /// Whether a file can be made where the count goes.
 fn is_read_only(sysroot: &Sysroot) -> bool {
     let probe = Path::new(FILE).with_extension("probe");
@@ -209,6 +232,18 @@ mod tests {
         }
         let again = Attempts::in_target(dir.path(), &none).unwrap();
         assert_eq!(again.made(), Ok(10));
+    }
+
+    #[test]
+    fn a_count_is_kept_on_the_root_itself_or_not_at_all() {
+        let dir = tempfile::tempdir().unwrap();
+        let elsewhere = dir.path().join("elsewhere");
+        std::fs::create_dir(&elsewhere).unwrap();
+        std::os::unix::fs::symlink("elsewhere", dir.path().join("etc")).unwrap();
+        let none = Scripted::default();
+        assert!(Attempts::in_target(dir.path(), &none).is_err());
+        assert!(std::fs::read_dir(&elsewhere).unwrap().next().is_none());
+        assert_eq!(none.calls(), [""; 0], "nothing is made writable for it");
     }
 
     #[test]

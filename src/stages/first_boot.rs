@@ -2,6 +2,7 @@
 //! (docs/decisions/0024-first-boot.md).
 
 mod error;
+mod root;
 
 use std::fs;
 use std::io;
@@ -12,6 +13,7 @@ use kindling_config_spec::json;
 use kindling_config_spec::units::{Bytes, Mode};
 
 use self::error::FirstBootError;
+use self::root::{file_system, mount_arguments, uuid};
 use super::{Context, Environment};
 use crate::gpt::{Found, Table};
 use crate::host::devices::{self, Devices, disk_of};
@@ -29,9 +31,7 @@ use crate::plan::first_boot::{
     Arguments, Later, Mark, Method, Question, Refused, Root, Stored, Verdict, by_bits, by_variable,
     machine_mark, marked_bits,
 };
-use crate::plan::partitions::KernelView;
 use crate::plan::place::{partition_name, udev_escaped};
-use crate::plan::step::TableWrite;
 use crate::report::Failure;
 
 /// The variable of the firmware.
@@ -72,32 +72,7 @@ struct Here<'a> {
 /// The record. Neither a first boot nor a later one was begun.
 pub fn check(environment: &Environment) -> Result<(), Failure> {
     let fail = |error: FirstBootError| error.record(Stage::FetchOffline);
-    with(environment, |here| {
-        let verdict = here.verdict()?;
-        let (name, other, unit) = match verdict {
-            Verdict::First(why) => {
-                tracing::info!("this boot is the first: {why}");
-                (FIRST, LATER, "ignition-complete.target")
-            }
-            Verdict::Later(why) => {
-                tracing::info!("this boot is not the first: {why}");
-                (LATER, FIRST, "ignition-subsequent.target")
-            }
-            Verdict::Refused(refused) => return Err(FirstBootError::Refused { refused }),
-        };
-        let dir = &environment.run_dir;
-        machine::private_dir(dir)
-            .and_then(|()| machine::remove(&dir.join(other)))
-            .and_then(|()| machine::replace(&dir.join(name), b"", 0o600))
-            .map_err(keep(&dir.join(name)))?;
-        // What is ordered before the root waits for it from here on, as if it had been asked for from the beginning.
-        let call = Invocation::new(Program::Systemctl).args(["start", "--no-block", unit]);
-        let started = here.processes.run(&call);
-        started
-            .map(drop)
-            .map_err(|source| FirstBootError::Start { unit, source })
-    })
-    .map_err(fail)
+    with(environment, |here| here.begin(here.verdict()?)).map_err(fail)
 }
 
 /// Keeps the record of a check that failed where other records of a boot are. One that cannot be written stops nothing.
@@ -207,6 +182,40 @@ fn mark_firmware(text: &[u8]) -> Result<(), FirstBootError> {
 }
 
 impl Here<'_> {
+    fn begin(&self, verdict: Verdict) -> Result<(), FirstBootError> {
+        let (name, other, unit) = match verdict {
+            Verdict::First(why) => {
+                tracing::info!("this boot is the first: {why}");
+                (FIRST, LATER, "ignition-complete.target")
+            }
+            Verdict::Later(why) => {
+                tracing::info!("this boot is not the first: {why}");
+                (LATER, FIRST, "ignition-subsequent.target")
+            }
+            Verdict::Refused(refused) => return Err(FirstBootError::Refused { refused }),
+        };
+        let dir = &self.environment.run_dir;
+        machine::private_dir(dir)
+            .and_then(|()| machine::remove(&dir.join(other)))
+            .and_then(|()| machine::replace(&dir.join(name), b"", 0o600))
+            .map_err(keep(&dir.join(name)))?;
+        let systemd = |words: &[&str]| {
+            let ended = self
+                .processes
+                .run(&Invocation::new(Program::Systemctl).args(words));
+            ended
+                .map(drop)
+                .map_err(|source| FirstBootError::Start { unit, source })
+        };
+        if name == FIRST {
+            // Our generator finds that file, and from here on a failure ends as one of a first boot. Other boots stay as they
+            // are, and do not pay for it.
+            systemd(&["daemon-reload"])?;
+        }
+        // What is ordered before the root waits for it from here on, as if it had been asked for from the beginning.
+        systemd(&["start", "--no-block", unit])
+    }
+
     fn verdict(&self) -> Result<Verdict, FirstBootError> {
         match Arguments::parse(&self.line).question()? {
             Question::Answered(verdict) => Ok(verdict),
@@ -268,41 +277,38 @@ impl Here<'_> {
             return Ok(Root::Missing);
         }
         let node = self.devices.node(&link).map_err(ProbeError::from)?;
-        let disk = self.uuid(&node)?;
+        let content = self.content(&node)?;
+        let disk = uuid(&content);
         let is_known =
             matches!(variable, Stored::Known(mark) if mark.machine == self.machine && mark.disk == disk);
-        // Something without a UUID is no file system to mount.
-        let mark = if is_known || disk.is_none() {
-            Stored::Absent
-        } else {
-            self.mark_on(&node)
+        let mark = match file_system(&content) {
+            Some(kind) if !is_known => self.mark_on(&node, kind)?,
+            _ => Stored::Absent,
         };
         Ok(Root::There { disk, mark })
     }
 
-    fn uuid(&self, node: &Path) -> Result<Option<String>, FirstBootError> {
+    fn content(&self, node: &Path) -> Result<Content, FirstBootError> {
         let probe = Probe {
             node: node.to_owned(),
             range: None,
         };
-        match probe::content(self.processes, self.devices, &probe)? {
-            Content::Known(signature) => Ok(signature.uuid),
-            _ => Ok(None),
-        }
+        Ok(probe::content(self.processes, self.devices, &probe)?)
     }
 
-    fn mark_on(&self, node: &Path) -> Stored {
+    /// A file system that cannot be read may have a mark: then nobody can tell.
+    fn mark_on(&self, node: &Path, kind: &str) -> Result<Stored, FirstBootError> {
         let scratch = &self.environment.run_dir;
+        let how = mount_arguments(&self.line, kind);
         let read = machine::private_dir(scratch).and_then(|()| {
-            real_root::read_unmounted(self.processes, node, scratch, Path::new(ROOT_MARK), MARK_BYTES)
+            let file = Path::new(ROOT_MARK);
+            real_root::read_unmounted(self.processes, (node, &how), scratch, file, MARK_BYTES)
         });
-        match read {
-            Ok(text) => Stored::parse(text.as_deref()),
-            Err(error) => {
-                tracing::warn!("no mark can be looked for on {}: {error}", node.display());
-                Stored::Absent
-            }
-        }
+        let text = read.map_err(|source| FirstBootError::Root {
+            node: node.to_owned(),
+            source,
+        })?;
+        Ok(Stored::parse(text.as_deref()))
     }
 
     /// The disk with the partition, its table, and the partition's number.
@@ -317,46 +323,55 @@ impl Here<'_> {
             .map_err(failed)?;
         let node = disk_of(&self.devices.node(&link).map_err(failed)?);
         let disk = self.devices.disk(&node).map_err(failed)?;
-        let unclear = || FirstBootError::NoPartition {
-            label: label.to_owned(),
-            disk: node.clone(),
-        };
-        let Found::Gpt { table, .. } = disk.found else {
-            return Err(unclear());
-        };
+        let unclear = || no_partition(label, &node);
+        let table = table_of(disk.found).ok_or_else(unclear)?;
         let number = labelled(&table, label).ok_or_else(unclear)?;
         Ok((node, table, number))
     }
 
     fn mark_partition(&self, label: &str) -> Result<(), FirstBootError> {
-        let (node, mut table, number) = self.partition(label)?;
-        let Some(entry) = table.entries.get_mut(&number) else {
+        let (node, table, number) = self.partition(label)?;
+        if self.marked(label, &node, table)?.is_none() {
             return Ok(());
+        }
+        // Decided once more on what stands there when nobody else can write: the real root may be growing its partitions.
+        let mut refused = None;
+        let mut change = |found| {
+            let marked = table_of(found)
+                .ok_or_else(|| no_partition(label, &node))
+                .and_then(|table| self.marked(label, &node, table));
+            marked.unwrap_or_else(|error| {
+                refused = Some(error);
+                None
+            })
         };
+        let failed = |source| FirstBootError::Partition {
+            label: label.to_owned(),
+            source,
+        };
+        self.devices.change_table(&node, &mut change).map_err(failed)?;
+        match refused {
+            Some(error) => Err(error),
+            None => {
+                let nodes = [partition_name(&node, number)];
+                self.devices.settle(&nodes).map_err(failed)
+            }
+        }
+    }
+
+    /// A table with the mark of this machine; `None` where it has that.
+    fn marked(&self, label: &str, node: &Path, mut table: Table) -> Result<Option<Table>, FirstBootError> {
+        let number = labelled(&table, label);
+        let entry = number.and_then(|number| table.entries.get_mut(&number));
+        let entry = entry.ok_or_else(|| no_partition(label, node))?;
         let marked = marked_bits(&self.machine, entry.attributes);
         if by_bits(&self.machine, entry) == Verdict::Refused(Refused::BitsInUse) {
             let refused = Refused::BitsInUse;
             return Err(FirstBootError::Refused { refused });
         }
-        if entry.attributes == marked {
-            return Ok(());
-        }
+        let is_marked = entry.attributes == marked;
         entry.attributes = marked;
-        // No boundary changes, so there is nothing to tell the kernel; its partitions are in use.
-        let write = TableWrite {
-            wiped: false,
-            erase: Vec::new(),
-            table: Some(table),
-            kernel: Vec::new(),
-            view: KernelView::default(),
-        };
-        self.devices
-            .write_table(&node, &write)
-            .and_then(|()| self.devices.settle(&[partition_name(&node, number)]))
-            .map_err(|source| FirstBootError::Partition {
-                label: label.to_owned(),
-                source,
-            })
+        Ok((!is_marked).then_some(table))
     }
 
     fn keep(&self, root: &Sysroot, units: &Path) -> Result<(), FirstBootError> {
@@ -384,7 +399,21 @@ impl Here<'_> {
     fn final_root(&self) -> Result<Option<String>, FirstBootError> {
         let Some(link) = self.root() else { return Ok(None) };
         let node = self.devices.node(&link).map_err(ProbeError::from)?;
-        self.uuid(&node)
+        Ok(uuid(&self.content(&node)?))
+    }
+}
+
+fn table_of(found: Found) -> Option<Table> {
+    match found {
+        Found::Gpt { table, .. } => Some(table),
+        Found::Blank | Found::Mbr | Found::Damaged(_) => None,
+    }
+}
+
+fn no_partition(label: &str, disk: &Path) -> FirstBootError {
+    FirstBootError::NoPartition {
+        label: label.to_owned(),
+        disk: disk.to_owned(),
     }
 }
 
@@ -455,7 +484,7 @@ mod tests {
         }
     }
 
-    fn asked(line: &str, value: Option<&Mark>, blkid: &[(i32, &str)]) -> Verdict {
+    fn asked(line: &str, value: Option<&Mark>, blkid: &[(i32, &str)]) -> Result<Verdict, FirstBootError> {
         let dir = tempfile::tempdir().unwrap();
         let variables = EfiVariables::at(dir.path());
         if let Some(mark) = value {
@@ -468,7 +497,7 @@ mod tests {
             machine: "m".to_owned(),
             line: line.to_owned(),
         };
-        here.ask_firmware(&variables).unwrap()
+        here.ask_firmware(&variables)
     }
 
     #[test]
@@ -516,29 +545,114 @@ mod tests {
                 Verdict::First(First::OtherMachine),
             ),
         ] {
-            assert_eq!(asked(line, value.as_ref(), blkid), expected, "{row}");
+            assert_eq!(asked(line, value.as_ref(), blkid).unwrap(), expected, "{row}");
         }
     }
 
     #[test]
-    fn a_label_names_one_partition_or_none() {
+    fn a_file_system_that_cannot_be_read_is_not_taken_for_one_without_a_mark() {
+        let mount_fails = |found| [(0, found), (32, "")];
+        for found in ["TYPE=ext4\nUUID=u\n", "TYPE=xfs\n"] {
+            let error = asked("root=/dev/null", None, &mount_fails(found)).unwrap_err();
+            assert_eq!(error.code(), "firstboot-unreadable", "{error}");
+        }
+        let several = asked("root=/dev/null", None, &[(8, ""), (32, "")]).unwrap_err();
+        assert_eq!(several.code(), "firstboot-unreadable", "{several}");
+        // What is none is not mounted.
+        for found in ["TYPE=crypto_LUKS\nUUID=u\n", "TYPE=LVM2_member\n", "TYPE=swap\n"] {
+            let verdict = asked("root=/dev/null", None, &mount_fails(found));
+            assert_eq!(verdict.unwrap(), Verdict::First(First::Unmarked), "{found}");
+        }
+    }
+
+    #[test]
+    fn only_a_first_boot_changes_how_a_failure_ends() {
+        let dir = tempfile::tempdir().unwrap();
+        let environment = environment(dir.path());
+        let begun = |verdict| {
+            let systemd = Scripted::default();
+            let here = Here {
+                environment: &environment,
+                processes: &systemd,
+                devices: &Disks::default(),
+                machine: "m".to_owned(),
+                line: String::new(),
+            };
+            (here.begin(verdict).is_ok(), systemd.calls())
+        };
+        let kept = |name| environment.run_dir.join(name).exists();
+        let refused = begun(Verdict::Refused(Refused::RootMissing));
+        assert_eq!(refused, (false, Vec::new()));
+        assert!(!kept(FIRST) && !kept(LATER));
+        let start = |unit| format!("systemctl start --no-block {unit}");
+        let later = begun(Verdict::Later(Later::Marked));
+        assert_eq!(later, (true, vec![start("ignition-subsequent.target")]));
+        assert!(!kept(FIRST) && kept(LATER));
+        let first = begun(Verdict::First(First::Unmarked));
+        // The generator is asked again before anything can fail.
+        let calls = vec![
+            "systemctl daemon-reload".to_owned(),
+            start("ignition-complete.target"),
+        ];
+        assert_eq!(first, (true, calls));
+        assert!(kept(FIRST) && !kept(LATER));
+    }
+
+    fn table(labels: &[(u32, &str)]) -> Table {
         let mut table = Table::new(Guid::from_random([1; 16]), Bytes(MIB), SectorSize::S512).unwrap();
-        for (number, label) in [(1, "root-a"), (4, "data"), (7, "data")] {
-            let first = Lba(100 * u64::from(number));
+        for (number, label) in labels {
+            let first = Lba(100 * u64::from(*number));
             let entry = Entry {
                 type_guid: Guid::LINUX_FILESYSTEM,
-                guid: Guid::from_random([u8::try_from(number).unwrap(); 16]),
+                guid: Guid::from_random([u8::try_from(*number).unwrap(); 16]),
                 first,
                 last: Lba(first.0 + 9),
                 attributes: 0,
                 label: label.parse().unwrap(),
                 extra: Vec::new(),
             };
-            table.entries.insert(number, entry);
+            table.entries.insert(*number, entry);
         }
+        table
+    }
+
+    #[test]
+    fn a_label_names_one_partition_or_none() {
+        let table = table(&[(1, "root-a"), (4, "data"), (7, "data")]);
         for (label, expected) in [("root-a", Some(1)), ("data", None), ("root", None)] {
             assert_eq!(labelled(&table, label), expected, "{label}");
         }
+    }
+
+    #[test]
+    fn the_mark_changes_its_partition_and_is_put_on_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let here = Here {
+            environment: &environment(dir.path()),
+            processes: &Scripted::default(),
+            devices: &Disks::default(),
+            machine: machine_mark("m"),
+            line: String::new(),
+        };
+        let before = table(&[(1, "root-a"), (4, "data")]);
+        let marked = |table| here.marked("data", Path::new("/dev/vda"), table);
+        let once = marked(before.clone()).unwrap().unwrap();
+        let of = |table: &Table, number| table.entries.get(&number).cloned().unwrap();
+        assert_eq!(
+            by_bits(&here.machine, &of(&once, 4)),
+            Verdict::Later(Later::Marked)
+        );
+        assert_eq!(of(&once, 1), of(&before, 1));
+        assert_eq!(marked(once).unwrap(), None);
+        // What somebody else made of the table meanwhile.
+        for other in [table(&[(1, "root-a")]), table(&[(1, "data"), (4, "data")])] {
+            assert_eq!(marked(other).unwrap_err().code(), "firstboot-unclear");
+        }
+        let mut others = before;
+        if let Some(entry) = others.entries.get_mut(&4) {
+            entry.type_guid = "EBD0A0A2-B9E5-4433-87C0-68B6B72699C7".parse().unwrap();
+        }
+        assert_eq!(marked(others).unwrap_err().code(), "firstboot-unclear");
     }
 
     #[test]

@@ -8,6 +8,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
+use kindling_config_spec::units::{Bytes, SectorSize};
+use nix::fcntl::Flock;
+
 use super::kernel::{Kernel, disk_of, sysfs};
 use super::lock::{Sharing, lock};
 use super::mapper::Mapper;
@@ -55,6 +58,46 @@ impl System {
             return Ok(());
         }
         self.wait_for(links)
+    }
+
+    fn write_locked(&self, disk: &Flock<File>, node: &Path, write: &TableWrite) -> Result<(), DeviceError> {
+        let table = write.table.as_ref().map(gpt::Table::regions).transpose();
+        let regions = table
+            .map_err(|source| DeviceError::Unsound {
+                device: node.to_owned(),
+                source,
+            })?
+            .unwrap_or_default();
+        let kernel = Kernel::open(self, disk, node, &write.view)?;
+        if write.wiped {
+            kernel.forget_partitions()?;
+        }
+        for extent in &write.erase {
+            zero(disk, extent).map_err(failed("erase the partition table of", node))?;
+        }
+        for region in &regions {
+            disk.write_all_at(&region.bytes, region.offset.0)
+                // Each region is on the medium before the next: a power cut leaves one whole table.
+                .and_then(|()| disk.sync_data())
+                .map_err(failed("write the partition table of", node))?;
+        }
+        for region in &regions {
+            let mut back = vec![0; region.bytes.len()];
+            disk.read_exact_at(&mut back, region.offset.0)
+                .map_err(failed("read back the partition table of", node))?;
+            if back != region.bytes {
+                return Err(DeviceError::ReadBack {
+                    device: node.to_owned(),
+                    offset: region.offset,
+                });
+            }
+        }
+        for change in &write.kernel {
+            kernel.tell(*change)?;
+        }
+        kernel.correct()?;
+        kernel.hold()?;
+        self.wait_for_links(&kernel.links()?)
     }
 
     pub(super) fn release(&self, node: &Path) {
@@ -111,13 +154,7 @@ impl Devices for System {
         let file = File::open(&node).map_err(failed("open", device))?;
         // While this is held, udev does not read the table again, and no partition is gone for a moment.
         let mut file = lock(file, device, Sharing::Readers)?;
-        look::anew(&file).map_err(failed("read anew", device))?;
-        let size = block::size(&file).map_err(failed("read the size of", device))?;
-        let sector = block::sector_size(&file).map_err(failed("read the sector size of", device))?;
-        let found = gpt::read(&mut *file, size, sector).map_err(|source| DeviceError::Table {
-            device: device.to_owned(),
-            source,
-        })?;
+        let (size, sector, found) = read_table(&mut file, device)?;
         let mapper = Mapper::open(&self.processes, &node, None)?;
         let table = match &found {
             gpt::Found::Gpt { table, .. } => Some(table),
@@ -182,49 +219,19 @@ impl Devices for System {
     }
 
     fn write_table(&self, node: &Path, write: &TableWrite) -> Result<(), DeviceError> {
-        let table = write.table.as_ref().map(gpt::Table::regions).transpose();
-        let regions = table
-            .map_err(|source| DeviceError::Unsound {
-                device: node.to_owned(),
-                source,
-            })?
-            .unwrap_or_default();
-        let disk = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .open(node)
-            .map_err(failed("open", node))?;
-        let disk = lock(disk, node, Sharing::Nobody)?;
-        let kernel = Kernel::open(self, &disk, node, &write.view)?;
-        if write.wiped {
-            kernel.forget_partitions()?;
-        }
-        for extent in &write.erase {
-            zero(&disk, extent).map_err(failed("erase the partition table of", node))?;
-        }
-        for region in &regions {
-            disk.write_all_at(&region.bytes, region.offset.0)
-                // Each region is on the medium before the next: a power cut leaves one whole table.
-                .and_then(|()| disk.sync_data())
-                .map_err(failed("write the partition table of", node))?;
-        }
-        for region in &regions {
-            let mut back = vec![0; region.bytes.len()];
-            disk.read_exact_at(&mut back, region.offset.0)
-                .map_err(failed("read back the partition table of", node))?;
-            if back != region.bytes {
-                return Err(DeviceError::ReadBack {
-                    device: node.to_owned(),
-                    offset: region.offset,
-                });
-            }
-        }
-        for change in &write.kernel {
-            kernel.tell(*change)?;
-        }
-        kernel.correct()?;
-        kernel.hold()?;
-        self.wait_for_links(&kernel.links()?)
+        self.write_locked(&open_locked(node)?, node, write)
+    }
+
+    fn change_table(
+        &self,
+        node: &Path,
+        change: &mut dyn FnMut(gpt::Found) -> Option<gpt::Table>,
+    ) -> Result<(), DeviceError> {
+        let mut disk = open_locked(node)?;
+        let (_, _, found) = read_table(&mut disk, node)?;
+        change(found).map_or(Ok(()), |table| {
+            self.write_locked(&disk, node, &TableWrite::of_entries(table))
+        })
     }
 
     fn hold(&self, node: &Path, view: &KernelView) -> Result<(), DeviceError> {
@@ -276,6 +283,23 @@ impl Devices for System {
         }
         Ok(())
     }
+}
+
+fn open_locked(node: &Path) -> Result<Flock<File>, DeviceError> {
+    let disk = OpenOptions::new().read(true).write(true).open(node);
+    lock(disk.map_err(failed("open", node))?, node, Sharing::Nobody)
+}
+
+/// Size, sector size and table of a disk.
+fn read_table(file: &mut Flock<File>, device: &Path) -> Result<(Bytes, SectorSize, gpt::Found), DeviceError> {
+    look::anew(file).map_err(failed("read anew", device))?;
+    let size = block::size(file).map_err(failed("read the size of", device))?;
+    let sector = block::sector_size(file).map_err(failed("read the sector size of", device))?;
+    let found = gpt::read(&mut **file, size, sector).map_err(|source| DeviceError::Table {
+        device: device.to_owned(),
+        source,
+    })?;
+    Ok((size, sector, found))
 }
 
 fn zero(disk: &File, extent: &gpt::Extent) -> io::Result<()> {

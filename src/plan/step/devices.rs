@@ -74,6 +74,21 @@ pub struct TableWrite {
     pub view: KernelView,
 }
 
+impl TableWrite {
+    /// A table that differs from the one that is there in what its entries say, and in no boundary: the kernel need not be
+    /// told, and its partitions may be in use.
+    #[must_use]
+    pub fn of_entries(table: gpt::Table) -> Self {
+        Self {
+            wiped: false,
+            erase: Vec::new(),
+            table: Some(table),
+            kernel: Vec::new(),
+            view: KernelView::default(),
+        }
+    }
+}
+
 impl Step {
     /// Puts words in the place of identifiers that only the boot itself derives: a plan that is made elsewhere or earlier
     /// has others, and each time new ones.

@@ -30,6 +30,8 @@ pub(super) enum FirstBootError {
     Refused { refused: Refused },
     #[error("cannot look at the root device")]
     Probe(#[from] ProbeError),
+    #[error("cannot find out whether the file system on {} has a mark", node.display())]
+    Root { node: PathBuf, source: io::Error },
     #[error("cannot look at the partition with the label {label:?}")]
     Partition { label: String, source: DeviceError },
     #[error("{} has no partition table with one partition that has the label {label:?}", disk.display())]
@@ -56,9 +58,11 @@ impl FirstBootError {
     pub(super) fn code(&self) -> &'static str {
         match self {
             Self::Argument(_) | Self::NoArgument => "firstboot-argument",
-            Self::Unreadable { .. } | Self::NoVariables | Self::Variable(_) | Self::Probe(_) => {
-                "firstboot-unreadable"
-            }
+            Self::Unreadable { .. }
+            | Self::NoVariables
+            | Self::Variable(_)
+            | Self::Probe(_)
+            | Self::Root { .. } => "firstboot-unreadable",
             Self::Refused {
                 refused: Refused::RootMissing,
             } => "firstboot-device-missing",

@@ -64,7 +64,7 @@ fn a_machine_boots_again_as_often_as_its_config_says_and_then_stays() {
     let boot = node.boot_until_power_cut(stays, Duration::ZERO).unwrap();
     assert!(matches!(boot.end, End::Cut), "{}", boot.tail(40));
     assert_tells(&boot, "[path-exists]", stays);
-    let count = image::read(node.root_disk(), "/var/lib/kindling/attempts").unwrap();
+    let count = image::read(node.root_disk(), "/etc/.kindling-attempts").unwrap();
     assert_eq!(count.lines().next_back(), Some("2"), "{count}");
 }
 
@@ -82,6 +82,9 @@ fn a_stage_that_is_killed_has_a_record_and_the_machine_powers_off() {
         &killed,
     )
     .unwrap();
+    // On a machine that has found out itself that this is a first boot.
+    node.partition_data_disk().unwrap();
+    node.detect_first_boot("gpt:data");
     node.add_arguments("kindling.onfailure=poweroff,1");
     let boot = machine::boot(&mut node);
     assert!(matches!(boot.end, End::Stopped), "{}", boot.tail(40));
@@ -91,4 +94,14 @@ fn a_stage_that_is_killed_has_a_record_and_the_machine_powers_off() {
         assert!(console.contains(part), "{part} in\n{console}");
     }
     assert!(image::has_firstboot_stamp(node.root_disk()).unwrap());
+}
+
+#[test]
+fn a_boot_that_nobody_knows_for_a_first_one_gives_no_shell_either() {
+    let mut node = node("refused", "pointer.ign");
+    node.detect_first_boot("wrong");
+    node.add_arguments("kindling.onfailure=poweroff,1");
+    let boot = machine::boot(&mut node);
+    assert!(matches!(boot.end, End::Stopped), "{}", boot.tail(40));
+    assert_tells(&boot, "[firstboot-argument]", "this machine powers off in 1 s");
 }
