@@ -116,7 +116,7 @@ fn parse(text: &[u8], config_digest: &str) -> Entries {
     let mut is_ours = false;
     // A power cut may leave any bytes in its last block: a line that is none is left out.
     let lines = text.split(|byte| *byte == b'\n');
-    for line in lines.filter_map(|line| json::read(line)) {
+    for line in lines.filter_map(json::read) {
         match line {
             Line::Config(digest) => {
                 is_ours = digest == config_digest;

@@ -121,7 +121,8 @@ pub fn done(environment: &Environment, stamp: Option<&Path>) -> Result<(), Failu
 /// The record.
 pub(super) fn keep_for_real_root(context: &Context<'_>, root: &Sysroot) -> Result<(), Failure> {
     let dir = &context.environment.run_dir;
-    if !dir.join(FIRST).exists() {
+    // What an earlier boot found is nobody's business in the running system.
+    if !dir.join(FIRST).exists() || !machine::is_initramfs() {
         return Ok(());
     }
     let fail = |error: FirstBootError| error.record(Stage::Files);
