@@ -332,7 +332,7 @@ pub(super) mod tests {
             Kind::Failed,
         ] {
             assert_eq!(
-                serde_json::to_string(&kind).unwrap(),
+                kindling_config_spec::json::text(&kind),
                 format!("{:?}", kind.name())
             );
         }
