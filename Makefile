@@ -21,12 +21,9 @@ all: build
 # functions of the C library.
 LINK := -C link-arg=-Wl,-z,pack-relative-relocs -C link-arg=-Wl,--no-eh-frame-hdr \
   -C link-arg=-Wl,-T,link/no-unwind-tables.ld -C link-arg=-Wl,-z,muldefs
-# The locale "C" of the C library, made below.
-LOCALE := target/c-ctype.o
-# Both know this release of the C library: with another the binary links as well, and is larger.
+# Names variants that another release of the C library may not have: there the binary links as well, and is larger.
 ifneq ($(findstring 2.36,$(shell getconf GNU_LIBC_VERSION 2>/dev/null)),)
-LINK += -C link-arg=link/cold-strings.ld -C link-arg=$(LOCALE)
-build: $(LOCALE)
+LINK += -C link-arg=link/cold-strings.ld
 endif
 # Functions with the same code become one, where Rust brings its own linker: the other one cannot.
 ifneq ($(wildcard $(shell rustc --print sysroot)/lib/rustlib/$(TARGET)/bin/rust-lld),)
@@ -40,16 +37,6 @@ build: cc
 	cargo fetch --locked --target $(TARGET)
 	RUSTFLAGS="-C target-feature=+crt-static $(LINK)$$($(SHORT))" \
 	  cargo build --release --locked --target $(TARGET) --bin kindling
-
-# Its object of the C library ends with 50 kB of tables for transliteration. What reads them (gconv_trans.o) is not linked, so
-# this copy ends where they begin; anything else behind them fails the build.
-$(LOCALE): Makefile | cc
-	mkdir -p $(@D)
-	ar p "$$(cc -print-file-name=libc.a)" C-ctype.o > $@.whole
-	! nm -n $@.whole | sed '1,/ translit_to_tbl$$/d' | grep -v ' r translit_'
-	objcopy --dump-section .rodata=$@.tables $@.whole
-	truncate -s "$$((0x$$(nm $@.whole | sed -n 's/ r translit_to_tbl$$//p')))" $@.tables
-	objcopy --update-section .rodata=$@.tables --strip-unneeded $@.whole $@
 
 # Boot a blank machine and watch it become a node. CONFIG=file boots with another config.
 demo: build
