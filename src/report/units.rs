@@ -76,11 +76,19 @@ pub fn read(shown: &str) -> Vec<Unit> {
     units.filter(|unit| !unit.id.is_empty()).collect()
 }
 
-/// The last line of the log in an answer of `systemctl status --lines=1 --output=cat`: it stands below an empty line.
+/// The last line of the log that is the unit's own, in an answer of `systemctl status --output=cat`: the log stands below an
+/// empty line, and what systemd says of the unit begins with its name, or is how starting it ended.
 #[must_use]
-pub fn last_line(status: &str) -> Option<String> {
+pub fn last_line(status: &str, unit: &str) -> Option<String> {
     let (_, log) = status.trim_end().rsplit_once("\n\n")?;
-    let line = log.lines().next_back()?;
+    let is_of_systemd = |line: &&str| {
+        let said = ["Starting ", "Failed to ", "Stopped ", "Dependency failed "];
+        line.strip_prefix(unit).is_some_and(|rest| rest.starts_with(':'))
+            || said.iter().any(|word| line.starts_with(word))
+            // The rest of a line before.
+            || line.starts_with(' ')
+    };
+    let line = log.lines().rev().find(|line| !is_of_systemd(line))?;
     let line: String = line.chars().filter(|c| !c.is_control()).take(LINE_KEPT).collect();
     (!line.trim().is_empty()).then_some(line)
 }
@@ -384,10 +392,15 @@ StateChangeTimestampMonotonic=8000000
             ["dev-a.mount", "b.service"]
         );
         let status = "x b.service - B\n   Loaded: loaded\n   Active: failed\n\nmount: bad \u{1b}[1moption\n";
-        assert_eq!(last_line(status).unwrap(), "mount: bad [1moption");
-        assert_eq!(last_line("x b.service - B\n   Active: failed\n"), None);
+        assert_eq!(last_line(status, "a.mount").unwrap(), "mount: bad [1moption");
         assert_eq!(
-            last_line(&format!("x\n\n{}", "y".repeat(999))).unwrap().len(),
+            last_line("x b.service - B\n   Active: failed\n", "b.service"),
+            None
+        );
+        assert_eq!(
+            last_line(&format!("x\n\n{}", "y".repeat(999)), "x")
+                .unwrap()
+                .len(),
             LINE_KEPT
         );
     }

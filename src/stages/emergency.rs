@@ -252,14 +252,14 @@ fn found(
         processes,
         &[
             "status",
-            "--lines=1",
+            "--lines=10",
             "--output=cat",
             "--no-pager",
             "--full",
             &unit.id,
         ],
     );
-    unit.record(failed, at, units::last_line(&status))
+    unit.record(failed, at, units::last_line(&status, &unit.id))
 }
 
 fn failed_units(processes: &dyn Processes) -> Vec<units::Unit> {
