@@ -393,6 +393,12 @@ StateChangeTimestampMonotonic=8000000
         );
         let status = "x b.service - B\n   Loaded: loaded\n   Active: failed\n\nmount: bad \u{1b}[1moption\n";
         assert_eq!(last_line(status, "a.mount").unwrap(), "mount: bad [1moption");
+        let status = "x r.service - R\n\nStarting r.service - R...\nmount: /sysroot: write-protected.\n       dmesg(1) may have \
+                      more information.\nr.service: Main process exited\nFailed to start r.service - R.\nr.service: Triggering\n";
+        assert_eq!(
+            last_line(status, "r.service").unwrap(),
+            "mount: /sysroot: write-protected."
+        );
         assert_eq!(
             last_line("x b.service - B\n   Active: failed\n", "b.service"),
             None
