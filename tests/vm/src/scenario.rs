@@ -108,6 +108,14 @@ pub struct Built {
     base: Base,
 }
 
+impl Built {
+    /// The directory that the root disk was made from.
+    #[must_use]
+    pub fn base_root(&self) -> &Path {
+        &self.base.root
+    }
+}
+
 /// Installs tools and builds images, where they are not there yet, telling `progress` what takes time. Processes that do
 /// this at once wait for each other.
 ///
