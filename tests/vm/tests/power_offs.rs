@@ -1,6 +1,6 @@
 //! Machines that lose their power at seeded moments of a whole first boot, and start again.
 //!
-//! `KINDLING_POWER_OFFS=N` takes N moments instead of a few. Every machine is cut off several times, each time in what the
+//! `KINDLING_POWER_OFFS=N` takes N moments instead of a few, `KINDLING_SEED=N` others. Every machine is cut off several times, each time in what the
 //! cut before left, and started again: the boot goes on to the next moment or to its end, or stops with a record.
 #![allow(
     clippy::disallowed_methods,
@@ -21,6 +21,7 @@ use kindling_vm::writes::Chance;
 
 use crate::machine::assert_is_the_node;
 
+/// What draws the moments where nothing else is said.
 const SEED: u64 = 8;
 /// Moments that are taken where nothing else is said.
 const FEW: usize = 6;
