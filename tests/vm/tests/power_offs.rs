@@ -78,16 +78,22 @@ fn result(node: &Node) -> (Vec<u8>, String) {
 
 #[test]
 fn a_first_boot_cut_off_anywhere_ends_as_the_same_machine() {
-    let wanted = std::env::var("KINDLING_POWER_OFFS").ok();
-    let moments = wanted.map_or(FEW, |count| {
-        count.parse().expect("KINDLING_POWER_OFFS is a number")
-    });
+    let given = |name: &str| {
+        let value = std::env::var(name).ok();
+        value.map(|number| {
+            number
+                .parse::<u64>()
+                .unwrap_or_else(|_| panic!("{name} is a number"))
+        })
+    };
+    let moments = given("KINDLING_POWER_OFFS").map_or(FEW, |count| usize::try_from(count).unwrap());
+    let seed = given("KINDLING_SEED").unwrap_or(SEED);
     let mut left_alone = node("left-alone");
     let written = left_alone.boot_until_power_cut(WRITTEN, Duration::ZERO).unwrap();
     assert!(matches!(written.end, End::Cut), "{}", written.tail(40));
     let reference = result(&left_alone);
 
-    let mut chance = Chance(SEED);
+    let mut chance = Chance(seed);
     let mut outcomes: BTreeMap<Outcome, usize> = BTreeMap::new();
     let mut taken = 0;
     while taken < moments {
