@@ -44,7 +44,23 @@ fn outline(config: Config) -> Config {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
     use super::*;
+    use crate::host::machine;
+
+    #[test]
+    fn an_outline_takes_the_place_of_the_config_under_its_mode() {
+        let dir = tempfile::tempdir().unwrap();
+        let cache = dir.path().join("ignition.json");
+        let text = r#"{"ignition":{"version":"3.4.0"},"systemd":{"units":[{"name":"a.service","contents":"planted-unit"}]}}"#;
+        machine::replace(&cache, text.as_bytes(), 0o600).unwrap();
+        blank(&cache).unwrap();
+        let left = fs::read_to_string(&cache).unwrap();
+        assert!(left.contains("3.4.0") && !left.contains("planted"), "{left}");
+        assert_eq!(fs::metadata(&cache).unwrap().permissions().mode() & 0o777, 0o600);
+        assert!(blank(&dir.path().join("absent")).is_err());
+    }
 
     #[test]
     fn an_outline_has_the_file_systems_and_no_secret() {

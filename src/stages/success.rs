@@ -25,11 +25,12 @@ pub(super) fn of(environment: &Environment) -> Option<u64> {
 pub(super) fn settle(options: &Options, environment: &Environment, milliseconds: u64) {
     log::boot_ended(milliseconds);
     last_failure::forget();
+    // Elsewhere stages may run again with this config, and the firmware is not the provisioned machine's.
     if machine::is_initramfs() {
         attempts::forget(&options.root, &process::System::new(environment.path.clone()));
-    }
-    if let Err(error) = leftovers::blank(&options.config_cache) {
-        tracing::warn!("the config is left in /run, for root alone: {error}");
+        if let Err(error) = leftovers::blank(&options.config_cache) {
+            tracing::warn!("the config is left in /run, for root alone: {error}");
+        }
     }
     if let Err(error) = machine::replace(&environment.run_dir.join(PROVISIONED), b"", 0o600) {
         tracing::warn!("cannot keep in /run that the first boot is done: {error}");

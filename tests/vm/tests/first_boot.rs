@@ -76,6 +76,12 @@ fn a_blank_machine_boots_once_and_joins() {
     );
     let outcomes: Vec<&str> = stages.iter().map(|stage| stage.outcome.as_str()).collect();
     assert_eq!(outcomes, ["needs-network", "ok", "ok", "ok", "ok", "ok", "ok"]);
+    // What is left of the config tells of its file systems, and of nothing that could be secret.
+    let left = report.lines("cache").join("\n");
+    assert!(left.contains("/var/lib/containers"), "{left}");
+    for gone in ["operator", "contents", "base64", "kubeconfig"] {
+        assert!(!left.contains(gone), "{gone}: {left}");
+    }
     // What the cluster was asked for, and how.
     let seen = node.cluster.seen();
     let config = seen
