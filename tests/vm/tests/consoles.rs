@@ -54,9 +54,11 @@ fn a_failure_is_on_every_console_and_on_the_screen_with_a_code_that_can_be_read(
     let heading = "kindling: first boot FAILED in stage fetch-offline [config-version-unknown]";
     let second = String::from_utf8_lossy(&std::fs::read(&watched.line).unwrap()).into_owned();
     for text in [boot.tail(usize::MAX), second] {
-        assert_eq!(text.matches(heading).count(), 1, "{text}");
-        let (_, record) = text.split_once(heading).unwrap();
+        // By the stage, and last by what stands in the place of the emergency shell.
+        assert_eq!(text.matches(heading).count(), 2, "{text}");
+        let (_, record) = text.rsplit_once(heading).unwrap();
         assert!(record.contains("\n  next:  "), "{record}");
+        assert!(record.contains("\nkindling: this machine powers off now"), "{record}");
     }
     let [code] = &seen[..] else { panic!("{seen:?}") };
     assert!(
