@@ -180,7 +180,8 @@ fn verdict(policy: &Policy, run_dir: &Path, processes: &dyn Processes) -> Verdic
     }
 }
 
-fn known(run_dir: &Path) -> Option<Failure> {
+/// The record that is kept of this boot.
+pub(super) fn known(run_dir: &Path) -> Option<Failure> {
     let text = fs::read_to_string(run_dir.join(FAILURE)).ok()?;
     serde_json::from_str(&text).ok()
 }

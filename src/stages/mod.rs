@@ -161,8 +161,10 @@ pub fn run(
 /// Keeps the record of the stage. A report that cannot be written must not stop a boot.
 fn note(run_dir: &Path, record: StageRecord, failure: Option<&Failure>) {
     let list = run_dir.join(progress::LIST);
-    // The umount stage also runs because another one has failed: that one's record stays, however this one ends.
-    let follows_failure = record.stage == Stage::Umount && run_dir.join(FAILURE).exists();
+    // The umount stage also runs because something else has failed: that record stays, however this stage ends.
+    let is_of_another = |failure: Failure| failure.stage != Stage::Umount;
+    let follows_failure =
+        record.stage == Stage::Umount && emergency::known(run_dir).is_some_and(is_of_another);
     let kept = machine::private_dir(run_dir).and_then(|()| {
         let before = std::fs::read_to_string(&list).ok();
         machine::replace(&list, progress::with(before.as_deref(), record).as_bytes(), 0o600)?;

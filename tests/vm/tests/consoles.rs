@@ -58,7 +58,10 @@ fn a_failure_is_on_every_console_and_on_the_screen_with_a_code_that_can_be_read(
         assert_eq!(text.matches(heading).count(), 2, "{text}");
         let (_, record) = text.rsplit_once(heading).unwrap();
         assert!(record.contains("\n  next:  "), "{record}");
-        assert!(record.contains("\nkindling: this machine powers off now"), "{record}");
+        assert!(
+            record.contains("\nkindling: this machine powers off now"),
+            "{record}"
+        );
     }
     let [code] = &seen[..] else { panic!("{seen:?}") };
     assert!(
