@@ -85,8 +85,8 @@ tried=0
 stage disks
 equals "the disk after the same stage again" "$(state)" "$expected"
 
-# Every program is waited for by wait4. Each third of these calls, but in a soak every one.
-stride=3
+# Every program is waited for by wait4. Each fifth of these calls, but in a soak every one.
+stride=5
 [ "$(points)" -lt 50 ] || stride=1
 for call in wait4 pwrite64; do
     n=1
@@ -108,4 +108,4 @@ for _ in $(seq "$(points)"); do
     again "a kill after $delay us"
 done
 echo "kindling-case: $tried kill points of layers converged" >/dev/console
-[ $tried -ge 10 ]
+[ $tried -ge 6 ]

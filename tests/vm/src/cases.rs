@@ -202,7 +202,7 @@ fn share(folder: &Path) -> Result<Share, CasesError> {
 
 /// At how many random moments a case that kills a stage does so: `KINDLING_POINTS`, which `make soak` sets.
 fn random_points() -> String {
-    std::env::var("KINDLING_POINTS").unwrap_or_else(|_| "6".to_owned())
+    std::env::var("KINDLING_POINTS").unwrap_or_else(|_| "3".to_owned())
 }
 
 /// The [`scripts_disk`] of the cases, with `cases` and `fixtures`.

@@ -202,8 +202,6 @@ fn a_volume_on_an_array_survives_power_cuts_and_is_opened_by_the_next_boots() {
     // The key of the volume is drawn: until the files stage has stored it, a cut leaves a volume that nobody can open.
     for (mark, milliseconds) in [
         ("kindling-stage: disks started", 1200),
-        ("kindling-stage: disks started", 2500),
-        ("kindling-stage: mount started", 300),
         ("kindling-stage: files started", 500),
         ("kindling-stage: files finished", 100),
     ] {

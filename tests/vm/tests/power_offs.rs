@@ -24,7 +24,7 @@ use crate::machine::assert_is_the_node;
 /// What draws the moments where nothing else is said.
 const SEED: u64 = 8;
 /// Moments that are taken where nothing else is said.
-const FEW: usize = 6;
+const FEW: usize = 4;
 /// Cuts of one machine, one after the other.
 const EACH: usize = 6;
 /// Lines of the console that a moment comes after, and how long after at most, in milliseconds: the whole boot from the first

@@ -18,7 +18,7 @@ const SEED: u64 = 11;
 /// How many states between two flushes there are to draw from.
 const TORN: usize = 2;
 /// How many flushes of each work are drawn, and how many states between flushes.
-const DRAWN: usize = 2;
+const DRAWN: usize = 1;
 const DRAWN_TORN: usize = 1;
 /// How many states are drawn of a run that must not survive each of them.
 const SPOILED: usize = 12;
