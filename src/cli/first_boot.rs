@@ -3,6 +3,7 @@
 use super::words::{Command, Flag, Given, Need, Positional};
 use super::{USAGE, complain, environment, report};
 use crate::host::log::Log;
+use crate::host::machine;
 use crate::plan::Stage;
 use crate::stages::{StageError, first_boot};
 
@@ -34,6 +35,11 @@ pub(super) fn main(given: &Given) -> Result<u8, String> {
         Some("done") => false,
         _ => return Err(format!("{:?} is neither check nor done", given.word())),
     };
+    // It starts targets and mounts a root: in a running system that is somebody's work.
+    if is_check && !machine::is_initramfs() {
+        complain("kindling: this is not an initramfs: nothing is done");
+        return Ok(1);
+    }
     Log::open(false, "first-boot").install();
     let environment = match environment() {
         Ok(environment) => environment,
