@@ -200,3 +200,18 @@ fn content_with_a_digest_of_the_config_is_recorded_and_compared_by_it() {
         differs.stdout
     );
 }
+
+#[test]
+fn what_only_an_initramfs_may_do_is_not_done_elsewhere() {
+    let machine = Sandbox::new();
+    for words in [&["first-boot", "check"][..], &["emergency"]] {
+        let all = std::iter::once(env!("CARGO_BIN_EXE_kindling")).chain(words.iter().copied());
+        let ran = machine.run(&all.map(std::ffi::OsString::from).collect::<Vec<_>>());
+        assert_eq!(ran.status, Some(1), "{words:?}");
+        assert_eq!(
+            ran.stderr,
+            "kindling: this is not an initramfs: nothing is done\n"
+        );
+        assert!(!machine.at("run/kindling").exists(), "{words:?}");
+    }
+}
