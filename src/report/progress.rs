@@ -102,8 +102,7 @@ pub const UNFINISHED: &str = "not ended";
 /// The records in a list. What cannot be read counts as an empty list: a report must not stop a boot.
 #[must_use]
 pub fn read(list: Option<&str>) -> Vec<StageRecord> {
-    list.and_then(|text| serde_json::from_str(text).ok())
-        .unwrap_or_default()
+    super::kept(list)
 }
 
 /// The milliseconds of all stages, where a first boot has done its work: the last stage ended well, and so did the last try

@@ -24,11 +24,10 @@ pub struct Kept {
 }
 
 impl Kept {
-    /// What was left; nothing where that cannot be read: a report must not stop a boot.
+    /// What was left.
     #[must_use]
     pub fn read(text: Option<&str>) -> Self {
-        text.and_then(|text| serde_json::from_str(text).ok())
-            .unwrap_or_default()
+        super::kept(text)
     }
 
     /// As it is kept.
