@@ -81,6 +81,7 @@ impl Merge for Node {
             kubelet: self.kubelet.over(child.kubelet),
             name: child.name.or(self.name),
             preflight: self.preflight.over(child.preflight),
+            prerequisites: child.prerequisites.or(self.prerequisites),
         }
     }
 }
@@ -98,6 +99,8 @@ impl Merge for Bootstrap {
     fn over(self, child: Self) -> Self {
         Self {
             approval_timeout_seconds: child.approval_timeout_seconds.or(self.approval_timeout_seconds),
+            during: child.during.or(self.during),
+            lifetime_seconds: child.lifetime_seconds.or(self.lifetime_seconds),
             mode: child.mode.or(self.mode),
             token: child.token.or(self.token),
             token_source: self.token_source.over(child.token_source),
@@ -124,6 +127,7 @@ impl Merge for Kubelet {
         Self {
             config,
             labels: maps(self.labels, child.labels),
+            layout: child.layout.or(self.layout),
             node_ip: child.node_ip.or(self.node_ip),
             provider_id: child.provider_id.or(self.provider_id),
             taints: keyed(self.taints, child.taints),

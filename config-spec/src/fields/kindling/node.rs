@@ -37,6 +37,14 @@ pub(super) static NODE: Table = Table {
             &PREFLIGHT,
             "What is looked at before the machine joins.",
         ),
+        text(
+            ALWAYS,
+            "prerequisites",
+            "`set` writes files that load the kernel modules and set the kernel parameters a node needs, and that \
+             turn swap off; `keep` leaves all that as the image has it. Without a cluster's server nothing is written.",
+        )
+        .limit(Limit::Words(&[(ALWAYS, "set"), (ALWAYS, "keep")]))
+        .default(r#""set""#),
     ],
 };
 
@@ -70,6 +78,21 @@ static BOOTSTRAP: Table = Table {
         )
         .limit(Limit::Range(1, 86_400))
         .default("300"),
+        text(
+            ALWAYS,
+            "during",
+            "When mode `native` asks for the certificate: `unit` in a unit before the kubelet, `initramfs` before the \
+             root is switched, so that a machine that may not join does not come up.",
+        )
+        .limit(Limit::Words(&[(ALWAYS, "unit"), (ALWAYS, "initramfs")]))
+        .default(r#""unit""#),
+        integer(
+            ALWAYS,
+            "lifetimeSeconds",
+            "The lifetime in seconds that mode `native` wishes for the certificate. The cluster may shorten it; one older \
+             than 1.22 gives its own.",
+        )
+        .limit(Limit::Range(600, 2_147_483_647)),
         text(
             ALWAYS,
             "mode",
@@ -136,6 +159,18 @@ static KUBELET: Table = Table {
         )
         .pattern(&LABEL_VALUE)
         .example(r#"{"topology.kubernetes.io/zone": "a"}"#),
+        text(
+            ALWAYS,
+            "layout",
+            "Where the kubelet of this image looks for its files: as kubeadm's packages have it, in `plain` places named \
+             on its command line, or as OpenShift's images have it.",
+        )
+        .limit(Limit::Words(&[
+            (ALWAYS, "kubeadm"),
+            (ALWAYS, "plain"),
+            (ALWAYS, "openshift"),
+        ]))
+        .default(r#""kubeadm""#),
         text(
             ALWAYS,
             "nodeIp",

@@ -23,6 +23,8 @@ pub struct Node {
     pub name: Option<String>,
     #[serde(deserialize_with = "absent::or_default")]
     pub preflight: Preflight,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub prerequisites: Option<String>,
 }
 
 /// Which ways to log in stay open.
@@ -41,6 +43,10 @@ pub struct Access {
 pub struct Bootstrap {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub approval_timeout_seconds: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub during: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lifetime_seconds: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mode: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -72,6 +78,8 @@ pub struct Kubelet {
     pub config: serde_json::Map<String, serde_json::Value>,
     #[serde(deserialize_with = "absent::map", skip_serializing_if = "BTreeMap::is_empty")]
     pub labels: BTreeMap<String, String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub layout: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub node_ip: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
