@@ -16,6 +16,7 @@ pub mod inspect;
 pub mod inventory;
 pub mod invocation;
 pub mod metadata;
+pub mod node;
 pub mod plan;
 pub mod render;
 pub mod report;
