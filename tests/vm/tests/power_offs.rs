@@ -1,6 +1,7 @@
 //! Machines that lose their power at seeded moments of a whole first boot, and start again.
 //!
-//! `KINDLING_POWER_OFFS=N` takes N moments instead of a few, `KINDLING_SEED=N` others. Every machine is cut off several times, each time in what the
+//! `KINDLING_POWER_OFFS=N` takes N moments instead of a few, `KINDLING_SEED=N` others, `KINDLING_POWER_OFFS_FROM=N` leaves out
+//! the first N. Every machine is cut off several times, each time in what the
 //! cut before left, and started again: the boot goes on to the next moment or to its end, or stops with a record.
 #![allow(
     clippy::disallowed_methods,
@@ -70,6 +71,12 @@ fn outcome(boot: &Boot) -> Outcome {
     }
 }
 
+/// A moment: the line it comes after, and how long after.
+fn drawn(chance: &mut Chance) -> (&'static str, Duration) {
+    let (mark, longest) = MARKS[usize::try_from(chance.below(MARKS.len() as u64)).unwrap()];
+    (mark, Duration::from_millis(chance.below(longest)))
+}
+
 /// What a machine has when its stages are done, and another one with the same config must have too.
 fn result(node: &Node) -> (Vec<u8>, String) {
     let archive = tree(node.root_disk());
@@ -95,14 +102,16 @@ fn a_first_boot_cut_off_anywhere_ends_as_the_same_machine() {
 
     let mut chance = Chance(seed);
     let mut outcomes: BTreeMap<Outcome, usize> = BTreeMap::new();
-    let mut taken = 0;
+    let mut taken = given("KINDLING_POWER_OFFS_FROM").map_or(0, |from| usize::try_from(from).unwrap());
+    for _ in 0..taken {
+        drawn(&mut chance);
+    }
     while taken < moments {
         let name = format!("cut-off-{taken}");
         let mut node = node(&name);
         let mut has_switched = false;
         for number in 0..EACH.min(moments - taken) {
-            let (mark, longest) = MARKS[usize::try_from(chance.below(MARKS.len() as u64)).unwrap()];
-            let delay = Duration::from_millis(chance.below(longest));
+            let (mark, delay) = drawn(&mut chance);
             let boot = node.boot_until_power_cut(mark, delay).unwrap();
             let outcome = outcome(&boot);
             println!(
