@@ -6,7 +6,9 @@
 //! `tests/cluster/README.md` tells how a guest and a kubelet reach it.
 
 mod client;
+pub mod exchange;
 mod kubeconfig;
+pub mod kubelet;
 mod objects;
 mod pki;
 mod process;
@@ -22,9 +24,9 @@ use time::OffsetDateTime;
 
 pub use self::client::{AskError, Client, Reply};
 pub use self::objects::TOKEN_GROUP;
+use self::pki::Authority;
 pub use self::pki::Pair;
 pub use self::process::Process;
-use self::pki::Authority;
 use crate::run::RunError;
 use crate::workspace;
 
@@ -166,8 +168,26 @@ impl ControlPlane {
         plane.wait_until_ready()?;
         plane.furnish()?;
         plane.run(&bin.join("kube-controller-manager"), &controllers())?;
-        plane.wait_until_signed()?;
+        // The first thing that the controllers do for us.
+        let (id, _) = TOKEN.split_once('.').unwrap_or((TOKEN, ""));
+        let signed = plane.wait_until_signed_for(id);
+        for program in &mut plane.programs {
+            program.check()?;
+        }
+        signed?;
         Ok(plane)
+    }
+
+    /// Waits until `cluster-info` is signed for the token of this id.
+    ///
+    /// # Errors
+    /// [`ControlPlaneError::Ask`].
+    pub fn wait_until_signed_for(&self, id: &str) -> Result<(), ControlPlaneError> {
+        let key = format!("jws-kubeconfig-{id}");
+        self.object_when(objects::CLUSTER_INFO, "cluster-info", READY, |object| {
+            object["data"].get(&key).is_some()
+        })?;
+        Ok(())
     }
 
     /// The API server's port on 127.0.0.1.
@@ -230,13 +250,19 @@ impl ControlPlane {
         Ok(Client::anonymous(self.port, self.authority_pem())?)
     }
 
-    /// Makes a further token, good for `lifetime`.
+    /// Makes a further token, good for `lifetime`; who has it belongs to `groups`, separated by commas, such as
+    /// [`TOKEN_GROUP`].
     ///
     /// # Errors
     /// [`ControlPlaneError::Refused`].
-    pub fn add_token(&self, token: &str, lifetime: time::Duration) -> Result<(), ControlPlaneError> {
+    pub fn add_token(
+        &self,
+        token: &str,
+        lifetime: time::Duration,
+        groups: &str,
+    ) -> Result<(), ControlPlaneError> {
         let end = OffsetDateTime::now_utc() + lifetime;
-        self.create(objects::SECRETS, &objects::token(token, &stamp(end)))
+        self.create(objects::SECRETS, &objects::token(token, &stamp(end), groups))
     }
 
     /// What the administrator gets from `path`.
@@ -267,6 +293,19 @@ impl ControlPlane {
         self.items("/api/v1/nodes")
     }
 
+    /// Waits until the request of this name `is_so`; [`AskError::Late`] after `limit`.
+    ///
+    /// # Errors
+    /// [`ControlPlaneError::Ask`].
+    pub fn request_when(
+        &self,
+        name: &str,
+        limit: Duration,
+        is_so: impl Fn(&Value) -> bool,
+    ) -> Result<Value, ControlPlaneError> {
+        self.object_when(REQUESTS, name, limit, is_so)
+    }
+
     /// Waits for the node of this name that `is_so`; [`AskError::Late`] after `limit`.
     ///
     /// # Errors
@@ -277,12 +316,7 @@ impl ControlPlane {
         limit: Duration,
         is_so: impl Fn(&Value) -> bool,
     ) -> Result<Value, ControlPlaneError> {
-        let path = format!("/api/v1/nodes?watch=true&fieldSelector=metadata.name%3D{name}");
-        let found = self.admin.watch(&path, limit, |event| {
-            let node = &event["object"];
-            (event["type"] != "DELETED" && is_so(node)).then(|| node.clone())
-        })?;
-        Ok(found)
+        self.object_when("/api/v1/nodes", name, limit, is_so)
     }
 
     /// A kubeconfig for the kubelet's own bootstrap with `token`, and where others reach the server.
@@ -295,7 +329,9 @@ impl ControlPlane {
     #[must_use]
     pub fn audit(&self) -> Vec<Value> {
         let log = std::fs::read_to_string(self.folder.path().join("audit.log")).unwrap_or_default();
-        log.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
+        log.lines()
+            .filter_map(|line| serde_json::from_str(line).ok())
+            .collect()
     }
 
     /// The programs, for their logs and their memory.
@@ -308,8 +344,25 @@ impl ControlPlane {
         Ok(self.get(path)?["items"].as_array().cloned().unwrap_or_default())
     }
 
+    fn object_when(
+        &self,
+        collection: &str,
+        name: &str,
+        limit: Duration,
+        is_so: impl Fn(&Value) -> bool,
+    ) -> Result<Value, ControlPlaneError> {
+        // Without a version it begins with what is there.
+        let path = format!("{collection}?watch=true&fieldSelector=metadata.name%3D{name}");
+        let found = self.admin.watch(&path, limit, |event| {
+            let object = &event["object"];
+            (event["type"] != "DELETED" && is_so(object)).then(|| object.clone())
+        })?;
+        Ok(found)
+    }
+
     fn run(&mut self, program: &Path, arguments: &[String]) -> Result<(), ControlPlaneError> {
-        let process = Process::start(program, arguments, self.folder.path())?;
+        let name = program.file_name().unwrap_or_default().to_string_lossy();
+        let process = Process::start(&name, program, arguments, self.folder.path())?;
         self.programs.insert(0, process);
         Ok(())
     }
@@ -337,7 +390,7 @@ impl ControlPlane {
         for (collection, object) in objects::bindings() {
             self.create(&collection, &object)?;
         }
-        self.add_token(TOKEN, time::Duration::days(1))?;
+        self.add_token(TOKEN, time::Duration::days(1), TOKEN_GROUP)?;
         let kubeconfig = kubeconfig::of_cluster(&self.server, self.authority_pem());
         let pretty = format!("{kubeconfig:#}\n");
         self.create(objects::CLUSTER_INFO, &objects::cluster_info(&pretty))
@@ -349,23 +402,6 @@ impl ControlPlane {
             return Err(refused(collection, reply));
         }
         Ok(())
-    }
-
-    /// The first thing that the controllers do for us is to sign `cluster-info` for the token.
-    fn wait_until_signed(&mut self) -> Result<(), ControlPlaneError> {
-        let path = format!(
-            "{}?watch=true&fieldSelector=metadata.name%3Dcluster-info",
-            objects::CLUSTER_INFO
-        );
-        let (id, _) = TOKEN.split_once('.').unwrap_or((TOKEN, ""));
-        let key = format!("jws-kubeconfig-{id}");
-        let signed = self
-            .admin
-            .watch(&path, READY, |event| event["object"]["data"].get(&key).map(drop));
-        for program in &mut self.programs {
-            program.check()?;
-        }
-        Ok(signed?)
     }
 }
 
@@ -411,8 +447,12 @@ fn prepare(
 ) -> Result<(), ControlPlaneError> {
     pki::store(folder, "ca", &authority.pair)?;
     pki::store(folder, "server", &authority.server(addresses)?)?;
-    // Only its key counts: it signs the tokens of service accounts.
-    pki::store(folder, "accounts", &authority.client("service-accounts", "kindling")?)?;
+    // Whose key signs the tokens of service accounts.
+    pki::store(
+        folder,
+        "accounts",
+        &authority.client("service-accounts", "kindling")?,
+    )?;
     // With an administrator's rights, in place of one service account for each controller.
     let of_controllers = authority.client("system:kube-controller-manager", "system:masters")?;
     let config = kubeconfig::of_certificate(local, &authority.pair.certificate, &of_controllers);
@@ -462,7 +502,7 @@ fn api_server(port: u16, of_etcd: u16) -> Vec<String> {
         ("enable-admission-plugins", "NodeRestriction"),
         ("enable-bootstrap-token-auth", "true"),
         ("service-account-issuer", "https://kubernetes.default.svc"),
-        ("service-account-key-file", "accounts.key"),
+        ("service-account-key-file", "accounts.crt"),
         ("service-account-signing-key-file", "accounts.key"),
         ("service-cluster-ip-range", "10.96.0.0/24"),
         ("audit-policy-file", "audit.yaml"),
@@ -474,7 +514,10 @@ fn api_server(port: u16, of_etcd: u16) -> Vec<String> {
 fn controllers() -> Vec<String> {
     arguments(&[
         ("kubeconfig", "controllers.kubeconfig"),
-        ("controllers", "csrapproving,csrsigning,bootstrapsigner,tokencleaner"),
+        (
+            "controllers",
+            "csrapproving,csrsigning,bootstrapsigner,tokencleaner",
+        ),
         ("cluster-signing-cert-file", "ca.crt"),
         ("cluster-signing-key-file", "ca.key"),
         ("leader-elect", "false"),
@@ -485,5 +528,8 @@ fn controllers() -> Vec<String> {
 }
 
 fn arguments(pairs: &[(&str, &str)]) -> Vec<String> {
-    pairs.iter().map(|(name, value)| format!("--{name}={value}")).collect()
+    pairs
+        .iter()
+        .map(|(name, value)| format!("--{name}={value}"))
+        .collect()
 }

@@ -101,7 +101,8 @@ impl Client {
     /// # Errors
     /// [`AskError::Pem`], [`AskError::Tls`].
     pub fn with_certificate(port: u16, authority: &str, pair: &Pair) -> Result<Self, AskError> {
-        let chain = CertificateDer::pem_slice_iter(pair.certificate.as_bytes()).collect::<Result<Vec<_>, _>>()?;
+        let chain =
+            CertificateDer::pem_slice_iter(pair.certificate.as_bytes()).collect::<Result<Vec<_>, _>>()?;
         let key = PrivateKeyDer::from_pem_slice(pair.key.as_bytes())?;
         let config = trusting(authority)?.with_client_auth_cert(chain, key)?;
         Ok(Self::of(port, config))
@@ -178,10 +179,17 @@ impl Client {
         })
     }
 
-    async fn exchange(&self, method: Method, path: &str, body: String) -> Result<Response<Incoming>, AskError> {
+    async fn exchange(
+        &self,
+        method: Method,
+        path: &str,
+        body: String,
+    ) -> Result<Response<Incoming>, AskError> {
         let stream = TcpStream::connect(("127.0.0.1", self.port)).await?;
         let name = ServerName::from(std::net::Ipv4Addr::LOCALHOST);
-        let stream = TlsConnector::from(Arc::clone(&self.tls)).connect(name, stream).await?;
+        let stream = TlsConnector::from(Arc::clone(&self.tls))
+            .connect(name, stream)
+            .await?;
         let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
         // It ends with the sender or with the body, whichever is last.
         tokio::spawn(connection);

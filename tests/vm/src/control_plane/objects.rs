@@ -13,30 +13,37 @@ pub(super) const CLUSTER_INFO: &str = "/api/v1/namespaces/kube-public/configmaps
 
 const RBAC: &str = "/apis/rbac.authorization.k8s.io/v1";
 
-/// A bootstrap token, good until `expiration` (RFC 3339).
-pub(super) fn token(token: &str, expiration: &str) -> Value {
-    let (id, secret) = token.split_once('.').unwrap_or((token, ""));
-    json!({
+/// A bootstrap token, good until `expiration` (RFC 3339). The server refuses an empty list of groups, so that is left out.
+pub(super) fn token(token: &str, expiration: &str, groups: &str) -> Value {
+    let (id, password) = token.split_once('.').unwrap_or((token, ""));
+    let mut secret = json!({
         "apiVersion": "v1",
         "kind": "Secret",
         "metadata": { "name": format!("bootstrap-token-{id}"), "namespace": "kube-system" },
         "type": "bootstrap.kubernetes.io/token",
         "stringData": {
             "token-id": id,
-            "token-secret": secret,
+            "token-secret": password,
             "expiration": expiration,
             "usage-bootstrap-authentication": "true",
             "usage-bootstrap-signing": "true",
-            "auth-extra-groups": TOKEN_GROUP,
         },
-    })
+    });
+    if !groups.is_empty() {
+        secret["stringData"]["auth-extra-groups"] = json!(groups);
+    }
+    secret
 }
 
 /// Who may do what: the bindings that `kubeadm init` makes for nodes that join.
 pub(super) fn bindings() -> Vec<(String, Value)> {
     let node_client = "system:certificates.k8s.io:certificatesigningrequests";
     [
-        ("kubeadm:kubelet-bootstrap", "system:node-bootstrapper", TOKEN_GROUP),
+        (
+            "kubeadm:kubelet-bootstrap",
+            "system:node-bootstrapper",
+            TOKEN_GROUP,
+        ),
         (
             "kubeadm:node-autoapprove-bootstrap",
             &format!("{node_client}:nodeclient"),

@@ -16,17 +16,16 @@ pub struct Process {
 }
 
 impl Process {
-    /// Starts `program` of the built ones with `arguments`; what it says goes to `<name>.log` below `folder`, where it
-    /// also runs.
+    /// Starts `program` with `arguments` in `folder`; what it says goes to `<name>.log` there.
     ///
     /// # Errors
     /// When it does not start.
-    pub fn start(program: &Path, arguments: &[String], folder: &Path) -> Result<Self, ControlPlaneError> {
-        let name = program
-            .file_name()
-            .unwrap_or_default()
-            .to_string_lossy()
-            .into_owned();
+    pub fn start(
+        name: &str,
+        program: &Path,
+        arguments: &[String],
+        folder: &Path,
+    ) -> Result<Self, ControlPlaneError> {
         let log = folder.join(format!("{name}.log"));
         let file = |source| ControlPlaneError::File {
             path: log.clone(),
@@ -48,7 +47,11 @@ impl Process {
                 program: program.to_path_buf(),
                 source,
             })?;
-        Ok(Self { name, child, log })
+        Ok(Self {
+            name: name.to_owned(),
+            child,
+            log,
+        })
     }
 
     /// Its bare name.
@@ -69,7 +72,14 @@ impl Process {
         let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap_or_default();
         status
             .lines()
-            .find_map(|line| line.strip_prefix("VmRSS:")?.trim().strip_suffix("kB")?.trim().parse().ok())
+            .find_map(|line| {
+                line.strip_prefix("VmRSS:")?
+                    .trim()
+                    .strip_suffix("kB")?
+                    .trim()
+                    .parse()
+                    .ok()
+            })
             .map_or(0, |kibibytes: u64| kibibytes * 1024)
     }
 
