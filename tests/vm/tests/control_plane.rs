@@ -10,9 +10,11 @@
 mod openssl;
 
 use std::collections::BTreeMap;
-use std::fs;
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader};
 use std::os::unix::fs::symlink;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use base64::Engine;
@@ -29,6 +31,8 @@ use sha2::Sha256;
 use crate::openssl::Asked;
 
 const LIMIT: Duration = Duration::from_secs(60);
+/// Set for a test that is to wait until it is killed; also what its lines for the other begin with.
+const HOLD: &str = "KINDLING_HOLD";
 const NODE_CLIENT: &str = "kubernetes.io/kube-apiserver-client-kubelet";
 const TWO: [&str; 2] = ["digital signature", "client auth"];
 const THREE: [&str; 3] = ["digital signature", "key encipherment", "client auth"];
@@ -455,12 +459,74 @@ fn a_real_kubelet_joins_by_its_own_bootstrap() {
     kubelet::place_bootstrap(root.path(), &plane, control_plane::TOKEN).unwrap();
     let mut kubelet = Kubelet::start(root.path(), "worker.test").unwrap();
     let node = plane.node_when("worker.test", LIMIT, is_ready);
-    kubelet.process().check().unwrap();
-    let node = node.unwrap_or_else(|error| panic!("{error}: {}", kubelet.process().said()));
+    kubelet.process_mut().check().unwrap();
+    let node = node.unwrap_or_else(|error| panic!("{error}: {}", kubelet.process_mut().said()));
     println!("{:#}", node["status"]["nodeInfo"]);
     let current = root.path().join("var/lib/kubelet/pki/kubelet-client-current.pem");
     assert!(fs::symlink_metadata(current).unwrap().is_symlink());
     assert_eq!(plane.requests().unwrap().len(), 1);
+}
+
+/// Also the part of the next test that is killed.
+#[test]
+#[ignore = "needs what `make cluster-tools` builds, and root; run by `make test-cluster`"]
+fn nothing_runs_on_after_the_value() {
+    let plane = start();
+    let root = tempfile::tempdir().unwrap();
+    kubelet::place_bootstrap(root.path(), &plane, control_plane::TOKEN).unwrap();
+    let kubelet = Kubelet::start(root.path(), "worker.test").unwrap();
+    plane.node_when("worker.test", LIMIT, |_| true).unwrap();
+    let logs: Vec<File> = plane
+        .programs()
+        .iter()
+        .chain([kubelet.process()])
+        .map(|program| File::open(program.log()).unwrap())
+        .collect();
+    if std::env::var_os(HOLD).is_some() {
+        for program in plane.programs().iter().chain([kubelet.process()]) {
+            println!("{HOLD} {}", program.log().display());
+        }
+        println!("{HOLD}");
+        std::thread::park();
+    }
+    drop((plane, kubelet));
+    for log in logs {
+        log.try_lock().unwrap();
+    }
+}
+
+#[test]
+#[ignore = "needs what `make cluster-tools` builds, and root; run by `make test-cluster`"]
+fn nothing_runs_on_after_a_killed_test() {
+    // Who is killed removes nothing.
+    let folder = tempfile::tempdir().unwrap();
+    let mut child = Command::new(std::env::current_exe().unwrap())
+        .args([
+            "--ignored",
+            "--exact",
+            "--nocapture",
+            "nothing_runs_on_after_the_value",
+        ])
+        .env(HOLD, "1")
+        .env("TMPDIR", folder.path())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let lines = BufReader::new(child.stdout.take().unwrap())
+        .lines()
+        .map(Result::unwrap);
+    let logs: Vec<PathBuf> = lines
+        .filter_map(|line| Some(line.strip_prefix(HOLD)?.trim().to_owned()))
+        .take_while(|path| !path.is_empty())
+        .map(PathBuf::from)
+        .collect();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert_eq!(logs.len(), 4);
+    // Waits until none of them has its log open.
+    for log in &logs {
+        File::open(log).unwrap().lock().unwrap();
+    }
 }
 
 /// What a join leaves on a machine, made by this test: the pair, the symlink and the kubeconfig of cluster.md 2.7.
@@ -477,8 +543,8 @@ fn a_real_kubelet_takes_up_a_certificate_that_it_did_not_ask_for() {
 
     let mut kubelet = Kubelet::start(root.path(), "worker.test").unwrap();
     let node = plane.node_when("worker.test", LIMIT, is_ready);
-    kubelet.process().check().unwrap();
-    node.unwrap_or_else(|error| panic!("{error}: {}", kubelet.process().said()));
+    kubelet.process_mut().check().unwrap();
+    node.unwrap_or_else(|error| panic!("{error}: {}", kubelet.process_mut().said()));
     // It did not ask for one of its own.
     let names: Vec<Value> = plane
         .requests()

@@ -50,7 +50,12 @@ impl Kubelet {
 
     /// The program.
     #[must_use]
-    pub fn process(&mut self) -> &mut Process {
+    pub fn process(&self) -> &Process {
+        &self.process
+    }
+
+    /// The program, to see whether it still runs.
+    pub fn process_mut(&mut self) -> &mut Process {
         &mut self.process
     }
 

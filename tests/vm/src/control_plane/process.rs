@@ -32,6 +32,8 @@ impl Process {
             source,
         };
         let out = File::create(&log).map_err(file)?;
+        // Whoever waits for this lock waits for the end of the program and of all that it started.
+        out.lock().map_err(file)?;
         let err = out.try_clone().map_err(file)?;
         // Also when this process is killed: the kernel ends the program with the thread that started it.
         let child = Command::new(run::get("setpriv")?)
@@ -58,6 +60,12 @@ impl Process {
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// Where it says it. The file is locked as long as the program or one that it started runs.
+    #[must_use]
+    pub fn log(&self) -> &Path {
+        &self.log
     }
 
     /// Everything it has said so far.
@@ -108,5 +116,9 @@ impl Drop for Process {
         // Nothing of a run is kept, so nobody has to end in order.
         drop(self.child.kill());
         drop(self.child.wait());
+        // What it started is ended by the kernel, which takes its time.
+        if let Ok(log) = File::open(&self.log) {
+            drop(log.lock());
+        }
     }
 }
