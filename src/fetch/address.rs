@@ -1,8 +1,9 @@
 //! Addresses of resources: their scheme, and how they may be shown.
 
 use std::fmt;
+use std::net::Ipv6Addr;
 
-use url::Url;
+use url::{Host, Url};
 
 /// The longest address that is printed in full, in characters.
 const SHOWN_LENGTH: usize = 300;
@@ -117,6 +118,18 @@ pub fn shown(source: &str) -> String {
     text
 }
 
+/// AWS's metadata service where there is no IPv4. As link-local as the other: no router passes it on.
+const AWS_SIX: Ipv6Addr = Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254);
+
+/// Whether a server is on this machine's own link, by its address; names are not.
+pub(super) fn is_link_local(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Ipv4(address)) => address.is_link_local(),
+        Some(Host::Ipv6(address)) => address.is_unicast_link_local() || address == AWS_SIX,
+        _ => false,
+    }
+}
+
 /// The path of `source`, which is what the reference records as the name of a referenced config; empty for inline
 /// data.
 #[must_use]
@@ -153,6 +166,23 @@ mod tests {
             ("h", Scheme::Missing),
         ] {
             assert_eq!(Scheme::of(source), scheme, "{source}");
+        }
+    }
+
+    #[test]
+    fn what_is_next_door_is_known_by_its_address_alone() {
+        for (url, is_next_door) in [
+            ("http://169.254.169.254/x", true),
+            ("http://169.254.42.42/x", true),
+            ("http://[fe80::1]/x", true),
+            ("http://[fd00:ec2::254]/x", true),
+            ("http://[fd00:ec2::253]/x", false),
+            ("http://100.100.100.200/x", false),
+            ("http://10.254.169.254/x", false),
+            ("http://169.254.169.254.example/x", false),
+            ("unix://lxd/dev/lxd/sock:/1.0", false),
+        ] {
+            assert_eq!(is_link_local(&Url::parse(url).unwrap()), is_next_door, "{url}");
         }
     }
 

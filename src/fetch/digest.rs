@@ -9,7 +9,7 @@ use ring::digest::{Context, SHA256, SHA512};
 const MUCH: u64 = 1 << 20;
 
 /// Pieces that may wait to be hashed. What hashes is about as fast as what brings, so a few even out the rest.
-const PIECES: usize = 8;
+const PIECES: usize = 4;
 
 /// A function of the config language.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -9,6 +9,7 @@ use kindling_config_spec::types::{Ignition, Resource, kindling};
 use kindling_platforms::{AccessError, HttpAnswer, HttpRequest};
 use url::Url;
 
+use super::address::is_link_local;
 use super::body::{Body, Ended, plain, refused};
 use super::resource::{Break, Delivery, Place, Remote, Wanted};
 use super::retry::{Attempt, Pace, Stop, Trials, persist};
@@ -16,6 +17,7 @@ use super::stores::{Prepared, Stores};
 use super::{DOCUMENT_LIMIT, FetchError, Received, Transport, TransportSettings, shown};
 use crate::calendar::http_date;
 use crate::host::http::{Answer, ClientIdentity, ProxyRules, Request, Root, parse_roots};
+use crate::host::machine::note_time;
 use crate::host::runs::{Run, Runs, since_boot};
 use crate::host::transfer::TransferError;
 
@@ -394,9 +396,13 @@ impl Fetcher {
             }));
         }
         let time = answer.headers.iter().find(|(name, _)| name == "date");
+        let time = time.and_then(|(_, text)| http_date(text));
+        if let Some(told) = time.filter(|_| is_link_local(url)) {
+            note_time(told);
+        }
         Ok(HttpAnswer {
             status: answer.status,
-            time: time.and_then(|(_, text)| http_date(text)),
+            time,
             headers: answer.headers,
             body,
         })

@@ -21,8 +21,8 @@ use super::{FetchError, Scheme, s3, shown};
 use crate::host::transfer::TransferError;
 use crate::identity::hex;
 
-/// How many bytes move at once.
-const PIECE: usize = 256 << 10;
+/// How many bytes move at once: no less than what the HTTP library reads at once (408 KiB), or each would be written as two.
+const PIECE: usize = 512 << 10;
 
 /// How many times its size a content may unpack to without a digest that says so. gzip cannot do more than 1,032 times,
 /// which only empty space comes to.

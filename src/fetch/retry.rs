@@ -36,6 +36,9 @@ const BODY_ATTEMPTS: u32 = 16;
 /// tomorrow would look dead.
 pub const LONGEST_ASKED: Duration = Duration::from_secs(300);
 
+/// An attempt with less time than this tells nothing by running out of it.
+const LEAST: Duration = Duration::from_secs(1);
+
 /// Time as retries see it.
 pub trait Clock: Send + Sync {
     /// Time since some fixed moment.
@@ -222,6 +225,8 @@ pub(super) struct Trials<'a> {
     attempts: u32,
     /// Bodies that broke off one after the other without bringing anything new.
     cuts: u32,
+    /// Why the attempt before the current one failed.
+    last: Option<TransferError>,
 }
 
 impl<'a> Trials<'a> {
@@ -236,6 +241,7 @@ impl<'a> Trials<'a> {
             backoff: pace.backoff(),
             attempts: 0,
             cuts: 0,
+            last: None,
         }
     }
 
@@ -298,6 +304,9 @@ impl<'a> Trials<'a> {
                 }
             );
             if is_over || left <= pause {
+                // The one before it knows more.
+                let said_nothing = matches!(cause, TransferError::Timeout { waiting: Waiting::Total, after } if after < LEAST);
+                let cause = self.last.take().filter(|_| said_nothing).unwrap_or(cause);
                 return Err(FetchError::TimedOut {
                     url: what.to_owned(),
                     after,
@@ -313,6 +322,7 @@ impl<'a> Trials<'a> {
             pause.as_millis()
         );
         self.sleep(pause, &cause);
+        self.last = Some(cause);
         Ok(())
     }
 
@@ -405,6 +415,29 @@ mod tests {
         });
         assert_eq!(result, Ok(7));
         assert!(clock.now() >= Duration::from_millis(4_500) && clock.now() <= Duration::from_secs(9));
+    }
+
+    #[test]
+    fn an_attempt_at_the_very_end_hides_no_cause() {
+        for (time, told) in [(500, TransferError::Status(503)), (1_500, late(1_500))] {
+            let (_, pace) = simulated();
+            let mut causes = [TransferError::Status(503), late(time)].into_iter();
+            let total = Some(Duration::from_secs(60));
+            let stop = Stop::default();
+            let trials = Trials::new(&pace, &stop, total, "http://h/");
+            let error = persist::<()>(trials, |_| Err(Attempt::Transient(causes.next().unwrap())));
+            let FetchError::TimedOut { source, .. } = error.unwrap_err() else {
+                panic!("it did not run out of time")
+            };
+            assert_eq!(source, told);
+        }
+    }
+
+    fn late(milliseconds: u64) -> TransferError {
+        TransferError::Timeout {
+            waiting: Waiting::Total,
+            after: Duration::from_millis(milliseconds),
+        }
     }
 
     #[test]

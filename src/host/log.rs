@@ -104,19 +104,21 @@ impl Log {
 
     fn line(&self, severity: Severity, text: &str) {
         let _order = self.order.lock();
+        // A plan has thousands of lines: standard output takes them at once, the system log one by one.
+        let mut whole = String::new();
         for line in text.lines() {
             match &self.syslog {
                 Some(socket) => {
                     let text = format!("<{}>{IDENTIFIER}[{}]: {line}", severity as u8, std::process::id());
                     send(socket, |socket| socket.send(text.as_bytes()));
                 }
-                None => {
-                    // As for the system log: a reader that has gone, or a full disk behind it, is nothing to us.
-                    let text = format!("{:<9}: {line}\n", severity.word());
-                    drop(io::stdout().write_all(text.as_bytes()));
-                }
+                // Writing to a String cannot fail.
+                None => drop(writeln!(whole, "{:<9}: {line}", severity.word())),
             }
         }
+        // As for the system log: a reader that has gone, or a full disk behind it, is nothing to us.
+        let mut out = io::stdout().lock();
+        drop(out.write_all(whole.as_bytes()).and_then(|()| out.flush()));
     }
 }
 

@@ -5,6 +5,7 @@ use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use nix::time::{ClockId, clock_gettime};
@@ -149,6 +150,20 @@ pub fn earliest() -> u64 {
         .and_then(|time| time.duration_since(UNIX_EPOCH).ok())
         .map_or(0, |since| since.as_secs());
     stamped.max(BUILT_AT.parse().unwrap_or(0))
+}
+
+/// The latest time that a metadata service has told, in seconds since 1970; 0 for none.
+static TOLD: AtomicU64 = AtomicU64::new(0);
+
+/// Notes a time that is past, since a metadata service has told it, in seconds since 1970. An earlier one changes nothing.
+pub fn note_time(seconds: u64) {
+    TOLD.fetch_max(seconds, Ordering::Relaxed);
+}
+
+/// The latest time that was noted in this process, in seconds since 1970; 0 for none.
+#[must_use]
+pub fn noted_time() -> u64 {
+    TOLD.load(Ordering::Relaxed)
 }
 
 /// The system clock: seconds since 1970-01-01 UTC, 0 where it stands before that.

@@ -26,6 +26,9 @@ use crate::state::State;
 /// Mode of a new cache: programs of the distribution that run as root read it.
 const CACHE_MODE: u32 = 0o640;
 
+/// The time that a metadata service told, for the stages behind the one that heard it.
+const TIME: &str = "time";
+
 /// The opened surroundings of a stage.
 pub struct Context<'a> {
     /// The command line.
@@ -80,6 +83,10 @@ impl<'a> Context<'a> {
         }
         let offline = options.stage == Stage::FetchOffline;
         let machine = Machine::read();
+        let told = fs::read_to_string(environment.run_dir.join(TIME)).ok();
+        told.and_then(|text| text.trim().parse().ok())
+            .into_iter()
+            .for_each(machine::note_time);
         let processes = process::System::new(environment.path.clone()).noted_in(&noted.runs);
         Ok(Self {
             options,
@@ -94,6 +101,20 @@ impl<'a> Context<'a> {
             machine,
             processes,
         })
+    }
+
+    /// Leaves the time that a metadata service told for the next stages, where the clock is behind it.
+    ///
+    /// # Errors
+    /// When the kernel refuses.
+    pub fn keep_time(&self) -> io::Result<()> {
+        let told = machine::noted_time();
+        if told <= machine::seconds_since_1970() {
+            return Ok(());
+        }
+        let run_dir = &self.environment.run_dir;
+        machine::private_dir(run_dir)?;
+        machine::replace(&run_dir.join(TIME), format!("{told}\n").as_bytes(), 0o600)
     }
 
     /// The stage this is.

@@ -151,6 +151,9 @@ fn outcome(context: &mut Context<'_>, reporter: &Reporter) -> Result<Outcome, Fa
     .with_channels(Channels::default().kept_in(&context.environment.run_dir));
     let acquired = acquire(places, &context.fetcher, &via)
         .map_err(|error| Failure::of(stage, error.code(), &error, error.next()))?;
+    if let Err(error) = context.keep_time() {
+        tracing::warn!("the time of the metadata service is not kept: {error}");
+    }
     let received = via.channels().pairs().map(pools::files);
     if let Some(files) = received {
         context.state.provider_output_files = files;

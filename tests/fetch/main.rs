@@ -4,6 +4,7 @@
     reason = "a test that cannot set up its server should panic"
 )]
 
+mod bomb;
 mod client;
 mod exchange;
 mod platforms;

@@ -323,3 +323,55 @@ fn inside_stores() {
         assert_eq!(written, "here", "{platform}");
     }
 }
+
+#[test]
+fn a_clock_that_stands_is_set_right_by_the_metadata_service_alone() {
+    inside(
+        "clouds::inside_with_a_clock_that_stands",
+        "127.0.0.1",
+        "for address in 169.254.169.254 100.100.100.200; do ip addr add $address/32 dev lo; done;",
+    );
+}
+
+#[test]
+#[ignore = "started by the test above, in a namespace"]
+fn inside_with_a_clock_that_stands() {
+    // Seen from 2250, this machine's clock stands.
+    let identity = Identity::valid(
+        "127.0.0.1",
+        rcgen::date_time_ymd(2200, 1, 1),
+        rcgen::date_time_ymd(2300, 1, 1),
+    );
+    let files = Server::https(&identity, |_, _| Reply::ok("here"));
+    let config = json!({
+        "ignition": {
+            "version": "3.4.0",
+            "security": {"tls": {"certificateAuthorities": [
+                {"source": data_url::encode(identity.authority_pem().as_bytes())},
+            ]}},
+            "timeouts": {"httpTotal": 3},
+        },
+        "storage": {"files": [{"path": "/etc/cloud", "contents": {"source": files.url("/file")}}]},
+    });
+    let config = config.to_string();
+    let _services = ["169.254.169.254", "100.100.100.200"].map(|address| {
+        let config = config.clone();
+        Server::http_at((address, 80), move |_, _| {
+            Reply::ok(config.clone()).with_header("date", "Thu, 03 Jan 2250 00:00:00 GMT")
+        })
+    });
+    // Each stage is a process of its own: the second has not asked the service.
+    let machine = Sandbox::new();
+    stage(&machine, "hetzner", "fetch");
+    provisioned(&machine, "hetzner");
+    // An address that any router may pass on tells no time.
+    let machine = Sandbox::new();
+    stage(&machine, "aliyun", "fetch");
+    assert!(!machine.at("run/kindling/time").exists());
+    let ran = machine.run(&machine.words("aliyun", "files"));
+    assert!(
+        ran.stderr.contains("[tls-certificate-not-yet-valid]"),
+        "{}",
+        ran.stderr
+    );
+}

@@ -6,7 +6,9 @@
 )]
 
 mod agent;
+mod bomb;
 mod clouds;
+mod journal;
 mod names;
 mod proxy;
 mod s3;

@@ -11,6 +11,7 @@ use rustls::time_provider::TimeProvider;
 use rustls::{ClientConfig, RootCertStore};
 
 use super::ClientIdentity;
+use crate::host::machine::noted_time;
 use crate::host::transfer::TransferError;
 
 /// A certificate authority in DER, known to be usable as one.
@@ -153,7 +154,8 @@ fn certificates(pem: &[u8]) -> Vec<CertificateDer<'static>> {
         .collect()
 }
 
-/// The time certificates are judged at: the system clock, but never earlier than a time that is known to be past.
+/// The time certificates are judged at: the system clock, but never earlier than a time that is known to be past, or that
+/// a metadata service has told meanwhile.
 #[derive(Debug)]
 struct FlooredClock {
     floor: Duration,
@@ -162,7 +164,8 @@ struct FlooredClock {
 impl TimeProvider for FlooredClock {
     fn current_time(&self) -> Option<UnixTime> {
         let system = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        Some(UnixTime::since_unix_epoch(system.max(self.floor)))
+        let told = Duration::from_secs(noted_time());
+        Some(UnixTime::since_unix_epoch(system.max(self.floor).max(told)))
     }
 }
 
