@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 use rustls::server::danger::ClientCertVerifier;
 
 use crate::authority::{Authority, Subject};
-use crate::http::lock;
+use crate::http::{Bell, lock};
 use crate::scenario::{Approval, Fault, Issued, Machines, On, Scenario, Signing, With};
 use crate::shelf::Shelf;
 use crate::store::{Filed, Store};
@@ -28,6 +28,8 @@ pub(crate) struct Cluster {
     pub(crate) other: Authority,
     pub(crate) clients: Arc<dyn ClientCertVerifier>,
     pub(crate) memory: Mutex<Memory>,
+    /// Rings behind every change.
+    pub(crate) bell: Arc<Bell>,
 }
 
 /// What changes.
@@ -76,6 +78,7 @@ impl Cluster {
         Arc::new(Self {
             clients: authority.clients(),
             memory: Mutex::new(memory),
+            bell: Arc::default(),
             scenario,
             url,
             authority,
@@ -201,6 +204,8 @@ impl Cluster {
             if memory.store.get(&name).is_some_and(|filed| filed.uid == uid) {
                 what(&cluster, &mut memory, &name);
             }
+            drop(memory);
+            cluster.bell.ring();
         });
     }
 }

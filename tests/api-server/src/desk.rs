@@ -3,13 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use hyper::body::Bytes;
 use hyper::{Response, StatusCode};
 use serde_json::{Value, json};
 
 use crate::cluster::{Cluster, Memory};
 use crate::discovery;
-use crate::http::{Answer, Asked, Content, Shown, body, lock, pieces, plain};
+use crate::http::{Answer, Asked, Content, Shown, body, broken, lock, pieces, plain};
 use crate::manners;
 use crate::request::{Refusal, judge};
 use crate::route::{Query, Route};
@@ -250,13 +249,9 @@ impl Cluster {
                 return match ending {
                     Ending::Closed => answer,
                     Ending::Gone => json_body(StatusCode::GONE, &expired),
-                    Ending::Cut => {
-                        drop(sender.send(Ok(Bytes::from_static(b"{\"type\":\"MODI"))));
-                        drop(sender.send(Err(std::io::Error::other("cut"))));
-                        answer
-                    }
+                    Ending::Cut => broken(JSON, b"{\"type\":\"MODI"),
                     Ending::Expired => {
-                        drop(sender.send(Ok(line("ERROR", &expired))));
+                        drop(sender.send(line("ERROR", &expired)));
                         answer
                     }
                 };
@@ -378,12 +373,7 @@ fn wrong(with: &With, route: &Route, user: Option<&User>) -> Answer {
             *answer.status_mut() = StatusCode::from_u16(*code).unwrap_or(StatusCode::BAD_GATEWAY);
             answer
         }
-        With::Cut => {
-            let (sender, answer) = pieces(StatusCode::OK, JSON);
-            drop(sender.send(Ok(Bytes::from_static(b"{\"kind\":"))));
-            drop(sender.send(Err(std::io::Error::other("cut"))));
-            answer
-        }
+        With::Cut => broken(JSON, b"{\"kind\":"),
     }
 }
 
@@ -395,9 +385,9 @@ fn slowly(answer: Answer, pause: Duration) -> Answer {
             let (sender, receiver) = tokio::sync::mpsc::unbounded_channel();
             tokio::spawn(async move {
                 let half = bytes.len() / 2;
-                drop(sender.send(Ok(bytes.slice(..half))));
+                drop(sender.send(bytes.slice(..half)));
                 tokio::time::sleep(pause).await;
-                drop(sender.send(Ok(bytes.slice(half..))));
+                drop(sender.send(bytes.slice(half..)));
             });
             Response::from_parts(head, Content::Pieces(receiver))
         }

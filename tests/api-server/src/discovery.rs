@@ -2,7 +2,7 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
-use ring::hmac;
+use ring::{digest, hmac};
 use serde_json::{Map, Value, json};
 
 /// The detached signature of `content` with a bootstrap token: the middle part is left out.
@@ -14,6 +14,14 @@ pub fn signature(token_id: &str, secret: &str, content: &[u8]) -> String {
     let key = hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes());
     let signature = URL_SAFE_NO_PAD.encode(hmac::sign(&key, signed.as_bytes()));
     format!("{header}..{signature}")
+}
+
+/// The pin of a key: `sha256:` and the digest of its DER SubjectPublicKeyInfo.
+#[must_use]
+pub fn pin(public_key: &[u8]) -> String {
+    let digest = digest::digest(&digest::SHA256, public_key);
+    let hex: String = digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("sha256:{hex}")
 }
 
 /// A kubeconfig with a server and its authority, as kubeadm writes it.
@@ -54,6 +62,14 @@ mod tests {
         assert_eq!(
             signature("abcdef", "0123456789abcdef", content),
             "eyJhbGciOiJIUzI1NiIsImtpZCI6ImFiY2RlZiJ9..4r7GbQEAuOjO6O80acJpGoh44v8eFXsKNvwSVlEICEY"
+        );
+    }
+
+    #[test]
+    fn the_pin_of_the_key_with_the_scalar_one_is_known() {
+        assert_eq!(
+            pin(&crate::request::tests::key_of_scalar_one()),
+            "sha256:5cd252fb0ce8932436faf8ccd1040981b89ee4ad6b9fe9e2a2b7e71aacb27cd3"
         );
     }
 

@@ -4,7 +4,7 @@
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -60,21 +60,65 @@ impl Seen {
 #[derive(Clone, Debug, Default)]
 pub struct Shown(pub Vec<CertificateDer<'static>>);
 
+/// Rings when something happened, for a test that waits for it.
+#[derive(Debug, Default)]
+pub struct Bell {
+    rung: Mutex<u64>,
+    heard: Condvar,
+}
+
+impl Bell {
+    /// Something happened.
+    pub fn ring(&self) {
+        *lock(&self.rung) += 1;
+        self.heard.notify_all();
+    }
+
+    /// Waits until `what` is so, looking whenever the bell rings. Whether it came to be so within `limit`.
+    pub fn wait(&self, limit: Duration, what: impl Fn() -> bool) -> bool {
+        let until = Instant::now() + limit;
+        loop {
+            let before = *lock(&self.rung);
+            if what() {
+                return true;
+            }
+            let left = until.saturating_duration_since(Instant::now());
+            let rung = self
+                .heard
+                .wait_timeout_while(lock(&self.rung), left, |rung| *rung == before);
+            if rung
+                .map_or_else(|poisoned| poisoned.into_inner().1, |(_, timed)| timed)
+                .timed_out()
+            {
+                return what();
+            }
+        }
+    }
+}
+
 /// What an answer is decided from.
 pub type Asked = Request<Bytes>;
 
 /// An answer.
 pub type Answer = Response<Content>;
 
-/// The next piece of a body that comes piece by piece; an error breaks the connection.
-pub type Piece = io::Result<Bytes>;
-
 /// The body of an answer.
 pub enum Content {
     /// Known at once; `None` when it has left.
     Whole(Option<Bytes>),
     /// Piece by piece, chunked, until the sender is dropped.
-    Pieces(mpsc::UnboundedReceiver<Piece>),
+    Pieces(mpsc::UnboundedReceiver<Bytes>),
+    /// So much of it, sent once and waited for once; then the connection breaks.
+    Broken(Option<Bytes>, Sent),
+}
+
+/// How far the piece before a break has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sent {
+    /// It may still lie in a buffer.
+    Written,
+    /// The buffer was emptied, as happens when nothing more is there to be written.
+    Flushed,
 }
 
 impl Body for Content {
@@ -86,7 +130,16 @@ impl Body for Content {
             Self::Whole(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
             Self::Pieces(pieces) => pieces
                 .poll_recv(context)
-                .map(|piece| piece.map(|piece| piece.map(Frame::data))),
+                .map(|piece| piece.map(|piece| Ok(Frame::data(piece)))),
+            Self::Broken(bytes, sent) => match (bytes.take(), *sent) {
+                (Some(bytes), _) => Poll::Ready(Some(Ok(Frame::data(bytes)))),
+                (None, Sent::Written) => {
+                    *sent = Sent::Flushed;
+                    context.waker().wake_by_ref();
+                    Poll::Pending
+                }
+                (None, Sent::Flushed) => Poll::Ready(Some(Err(io::Error::other("ordered")))),
+            },
         }
     }
 
@@ -97,7 +150,7 @@ impl Body for Content {
     fn size_hint(&self) -> SizeHint {
         match self {
             Self::Whole(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64)),
-            Self::Pieces(_) => SizeHint::default(),
+            Self::Pieces(_) | Self::Broken(..) => SizeHint::default(),
         }
     }
 }
@@ -120,16 +173,17 @@ impl Server {
         tls: Option<ServerConfig>,
         answer: impl Fn(&Asked) -> Answer + Send + Sync + 'static,
     ) -> io::Result<Self> {
-        Self::start_on(bind()?, tls, answer)
+        Self::start_on(bind()?, tls, Arc::default(), answer)
     }
 
-    /// The same at a port that is already bound.
+    /// The same at a port that is already bound; `bell` rings behind every answer.
     ///
     /// # Errors
     /// When the system gives no event loop.
     pub fn start_on(
         listener: TcpListener,
         tls: Option<ServerConfig>,
+        bell: Arc<Bell>,
         answer: impl Fn(&Asked) -> Answer + Send + Sync + 'static,
     ) -> io::Result<Self> {
         listener.set_nonblocking(true)?;
@@ -143,6 +197,7 @@ impl Server {
             answer: Box::new(answer),
             seen: Arc::clone(&seen),
             since: Instant::now(),
+            bell,
         });
         let (stop, stopped) = oneshot::channel();
         let thread = std::thread::spawn(move || {
@@ -233,9 +288,16 @@ pub fn body(status: StatusCode, kind: &'static str, bytes: Vec<u8>) -> Answer {
 
 /// An answer of a media type that comes piece by piece.
 #[must_use]
-pub fn pieces(status: StatusCode, kind: &'static str) -> (mpsc::UnboundedSender<Piece>, Answer) {
+pub fn pieces(status: StatusCode, kind: &'static str) -> (mpsc::UnboundedSender<Bytes>, Answer) {
     let (sender, receiver) = mpsc::unbounded_channel();
     (sender, typed(status, kind, Content::Pieces(receiver)))
+}
+
+/// An answer that ends, and the connection with it, behind these bytes.
+#[must_use]
+pub fn broken(kind: &'static str, bytes: &'static [u8]) -> Answer {
+    let content = Content::Broken(Some(Bytes::from_static(bytes)), Sent::Written);
+    typed(StatusCode::OK, kind, content)
 }
 
 fn typed(status: StatusCode, kind: &'static str, content: Content) -> Answer {
@@ -262,6 +324,7 @@ struct Desk {
     answer: Box<dyn Fn(&Asked) -> Answer + Send + Sync>,
     seen: Arc<Mutex<Vec<Seen>>>,
     since: Instant,
+    bell: Arc<Bell>,
 }
 
 impl Desk {
@@ -284,6 +347,7 @@ impl Desk {
             at,
             from_port,
         });
+        self.bell.ring();
         answer
     }
 }

@@ -42,8 +42,9 @@ mod status;
 mod store;
 mod user;
 
-pub use discovery::{kubeconfig, signature};
+pub use discovery::{kubeconfig, pin, signature};
 pub use http::Seen;
+pub use request::request_name;
 pub use scenario::{
     Approval, ClusterInfo, Fault, Issued, Listener, Machines, Node, On, Protocol, Release, Scenario, Signing,
     TOKEN, Watch, With,

@@ -4,7 +4,8 @@
 use std::time::Duration;
 
 use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use ring::digest;
 use rustls::pki_types::CertificateSigningRequestDer;
 use rustls::pki_types::pem::PemObject;
 use serde_json::{Map, Value, json};
@@ -23,6 +24,8 @@ pub(crate) const NODES: &str = "system:nodes";
 pub(crate) const NODE: &str = "system:node:";
 
 const BEGIN: &str = "-----BEGIN CERTIFICATE REQUEST-----";
+/// What a name begins with that is made from the content.
+const DIGESTED: &str = "node-csr-";
 const API_VERSION: &str = "certificates.k8s.io/v1";
 const KIND: &str = "CertificateSigningRequest";
 /// The shortest lifetime that may be wished for, in seconds.
@@ -142,17 +145,23 @@ pub(crate) fn judge(body: &[u8], release: Release) -> Result<Wanted, Refusal> {
     if spec["signerName"] != SIGNER {
         flaws.push(format!("spec.signerName is {}", spec["signerName"]));
     }
+    let mut notes = notes(&object, &content.notes);
+    let common_name = content.common_names.concat();
+    let expected = request_name(&content.public_key, &common_name, &content.organizations, &usages);
+    if name.starts_with(DIGESTED) && name != expected {
+        notes.push(format!("metadata.name is {name}, its content's is {expected}"));
+    }
     Ok(Wanted {
         name,
         prefix,
         metadata: described(&object["metadata"]),
         spec: kept(spec, &usages, seconds),
         public_key: content.public_key,
-        common_name: content.common_names.concat(),
+        common_name,
         organizations: content.organizations,
         duration: seconds.map(Duration::from_secs),
         flaws,
-        notes: notes(&object, &content.notes),
+        notes,
     })
 }
 
@@ -162,6 +171,24 @@ pub(crate) fn is_usage_set(usages: &[String], release: Release) -> bool {
     sorted.sort_unstable();
     let with_encipherment = sorted == ["client auth", "digital signature", "key encipherment"];
     with_encipherment || (release == Release::New && sorted == ["client auth", "digital signature"])
+}
+
+/// The name by which a machine that starts again finds its own request: `node-csr-` and a digest of what is asked for.
+/// `public_key` is a DER SubjectPublicKeyInfo.
+#[must_use]
+pub fn request_name(
+    public_key: &[u8],
+    common_name: &str,
+    organizations: &[String],
+    usages: &[String],
+) -> String {
+    let mut digest = digest::Context::new(&digest::SHA512_256);
+    let texts = organizations.iter().chain(usages).map(String::as_bytes);
+    for part in [public_key, common_name.as_bytes()].into_iter().chain(texts) {
+        digest.update(URL_SAFE_NO_PAD.encode(part).as_bytes());
+        digest.update(b"|");
+    }
+    format!("{DIGESTED}{}", URL_SAFE_NO_PAD.encode(digest.finish()))
 }
 
 fn cause(reason: &'static str, field: &str, message: String) -> Cause {
@@ -390,4 +417,53 @@ fn notes(object: &Value, content: &[String]) -> Vec<String> {
         }
     }
     notes
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    /// The public key whose private scalar is 1: the curve's own point.
+    pub(crate) fn key_of_scalar_one() -> Vec<u8> {
+        let hex = "3059301306072a8648ce3d020106082a8648ce3d03010703420004\
+                   6b17d1f2e12c4247f8bce6e563a440f277037d812deb33a0f4a13945d898c296\
+                   4fe342e2fe1a7f9b8ee7eb4a7c0f9e162bce33576b315ececbb6406837bf51f5";
+        let digits: Vec<u32> = hex.chars().filter_map(|c| c.to_digit(16)).collect();
+        digits
+            .chunks(2)
+            .filter_map(|pair| u8::try_from(pair[0] * 16 + pair[1]).ok())
+            .collect()
+    }
+
+    #[test]
+    fn the_name_of_a_request_is_the_one_of_the_kubelet() {
+        let name = |usages: &[&str]| {
+            let usages: Vec<_> = usages.iter().map(|usage| (*usage).to_owned()).collect();
+            request_name(
+                &key_of_scalar_one(),
+                "system:node:node-a.test",
+                &[NODES.to_owned()],
+                &usages,
+            )
+        };
+        assert_eq!(
+            name(&["digital signature", "key encipherment", "client auth"]),
+            "node-csr-1AY0Dhl8O7iWvHV-eFFE9Uh2KRq6GST4uahD6CRPsSQ"
+        );
+        assert_eq!(
+            name(&["digital signature", "client auth"]),
+            "node-csr-sJe7zedkiamRvaiUxz8K30KBltf0J9W6lhoRYTx4O-Q"
+        );
+    }
+
+    #[test]
+    fn a_nodes_name_is_a_lowercase_subdomain() {
+        for good in ["a", "node-a", "10.0.0.1", "node-a.lab.test"] {
+            assert!(is_node_name(good), "{good}");
+        }
+        let long = "a".repeat(254);
+        for bad in ["", "Node", "a.", ".a", "-a", "a-", "a_b", "a..b", long.as_str()] {
+            assert!(!is_node_name(bad), "{bad}");
+        }
+    }
 }

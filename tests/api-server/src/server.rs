@@ -6,11 +6,11 @@ use std::time::Duration;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use rcgen::{CertificateParams, DistinguishedName, DnType, KeyPair};
-use ring::digest;
 use serde_json::{Value, json};
 
 use crate::authority::Authority;
 use crate::cluster::{Cluster, Memory};
+use crate::discovery::pin;
 use crate::http::{self, Seen, Server, lock};
 use crate::request::{NODE, NODES, SIGNER, judge};
 use crate::scenario::{Fault, Scenario};
@@ -60,7 +60,8 @@ impl ApiServer {
             (None, Some(listener))
         } else {
             let desk = Arc::clone(&cluster);
-            let server = Server::start_on(listener, Some(tls), move |asked| desk.answer(asked));
+            let bell = Arc::clone(&cluster.bell);
+            let server = Server::start_on(listener, Some(tls), bell, move |asked| desk.answer(asked));
             (Some(server.expect("the system gives an event loop")), None)
         };
         Self {
@@ -69,6 +70,18 @@ impl ApiServer {
             server,
             _silent: silent,
         }
+    }
+
+    /// Waits until `what` is so; it is asked again behind every answer and every change. Whether it came to be so within `limit`.
+    #[must_use]
+    pub fn wait_for(&self, limit: Duration, what: impl Fn(&Self) -> bool) -> bool {
+        self.cluster.bell.wait(limit, || what(self))
+    }
+
+    /// How many watches of requests are open.
+    #[must_use]
+    pub fn watchers(&self) -> usize {
+        lock(&self.cluster.memory).store.watchers()
     }
 
     /// Its port on 127.0.0.1.
@@ -92,9 +105,7 @@ impl ApiServer {
     /// The pin of its key: `sha256:` and the digest of the SubjectPublicKeyInfo.
     #[must_use]
     pub fn ca_pin(&self) -> String {
-        let digest = digest::digest(&digest::SHA256, &self.cluster.authority.public_key());
-        let hex: String = digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
-        format!("sha256:{hex}")
+        pin(&self.cluster.authority.public_key())
     }
 
     /// Every request so far, in order, with its status and the time since the start.
@@ -259,5 +270,6 @@ impl ApiServer {
     fn change(&self, what: impl FnOnce(&mut Memory)) {
         let _inside = self.server.as_ref().map(|server| server.handle().enter());
         what(&mut lock(&self.cluster.memory));
+        self.cluster.bell.ring();
     }
 }

@@ -10,7 +10,6 @@ use serde_json::{Value, json};
 use time::OffsetDateTime;
 use tokio::sync::mpsc::UnboundedSender;
 
-use crate::http::Piece;
 use crate::request::Wanted;
 use crate::user::User;
 
@@ -89,7 +88,7 @@ struct Watcher {
     /// Only this name, if any.
     name: Option<String>,
     has_bookmarks: bool,
-    sender: UnboundedSender<Piece>,
+    sender: UnboundedSender<Bytes>,
 }
 
 /// All requests and their history.
@@ -217,7 +216,7 @@ impl Store {
         name: Option<String>,
         from: Option<u64>,
         has_bookmarks: bool,
-        sender: UnboundedSender<Piece>,
+        sender: UnboundedSender<Bytes>,
     ) -> u64 {
         self.watched += 1;
         let watcher = Watcher {
@@ -245,6 +244,12 @@ impl Store {
     /// Ends one watch.
     pub(crate) fn unwatch(&mut self, id: u64) {
         self.watchers.retain(|watcher| watcher.id != id);
+    }
+
+    /// How many watches are open.
+    pub(crate) fn watchers(&self) -> usize {
+        let open = self.watchers.iter().filter(|one| !one.sender.is_closed());
+        open.count()
     }
 
     /// Ends every watch.
@@ -282,8 +287,8 @@ impl Watcher {
         if self.name.as_ref().is_some_and(|watched| watched != name) {
             return !self.sender.is_closed();
         }
-        let mark = |version| !self.has_bookmarks || self.sender.send(Ok(bookmark(version))).is_ok();
-        mark(version - 1) && self.sender.send(Ok(line.clone())).is_ok() && mark(version)
+        let mark = |version| !self.has_bookmarks || self.sender.send(bookmark(version)).is_ok();
+        mark(version - 1) && self.sender.send(line.clone()).is_ok() && mark(version)
     }
 }
 

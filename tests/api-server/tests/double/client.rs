@@ -184,6 +184,16 @@ impl Client {
         reply
     }
 
+    /// Every byte of a chunked body, and whether its end was sent.
+    pub(crate) fn all(&self, path: &str) -> (Vec<u8>, bool) {
+        let (mut stream, _) = self.begin("GET", path, None);
+        let mut bytes = Vec::new();
+        // A connection that breaks is what is looked for.
+        drop(stream.read_to_end(&mut bytes));
+        let is_ended = bytes.ends_with(b"0\r\n\r\n");
+        (bytes, is_ended)
+    }
+
     pub(crate) fn get(&self, path: &str) -> Reply {
         self.raw("GET", path, None)
     }
@@ -223,16 +233,6 @@ impl Watched {
             event["type"].as_str().unwrap().to_owned(),
             event["object"].clone(),
         ))
-    }
-
-    /// The same of an event that is not a bookmark.
-    pub(crate) fn change(&mut self) -> (String, Value) {
-        loop {
-            let event = self.next().unwrap();
-            if event.0 != "BOOKMARK" {
-                return event;
-            }
-        }
     }
 }
 
@@ -278,7 +278,7 @@ pub(crate) fn certificate(object: &Value) -> String {
     String::from_utf8(STANDARD.decode(text).unwrap()).unwrap()
 }
 
-/// The condition of an object, by its only one.
+/// The types of an object's conditions, in order.
 pub(crate) fn conditions(object: &Value) -> Vec<String> {
     let all = object["status"]["conditions"]
         .as_array()

@@ -23,12 +23,12 @@ fn a_good_request_is_approved_signed_and_registers_its_node() {
     let client = Client::of(&server);
     assert_eq!(client.get("/version").json()["gitVersion"], "v1.34.1");
     let key = key();
-    let filed = client.post(REQUESTS, &request("node-csr-a", &key, "node-a"));
+    let filed = client.post(REQUESTS, &request("of-node-a", &key, "node-a"));
     assert_eq!(filed.status, 201);
     let filed = filed.json();
     assert_eq!(filed["spec"]["username"], "system:bootstrap:abcdef");
     assert_eq!(filed["status"], json!({}));
-    let object = client.get(&format!("{REQUESTS}/node-csr-a")).json();
+    let object = client.get(&format!("{REQUESTS}/of-node-a")).json();
     assert_eq!(object["metadata"]["uid"], filed["metadata"]["uid"]);
     assert_eq!(conditions(&object), ["Approved"]);
     let pem = certificate(&object);
