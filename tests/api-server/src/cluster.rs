@@ -111,8 +111,13 @@ impl Cluster {
                 && (filed.user.is_bootstrapper() || filed.user.name == filed.wanted.common_name)
         });
         if is_recognised {
-            let message = "Auto approving kubelet client certificate after SubjectAccessReview.";
-            self.approve(memory, name, "AutoApproved", message);
+            let is_renewal = memory
+                .store
+                .get(name)
+                .is_some_and(|filed| filed.user.node().is_some());
+            let whose = if is_renewal { "self kubelet" } else { "kubelet" };
+            let message = format!("Auto approving {whose} client certificate after SubjectAccessReview.");
+            self.approve(memory, name, "AutoApproved", &message);
         }
     }
 

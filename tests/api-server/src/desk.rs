@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::cluster::{Cluster, Memory};
 use crate::discovery;
-use crate::http::{Answer, Asked, Content, Shown, body, broken, lock, pieces, plain};
+use crate::http::{Answer, Asked, Content, Shown, body, broken, lock, pieces};
 use crate::manners;
 use crate::request::{Refusal, judge};
 use crate::route::{Query, Route};
@@ -20,6 +20,9 @@ use crate::user::{User, recognised};
 
 /// How long a watch lasts that does not say.
 const WATCH: Duration = Duration::from_secs(1800);
+/// Why a bootstrapper may.
+const ALLOWED: &str = "RBAC: allowed by ClusterRoleBinding \"kubeadm:kubelet-bootstrap\" of ClusterRole \
+                       \"system:node-bootstrapper\" to Group \"system:bootstrappers:kubeadm:default-node-token\"";
 /// The media type of answers.
 const JSON: &str = "application/json";
 
@@ -102,6 +105,7 @@ impl Cluster {
                 };
                 (is_allowed, *verb, collection.group, collection.resource, name)
             }
+            Route::Group => (!user.is_anonymous(), "get", CERTIFICATES, "group", ""),
             Route::Unknown => (!user.is_anonymous(), "get", "", "unknown", ""),
         };
         (!is_allowed).then(|| denied(user, verb, group, resource, name))
@@ -111,7 +115,8 @@ impl Cluster {
         let query = Query::of(asked.uri());
         match route {
             Route::Version => json_body(StatusCode::OK, &self.version()),
-            Route::Health => plain(StatusCode::OK, "ok"),
+            Route::Health => body(StatusCode::OK, "text/plain; charset=utf-8", b"ok".to_vec()),
+            Route::Group => json_body(StatusCode::OK, &group(self.scenario.release)),
             Route::SelfReview => self_review(user),
             Route::AccessReview => self.access_review(asked.body(), user),
             Route::ClusterInfo => self.cluster_info(memory),
@@ -161,7 +166,7 @@ impl Cluster {
         let is_allowed = self.forbidden(user, &route).is_none();
         review["metadata"] = json!({"creationTimestamp": null});
         review["status"] = if is_allowed {
-            json!({"allowed": true, "reason": "RBAC: allowed by ClusterRoleBinding \"kubeadm:kubelet-bootstrap\""})
+            json!({"allowed": true, "reason": ALLOWED})
         } else {
             json!({"allowed": false})
         };
@@ -304,6 +309,20 @@ fn requests(memory: &Memory, query: &Query) -> Answer {
         items,
     );
     json_body(StatusCode::OK, &all)
+}
+
+/// What is served of the group of requests for certificates.
+fn group(release: Release) -> Value {
+    let version =
+        |version: &str| json!({"groupVersion": format!("{CERTIFICATES}/{version}"), "version": version});
+    let versions = match release {
+        Release::New => vec![version("v1")],
+        Release::Old => vec![version("v1"), version("v1beta1")],
+    };
+    json!({
+        "kind": "APIGroup", "apiVersion": "v1", "name": CERTIFICATES, "versions": versions,
+        "preferredVersion": version("v1"),
+    })
 }
 
 fn self_review(user: &User) -> Answer {

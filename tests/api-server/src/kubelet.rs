@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use hyper::{Method, StatusCode};
-use serde_json::Value;
+use serde_json::{Map, Value, json};
 
 use crate::cluster::{Cluster, Memory};
 use crate::desk::lasts;
@@ -84,6 +84,11 @@ impl Cluster {
                 if memory.shelf.get(collection, place, &name).is_some() {
                     return status::already_exists(collection.group, collection.resource, &name);
                 }
+                let thing = if collection.resource == "nodes" {
+                    new_node(thing)
+                } else {
+                    thing
+                };
                 let thing = memory.shelf.put(collection, place, &name, thing);
                 json_body(StatusCode::CREATED, &thing)
             }
@@ -104,11 +109,43 @@ impl Cluster {
     }
 }
 
+/// What the server adds to a Node that is new: nothing runs on it yet.
+fn new_node(thing: Value) -> Value {
+    const UNKNOWN: &[&str] = &[
+        "architecture",
+        "bootID",
+        "containerRuntimeVersion",
+        "kernelVersion",
+        "kubeProxyVersion",
+        "kubeletVersion",
+        "machineID",
+        "operatingSystem",
+        "osImage",
+        "systemUUID",
+    ];
+    let info: Map<_, _> = UNKNOWN
+        .iter()
+        .map(|name| ((*name).to_owned(), "".into()))
+        .collect();
+    let mut node = json!({
+        "spec": {},
+        "status": {"daemonEndpoints": {"kubeletEndpoint": {"Port": 0}}, "nodeInfo": info},
+    });
+    patch(&mut node, &thing);
+    if let Some(spec) = node["spec"].as_object_mut() {
+        let taints = spec.entry("taints").or_insert_with(|| json!([]));
+        if let Some(taints) = taints.as_array_mut() {
+            taints.push(json!({"effect": "NoSchedule", "key": "node.kubernetes.io/not-ready"}));
+        }
+    }
+    node
+}
+
 /// NodeRestriction: a node makes itself alone, with labels that are its to give.
 fn admitted(user: &User, name: &str, metadata: &Value) -> Option<Answer> {
     let own = user.node().unwrap_or_default();
     if own != name {
-        let what = format!("node {own:?} is not allowed to create node {name:?}");
+        let what = format!("node {own:?} is not allowed to modify node {name:?}");
         return Some(status::forbidden("", "nodes", name, &what));
     }
     let labels = metadata["labels"].as_object();
@@ -121,7 +158,10 @@ fn admitted(user: &User, name: &str, metadata: &Value) -> Option<Answer> {
     if bad.is_empty() {
         return None;
     }
-    let what = format!("is not allowed to set the following labels: {}", bad.join(", "));
+    let what = format!(
+        "node {own:?} is not allowed to set the following labels: {}",
+        bad.join(", ")
+    );
     Some(status::forbidden("", "nodes", name, &what))
 }
 

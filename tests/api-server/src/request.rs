@@ -30,31 +30,31 @@ const API_VERSION: &str = "certificates.k8s.io/v1";
 const KIND: &str = "CertificateSigningRequest";
 /// The shortest lifetime that may be wished for, in seconds.
 const SHORTEST: i64 = 600;
-/// Every usage that the API knows.
+/// Every usage that the API knows, in the order of its messages.
 const USAGES: &[&str] = &[
-    "signing",
-    "digital signature",
-    "content commitment",
-    "key encipherment",
-    "key agreement",
-    "data encipherment",
-    "cert sign",
-    "crl sign",
-    "encipher only",
-    "decipher only",
     "any",
-    "server auth",
+    "cert sign",
     "client auth",
     "code signing",
+    "content commitment",
+    "crl sign",
+    "data encipherment",
+    "decipher only",
+    "digital signature",
     "email protection",
-    "s/mime",
+    "encipher only",
     "ipsec end system",
     "ipsec tunnel",
     "ipsec user",
-    "timestamping",
-    "ocsp signing",
+    "key agreement",
+    "key encipherment",
     "microsoft sgc",
     "netscape sgc",
+    "ocsp signing",
+    "s/mime",
+    "server auth",
+    "signing",
+    "timestamping",
 ];
 
 /// A request that is kept.
@@ -98,15 +98,19 @@ pub(crate) enum Refusal {
 
 /// Judges the body of a create.
 pub(crate) fn judge(body: &[u8], release: Release) -> Result<Wanted, Refusal> {
-    let object: Value = serde_json::from_slice(body)
-        .map_err(|error| Refusal::Bad(format!("the object provided is unrecognized: {error}")))?;
-    for (field, expected) in [("apiVersion", API_VERSION), ("kind", KIND)] {
-        if object[field] != expected {
-            let found = &object[field];
-            return Err(Refusal::Bad(format!(
-                "{field} is {found}, the resource has {expected}"
-            )));
-        }
+    let object: Value = serde_json::from_slice(body).map_err(|error| {
+        Refusal::Bad(format!(
+            "the object provided is unrecognized (must be of type {KIND}): {error}"
+        ))
+    })?;
+    if object["apiVersion"] != API_VERSION || object["kind"] != KIND {
+        let text = |field: &str| object[field].as_str().unwrap_or_default();
+        let (kind, group) = (text("kind"), text("apiVersion"));
+        let version = group.rsplit('/').next().unwrap_or_default();
+        return Err(Refusal::Bad(format!(
+            "{kind} in version {version:?} cannot be handled as a {KIND}: no kind {kind:?} is registered for version {group:?} in \
+             scheme \"pkg/api/legacyscheme/scheme.go:30\""
+        )));
     }
     for field in ["labels", "annotations"] {
         let entries = object["metadata"][field].as_object();
@@ -217,17 +221,20 @@ fn named(metadata: &Value, causes: &mut Vec<Cause>) -> (String, String) {
 /// The DER inside base64 and PEM. What is not base64 is no JSON of a byte field: 400 and not 422.
 fn decoded(request: &Value) -> Result<Result<Vec<u8>, String>, Refusal> {
     let text = request.as_str().unwrap_or_default();
-    let pem = STANDARD
-        .decode(text)
-        .map_err(|error| Refusal::Bad(format!("spec.request is not base64: {error}")))?;
+    let pem = STANDARD.decode(text).map_err(|error| {
+        Refusal::Bad(format!(
+            "{KIND} in version \"v1\" cannot be handled as a {KIND}: decode base64: {error}"
+        ))
+    })?;
     Ok(if pem.is_empty() {
         Err("Required value".to_owned())
     } else {
         CertificateSigningRequestDer::from_pem_slice(&pem)
             .map(|der| der.to_vec())
             .map_err(|_| {
-                "Invalid value: \"\": unable to parse csr: PEM block type must be CERTIFICATE REQUEST"
-                    .to_owned()
+                let bytes: Vec<_> = pem.iter().map(|byte| format!("{byte:#x}")).collect();
+                let bytes = bytes.join(", ");
+                format!("Invalid value: []byte{{{bytes}}}: PEM block type must be CERTIFICATE REQUEST")
             })
     })
 }
@@ -238,7 +245,7 @@ fn signer(spec: &Value, causes: &mut Vec<Cause>) {
         causes.push(cause(
             "FieldValueRequired",
             "spec.signerName",
-            "Required value".to_owned(),
+            "Required value: signerName must be provided".to_owned(),
         ));
     } else if !name.contains('/') {
         let message = format!(
@@ -257,13 +264,15 @@ fn usages(spec: &Value, causes: &mut Vec<Cause>) -> Vec<String> {
         .map(|usage| usage.as_str().unwrap_or_default().to_owned())
         .collect();
     if given.is_empty() {
-        let message = "Required value: usages must be set".to_owned();
+        let message = "Required value: usages must be provided".to_owned();
         causes.push(cause("FieldValueRequired", "spec.usages", message));
     }
     for (at, usage) in given.iter().enumerate() {
         let field = format!("spec.usages[{at}]");
         if !USAGES.contains(&usage.as_str()) {
-            let message = format!("Unsupported value: {usage:?}");
+            let all: Vec<_> = USAGES.iter().map(|known| format!("{known:?}")).collect();
+            let all = all.join(", ");
+            let message = format!("Unsupported value: {usage:?}: supported values: {all}");
             causes.push(cause("FieldValueNotSupported", &field, message));
         } else if given.iter().take(at).any(|before| before == usage) {
             let message = format!("Duplicate value: {usage:?}");

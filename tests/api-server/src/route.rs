@@ -11,6 +11,8 @@ use crate::shelf::Collection;
 pub(crate) enum Route {
     Version,
     Health,
+    /// Which versions of the requests are served.
+    Group,
     /// Who am I.
     SelfReview,
     /// May I.
@@ -41,6 +43,7 @@ impl Route {
         match (method.as_str(), segments.as_slice()) {
             ("GET", ["version"]) => Self::Version,
             ("GET", ["healthz" | "livez" | "readyz", ..]) => Self::Health,
+            ("GET", ["apis", "certificates.k8s.io"]) => Self::Group,
             ("POST", ["apis", "authentication.k8s.io", "v1", "selfsubjectreviews"]) => Self::SelfReview,
             ("POST", ["apis", "authorization.k8s.io", "v1", "selfsubjectaccessreviews"]) => {
                 Self::AccessReview
@@ -124,7 +127,7 @@ impl Route {
             Self::Watch => On::Watch,
             Self::Get(_) => On::Get,
             Self::Shelf { collection, .. } if collection.resource == "nodes" => On::Nodes,
-            Self::Shelf { .. } | Self::Beyond(_) | Self::Unknown => On::Other,
+            Self::Shelf { .. } | Self::Group | Self::Beyond(_) | Self::Unknown => On::Other,
         }
     }
 }

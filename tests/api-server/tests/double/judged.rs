@@ -44,7 +44,7 @@ fn fields_that_break_a_rule_are_refused_as_the_server_does() {
         set("/apiVersion", json!("certificates.k8s.io/v1beta1")),
         400,
         "",
-        "apiVersion",
+        "v1beta1",
     );
     assert_refused(set("/kind", json!("Certificate")), 400, "", "kind");
     assert_refused(set("/spec/request", json!("not base64!")), 400, "", "base64");

@@ -10,5 +10,6 @@ mod judged;
 mod kubelet;
 mod life;
 mod listener;
+mod recorded;
 mod watches;
 mod who;
