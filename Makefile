@@ -61,6 +61,18 @@ guests: build tools
 	cargo nextest run --locked -p kindling-vm --no-run
 	$(AS_ROOT) cargo nextest run --locked -p kindling-vm
 
+# A real control plane and a real kubelet, built once from the distribution's source package (about seven minutes, then
+# nothing) and kept in target/cluster; tests/cluster/README.md. Nothing of it is installed.
+.PHONY: test-cluster cluster-tools
+test-cluster: tools cluster-tools
+	cargo nextest run --locked -p kindling-vm --test control_plane --no-run
+	$(AS_ROOT) cargo nextest run --locked -p kindling-vm --test control_plane --run-ignored all
+
+cluster-tools: cc
+	@command -v dpkg-source >/dev/null || { $(SUDO) apt-get update -q && \
+	  $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends dpkg-dev; }
+	nice -n 10 sh tests/cluster/build.sh target/cluster
+
 # The cases that kill a stage, at a hundred seeded random moments each instead of a few; about two hours under emulation.
 # And the disks stage on a disk as it was at each flush of it, and in up to four states between each two: two hours more.
 # And whole first boots whose power is cut at sixty seeded moments: half an hour.

@@ -78,7 +78,7 @@ impl Cluster {
             Route::List => (may_file, "list", CERTIFICATES, REQUESTS, ""),
             Route::Watch => (may_file, "watch", CERTIFICATES, REQUESTS, ""),
             Route::Get(name) => (may_file, "get", CERTIFICATES, REQUESTS, name.as_str()),
-            Route::Beyond(verb) => (false, *verb, CERTIFICATES, REQUESTS, ""),
+            Route::Beyond { verb, name } => (false, *verb, CERTIFICATES, REQUESTS, name.as_str()),
             Route::Shelf {
                 collection,
                 name,
@@ -128,7 +128,7 @@ impl Cluster {
                 None => status::not_found(CERTIFICATES, REQUESTS, name),
             },
             Route::Shelf { .. } => self.kubelet(memory, asked, route, user),
-            Route::Beyond(_) | Route::Unknown => status::not_served(),
+            Route::Beyond { .. } | Route::Unknown => status::not_served(),
         }
     }
 
@@ -161,7 +161,7 @@ impl Cluster {
             (Some(CERTIFICATES), Some(REQUESTS), Some("list")) => Route::List,
             (Some(CERTIFICATES), Some(REQUESTS), Some("watch")) => Route::Watch,
             (Some(CERTIFICATES), Some(REQUESTS), Some("get")) => Route::Get(String::new()),
-            _ => Route::Beyond("use"),
+            _ => Route::Unknown,
         };
         let is_allowed = self.forbidden(user, &route).is_none();
         review["metadata"] = json!({"creationTimestamp": null});

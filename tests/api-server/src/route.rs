@@ -23,7 +23,10 @@ pub(crate) enum Route {
     Watch,
     Get(String),
     /// Anything else with the requests for certificates: no joining machine may.
-    Beyond(&'static str),
+    Beyond {
+        verb: &'static str,
+        name: String,
+    },
     /// A thing of a kubelet's.
     Shelf {
         collection: &'static Collection,
@@ -83,9 +86,15 @@ impl Route {
                     "certificates.k8s.io",
                     "v1",
                     "certificatesigningrequests",
-                    ..,
+                    rest @ ..,
                 ],
-            ) => Self::Beyond(verb(method, true, false)),
+            ) => {
+                let name = rest.first().map(|name| decoded(name));
+                Self::Beyond {
+                    verb: verb(method, name.is_some(), false),
+                    name: name.unwrap_or_default(),
+                }
+            }
             (method, segments) => Self::shelf(method, segments, query.is_watch()).unwrap_or(Self::Unknown),
         }
     }
@@ -127,7 +136,7 @@ impl Route {
             Self::Watch => On::Watch,
             Self::Get(_) => On::Get,
             Self::Shelf { collection, .. } if collection.resource == "nodes" => On::Nodes,
-            Self::Shelf { .. } | Self::Group | Self::Beyond(_) | Self::Unknown => On::Other,
+            Self::Shelf { .. } | Self::Group | Self::Beyond { .. } | Self::Unknown => On::Other,
         }
     }
 }

@@ -21,6 +21,7 @@ pub mod cases;
 pub mod cluster;
 pub mod config_drive;
 pub mod console;
+pub mod control_plane;
 pub mod cpio;
 pub mod demo;
 pub mod digest;
