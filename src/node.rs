@@ -3,4 +3,15 @@
 //! Nothing here talks to a machine or a network; the facts are `cluster.md`'s, the effects are in [`crate::host`] and driven by
 //! [`crate::stages`].
 
+pub mod answer;
+pub mod cause;
+pub mod certificate;
+pub mod der;
 pub mod handed;
+pub mod kubeconfig;
+pub mod name;
+pub mod object;
+pub mod pace;
+pub mod pem;
+pub mod request;
+pub mod status;

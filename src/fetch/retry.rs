@@ -106,12 +106,12 @@ impl Pace {
     }
 
     /// Time since some fixed moment.
-    pub(super) fn now(&self) -> Duration {
+    pub(crate) fn now(&self) -> Duration {
         self.clock.now()
     }
 
     /// Lets `pause` pass.
-    pub(super) fn sleep(&self, pause: Duration) {
+    pub(crate) fn sleep(&self, pause: Duration) {
         self.clock.sleep(pause);
     }
 

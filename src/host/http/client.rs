@@ -158,7 +158,10 @@ impl HttpClient {
             let key = HeaderName::from_bytes(name.as_bytes())
                 .map_err(|_| TransferError::Header { name: name.clone() })?;
             if key != HOST {
-                headers.insert(key, value(name, text)?);
+                let mut value = value(name, text)?;
+                // It may be a credential.
+                value.set_sensitive(true);
+                headers.insert(key, value);
             }
         }
         if let Some((from, validator)) = part {
@@ -278,6 +281,7 @@ impl Built {
         } else {
             &[]
         };
+        let system = system.filter(|_| !connection.trusts_only_roots);
         let tls = trust::configuration(system, roots, connection.time_floor, identity)?;
         let rules = connection.proxy.clone();
         reqwest::Client::builder()
