@@ -64,7 +64,7 @@ guests: build tools
 # A real control plane and a real kubelet, built once from the distribution's source package (about seven minutes, then
 # nothing) and kept in target/cluster; tests/cluster/README.md. Nothing of it is installed.
 .PHONY: test-cluster cluster-tools
-test-cluster: tools cluster-tools
+test-cluster: build tools cluster-tools
 	cargo nextest run --locked -p kindling-vm --test control_plane --no-run
 	$(AS_ROOT) cargo nextest run --locked -p kindling-vm --test control_plane --run-ignored all
 

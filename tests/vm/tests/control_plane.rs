@@ -555,6 +555,64 @@ fn a_real_kubelet_takes_up_a_certificate_that_it_did_not_ask_for() {
     assert_eq!(names, ["native"]);
 }
 
+/// Mode `native`, against those that it is for: the engine asks the real API server, and the real kubelet goes on with what
+/// it wrote. The engine sees a `/run` of its own.
+#[test]
+#[ignore = "needs what `make cluster-tools` builds, the engine, and root; run by `make test-cluster`"]
+fn the_engine_joins_and_a_real_kubelet_goes_on() {
+    let plane = start();
+    let root = tempfile::tempdir().unwrap();
+    let handed = json!({
+        "format": 1, "name": "worker.test", "server": plane.server(), "authorities": [plane.authority_pem()],
+        "token": control_plane::TOKEN, "mode": "native", "during": "unit", "approvalTimeoutSeconds": 60,
+        "layout": "kubeadm", "unit": "kubelet.service", "preflight": { "mode": "off" },
+        "access": { "isSshOff": false, "isConsoleLoginOff": false },
+    });
+    let file = root.path().join("join.json");
+    fs::write(&file, handed.to_string()).unwrap();
+    let joined = Command::new("unshare")
+        .args(["--mount", "sh", "-euc"])
+        .arg(
+            "mount -t tmpfs run /run; mkdir -m 0700 /run/kindling; mv \"$1\" /run/kindling/join.json
+            \"$0\" join --root \"$2\"
+            ! grep -r \"$3\" /run",
+        )
+        .arg(workspace::engine())
+        .args([file.as_path(), root.path()])
+        .arg(control_plane::TOKEN.split_once('.').unwrap().1)
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&joined.stderr);
+    println!("{said}{}", String::from_utf8_lossy(&joined.stdout));
+    assert!(joined.status.success(), "{said}");
+    // The kubelet's clients may be checked by this authority; the engine's files stage puts it there.
+    fs::create_dir_all(root.path().join("etc/kubernetes/pki")).unwrap();
+    fs::write(
+        root.path().join("etc/kubernetes/pki/ca.crt"),
+        plane.authority_pem(),
+    )
+    .unwrap();
+
+    let asked = plane.requests().unwrap();
+    println!("{:#}", control_plane::exchange::scrubbed(asked[0].clone()));
+    let mut kubelet = Kubelet::start(root.path(), "worker.test").unwrap();
+    let node = plane.node_when("worker.test", LIMIT, is_ready);
+    kubelet.process_mut().check().unwrap();
+    node.unwrap_or_else(|error| panic!("{error}: {}", kubelet.process().said()));
+    let names = |requests: &[Value]| -> Vec<Value> {
+        requests
+            .iter()
+            .map(|request| request["metadata"]["name"].clone())
+            .collect()
+    };
+    assert_eq!(
+        names(&plane.requests().unwrap()),
+        names(&asked),
+        "it asked for another"
+    );
+    assert_eq!(asked.len(), 1);
+}
+
 fn place_joined(root: &Path, plane: &ControlPlane, pair: &Pair) {
     let certificates = root.join("var/lib/kubelet/pki");
     let settings = root.join("etc/kubernetes");
