@@ -225,7 +225,7 @@ impl<'a> Line<'a> {
         let is_node = self.token.is_none();
         let cause = cause(trouble, is_node);
         let mut why = vec![self.without_token(&trouble.words())];
-        if matches!(cause, Cause::Clock | Cause::TokenRefused) {
+        if self.date.get().is_some() && matches!(cause, Cause::Clock | Cause::TokenRefused) {
             why.push(self.clocks());
         }
         let (what, server) = (
@@ -310,7 +310,7 @@ impl<'a> Line<'a> {
     }
 
     /// Opens a watch that the server ends after `within`, and reads its lines until `each` has seen what it waits for or the
-    /// watch ends. Says whether it could be opened.
+    /// watch ends.
     ///
     /// # Errors
     /// Nobody answered, or the stream broke off.
@@ -319,12 +319,12 @@ impl<'a> Line<'a> {
         path: &str,
         within: Duration,
         each: &mut dyn FnMut(&[u8]) -> bool,
-    ) -> Result<bool, TransferError> {
+    ) -> Result<(), TransferError> {
         // A connection that died without a word is given up a little later.
-        let request = self.request(Method::Get, path, "", within + Duration::from_secs(10))?;
+        let request = self.request(Method::Get, path, "", within + within / 4)?;
         let answer = self.world.transport.open(&request, &self.connection)?;
         if answer.status != 200 {
-            return Ok(false);
+            return Err(TransferError::Status(answer.status));
         }
         let mut lines = BufReader::new(answer.body);
         loop {
@@ -335,7 +335,7 @@ impl<'a> Line<'a> {
                 .read_until(b'\n', &mut line)
                 .map_err(|error| broken(&error))?;
             if length == 0 || each(&line) {
-                return Ok(true);
+                return Ok(());
             }
         }
     }
