@@ -207,20 +207,11 @@ fn what_heals_ends_in_a_certificate() {
 }
 
 #[test]
-fn a_clock_may_be_five_minutes_behind_the_signers_and_no_more() {
-    for (behind, is_well) in [(240, true), (360, false)] {
-        let server = ApiServer::start(issuing(Issued::BackDated(Duration::ZERO)));
-        let machine = Machine::of(&server, 30);
-        let joined = machine.join_at(&|| seconds_since_1970() - behind, &|_| {});
-        assert_eq!(
-            joined.map_err(|failure| failure.code),
-            if is_well {
-                Ok(())
-            } else {
-                Err("join-clock".to_owned())
-            }
-        );
-    }
+fn a_clock_may_be_behind_the_signers() {
+    let server = ApiServer::start(issuing(Issued::BackDated(Duration::ZERO)));
+    let machine = Machine::of(&server, 30);
+    machine.join_at(&|| seconds_since_1970() - 240, &|_| {}).unwrap();
+    machine.assert_joined();
 }
 
 #[test]

@@ -4,6 +4,7 @@ use std::fs;
 use std::process::Command;
 
 use kindling_api_server::{ApiServer, Approval, Scenario, TOKEN};
+use serde_json::json;
 
 use super::machine::Machine;
 
@@ -116,4 +117,64 @@ fn the_status_is_printed_for_people_and_for_programs() {
     let value: serde_json::Value = serde_json::from_str(&print(&["--format", "json"])).unwrap();
     assert_eq!(value, machine.status());
     assert_eq!(value["failed"], "join-pending");
+}
+
+#[test]
+fn the_receipt_keeps_how_the_join_ended_and_stays_readable() {
+    let server = ApiServer::start(Scenario::default());
+    let machine = Machine::of(&server, 30);
+    let receipt = machine.root().join("var/lib/kindling/receipt.json");
+    fs::create_dir_all(receipt.parent().unwrap()).unwrap();
+    let before = fs::read(concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/fixtures/reports/receipt-2.json"
+    ))
+    .unwrap();
+    fs::write(&receipt, &before).unwrap();
+    machine.join().unwrap();
+    let text = fs::read_to_string(&receipt).unwrap();
+    let mut after: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(after["join"], machine.status());
+    after.as_object_mut().unwrap().remove("join");
+    assert_eq!(
+        after,
+        serde_json::from_slice::<serde_json::Value>(&before).unwrap()
+    );
+    assert!(kindling::stages::receipt::read(&machine.root()).is_ok());
+}
+
+#[test]
+fn each_step_waits_for_a_sink_that_does_not_answer() {
+    let server = ApiServer::start(Scenario::default());
+    let sink = json!({ "sinks": [{ "type": "http", "url": "http://127.0.0.1:1/" }] });
+    let machine = Machine::handed(&server.url(), &server.ca_pem(), &json!({ "report": sink }));
+    machine.join().unwrap();
+    let text = fs::read_to_string(machine.at("run/kindling/untold.json")).unwrap();
+    let queue: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let events = queue["events"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| &one["event"]);
+    let steps: Vec<_> = events.filter(|event| event["kind"] == "join-step").collect();
+    let names: Vec<&str> = steps
+        .iter()
+        .map(|step| step["outcome"].as_str().unwrap())
+        .collect();
+    assert_eq!(
+        names,
+        [
+            "named",
+            "requested",
+            "approved",
+            "issued",
+            "verified",
+            "installed"
+        ]
+    );
+    let detail = steps[1]["detail"].as_str().unwrap();
+    assert!(
+        detail.starts_with("node-csr-") && detail.ends_with("seen as system:bootstrap:abcdef"),
+        "{detail}"
+    );
 }

@@ -145,7 +145,7 @@ impl<'a> Line<'a> {
     }
 
     /// The same way with the node's own certificate, for `within` from now.
-    pub(super) fn as_node(mut self, identity: ClientIdentity, within: Duration) -> Self {
+    pub(super) fn with_identity(mut self, identity: ClientIdentity, within: Duration) -> Self {
         let host = self.base.host_str().unwrap_or_default();
         // As the client looks it up.
         let host = format!("{host}:{}", self.base.port_or_known_default().unwrap_or_default());

@@ -358,7 +358,8 @@ impl Native<'_> {
         let identity = ClientIdentity::parse(pair.as_bytes(), pair.as_bytes()).map_err(|error| {
             Cause::Unfit.record("the issued certificate cannot be used", vec![error.to_string()])
         })?;
-        let line = Line::open(self.handed, self.world, self.progress, CONFIRM)?.as_node(identity, CONFIRM);
+        let line =
+            Line::open(self.handed, self.world, self.progress, CONFIRM)?.with_identity(identity, CONFIRM);
         let answered = line.ask(Method::Get, &format!("/api/v1/nodes/{}", self.node), "")?;
         let Meaning::Done(found) = answered.meaning else {
             return Ok(());
