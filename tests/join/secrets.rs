@@ -3,7 +3,7 @@
 use std::fs;
 use std::process::Command;
 
-use kindling_api_server::{ApiServer, Approval, Scenario, TOKEN};
+use kindling_api_server::{ApiServer, Approval, Fault, On, Scenario, TOKEN, With};
 use serde_json::json;
 
 use super::machine::Machine;
@@ -91,6 +91,25 @@ fn a_join_that_failed_has_told_no_secret() {
 }
 
 #[test]
+fn a_server_that_quotes_the_token_is_not_quoted() {
+    let message = format!("what is {TOKEN}?");
+    let field = "metadata.name".to_owned();
+    let fault = Fault::always(On::Create, With::Invalid { field, message });
+    let server = ApiServer::start(Scenario {
+        faults: vec![fault],
+        ..Scenario::default()
+    });
+    let machine = Machine::of(&server, 5);
+    let failure = machine.join().unwrap_err();
+    assert_eq!(failure.code, "join-refused");
+    let text = failure.to_string();
+    assert!(
+        text.contains("what is abcdef.…?") && !text.contains(secret()),
+        "{text}"
+    );
+}
+
+#[test]
 fn the_status_is_printed_for_people_and_for_programs() {
     let server = ApiServer::start(Scenario {
         approval: Approval::ByHand,
@@ -127,7 +146,7 @@ fn the_receipt_keeps_how_the_join_ended_and_stays_readable() {
     fs::create_dir_all(receipt.parent().unwrap()).unwrap();
     let before = fs::read(concat!(
         env!("CARGO_MANIFEST_DIR"),
-        "/fixtures/reports/receipt-2.json"
+        "/fixtures/reports/receipt.json"
     ))
     .unwrap();
     fs::write(&receipt, &before).unwrap();

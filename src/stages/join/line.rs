@@ -224,7 +224,7 @@ impl<'a> Line<'a> {
     fn record(&self, trouble: &Trouble) -> Failure {
         let is_node = self.token.is_none();
         let cause = cause(trouble, is_node);
-        let mut why = vec![self.without_token(&trouble.words())];
+        let mut why = vec![trouble.words()];
         if self.date.get().is_some() && matches!(cause, Cause::Clock | Cause::TokenRefused) {
             why.push(self.clocks());
         }
@@ -306,7 +306,9 @@ impl<'a> Line<'a> {
             .take(LIMIT)
             .read_to_end(&mut bytes)
             .map_err(|error| broken(&error))?;
-        Ok((answer::read(status, &bytes), seconds.map(Duration::from_secs)))
+        let mut answered = answer::read(status, &bytes);
+        answered.words = self.without_token(&answered.words);
+        Ok((answered, seconds.map(Duration::from_secs)))
     }
 
     /// Opens a watch that the server ends after `within`, and reads its lines until `each` has seen what it waits for or the
