@@ -64,9 +64,8 @@ pub fn read(status: u16, body: &[u8]) -> Answered {
 /// The server's words in one short line.
 #[must_use]
 pub fn plain(said: &str) -> String {
-    let line: Vec<&str> = said
-        .split(|c: char| c.is_whitespace() || c.is_control())
-        .collect();
+    let words = said.split(|c: char| c.is_whitespace() || c.is_control());
+    let line: Vec<&str> = words.filter(|word| !word.is_empty()).collect();
     let mut line = line.join(" ");
     line.truncate(line.floor_char_boundary(WORDS));
     line
@@ -124,11 +123,9 @@ pub fn standing(uid: &str, object: &Value) -> Standing {
 pub enum Event {
     /// Where the request stands now, and the version of what was seen.
     Standing(Standing, String),
-    /// Nothing new; go on from this version.
-    Version(String),
-    /// The versions seen are too old: look at the object itself, and watch from there.
-    Restart,
-    /// No event.
+    /// Nothing new.
+    Bookmark,
+    /// The versions seen are too old, or this is no event: look at the object itself, and watch from there.
     Broken,
 }
 
@@ -143,8 +140,7 @@ pub fn event(uid: &str, line: &[u8]) -> Event {
     match text_at(&value, "/type") {
         "DELETED" => Event::Standing(Standing::Gone, version()),
         "ADDED" | "MODIFIED" => Event::Standing(standing(uid, object), version()),
-        "BOOKMARK" => Event::Version(version()),
-        "ERROR" => Event::Restart,
+        "BOOKMARK" => Event::Bookmark,
         _ => Event::Broken,
     }
 }
@@ -232,7 +228,7 @@ mod tests {
         // A page for people in the place of an object.
         assert_eq!(meaning(200, "<html>"), Meaning::Later);
         let told = read(403, br#"{"kind":"Status","message":"no\u0007\n way"}"#);
-        assert_eq!(told.words, "status 403: no  way");
+        assert_eq!(told.words, "status 403: no way");
         let long = format!("{{\"message\":\"{}\"}}", "ä".repeat(9000));
         assert!(read(500, long.as_bytes()).words.len() < 330);
     }
@@ -261,7 +257,7 @@ mod tests {
         );
         assert_eq!(
             of(json!({ "conditions": [approved, failed], "certificate": certificate })),
-            Standing::Failed("Bad: ".into())
+            Standing::Failed("Bad:".into())
         );
         assert_eq!(
             standing("u2", &object(&json!({ "conditions": [denied] }))),
@@ -279,8 +275,8 @@ mod tests {
         assert_eq!(of("MODIFIED"), Event::Standing(Standing::Pending, "7".into()));
         assert_eq!(of("ADDED"), Event::Standing(Standing::Pending, "7".into()));
         assert_eq!(of("DELETED"), Event::Standing(Standing::Gone, "7".into()));
-        assert_eq!(of("BOOKMARK"), Event::Version("7".into()));
-        assert_eq!(of("ERROR"), Event::Restart);
+        assert_eq!(of("BOOKMARK"), Event::Bookmark);
+        assert_eq!(of("ERROR"), Event::Broken);
         assert_eq!(of("OTHER"), Event::Broken);
         assert_eq!(event("u1", b"<html>"), Event::Broken);
     }

@@ -161,7 +161,9 @@ impl Certificate {
 
 #[cfg(test)]
 mod tests {
-    use rcgen::{CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose as Use, KeyPair};
+    use rcgen::{
+        CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose as Use, KeyPair, PublicKeyData,
+    };
 
     use super::*;
 

@@ -81,7 +81,7 @@ fn node(
             vec![error.to_string()],
         )
     })?;
-    let line = Line::open(handed, world, progress, NODE)?.as_node(identity, NODE);
+    let line = Line::open(handed, world, progress, NODE)?.with_identity(identity, NODE);
     let ids = files.ids();
     let mut pauses = line.pauses();
     let mut last = String::new();

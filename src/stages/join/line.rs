@@ -145,7 +145,7 @@ impl<'a> Line<'a> {
     }
 
     /// The same way with the node's own certificate, for `within` from now.
-    pub(super) fn as_node(mut self, identity: ClientIdentity, within: Duration) -> Self {
+    pub(super) fn with_identity(mut self, identity: ClientIdentity, within: Duration) -> Self {
         let host = self.base.host_str().unwrap_or_default();
         // As the client looks it up.
         let host = format!("{host}:{}", self.base.port_or_known_default().unwrap_or_default());
@@ -224,8 +224,8 @@ impl<'a> Line<'a> {
     fn record(&self, trouble: &Trouble) -> Failure {
         let is_node = self.token.is_none();
         let cause = cause(trouble, is_node);
-        let mut why = vec![self.without_token(&trouble.words())];
-        if matches!(cause, Cause::Clock | Cause::TokenRefused) {
+        let mut why = vec![trouble.words()];
+        if self.date.get().is_some() && matches!(cause, Cause::Clock | Cause::TokenRefused) {
             why.push(self.clocks());
         }
         let (what, server) = (
@@ -306,11 +306,13 @@ impl<'a> Line<'a> {
             .take(LIMIT)
             .read_to_end(&mut bytes)
             .map_err(|error| broken(&error))?;
-        Ok((answer::read(status, &bytes), seconds.map(Duration::from_secs)))
+        let mut answered = answer::read(status, &bytes);
+        answered.words = self.without_token(&answered.words);
+        Ok((answered, seconds.map(Duration::from_secs)))
     }
 
     /// Opens a watch that the server ends after `within`, and reads its lines until `each` has seen what it waits for or the
-    /// watch ends. Says whether it could be opened.
+    /// watch ends.
     ///
     /// # Errors
     /// Nobody answered, or the stream broke off.
@@ -319,12 +321,12 @@ impl<'a> Line<'a> {
         path: &str,
         within: Duration,
         each: &mut dyn FnMut(&[u8]) -> bool,
-    ) -> Result<bool, TransferError> {
+    ) -> Result<(), TransferError> {
         // A connection that died without a word is given up a little later.
-        let request = self.request(Method::Get, path, "", within + Duration::from_secs(10))?;
+        let request = self.request(Method::Get, path, "", within + within / 4)?;
         let answer = self.world.transport.open(&request, &self.connection)?;
         if answer.status != 200 {
-            return Ok(false);
+            return Err(TransferError::Status(answer.status));
         }
         let mut lines = BufReader::new(answer.body);
         loop {
@@ -335,7 +337,7 @@ impl<'a> Line<'a> {
                 .read_until(b'\n', &mut line)
                 .map_err(|error| broken(&error))?;
             if length == 0 || each(&line) {
-                return Ok(true);
+                return Ok(());
             }
         }
     }

@@ -22,10 +22,10 @@ use crate::report::Failure;
 
 /// So many requests are filed in one run: an approver counts them, and stops at too many (cluster.md 2.6).
 const REQUESTS: u32 = 4;
-/// How long one watch lasts.
-const WATCH: Duration = Duration::from_secs(60);
-/// A watch that ended sooner is not opened again at once.
-const SHORT: Duration = Duration::from_secs(2);
+/// How long one watch lasts at most; then the object itself is looked at, since something between may swallow events.
+const WATCH: Duration = Duration::from_secs(30);
+/// After one that ended sooner there is a pause.
+const SHORT: Duration = Duration::from_secs(1);
 /// How long the API server may take to know a certificate that its cluster issued.
 const CONFIRM: Duration = Duration::from_secs(60);
 
@@ -132,9 +132,8 @@ impl Native<'_> {
                 None => {}
             }
             self.progress.back_to(Step::Named);
-            if !self.line.pause(&mut pauses) {
-                break;
-            }
+            // One more try is a single question, also where the time is over.
+            self.line.pause(&mut pauses);
         }
         let what = "the request was deleted, or another one stands under its name".to_owned();
         Err(Cause::Deleted.record(what, vec![self.progress.request()]))
@@ -179,6 +178,7 @@ impl Native<'_> {
             lifetime: self.handed.lifetime_seconds,
             about: &about,
         });
+        self.progress.set("request", &name);
         let path = format!("{COLLECTION}?fieldManager=kindling");
         let answered = self.line.ask(Method::Post, &path, &body)?;
         (self.world.did)("requested");
@@ -207,7 +207,6 @@ impl Native<'_> {
             ));
         }
         let seen = text_at(&object, "/spec/username");
-        self.progress.set("request", &name);
         self.progress.set("uid", &uid);
         self.progress.set("seenAs", seen);
         self.progress.did(Step::Requested, &self.progress.request());
@@ -260,52 +259,49 @@ impl Native<'_> {
                 return Err(self.unanswered(filed, standing == Standing::Approved));
             }
             self.progress.waits(&format!("waiting for {what} {name}"));
-            let seen = self.watch(filed, &mut version);
-            standing = match seen {
-                Seen::Standing(seen) => seen,
-                Seen::Nothing => standing,
-                Seen::Failed => {
-                    if !self.line.pause(&mut pauses) {
-                        return Err(self.unanswered(filed, standing == Standing::Approved));
-                    }
-                    let Some(object) = self.stored(name)? else {
-                        return Ok(None);
-                    };
-                    text_at(&object, "/metadata/resourceVersion").clone_into(&mut version);
-                    answer::standing(uid, &object)
-                }
+            let began = self.world.pace.now();
+            if let Some(seen) = self.watch(filed, &version) {
+                standing = seen.0;
+                version = seen.1;
+                continue;
+            }
+            let Some(object) = self.stored(name)? else {
+                return Ok(None);
             };
+            text_at(&object, "/metadata/resourceVersion").clone_into(&mut version);
+            let now = answer::standing(uid, &object);
+            let is_short = self.world.pace.now().saturating_sub(began) < SHORT;
+            if now == standing && is_short {
+                self.line.pause(&mut pauses);
+            }
+            standing = now;
         }
     }
 
-    /// Watches the request for a while.
-    fn watch(&self, filed: &Filed, version: &mut String) -> Seen {
+    /// Watches the request for a while: where it stands now, and the version of that; `None` where nothing came.
+    fn watch(&self, filed: &Filed, version: &str) -> Option<(Standing, String)> {
         let Filed { name, uid, .. } = filed;
-        let within = self.line.left().clamp(Duration::from_secs(1), WATCH);
+        let within = (self.line.left() / 2).clamp(Duration::from_secs(1), WATCH);
         let path = format!(
             "{COLLECTION}?fieldSelector=metadata.name%3D{name}&watch=true&resourceVersion={version}\
              &allowWatchBookmarks=true&timeoutSeconds={}",
             within.as_secs()
         );
-        let mut seen = Seen::Nothing;
-        let began = self.world.pace.now();
-        let watched = self.line.watch(&path, within, &mut |line| {
-            match answer::event(uid, line) {
-                Event::Standing(standing, now) => {
-                    *version = now;
-                    seen = Seen::Standing(standing);
+        let mut seen = None;
+        let watched = self
+            .line
+            .watch(&path, within, &mut |line| match answer::event(uid, line) {
+                Event::Standing(standing, version) => {
+                    seen = Some((standing, version));
+                    true
                 }
-                Event::Version(now) => *version = now,
-                Event::Restart | Event::Broken => seen = Seen::Failed,
-            }
-            !matches!(seen, Seen::Nothing)
-        });
-        let is_short = self.world.pace.now().saturating_sub(began) < SHORT;
-        match (watched, seen) {
-            (_, Seen::Standing(standing)) => Seen::Standing(standing),
-            (Ok(true), Seen::Nothing) if !is_short => Seen::Nothing,
-            _ => Seen::Failed,
+                Event::Bookmark => false,
+                Event::Broken => true,
+            });
+        if let Err(error) = watched {
+            tracing::info!("the watch for {name} ended: {error}");
         }
+        seen
     }
 
     /// The record of a request that nobody has answered in time.
@@ -362,7 +358,8 @@ impl Native<'_> {
         let identity = ClientIdentity::parse(pair.as_bytes(), pair.as_bytes()).map_err(|error| {
             Cause::Unfit.record("the issued certificate cannot be used", vec![error.to_string()])
         })?;
-        let line = Line::open(self.handed, self.world, self.progress, CONFIRM)?.as_node(identity, CONFIRM);
+        let line =
+            Line::open(self.handed, self.world, self.progress, CONFIRM)?.with_identity(identity, CONFIRM);
         let answered = line.ask(Method::Get, &format!("/api/v1/nodes/{}", self.node), "")?;
         let Meaning::Done(found) = answered.meaning else {
             return Ok(());
@@ -370,11 +367,9 @@ impl Native<'_> {
         match answer::registered(&found, &self.files.ids()) {
             Registered::Other { is_ready: true } => {
                 let what = format!("another machine is Node {}, and it is Ready", self.node);
-                let id = text_at(&found, "/status/nodeInfo/systemUUID");
-                Err(Cause::NodeExists.record(
-                    what,
-                    vec![format!("its firmware has the UUID {}", answer::plain(id))],
-                ))
+                let id = answer::plain(text_at(&found, "/status/nodeInfo/systemUUID"));
+                let why = (!id.is_empty()).then(|| format!("its firmware has the UUID {id}"));
+                Err(Cause::NodeExists.record(what, why.into_iter().collect()))
             }
             Registered::Other { is_ready: false } => {
                 tracing::warn!(
@@ -386,14 +381,4 @@ impl Native<'_> {
             Registered::Ours { .. } => Ok(()),
         }
     }
-}
-
-/// What a watch brought.
-enum Seen {
-    /// Where the request stands now.
-    Standing(Standing),
-    /// It lasted as long as it should, and nothing happened.
-    Nothing,
-    /// It could not be had.
-    Failed,
 }

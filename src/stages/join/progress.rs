@@ -45,8 +45,11 @@ impl<'a> Progress<'a> {
     /// The request by its name and number, and whom the server saw in it.
     pub(super) fn request(&self) -> String {
         let status = self.status.borrow();
-        let [name, uid, seen] = ["request", "uid", "seenAs"].map(|member| status.text(member).to_owned());
-        format!("{name}, uid {uid}, seen as {seen}")
+        let part = |before: &str, member: &str| match status.text(member) {
+            "" => String::new(),
+            text => format!("{before}{text}"),
+        };
+        part("", "request") + &part(", uid ", "uid") + &part(", seen as ", "seenAs")
     }
 
     /// Whether a step was done.

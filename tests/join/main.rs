@@ -1,0 +1,13 @@
+//! `kindling join` against an API server's double over real TLS: every failure of the table and every trouble that heals.
+#![expect(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "a test that cannot read its fixtures should panic"
+)]
+
+mod failures;
+mod follow;
+mod heals;
+mod killed;
+mod machine;
+mod secrets;
