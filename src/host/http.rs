@@ -11,6 +11,7 @@
 mod cause;
 mod client;
 mod direct;
+pub mod discovery;
 mod identity;
 mod progress;
 mod proxy;

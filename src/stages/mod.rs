@@ -5,6 +5,7 @@ mod attempts;
 pub mod boot_entries;
 mod context;
 pub mod delete_config;
+pub mod discovery;
 mod disks;
 pub mod dry_run;
 pub mod emergency;

@@ -18,7 +18,8 @@ use url::Url;
 use super::cause::classify;
 use super::progress::{Late, Noting, headers_of};
 use super::{
-    ACCEPT, AGENT, Answer, ClientIdentity, Connection, MAX_REDIRECTS, Method, Request, SystemTrust, trust,
+    ACCEPT, AGENT, Answer, ClientIdentity, Connection, MAX_REDIRECTS, Method, Request, SystemTrust,
+    discovery, trust,
 };
 use crate::host::console::WAITING;
 use crate::host::transfer::{TELL_EVERY, TransferError, Waiting};
@@ -29,9 +30,17 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
 /// Keep-alive probes, as the reference sends them.
 const KEEP_ALIVE: Duration = Duration::from_secs(30);
 
+/// Who a server has to show to be.
+enum Belief {
+    /// Somebody whom the machine's authorities, or the connection's, vouch for.
+    Authorities(SystemTrust),
+    /// Anybody: see [`super::discovery`], which alone makes such a client.
+    Anybody,
+}
+
 /// An HTTP client without a single connection yet.
 pub struct HttpClient {
-    system: SystemTrust,
+    belief: Belief,
     driver: OnceLock<Driver>,
     built: Mutex<Option<Arc<Built>>>,
 }
@@ -62,8 +71,17 @@ impl HttpClient {
     /// A client with another place for the system's authorities, read on the first `https` request.
     #[must_use]
     pub fn trusting(system: SystemTrust) -> Self {
+        Self::believing(Belief::Authorities(system))
+    }
+
+    /// A client that talks to whoever answers. What it gets may come from anybody.
+    pub(super) fn believing_anybody() -> Self {
+        Self::believing(Belief::Anybody)
+    }
+
+    fn believing(belief: Belief) -> Self {
         Self {
-            system,
+            belief,
             driver: OnceLock::new(),
             built: Mutex::new(None),
         }
@@ -82,7 +100,12 @@ impl HttpClient {
         let mut headers = Self::headers(&request.headers, request.part.as_ref())?;
         for _ in 0..=MAX_REDIRECTS {
             let response = self.send(&built, request, url.clone(), headers, end)?;
-            let Some(target) = redirect(&response, request.method, &url)? else {
+            let target = match self.belief {
+                Belief::Authorities(_) => redirect(&response, request.method, &url)?,
+                // Whoever answers does not send this machine elsewhere.
+                Belief::Anybody => None,
+            };
+            let Some(target) = target else {
                 return Ok(self.answer(response, authority(&url), request, end));
             };
             url = target;
@@ -100,7 +123,7 @@ impl HttpClient {
         end: Option<Instant>,
     ) -> Result<reqwest::Response, TransferError> {
         let host = authority(&url);
-        let client = built.client_for(&url, &self.system)?;
+        let client = built.client_for(&url, &self.belief)?;
         let method = match request.method {
             Method::Get => reqwest::Method::GET,
             Method::Head => reqwest::Method::HEAD,
@@ -224,7 +247,7 @@ impl HttpClient {
 }
 
 impl Built {
-    fn client_for(&self, url: &Url, system: &SystemTrust) -> Result<reqwest::Client, TransferError> {
+    fn client_for(&self, url: &Url, belief: &Belief) -> Result<reqwest::Client, TransferError> {
         if url.scheme() == "https"
             && let Some((host, identity)) = self.identity_for(url)
         {
@@ -243,7 +266,7 @@ impl Built {
                     why: "a client certificate cannot be shown through a proxy of https".to_owned(),
                 });
             }
-            let client = self.build(Some(system), Some(identity))?;
+            let client = self.build(Some(belief), Some(identity))?;
             known.insert(host, client.clone());
             return Ok(client);
         }
@@ -253,7 +276,7 @@ impl Built {
             .choose(url)
             .is_some_and(|proxy| proxy.scheme() == "https");
         if url.scheme() == "https" || proxy_speaks_tls {
-            get_or_build(&self.tls, || self.build(Some(system), None)).cloned()
+            get_or_build(&self.tls, || self.build(Some(belief), None)).cloned()
         } else {
             get_or_build(&self.plain, || self.build(None, None)).cloned()
         }
@@ -269,16 +292,18 @@ impl Built {
 
     fn build(
         &self,
-        system: Option<&SystemTrust>,
+        belief: Option<&Belief>,
         identity: Option<&ClientIdentity>,
     ) -> Result<reqwest::Client, TransferError> {
         let connection = &self.connection;
-        let roots = if system.is_some() {
-            connection.roots.as_slice()
-        } else {
-            &[]
+        let floor = connection.time_floor;
+        let tls = match belief {
+            None => trust::configuration(None, &[], floor, identity)?,
+            Some(Belief::Authorities(system)) => {
+                trust::configuration(Some(system), &connection.roots, floor, identity)?
+            }
+            Some(Belief::Anybody) => discovery::configuration()?,
         };
-        let tls = trust::configuration(system, roots, connection.time_floor, identity)?;
         let rules = connection.proxy.clone();
         reqwest::Client::builder()
             .tls_backend_preconfigured(tls)
