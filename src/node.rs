@@ -3,5 +3,7 @@
 //! Nothing here talks to a machine or a network; the facts are `cluster.md`'s, the effects are in [`crate::host`] and driven by
 //! [`crate::stages`].
 
+pub mod access;
 pub mod discovery;
 pub mod handed;
+pub mod preflight;

@@ -19,6 +19,7 @@ mod leftovers;
 mod mount;
 pub mod offline;
 mod pools;
+pub mod preflight;
 pub mod receipt;
 mod reporting;
 mod success;
