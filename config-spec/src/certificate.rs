@@ -59,13 +59,13 @@ fn from_validity(der: &[u8]) -> Option<&[u8]> {
 }
 
 /// The contents of the element at the start, if it has this tag, and what follows it.
-fn expect(der: &[u8], tag: u8) -> Option<(&[u8], &[u8])> {
+pub fn expect(der: &[u8], tag: u8) -> Option<(&[u8], &[u8])> {
     let (found, contents, rest) = element(der)?;
     (found == tag).then_some((contents, rest))
 }
 
-/// Splits off an element: its tag, its contents, and what follows it.
-fn element(der: &[u8]) -> Option<(u8, &[u8], &[u8])> {
+/// Splits off an element: its tag, its contents, and what follows it. `None` where its length says more than there is.
+pub fn element(der: &[u8]) -> Option<(u8, &[u8], &[u8])> {
     let (&tag, rest) = der.split_first()?;
     let (&first, rest) = rest.split_first()?;
     let (length, rest) = if first < 0x80 {

@@ -28,6 +28,8 @@ const SIGNATURES: u32 = 3;
 
 /// What the config says of the cluster.
 pub struct Wanted<'a> {
+    /// Whose failure it is.
+    pub stage: Stage,
     /// The API server, `https://host:port`.
     pub server: &'a str,
     /// The bootstrap token, `id.secret`.
@@ -111,7 +113,7 @@ impl Sight for Network {
 /// A record with a code of [`DiscoveryError`], or that of the transfer that failed.
 pub fn discover(wanted: &Wanted<'_>, proxy: &Proxy, pace: &Pace) -> Result<Vec<String>, Failure> {
     let failed = |error: &FetchError| {
-        let failure = Failure::of(STAGE, error.code(), error, error.next());
+        let failure = Failure::of(wanted.stage, error.code(), error, error.next());
         failure.at(AT_SERVER, what(wanted.server))
     };
     let server = Url::parse(wanted.server).map_err(|error| {
@@ -135,9 +137,9 @@ pub fn discover(wanted: &Wanted<'_>, proxy: &Proxy, pace: &Pace) -> Result<Vec<S
 /// As [`discover`].
 pub fn look(sight: &dyn Sight, wanted: &Wanted<'_>, pace: &Pace) -> Result<Vec<String>, Failure> {
     let given = Token::parse(wanted.token).ok_or(DiscoveryError::TokenMalformed);
-    let token = given.map_err(|error| refused(wanted.server, &error))?;
+    let token = given.map_err(|error| refused(wanted, &error))?;
     if wanted.pins.is_empty() {
-        return Err(refused(wanted.server, &DiscoveryError::PinsMissing));
+        return Err(refused(wanted, &DiscoveryError::PinsMissing));
     }
     let started = pace.now();
     let mut backoff = pace.backoff();
@@ -197,16 +199,13 @@ fn attempt(sight: &dyn Sight, token: Token<'_>, pins: &[String], left: Duration)
     Ok(examined.cluster.authorities)
 }
 
-/// Until the join has a stage of its own, its failures are those of the stage that prepares it.
-const STAGE: Stage = Stage::Files;
-
 const AT_SERVER: &str = "/kindling/node/cluster/server";
 
 fn what(server: &str) -> String {
     format!("cannot learn the cluster's authorities from {}", shown(server))
 }
 
-fn refused(server: &str, error: &DiscoveryError) -> Failure {
+fn refused(wanted: &Wanted<'_>, error: &DiscoveryError) -> Failure {
     let pointer = match error {
         DiscoveryError::TokenMalformed => "/kindling/node/bootstrap",
         DiscoveryError::PinsMissing | DiscoveryError::PinMismatch { .. } | DiscoveryError::Untrusted => {
@@ -214,15 +213,15 @@ fn refused(server: &str, error: &DiscoveryError) -> Failure {
         }
         _ => AT_SERVER,
     };
-    let failure = Failure::of(STAGE, error.code(), error, error.next().to_owned());
-    failure.at(pointer, what(server))
+    let failure = Failure::of(wanted.stage, error.code(), error, error.next().to_owned());
+    failure.at(pointer, what(wanted.server))
 }
 
 fn lost(wanted: &Wanted<'_>, miss: Miss, is_over: bool, attempts: u32) -> Failure {
     let url = shown(wanted.server);
     let error = match miss {
         Miss::Discovery(error) => {
-            let mut failure = refused(wanted.server, &error);
+            let mut failure = refused(wanted, &error);
             if attempts > 1 {
                 failure.why.push(format!("that was attempt {attempts}"));
             }
@@ -236,7 +235,7 @@ fn lost(wanted: &Wanted<'_>, miss: Miss, is_over: bool, attempts: u32) -> Failur
         },
         Miss::Transfer(source) => FetchError::Transfer { url, source },
     };
-    let failure = Failure::of(STAGE, error.code(), &error, error.next());
+    let failure = Failure::of(wanted.stage, error.code(), &error, error.next());
     failure.at(AT_SERVER, what(wanted.server))
 }
 

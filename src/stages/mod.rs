@@ -14,6 +14,7 @@ mod fetch;
 mod files;
 pub mod first_boot;
 mod given;
+pub mod join;
 mod last_failure;
 mod leftovers;
 mod mount;
@@ -119,11 +120,23 @@ pub fn run(
     environment: &Environment,
     reporter: &Reporter,
 ) -> Result<Finished, StageError> {
+    run_as(options, environment, reporter, &|noted| {
+        execute(options, environment, reporter, noted)
+    })
+}
+
+/// Does `work` as a run of the stage of `options`.
+fn run_as(
+    options: &Options,
+    environment: &Environment,
+    reporter: &Reporter,
+    work: &dyn Fn(&Noted) -> Result<Ended, StageError>,
+) -> Result<Finished, StageError> {
     let noted = Noted::begin();
     if options.stage == Stage::FetchOffline {
         last_failure::recall();
     }
-    let ended = execute(options, environment, reporter, &noted).map_err(StageError::fit);
+    let ended = work(&noted).map_err(StageError::fit);
     let (applied, error) = match ended {
         Ok(Ended::Done(applied)) => (Some(applied), None),
         Ok(Ended::NeedsNetwork) => (None, None),
@@ -167,6 +180,7 @@ fn note(run_dir: &Path, record: StageRecord, failure: Option<&Failure>) {
     let is_of_another = |failure: Failure| failure.stage != Stage::Umount;
     let follows_failure =
         record.stage == Stage::Umount && emergency::known(run_dir).is_some_and(is_of_another);
+    let is_join = record.stage == Stage::Join;
     let kept = machine::private_dir(run_dir).and_then(|()| {
         let before = std::fs::read_to_string(&list).ok();
         machine::replace(&list, progress::with(before.as_deref(), record).as_bytes(), 0o600)?;
@@ -177,6 +191,12 @@ fn note(run_dir: &Path, record: StageRecord, failure: Option<&Failure>) {
             }),
             // Whatever still runs when the time is over does not win any more.
             None if emergency::is_over_time(run_dir) => Ok(()),
+            // The join is nobody's later try but its own.
+            None if is_join
+                && emergency::known(run_dir).is_none_or(|failure| failure.stage != Stage::Join) =>
+            {
+                Ok(())
+            }
             // A failure that a later try has overcome is no failure of this boot.
             None => {
                 machine::remove(&run_dir.join(FAILURE)).and_then(|()| machine::remove(&run_dir.join(TOLD)))
@@ -197,6 +217,9 @@ fn execute(
     reporter: &Reporter,
     noted: &Noted,
 ) -> Result<Ended, StageError> {
+    if options.stage == Stage::Join {
+        return join::execute(options, environment, reporter);
+    }
     let context = Context::open(options, environment, noted)?;
     match options.stage {
         Stage::FetchOffline | Stage::Fetch => fetch::run(context, reporter),
@@ -204,7 +227,7 @@ fn execute(
         Stage::Disks => disks::run(context).map(Ended::Done),
         Stage::Mount => mount::run(context).map(Ended::Done),
         Stage::Files => files::run(context).map(Ended::Done),
-        Stage::Umount => mount::umount(context).map(Ended::Done),
+        Stage::Umount | Stage::Join => mount::umount(context).map(Ended::Done),
     }
 }
 

@@ -4,21 +4,19 @@
 use std::ffi::OsStr;
 use std::path::Path;
 
-use kindling_config_spec::json;
-use serde_json::Value;
 use tracing::{info, warn};
 use url::Url;
 
+use super::receipt;
 use crate::host::http::ProxyRules;
-use crate::host::{machine, node_facts};
+use crate::host::node_facts;
+use crate::host::sysroot::Sysroot;
 use crate::node::handed::{Join, Severity};
 use crate::node::preflight::{Finding, Report, Setting, judge};
 use crate::plan::Stage;
-use crate::plan::files::RECEIPT;
 use crate::report::Failure;
 
-/// Until the join has a stage of its own, its failures are those of the stage that prepares it.
-const STAGE: Stage = Stage::Files;
+const STAGE: Stage = Stage::Join;
 
 /// Looks at this machine before anything is requested of the cluster, tells the log, and adds what was found to the receipt
 /// below `root`. `path` is where programs are. Where the config lets a finding stop the join, the record of the failure comes
@@ -40,8 +38,9 @@ pub fn run(join: &Join, path: &OsStr, root: &Path) -> (Report, Option<Failure>) 
             },
         }
     }
-    if let Err(why) = note(&report, &root.join(RECEIPT.trim_start_matches('/'))) {
-        warn!("preflight is not in the receipt: {why}");
+    let noted = Sysroot::open(root).and_then(|sysroot| receipt::note(&sysroot, "preflight", report.json()));
+    if let Err(error) = noted {
+        warn!("cannot note preflight in the receipt: {error}: {}", error.source);
     }
     let failure = failure(&report, join.preflight.mode);
     (report, failure)
@@ -86,22 +85,15 @@ fn failure(report: &Report, mode: Severity) -> Option<Failure> {
     })
 }
 
-/// Adds the report to the receipt at `path`; a machine without one has none to add to.
-fn note(report: &Report, path: &Path) -> Result<(), String> {
-    let text = match std::fs::read(path) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
-        other => other.map_err(|error| error.to_string())?,
-    };
-    let mut receipt: Value = json::read(&text).ok_or("it is not JSON")?;
-    let members = receipt.as_object_mut().ok_or("it is no object")?;
-    members.insert("preflight".to_owned(), report.json());
-    machine::replace(path, json::text(&receipt).as_bytes(), 0o600).map_err(|error| error.to_string())
-}
-
 #[cfg(test)]
 mod tests {
+    use kindling_config_spec::json;
+    use serde_json::Value;
+
     use super::*;
+    use crate::host::machine;
     use crate::node::preflight::Facts;
+    use crate::plan::files::RECEIPT;
 
     #[test]
     fn errors_stop_the_join_only_where_the_config_lets_them() {
@@ -117,20 +109,20 @@ mod tests {
     #[test]
     fn the_receipt_gains_the_report_and_keeps_the_rest() {
         let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("receipt.json");
+        let path = dir.path().join(RECEIPT.trim_start_matches('/'));
         let report = judge(&Facts::default(), &Setting::default(), &["user-root".to_owned()]);
-        assert_eq!(note(&report, &path), Ok(()));
+        let sysroot = Sysroot::open(dir.path()).unwrap();
+        let note = || receipt::note(&sysroot, "preflight", report.json()).unwrap();
+        note();
         assert!(!path.exists());
+        machine::private_dir(path.parent().unwrap()).unwrap();
         machine::replace(&path, br#"{"format":3,"nodes":[]}"#, 0o600).unwrap();
-        for _ in 0..2 {
-            assert_eq!(note(&report, &path), Ok(()));
-        }
+        note();
+        note();
         let text = std::fs::read_to_string(&path).unwrap();
         let receipt: Value = json::read(text.as_bytes()).unwrap();
         assert_eq!(receipt["format"], 3);
         assert_eq!(receipt["preflight"][0]["id"], "user-root");
         assert_eq!(receipt["preflight"][0]["outcome"], "ignored");
-        machine::replace(&path, b"{", 0o600).unwrap();
-        assert!(note(&report, &path).is_err());
     }
 }

@@ -181,7 +181,10 @@ impl HttpClient {
             let key = HeaderName::from_bytes(name.as_bytes())
                 .map_err(|_| TransferError::Header { name: name.clone() })?;
             if key != HOST {
-                headers.insert(key, value(name, text)?);
+                let mut value = value(name, text)?;
+                // It may be a credential.
+                value.set_sensitive(true);
+                headers.insert(key, value);
             }
         }
         if let Some((from, validator)) = part {
@@ -300,7 +303,8 @@ impl Built {
         let tls = match belief {
             None => trust::configuration(None, &[], floor, identity)?,
             Some(Belief::Authorities(system)) => {
-                trust::configuration(Some(system), &connection.roots, floor, identity)?
+                let system = Some(system).filter(|_| !connection.trusts_only_roots);
+                trust::configuration(system, &connection.roots, floor, identity)?
             }
             Some(Belief::Anybody) => discovery::configuration()?,
         };

@@ -33,7 +33,7 @@ fn map(kubeconfig: &str, jws: &str) -> Vec<u8> {
 
 fn authority() -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/vm/pki/ca.crt");
-    String::from_utf8(std::fs::read(path).unwrap()).unwrap()
+    std::fs::read_to_string(path).unwrap()
 }
 
 /// As `kubeadm init` writes it.

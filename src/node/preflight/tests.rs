@@ -107,42 +107,56 @@ const ROWS: &[(&str, Change, &str)] = &[
     ("user-root", |f, _| f.is_root = false, "error"),
     (
         "kubeconfig-left",
-        |f, _| drop(f.paths.insert("/etc/kubernetes/kubelet.conf")),
+        |f, _| {
+            f.paths.insert("/etc/kubernetes/kubelet.conf");
+        },
         "error",
     ),
-    ("kubelet-unit", |f, _| drop(f.units.clear()), "warning"),
     (
         "kubelet-unit",
-        |f, _| drop(f.units.insert("kubelet.service".into(), Unit::There)),
+        |f, _| {
+            f.units.clear();
+        },
         "warning",
     ),
     (
         "kubelet-unit",
-        |f, _| drop(f.units.insert("kubelet.service".into(), Unit::Masked)),
+        |f, _| {
+            f.units.insert("kubelet.service".into(), Unit::There);
+        },
+        "warning",
+    ),
+    (
+        "kubelet-unit",
+        |f, _| {
+            f.units.insert("kubelet.service".into(), Unit::Masked);
+        },
         "warning",
     ),
     (
         "runtime-socket",
-        |f, _| drop(f.texts.remove("/proc/net/unix")),
-        "warning",
-    ),
-    (
-        "runtime-socket",
-        |f, s| {
-            drop(f.texts.insert(
-                s.config,
-                "containerRuntimeEndpoint: unix:///run/crio/crio.sock\n".into(),
-            ))
+        |f, _| {
+            f.texts.remove("/proc/net/unix");
         },
         "warning",
     ),
     (
         "runtime-socket",
         |f, s| {
-            drop(f.texts.insert(
+            f.texts.insert(
+                s.config,
+                "containerRuntimeEndpoint: unix:///run/crio/crio.sock\n".into(),
+            );
+        },
+        "warning",
+    ),
+    (
+        "runtime-socket",
+        |f, s| {
+            f.texts.insert(
                 s.config,
                 r#"{"containerRuntimeEndpoint":"unix:///var/run/containerd/containerd.sock"}"#.into(),
-            ))
+            );
         },
         "ok",
     ),
@@ -154,37 +168,67 @@ const ROWS: &[(&str, Change, &str)] = &[
         },
         "unknown",
     ),
-    ("program-ip", |f, _| drop(f.programs.remove("ip")), "error"),
     (
-        "program-iptables",
-        |f, _| drop(f.programs.remove("iptables")),
+        "program-ip",
+        |f, _| {
+            f.programs.remove("ip");
+        },
         "error",
     ),
-    ("program-mount", |f, _| drop(f.programs.remove("mount")), "error"),
+    (
+        "program-iptables",
+        |f, _| {
+            f.programs.remove("iptables");
+        },
+        "error",
+    ),
+    (
+        "program-mount",
+        |f, _| {
+            f.programs.remove("mount");
+        },
+        "error",
+    ),
     (
         "program-nsenter",
-        |f, _| drop(f.programs.remove("nsenter")),
+        |f, _| {
+            f.programs.remove("nsenter");
+        },
         "error",
     ),
     (
         "program-ebtables",
-        |f, _| drop(f.programs.remove("ebtables")),
+        |f, _| {
+            f.programs.remove("ebtables");
+        },
         "warning",
     ),
     (
         "program-ethtool",
-        |f, _| drop(f.programs.remove("ethtool")),
+        |f, _| {
+            f.programs.remove("ethtool");
+        },
         "warning",
     ),
     (
         "program-socat",
-        |f, _| drop(f.programs.remove("socat")),
+        |f, _| {
+            f.programs.remove("socat");
+        },
         "warning",
     ),
-    ("program-tc", |f, _| drop(f.programs.remove("tc")), "warning"),
+    (
+        "program-tc",
+        |f, _| {
+            f.programs.remove("tc");
+        },
+        "warning",
+    ),
     (
         "program-touch",
-        |f, _| drop(f.programs.remove("touch")),
+        |f, _| {
+            f.programs.remove("touch");
+        },
         "warning",
     ),
     (
@@ -209,7 +253,9 @@ const ROWS: &[(&str, Change, &str)] = &[
     ),
     (
         "kernel-features",
-        |f, _| drop(f.texts.remove("/proc/sys/kernel/osrelease")),
+        |f, _| {
+            f.texts.remove("/proc/sys/kernel/osrelease");
+        },
         "unknown",
     ),
     (
@@ -231,7 +277,9 @@ const ROWS: &[(&str, Change, &str)] = &[
     ("kernel-config-advised", |f, _| f.kernel_config = None, "unknown"),
     (
         "cgroup-version",
-        |f, _| drop(f.texts.remove("/sys/fs/cgroup/cgroup.controllers")),
+        |f, _| {
+            f.texts.remove("/sys/fs/cgroup/cgroup.controllers");
+        },
         "warning",
     ),
     (
@@ -241,7 +289,9 @@ const ROWS: &[(&str, Change, &str)] = &[
     ),
     (
         "cgroup-controllers",
-        |f, _| drop(f.texts.remove("/sys/fs/cgroup/cgroup.controllers")),
+        |f, _| {
+            f.texts.remove("/sys/fs/cgroup/cgroup.controllers");
+        },
         "unknown",
     ),
     ("cgroup-controllers", |f, _| version_1(f, "1"), "ok"),
@@ -269,12 +319,16 @@ const ROWS: &[(&str, Change, &str)] = &[
     ),
     (
         "module-br-netfilter",
-        |f, _| drop(f.texts.remove("/proc/sys/net/bridge/bridge-nf-call-iptables")),
+        |f, _| {
+            f.texts.remove("/proc/sys/net/bridge/bridge-nf-call-iptables");
+        },
         "warning",
     ),
     (
         "module-nf-conntrack",
-        |f, _| drop(f.texts.remove("/proc/sys/net/netfilter/nf_conntrack_max")),
+        |f, _| {
+            f.texts.remove("/proc/sys/net/netfilter/nf_conntrack_max");
+        },
         "warning",
     ),
     (
@@ -284,7 +338,9 @@ const ROWS: &[(&str, Change, &str)] = &[
     ),
     (
         "bridge-netfilter",
-        |f, _| drop(f.texts.remove("/proc/sys/net/bridge/bridge-nf-call-iptables")),
+        |f, _| {
+            f.texts.remove("/proc/sys/net/bridge/bridge-nf-call-iptables");
+        },
         "unknown",
     ),
     (
@@ -376,7 +432,9 @@ const ROWS: &[(&str, Change, &str)] = &[
     ),
     (
         "hostname",
-        |f, _| drop(f.texts.remove("/proc/sys/kernel/hostname")),
+        |f, _| {
+            f.texts.remove("/proc/sys/kernel/hostname");
+        },
         "unknown",
     ),
     (
@@ -394,7 +452,9 @@ const ROWS: &[(&str, Change, &str)] = &[
     ),
     (
         "hostname-unique",
-        |f, _| drop(f.texts.remove("/proc/sys/kernel/hostname")),
+        |f, _| {
+            f.texts.remove("/proc/sys/kernel/hostname");
+        },
         "unknown",
     ),
     (
@@ -420,7 +480,9 @@ const ROWS: &[(&str, Change, &str)] = &[
     ),
     (
         "hostname-resolves",
-        |f, _| drop(f.texts.remove("/proc/sys/kernel/hostname")),
+        |f, _| {
+            f.texts.remove("/proc/sys/kernel/hostname");
+        },
         "unknown",
     ),
     (
@@ -450,7 +512,9 @@ const ROWS: &[(&str, Change, &str)] = &[
     ("clock-set", |f, _| f.now = 0, "error"),
     (
         "clock-synchronised",
-        |f, _| drop(f.paths.remove("/run/systemd/timesync/synchronized")),
+        |f, _| {
+            f.paths.remove("/run/systemd/timesync/synchronized");
+        },
         "warning",
     ),
     ("clock-synchronised", |f, _| f.paths.clear(), "unknown"),
@@ -459,7 +523,13 @@ const ROWS: &[(&str, Change, &str)] = &[
         |f, _| set(f, "/proc/meminfo", "MemTotal: 1000000 kB\n"),
         "warning",
     ),
-    ("memory", |f, _| drop(f.texts.remove("/proc/meminfo")), "unknown"),
+    (
+        "memory",
+        |f, _| {
+            f.texts.remove("/proc/meminfo");
+        },
+        "unknown",
+    ),
     ("cpus", |f, _| f.cpus = Some(1), "warning"),
     ("cpus", |f, _| f.cpus = None, "unknown"),
     (
@@ -492,7 +562,9 @@ const ROWS: &[(&str, Change, &str)] = &[
     ),
     (
         "product-uuid",
-        |f, _| drop(f.texts.remove("/sys/class/dmi/id/product_uuid")),
+        |f, _| {
+            f.texts.remove("/sys/class/dmi/id/product_uuid");
+        },
         "unknown",
     ),
     (
@@ -524,11 +596,25 @@ const ROWS: &[(&str, Change, &str)] = &[
     ),
     (
         "mount-propagation",
-        |f, _| drop(f.texts.remove("/proc/self/mountinfo")),
+        |f, _| {
+            f.texts.remove("/proc/self/mountinfo");
+        },
         "unknown",
     ),
-    ("device-kmsg", |f, _| drop(f.paths.remove("/dev/kmsg")), "error"),
-    ("device-fuse", |f, _| drop(f.paths.remove("/dev/fuse")), "warning"),
+    (
+        "device-kmsg",
+        |f, _| {
+            f.paths.remove("/dev/kmsg");
+        },
+        "error",
+    ),
+    (
+        "device-fuse",
+        |f, _| {
+            f.paths.remove("/dev/fuse");
+        },
+        "warning",
+    ),
     (
         "entropy",
         |f, _| set(f, "/proc/sys/kernel/random/entropy_avail", "17"),
@@ -536,7 +622,9 @@ const ROWS: &[(&str, Change, &str)] = &[
     ),
     (
         "entropy",
-        |f, _| drop(f.texts.remove("/proc/sys/kernel/random/entropy_avail")),
+        |f, _| {
+            f.texts.remove("/proc/sys/kernel/random/entropy_avail");
+        },
         "unknown",
     ),
     ("ssh-off", |_, s| s.access.is_ssh_off = true, "error"),
@@ -695,7 +783,7 @@ fn the_config_language_and_the_page_know_the_same_checks() {
     let ids: Vec<&str> = CHECKS.iter().map(|check| check.id).collect();
     assert_eq!(ids, kindling_config_spec::preflight::CHECKS);
     let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/preflight.md");
-    let page = String::from_utf8(std::fs::read(page).unwrap()).unwrap();
+    let page = std::fs::read_to_string(page).unwrap();
     let rows: Vec<&str> = page.lines().filter(|line| line.starts_with("| `")).collect();
     let expected: Vec<String> = CHECKS
         .iter()

@@ -96,6 +96,7 @@ fn play(
         vouching: RefCell::default(),
     };
     let wanted = Wanted {
+        stage: Stage::Files,
         server: "https://user:planted@cp.test:6443/?planted",
         token: TOKEN,
         pins,
@@ -210,6 +211,7 @@ fn every_way_it_ends_badly_has_its_code() {
 #[test]
 fn a_token_that_is_none_is_shown_to_nobody() {
     let wanted = Wanted {
+        stage: Stage::Files,
         server: "https://cp.test:6443",
         token: "planted",
         pins: &[pin()],
