@@ -12,6 +12,7 @@ mod cause;
 mod client;
 mod direct;
 pub mod discovery;
+mod driver;
 mod identity;
 mod progress;
 mod proxy;

@@ -12,7 +12,7 @@ use std::fmt::Write;
 
 use serde_json::{Value, json};
 
-use super::handed::{Access, Join, Severity};
+use super::handed::{Access, Join, Mode, Severity};
 pub use facts::{FILES, Facts, PATHS, PROGRAMS, RUNTIMES, Unit};
 
 /// What a check found.
@@ -65,11 +65,16 @@ impl Setting {
     #[must_use]
     pub fn of(join: &Join, is_proxied: bool) -> Self {
         let paths = join.layout.paths();
+        // In mode native what an interrupted run installed is taken over or made anew; that mode knows no token on the disk.
+        let left = match join.mode {
+            Mode::Native => paths.bootstrap_kubeconfig,
+            Mode::Kubelet => paths.kubeconfig,
+        };
         Self {
             name: join.name.clone(),
             server: join.server.clone(),
             is_proxied,
-            left: vec![paths.kubeconfig],
+            left: vec![left],
             config: paths.config,
             unit: join.unit.clone(),
             access: join.access,

@@ -4,18 +4,17 @@ use std::collections::BTreeMap;
 use std::io::{self, Read};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use std::thread;
 use std::time::{Duration, Instant};
 
 use reqwest::header::{
     ACCEPT_ENCODING, HOST, HeaderMap, HeaderName, HeaderValue, IF_RANGE, LOCATION, RANGE, USER_AGENT,
 };
 use tokio::runtime::Handle;
-use tokio::sync::oneshot;
 use tracing::info;
 use url::Url;
 
 use super::cause::classify;
+use super::driver::Driver;
 use super::progress::{Late, Noting, headers_of};
 use super::{
     ACCEPT, AGENT, Answer, ClientIdentity, Connection, MAX_REDIRECTS, Method, Request, SystemTrust,
@@ -245,7 +244,7 @@ impl HttpClient {
     }
 
     fn handle(&self) -> &Handle {
-        &self.driver.get_or_init(Driver::start).handle
+        self.driver.get_or_init(Driver::start).handle()
     }
 }
 
@@ -366,32 +365,6 @@ pub(in crate::host) fn authority(url: &Url) -> String {
     match url.port_or_known_default() {
         Some(port) => format!("{host}:{port}"),
         None => host.to_owned(),
-    }
-}
-
-/// The thread that drives connections while callers wait for them.
-struct Driver {
-    handle: Handle,
-    _stop: oneshot::Sender<()>,
-}
-
-impl Driver {
-    /// Starts the thread. It ends when the client is dropped.
-    fn start() -> Self {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_io()
-            .enable_time()
-            .max_blocking_threads(8)
-            .build()
-            .expect("an event loop needs one file descriptor and one thread");
-        let handle = runtime.handle().clone();
-        let (stop, stopped) = oneshot::channel::<()>();
-        thread::spawn(move || {
-            // An error means that the sender is gone, which is the signal to end.
-            let _ = runtime.block_on(stopped);
-            runtime.shutdown_background();
-        });
-        Self { handle, _stop: stop }
     }
 }
 
