@@ -24,6 +24,7 @@ mod metadata;
 mod own;
 mod plan;
 mod platforms;
+mod preflight;
 mod report;
 mod validate;
 mod words;

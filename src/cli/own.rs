@@ -8,8 +8,8 @@ use kindling_config_spec::version::NEWEST_STABLE;
 
 use super::words::{self, Command, Flag, Given, Need, Parsed, Positional};
 use super::{
-    USAGE, apply, complain, convert, emergency, first_boot, inspect, join, metadata, plan, platforms, print,
-    report, run_stage, validate,
+    USAGE, apply, complain, convert, emergency, first_boot, inspect, join, metadata, plan, platforms,
+    preflight, print, report, run_stage, validate,
 };
 use crate::plan::Stage;
 use crate::stages::Options;
@@ -18,7 +18,7 @@ use crate::stages::Options;
 type Run = fn(&Given) -> Result<u8, String>;
 
 /// In the order of the help.
-static COMMANDS: [(&Command, Run); 13] = [
+static COMMANDS: [(&Command, Run); 14] = [
     (&plan::COMMAND, plan::main),
     (&apply::COMMAND, apply::main),
     (&SCHEMA, schema),
@@ -28,6 +28,7 @@ static COMMANDS: [(&Command, Run); 13] = [
     (&metadata::COMMAND, metadata::own),
     (&platforms::COMMAND, platforms::main),
     (&report::COMMAND, report::main),
+    (&preflight::COMMAND, preflight::main),
     (&first_boot::COMMAND, first_boot::main),
     (&join::COMMAND, join::main),
     (&STAGE, stage),

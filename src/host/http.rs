@@ -11,6 +11,8 @@
 mod cause;
 mod client;
 mod direct;
+pub mod discovery;
+mod driver;
 mod identity;
 mod progress;
 mod proxy;

@@ -16,7 +16,7 @@ use std::path::Path;
 use kindling_config_spec::json;
 use kindling_config_spec::types::Config;
 
-use super::{Ended, Environment, Finished, Options, Reporter, StageError, receipt, run_as};
+use super::{Ended, Environment, Finished, Options, Reporter, StageError, preflight, receipt, run_as};
 use crate::apply::Applied;
 use crate::fetch::{Network, Pace, Transport, argument};
 use crate::host::machine;
@@ -100,7 +100,7 @@ pub fn join(
 ) -> Result<(), Failure> {
     let (handed, progress) = begin(options, environment, reporter, world)?;
     let joined = named(&handed, options, &progress).and_then(|node| {
-        preflight(&handed)?;
+        look_first(&handed, options, environment, &progress)?;
         match handed.mode {
             Mode::Kubelet => Ok(()),
             Mode::Native => native::run(&handed, &node, options, world, &progress),
@@ -189,9 +189,20 @@ fn named(handed: &Join, options: &Options, progress: &Progress<'_>) -> Result<St
     Ok(node)
 }
 
-/// What the machine lacks as a node is found here, before anybody is asked for anything.
-fn preflight(_handed: &Join) -> Result<(), Failure> {
-    Ok(())
+/// What the machine lacks as a node is found here, before anybody is asked for anything. In the initramfs there is not yet
+/// what would be looked at; and a join that goes on has left what would be in the way of a new one.
+fn look_first(
+    handed: &Join,
+    options: &Options,
+    environment: &Environment,
+    progress: &Progress<'_>,
+) -> Result<(), Failure> {
+    if options.root != Path::new("/") || machine::is_initramfs() || progress.has(Step::Requested) {
+        return Ok(());
+    }
+    let (report, failure) = preflight::run(handed, &environment.path, &options.root);
+    progress.set_value("preflight", report.json());
+    failure.map_or(Ok(()), Err)
 }
 
 /// Takes the token out of what was left for the join.

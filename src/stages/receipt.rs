@@ -63,6 +63,14 @@ pub fn read(root: &Path) -> Result<Receipt, Failure> {
 /// # Errors
 /// It cannot be read or written.
 pub fn note_join(sysroot: &Sysroot, join: &str) -> Result<(), SysrootError> {
+    note(sysroot, "join", json::read(join.as_bytes()).unwrap_or_default())
+}
+
+/// Gives the receipt of a root, where there is one, a member that it has only once the real root runs.
+///
+/// # Errors
+/// It cannot be read or written.
+pub fn note(sysroot: &Sysroot, member: &str, value: serde_json::Value) -> Result<(), SysrootError> {
     let path = Path::new(RECEIPT);
     let Some(text) = sysroot.read_text(path, LIMIT)? else {
         return Ok(());
@@ -70,7 +78,7 @@ pub fn note_join(sysroot: &Sysroot, join: &str) -> Result<(), SysrootError> {
     let Some(serde_json::Value::Object(mut members)) = json::read(text.as_bytes()) else {
         return Ok(());
     };
-    members.insert("join".to_owned(), json::read(join.as_bytes()).unwrap_or_default());
+    members.insert(member.to_owned(), value);
     let access = Access {
         mode: Some(Mode(0o600)),
         ..Access::default()

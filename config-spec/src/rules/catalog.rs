@@ -222,6 +222,8 @@ rules! {
         "A bootstrap token is given as text and by its source.");
     TOKEN_WITHOUT_SERVER = nameless("token-without-server", Severity::Error,
         "A bootstrap token is given, but no server to show it to.");
+    PREFLIGHT_CHECK_UNKNOWN = nameless("preflight-check-unknown", Severity::Error,
+        "A preflight check is ignored that there is not.");
     SINK_MEMBER_MISSING = nameless("sink-member-missing", Severity::Error,
         "A sink lacks the address that its type needs.");
     SINK_MEMBER_UNSUPPORTED = nameless("sink-member-unsupported", Severity::Error,

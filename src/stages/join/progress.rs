@@ -42,6 +42,11 @@ impl<'a> Progress<'a> {
         self.status.borrow_mut().set(name, value);
     }
 
+    /// As [`Self::set`], for what is no text.
+    pub(super) fn set_value(&self, name: &str, value: serde_json::Value) {
+        self.status.borrow_mut().set(name, value);
+    }
+
     /// The request by its name and number, and whom the server saw in it.
     pub(super) fn request(&self) -> String {
         let status = self.status.borrow();
