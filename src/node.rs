@@ -3,4 +3,5 @@
 //! Nothing here talks to a machine or a network; the facts are `cluster.md`'s, the effects are in [`crate::host`] and driven by
 //! [`crate::stages`].
 
+pub mod expand;
 pub mod handed;
