@@ -28,7 +28,7 @@ pub fn expand(text: &str, name: &str) -> Result<Plain, Failure> {
     let mut warnings = given.warnings;
     let mut config = given.rendered.config().clone();
     if let Some(settled) = node::settle(&config, &given.fetcher, Fetching::Authorities)? {
-        settled.is_verified(Stage::Fetch)?;
+        settled.is_for_any_machine(Stage::Fetch)?;
         if settled.is_native() {
             warnings.push(
                 "kindling.node: mode native is not in it: no file may hold its token, and only kindling asks for the certificate"

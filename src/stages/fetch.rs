@@ -82,7 +82,8 @@ fn with_values(context: &Context<'_>, rendered: &mut Rendered) -> Result<Expande
     let digest = |rendered: &Rendered| sha256_hex_of(&context.whole(rendered.config().clone()));
     let asks = |extra: &FileExtra| extra.expand == Some(true);
     let run_dir = &context.environment.run_dir;
-    if !rendered.config().kindling.files.values().any(asks) {
+    let section = &rendered.config().kindling;
+    if section.node.cluster.server.is_none() && !section.files.values().any(asks) {
         values::keep_identity(run_dir, "", "").map_err(|error| unwritable(context, run_dir, &error))?;
         return Ok(Expanded::Done);
     }

@@ -30,6 +30,8 @@ pub(super) struct Settled {
     token: Option<String>,
     /// There is a token, and it was not fetched.
     awaits_token: bool,
+    /// There are placeholders in it, which stand for values of the machine.
+    has_values: bool,
 }
 
 /// What is fetched for the section.
@@ -60,6 +62,7 @@ pub(super) fn settle(
             join,
             token: None,
             awaits_token: false,
+            has_values: false,
         }));
     }
     let is_wanted = |resource: &Resource, wanted: bool| {
@@ -93,7 +96,14 @@ pub(super) fn settle(
         join,
         token,
         awaits_token,
+        has_values: fetching != Fetching::All && has_values(config),
     }))
+}
+
+/// In the boot the fetch stage has put values in their places.
+fn has_values(config: &Config) -> bool {
+    let text = json::text(&config.kindling.node);
+    text.contains("${machine.") || text.contains("${platform.")
 }
 
 fn authority(fetcher: &Fetcher, resource: &Resource) -> Result<String, FetchError> {
@@ -160,7 +170,9 @@ impl Settled {
             ("the bootstrap token is", !self.has_token()),
         ];
         let missing = parts.into_iter().filter(|(_, is_missing)| *is_missing);
-        missing.map(|(what, _)| format!("{what} fetched in the boot only"))
+        let missing = missing.map(|(what, _)| format!("{what} fetched in the boot only"));
+        let values = "placeholders in kindling.node get their values in the boot only".to_owned();
+        missing.chain(self.has_values.then_some(values))
     }
 
     /// Whether there is a cluster, and nothing yet to know it by.
@@ -168,18 +180,29 @@ impl Settled {
         self.join.server.is_some() && self.join.authorities.is_empty()
     }
 
+    /// Whether all of it can be made away from the machine.
+    ///
     /// # Errors
-    /// The record, where the authorities are for the machine alone to ask for.
-    pub(super) fn is_verified(&self, stage: Stage) -> Result<(), Failure> {
-        if !self.is_unverified() {
+    /// The record, where the machine alone can ask for the authorities or has the values.
+    pub(super) fn is_for_any_machine(&self, stage: Stage) -> Result<(), Failure> {
+        let split = "away from the machine, --split writes what must wait to a config of its own";
+        let conflict = if self.is_unverified() {
+            Conflict::new(
+                "/kindling/node/cluster/caCertHashes",
+                "waits-for-first-boot",
+                "a cluster that is known by digests is asked for its authorities in the boot",
+                format!("give certificateAuthorities; {split}"),
+            )
+        } else if self.has_values {
+            Conflict::new(
+                "/kindling/node",
+                "waits-for-first-boot",
+                "placeholders in the section of the node get their values in the boot",
+                format!("write the values themselves; {split}"),
+            )
+        } else {
             return Ok(());
-        }
-        let conflict = Conflict::new(
-            "/kindling/node/cluster/caCertHashes",
-            "waits-for-first-boot",
-            "a cluster that is known by digests is asked for its authorities in the boot",
-            "give certificateAuthorities; away from the machine, --split writes what must wait to a config of its own",
-        );
+        };
         Err(Failure::of_conflicts(stage, &[conflict]))
     }
 
