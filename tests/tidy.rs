@@ -210,6 +210,29 @@ fn only_the_host_talks_to_kernel_network_and_programs() {
 }
 
 #[test]
+fn one_request_alone_believes_anybody() {
+    let all = sources("src");
+    assert_absent(
+        &all,
+        &["src/host/http/discovery.rs"],
+        &["ServerCertVerifier", ".dangerous(", "verify_server_cert"],
+        "certificates are checked",
+    );
+    assert_absent(
+        &all,
+        &["src/host/http/discovery.rs", "src/host/http/client.rs"],
+        &["believing_anybody", "Belief::Anybody", "discovery::configuration"],
+        "the client that checks nothing is made for one request",
+    );
+    assert_absent(
+        &all,
+        &["src/host/http/", "src/stages/discovery.rs"],
+        &["http::discovery", "unproven("],
+        "one stage asks it",
+    );
+}
+
+#[test]
 fn unsafe_stands_in_few_modules() {
     let all: Vec<Source> = ["src", "config-spec/src", "platforms/src"]
         .iter()

@@ -1,4 +1,4 @@
-//! The validity of a certificate: as much of DER and X.509 as it takes to walk there.
+//! The validity and the public key of a certificate: as much of DER and X.509 as it takes to walk there.
 //!
 //! Source: RFC 5280, 4.1; X.690 for the encoding. `docs/decisions/0007-certificate-dates-by-hand.md` says why no crate
 //! does this.
@@ -23,6 +23,26 @@ const VERSION: u8 = 0xa0;
 
 /// The validity of the certificate in `der`; `None` when that is no certificate.
 pub fn validity(der: &[u8]) -> Option<Validity> {
+    let (validity, _) = expect(from_validity(der)?, SEQUENCE)?;
+    let (not_before, rest) = time(validity)?;
+    let (not_after, _) = time(rest)?;
+    Some(Validity {
+        not_before,
+        not_after,
+    })
+}
+
+/// The public key of the certificate in `der`, with its algorithm: the whole SubjectPublicKeyInfo in DER, which is what pins
+/// are digests of. `None` when that is no certificate.
+pub fn public_key(der: &[u8]) -> Option<&[u8]> {
+    let (_validity, rest) = expect(from_validity(der)?, SEQUENCE)?;
+    let (_subject, rest) = expect(rest, SEQUENCE)?;
+    let (_key, behind) = expect(rest, SEQUENCE)?;
+    rest.get(..rest.len() - behind.len())
+}
+
+/// What a certificate holds from its validity on.
+fn from_validity(der: &[u8]) -> Option<&[u8]> {
     let (certificate, behind) = expect(der, SEQUENCE)?;
     if !behind.is_empty() {
         return None;
@@ -35,23 +55,17 @@ pub fn validity(der: &[u8]) -> Option<Validity> {
     let (_serial, rest) = expect(body, INTEGER)?;
     let (_signature_algorithm, rest) = expect(rest, SEQUENCE)?;
     let (_issuer, rest) = expect(rest, SEQUENCE)?;
-    let (validity, _) = expect(rest, SEQUENCE)?;
-    let (not_before, rest) = time(validity)?;
-    let (not_after, _) = time(rest)?;
-    Some(Validity {
-        not_before,
-        not_after,
-    })
+    Some(rest)
 }
 
 /// The contents of the element at the start, if it has this tag, and what follows it.
-fn expect(der: &[u8], tag: u8) -> Option<(&[u8], &[u8])> {
+pub fn expect(der: &[u8], tag: u8) -> Option<(&[u8], &[u8])> {
     let (found, contents, rest) = element(der)?;
     (found == tag).then_some((contents, rest))
 }
 
-/// Splits off an element: its tag, its contents, and what follows it.
-fn element(der: &[u8]) -> Option<(u8, &[u8], &[u8])> {
+/// Splits off an element: its tag, its contents, and what follows it. `None` where its length says more than there is.
+pub fn element(der: &[u8]) -> Option<(u8, &[u8], &[u8])> {
     let (&tag, rest) = der.split_first()?;
     let (&first, rest) = rest.split_first()?;
     let (length, rest) = if first < 0x80 {
@@ -129,7 +143,11 @@ mod tests {
             assert_eq!(validity(&der), Some(expected));
             for end in 0..der.len() {
                 assert_eq!(validity(&der[..end]), None, "{end}");
+                assert_eq!(public_key(&der[..end]), None, "{end}");
             }
+            // A P-256 key with its algorithm takes 91 bytes, and ends with its point, which begins with 4.
+            let key = public_key(&der).unwrap();
+            assert_eq!((key.len(), &key[..2], key[26]), (91, &[SEQUENCE, 89][..], 4));
         }
     }
 

@@ -23,6 +23,7 @@ pub mod lint;
 mod manual;
 mod merge;
 pub mod order;
+pub mod preflight;
 pub mod provenance;
 pub mod reference_report;
 pub mod rules;

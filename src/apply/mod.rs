@@ -218,7 +218,7 @@ pub fn apply_with(plan: &Plan, host: &Host<'_>, secrets: &Secrets) -> Result<App
     let ended = match plan.stage {
         Stage::Disks => disks::apply(plan, host, &mut applied),
         Stage::Files => files::apply(plan, host, secrets, &mut applied),
-        Stage::FetchOffline | Stage::Fetch | Stage::Kargs | Stage::Mount | Stage::Umount => {
+        Stage::FetchOffline | Stage::Fetch | Stage::Kargs | Stage::Mount | Stage::Umount | Stage::Join => {
             one_by_one(plan, host, &mut applied)
         }
     };

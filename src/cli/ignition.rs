@@ -80,7 +80,7 @@ fn resolve(arguments: &[OsString]) -> Result<Wish, String> {
     let text = |name: &str| flags.get(name).map(|value| value.to_string_lossy().into_owned());
     let platform = text("platform").ok_or("'-platform' must be provided")?;
     let stage = text("stage").ok_or("'-stage' must be provided")?;
-    let stage = Stage::from_name(&stage).ok_or(format!("unknown stage {stage:?}"))?;
+    let stage = Stage::asked(&stage).ok_or(format!("unknown stage {stage:?}"))?;
     let fetch_timeout = flags::duration(text("fetch-timeout").as_deref().unwrap_or("2m0s"))?;
     let options = Options {
         stage,

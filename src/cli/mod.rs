@@ -18,11 +18,13 @@ mod ignition_apply;
 mod ignition_rmcfg;
 mod ignition_validate;
 mod inspect;
+mod join;
 mod kargs;
 mod metadata;
 mod own;
 mod plan;
 mod platforms;
+mod preflight;
 mod report;
 mod validate;
 mod words;
@@ -37,7 +39,7 @@ use crate::host::log::{self, Log};
 use crate::host::process;
 use crate::plan::Stage;
 use crate::plan::accounts::KeyFile;
-use crate::stages::{self, Environment, Options, RUN_DIR, Reporter, StageError};
+use crate::stages::{self, Environment, Finished, Options, RUN_DIR, Reporter, StageError};
 
 /// Exit status of a wrong command line.
 const USAGE: u8 = 2;
@@ -111,6 +113,14 @@ fn complain(text: &str) {
 
 /// Runs one stage and reports how it ended.
 fn run_stage(options: &Options, log_to_stdout: bool) -> u8 {
+    run_stage_as(options, log_to_stdout, stages::run)
+}
+
+/// What does a stage's work.
+type Work = fn(&Options, &Environment, &Reporter) -> Result<Finished, StageError>;
+
+/// As [`run_stage`], with `work` as what it does.
+fn run_stage_as(options: &Options, log_to_stdout: bool, work: Work) -> u8 {
     Log::open(log_to_stdout, options.stage.name()).install();
     if let Err(error) = process::keep_memory_private() {
         tracing::warn!("a crash may leave a copy of this process's memory: {error}");
@@ -124,7 +134,7 @@ fn run_stage(options: &Options, log_to_stdout: bool) -> u8 {
     };
     stages::begin(options, &environment);
     let reporter = Reporter::begin(options, &environment);
-    let ended = stages::run(options, &environment, &reporter);
+    let ended = work(options, &environment, &reporter);
     if let Err(error) = &ended {
         report(error, options.stage);
     }
@@ -145,6 +155,10 @@ fn report(error: &StageError, stage: Stage) {
         Some(failure) => {
             log::failed(failure);
             console::show_record(failure);
+            // The real root's consoles as well: nobody logs in to ask why a machine is no node.
+            if stage == Stage::Join {
+                console::show_join_record(failure);
+            }
         }
         None => console::show(&text),
     }

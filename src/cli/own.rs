@@ -8,8 +8,8 @@ use kindling_config_spec::version::NEWEST_STABLE;
 
 use super::words::{self, Command, Flag, Given, Need, Parsed, Positional};
 use super::{
-    USAGE, apply, complain, convert, emergency, first_boot, inspect, metadata, plan, platforms, print,
-    report, run_stage, validate,
+    USAGE, apply, complain, convert, emergency, first_boot, inspect, join, metadata, plan, platforms,
+    preflight, print, report, run_stage, validate,
 };
 use crate::plan::Stage;
 use crate::stages::Options;
@@ -18,7 +18,7 @@ use crate::stages::Options;
 type Run = fn(&Given) -> Result<u8, String>;
 
 /// In the order of the help.
-static COMMANDS: [(&Command, Run); 12] = [
+static COMMANDS: [(&Command, Run); 14] = [
     (&plan::COMMAND, plan::main),
     (&apply::COMMAND, apply::main),
     (&SCHEMA, schema),
@@ -28,7 +28,9 @@ static COMMANDS: [(&Command, Run); 12] = [
     (&metadata::COMMAND, metadata::own),
     (&platforms::COMMAND, platforms::main),
     (&report::COMMAND, report::main),
+    (&preflight::COMMAND, preflight::main),
     (&first_boot::COMMAND, first_boot::main),
+    (&join::COMMAND, join::main),
     (&STAGE, stage),
     (&emergency::COMMAND, emergency::main),
 ];
@@ -120,7 +122,7 @@ fn help() -> String {
 fn stage(given: &Given) -> Result<u8, String> {
     let platform = given.text("platform")?.ok_or("give --platform ID")?;
     let name = given.word().to_string_lossy();
-    let Some(stage) = Stage::from_name(&name) else {
+    let Some(stage) = Stage::asked(&name) else {
         let known: Vec<&str> = Stage::ALL.iter().map(|stage| stage.name()).collect();
         complain(&format!(
             "unknown stage {name:?}; known are: {}",

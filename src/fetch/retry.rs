@@ -103,16 +103,19 @@ impl Pace {
     }
 
     /// Time since some fixed moment.
-    pub(super) fn now(&self) -> Duration {
+    #[must_use]
+    pub fn now(&self) -> Duration {
         self.clock.now()
     }
 
     /// Lets `pause` pass.
-    pub(super) fn sleep(&self, pause: Duration) {
+    pub fn sleep(&self, pause: Duration) {
         self.clock.sleep(pause);
     }
 
-    pub(super) fn backoff(&self) -> Backoff {
+    /// The pauses of one matter.
+    #[must_use]
+    pub fn backoff(&self) -> Backoff {
         Backoff::new(self.seeds.fetch_add(1, Ordering::Relaxed))
     }
 }
@@ -127,7 +130,9 @@ pub enum Load {
 }
 
 impl Load {
-    pub(super) fn of(cause: &TransferError) -> Self {
+    /// What `cause` tells.
+    #[must_use]
+    pub fn of(cause: &TransferError) -> Self {
         match cause {
             TransferError::Status(_) | TransferError::Busy { .. } => Self::TooHigh,
             TransferError::Timeout {

@@ -20,6 +20,9 @@ use crate::report::screen::{self, Size};
 /// The target of events that somebody who waits in front of the machine should hear of.
 pub const WAITING: &str = "kindling::waiting";
 
+/// What a first boot of this machine leaves for its real root.
+const PROVISIONED: &str = "/run/kindling/provisioned";
+
 /// No two lines about waiting come closer than this: dozens of downloads may wait at the same time.
 const APART: Duration = Duration::from_secs(4);
 
@@ -46,6 +49,14 @@ pub fn show_below(text: &str) {
 pub fn show_record(failure: &Failure) {
     if let Some(console) = Console::of_initramfs() {
         console.show_record(failure, &machine::boot_id());
+    }
+}
+
+/// Shows a record on every console of the real root. An initramfs has shown it; and what looks like neither, such as a test, has
+/// no consoles of its own.
+pub fn show_join_record(failure: &Failure) {
+    if !machine::is_initramfs() && Path::new(PROVISIONED).exists() {
+        Console::at(Places::of_machine()).show_record(failure, &machine::boot_id());
     }
 }
 

@@ -11,6 +11,8 @@
 mod cause;
 mod client;
 mod direct;
+pub mod discovery;
+mod driver;
 mod identity;
 mod progress;
 mod proxy;
@@ -121,6 +123,8 @@ pub struct Connection {
     pub header_timeout: Option<Duration>,
     /// Certificate authorities trusted beside the system's.
     pub roots: Vec<Root>,
+    /// Whether `roots` alone are trusted, and the system's authorities are not even read.
+    pub trusts_only_roots: bool,
     /// Who this machine is, by host or `host:port`; the entry with the port wins.
     pub identities: BTreeMap<String, ClientIdentity>,
     /// Which requests go through a proxy. The environment is never asked.

@@ -18,6 +18,7 @@ pub mod machine;
 pub mod media;
 pub mod mounts;
 mod never_run;
+pub mod node_facts;
 pub mod probe;
 pub mod process;
 pub mod real_root;

@@ -13,8 +13,6 @@ use std::path::Path;
 use kindling_config_spec::types::{Config, File, Resource, Unit};
 use kindling_config_spec::{EXTENSION_FILE, data_url, json};
 
-pub use access::{CONSOLES, SSH};
-
 use super::handed::{Join, Mode};
 use crate::plan::origins::Origins;
 

@@ -40,10 +40,12 @@ pub enum Stage {
     Files,
     /// Undoes the mount stage.
     Umount,
+    /// The machine joins its cluster. None of [`Self::ALL`]: most boots have nothing to join, and it may come after the others.
+    Join,
 }
 
 impl Stage {
-    /// Every stage, in the order of a boot.
+    /// Every stage of every first boot, in its order.
     pub const ALL: &[Self] = &[
         Self::FetchOffline,
         Self::Fetch,
@@ -65,13 +67,21 @@ impl Stage {
             Self::Mount => "mount",
             Self::Files => "files",
             Self::Umount => "umount",
+            Self::Join => "join",
         }
     }
 
-    /// The stage of that name.
+    /// The stage of that name, as records have it.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.iter().copied().find(|stage| stage.name() == name)
+        let all = Self::ALL.iter().chain(&[Self::Join]).copied();
+        all.into_iter().find(|stage| stage.name() == name)
+    }
+
+    /// The stage of [`Self::ALL`] that has that name, as command lines have it.
+    #[must_use]
+    pub fn asked(name: &str) -> Option<Self> {
+        Self::from_name(name).filter(|stage| Self::ALL.contains(stage))
     }
 }
 

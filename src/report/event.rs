@@ -30,6 +30,10 @@ pub enum Kind {
     Provisioned,
     /// A stage failed; the record is with it.
     Failed,
+    /// The join has come a step further.
+    JoinStep,
+    /// The Node is there and Ready.
+    Joined,
 }
 
 impl Kind {
@@ -42,13 +46,15 @@ impl Kind {
             Self::StageEnded => "stage-ended",
             Self::Provisioned => "provisioned",
             Self::Failed => "failed",
+            Self::JoinStep => "join-step",
+            Self::Joined => "joined",
         }
     }
 
     /// Whether it says how the boot ended, and not only how far it has come.
     #[must_use]
     pub fn is_end(self) -> bool {
-        matches!(self, Self::Provisioned | Self::Failed)
+        matches!(self, Self::Provisioned | Self::Failed | Self::Joined)
     }
 }
 
@@ -66,12 +72,15 @@ pub struct Event {
     pub stage: Stage,
     /// What happened.
     pub kind: Kind,
-    /// Of a stage that ended: `ok`, `needs-network`, or the code of the failure.
+    /// Of a stage that ended: `ok`, `needs-network`, or the code of the failure. Of the join: the step.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outcome: Option<String>,
     /// Of a stage that ended: how long it took.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub milliseconds: Option<u64>,
+    /// Of a step of the join: what it is about, such as the name of the request.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
     /// The record of a failure, each text of it bounded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure: Option<Failure>,
@@ -112,6 +121,8 @@ struct Body<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     config_digest: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    detail: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     failure: Option<&'a Failure>,
 }
 
@@ -136,6 +147,7 @@ impl Event {
             kind,
             outcome: None,
             milliseconds: None,
+            detail: None,
             failure: None,
         }
     }
@@ -160,6 +172,7 @@ impl Event {
             outcome: self.outcome.as_deref(),
             milliseconds: self.milliseconds,
             config_digest: about.digest.as_deref(),
+            detail: self.detail.as_deref(),
             failure: self.failure.as_ref(),
         };
         kindling_config_spec::json::text(&body)
@@ -178,6 +191,11 @@ impl Event {
                 self.milliseconds.unwrap_or_default()
             ),
             (Kind::Provisioned, _) => "first boot is done: the machine is provisioned".to_owned(),
+            (Kind::JoinStep | Kind::Joined, _) => {
+                let outcome = self.outcome.as_deref().unwrap_or_default();
+                let detail = self.detail.as_deref().unwrap_or_default();
+                screen::plain(format!("join: {outcome} {detail}").trim_end())
+            }
             (Kind::Failed, None) => format!("first boot FAILED in stage {stage}"),
             (Kind::Failed, Some(failure)) => screen::plain(&in_one_line(failure)),
         }
@@ -330,6 +348,8 @@ pub(super) mod tests {
             Kind::StageEnded,
             Kind::Provisioned,
             Kind::Failed,
+            Kind::JoinStep,
+            Kind::Joined,
         ] {
             assert_eq!(
                 kindling_config_spec::json::text(&kind),

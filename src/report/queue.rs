@@ -74,6 +74,14 @@ impl Queue {
         self.add(moment, stage, Kind::Provisioned);
     }
 
+    /// The join has come so far; `detail` says what it is about.
+    pub fn join_step(&mut self, moment: &Moment, step: &str, detail: &str, is_last: bool) {
+        let kind = if is_last { Kind::Joined } else { Kind::JoinStep };
+        let event = self.add(moment, Stage::Join, kind);
+        event.outcome = Some(step.to_owned());
+        event.detail = (!detail.is_empty()).then(|| detail.to_owned());
+    }
+
     fn add(&mut self, moment: &Moment, stage: Stage, kind: Kind) -> &mut Event {
         if self.events.len() >= LIMIT {
             // Progress goes first, and of failures the oldest: the newest event is not among them yet.

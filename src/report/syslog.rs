@@ -50,9 +50,9 @@ fn severity(event: &Event) -> u8 {
     const INFORMATIONAL: u8 = 6;
     match event.kind {
         Kind::Failed => CRITICAL,
-        Kind::Provisioned => NOTICE,
+        Kind::Provisioned | Kind::Joined => NOTICE,
         Kind::StageEnded if !matches!(event.outcome.as_deref(), Some("ok" | "needs-network")) => WARNING,
-        Kind::BootStarted | Kind::StageStarted | Kind::StageEnded => INFORMATIONAL,
+        Kind::BootStarted | Kind::StageStarted | Kind::StageEnded | Kind::JoinStep => INFORMATIONAL,
     }
 }
 

@@ -5,6 +5,7 @@ mod attempts;
 pub mod boot_entries;
 mod context;
 pub mod delete_config;
+pub mod discovery;
 mod disks;
 pub mod dry_run;
 pub mod emergency;
@@ -14,6 +15,7 @@ mod fetch;
 mod files;
 pub mod first_boot;
 mod given;
+pub mod join;
 mod kept_program;
 mod last_failure;
 mod leftovers;
@@ -21,6 +23,7 @@ mod mount;
 mod node;
 pub mod offline;
 mod pools;
+pub mod preflight;
 pub mod receipt;
 mod reporting;
 mod success;
@@ -120,11 +123,23 @@ pub fn run(
     environment: &Environment,
     reporter: &Reporter,
 ) -> Result<Finished, StageError> {
+    run_as(options, environment, reporter, &|noted| {
+        execute(options, environment, reporter, noted)
+    })
+}
+
+/// Does `work` as a run of the stage of `options`.
+fn run_as(
+    options: &Options,
+    environment: &Environment,
+    reporter: &Reporter,
+    work: &dyn Fn(&Noted) -> Result<Ended, StageError>,
+) -> Result<Finished, StageError> {
     let noted = Noted::begin();
     if options.stage == Stage::FetchOffline {
         last_failure::recall();
     }
-    let ended = execute(options, environment, reporter, &noted).map_err(StageError::fit);
+    let ended = work(&noted).map_err(StageError::fit);
     let (applied, error) = match ended {
         Ok(Ended::Done(applied)) => (Some(applied), None),
         Ok(Ended::NeedsNetwork) => (None, None),
@@ -168,6 +183,7 @@ fn note(run_dir: &Path, record: StageRecord, failure: Option<&Failure>) {
     let is_of_another = |failure: Failure| failure.stage != Stage::Umount;
     let follows_failure =
         record.stage == Stage::Umount && emergency::known(run_dir).is_some_and(is_of_another);
+    let is_join = record.stage == Stage::Join;
     let kept = machine::private_dir(run_dir).and_then(|()| {
         let before = std::fs::read_to_string(&list).ok();
         machine::replace(&list, progress::with(before.as_deref(), record).as_bytes(), 0o600)?;
@@ -178,6 +194,12 @@ fn note(run_dir: &Path, record: StageRecord, failure: Option<&Failure>) {
             }),
             // Whatever still runs when the time is over does not win any more.
             None if emergency::is_over_time(run_dir) => Ok(()),
+            // The join is nobody's later try but its own.
+            None if is_join
+                && emergency::known(run_dir).is_none_or(|failure| failure.stage != Stage::Join) =>
+            {
+                Ok(())
+            }
             // A failure that a later try has overcome is no failure of this boot.
             None => {
                 machine::remove(&run_dir.join(FAILURE)).and_then(|()| machine::remove(&run_dir.join(TOLD)))
@@ -198,6 +220,9 @@ fn execute(
     reporter: &Reporter,
     noted: &Noted,
 ) -> Result<Ended, StageError> {
+    if options.stage == Stage::Join {
+        return join::execute(options, environment, reporter);
+    }
     let context = Context::open(options, environment, noted)?;
     match options.stage {
         Stage::FetchOffline | Stage::Fetch => fetch::run(context, reporter),
@@ -205,7 +230,7 @@ fn execute(
         Stage::Disks => disks::run(context).map(Ended::Done),
         Stage::Mount => mount::run(context).map(Ended::Done),
         Stage::Files => files::run(context).map(Ended::Done),
-        Stage::Umount => mount::umount(context).map(Ended::Done),
+        Stage::Umount | Stage::Join => mount::umount(context).map(Ended::Done),
     }
 }
 

@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 use kindling_config_spec::json;
 use kindling_config_spec::types::{Config, Resource};
 
+use super::discovery::{self, Wanted};
 use super::kept_program::{self, KeepError};
 use super::{Environment, StageError};
-use crate::fetch::{FetchError, Fetcher, shown};
+use crate::fetch::{FetchError, Fetcher, Pace, shown};
 use crate::host::http::parse_roots;
 use crate::host::machine;
 use crate::host::sysroot::Sysroot;
@@ -86,7 +87,7 @@ pub(super) fn settle(
         token = Some(fetched_token(fetcher, source)?);
     }
     if join.authorities.is_empty() && fetching == Fetching::All {
-        join.authorities = discovered(&join, token.as_deref())?;
+        join.authorities = discovered(config, &join, token.as_deref())?;
     }
     if join.mode == Mode::Native {
         join.token.clone_from(&token);
@@ -138,18 +139,16 @@ fn fetched_token(fetcher: &Fetcher, source: &Resource) -> Result<String, Failure
     Ok(text.to_owned())
 }
 
-/// The authorities of a cluster that is known by digests alone, from its own `cluster-info`.
-///
-/// `node::discovery` is to be called here: it asks the server, checks the token's signature and the digests.
-fn discovered(_join: &Join, _token: Option<&str>) -> Result<Vec<String>, Failure> {
-    Err(Failure {
-        code: "cluster-unverified".to_owned(),
+/// The authorities of a cluster that is known by digests alone, from itself.
+fn discovered(config: &Config, join: &Join, token: Option<&str>) -> Result<Vec<String>, Failure> {
+    let wanted = Wanted {
         stage: Stage::Files,
-        what: "the cluster cannot be asked for its authorities".to_owned(),
-        place: Some("merged config, /kindling/node/cluster/caCertHashes".to_owned()),
-        why: vec!["this version knows a cluster by certificateAuthorities alone".to_owned()],
-        next: "give the cluster's ca.crt as certificateAuthorities".to_owned(),
-    })
+        server: join.server.as_deref().unwrap_or_default(),
+        token: token.unwrap_or_default(),
+        pins: &config.kindling.node.cluster.ca_cert_hashes,
+        within: discovery::WITHIN,
+    };
+    discovery::discover(&wanted, &join.proxy, &Pace::real())
 }
 
 impl Settled {

@@ -2,9 +2,10 @@
 
 use std::path::Path;
 
+use kindling_config_spec::json;
 use kindling_config_spec::units::{Bytes, Mode};
 
-use crate::host::sysroot::{Sysroot, SysrootError};
+use crate::host::sysroot::{Access, Sysroot, SysrootError};
 use crate::inventory::target::{Kind, Node};
 use crate::plan::Stage;
 use crate::plan::files::RECEIPT;
@@ -55,6 +56,34 @@ pub fn read(root: &Path) -> Result<Receipt, Failure> {
         )));
     }
     Ok(receipt)
+}
+
+/// Notes how the join stands in the receipt, where there is one: `join` is JSON.
+///
+/// # Errors
+/// It cannot be read or written.
+pub fn note_join(sysroot: &Sysroot, join: &str) -> Result<(), SysrootError> {
+    note(sysroot, "join", json::read(join.as_bytes()).unwrap_or_default())
+}
+
+/// Gives the receipt of a root, where there is one, a member that it has only once the real root runs.
+///
+/// # Errors
+/// It cannot be read or written.
+pub fn note(sysroot: &Sysroot, member: &str, value: serde_json::Value) -> Result<(), SysrootError> {
+    let path = Path::new(RECEIPT);
+    let Some(text) = sysroot.read_text(path, LIMIT)? else {
+        return Ok(());
+    };
+    let Some(serde_json::Value::Object(mut members)) = json::read(text.as_bytes()) else {
+        return Ok(());
+    };
+    members.insert(member.to_owned(), value);
+    let access = Access {
+        mode: Some(Mode(0o600)),
+        ..Access::default()
+    };
+    sysroot.put_durably(path, json::text(&members).as_bytes(), access)
 }
 
 /// The name of the machine below `root`, where it has one.

@@ -81,7 +81,7 @@ impl Reporter {
         let stage = options.stage;
         let mut shared = Shared::open(environment, Some(options));
         let state = shared.state.get_mut().unwrap_or_else(PoisonError::into_inner);
-        let may_learn = matches!(stage, Stage::FetchOffline | Stage::Fetch);
+        let may_learn = matches!(stage, Stage::FetchOffline | Stage::Fetch | Stage::Join);
         if state.kept.sinks().is_empty() && !may_learn {
             return Self { shared: None };
         }
@@ -134,6 +134,17 @@ impl Reporter {
             state.queue.provisioned(&now, stage);
             state.is_provisioned = true;
         }
+        Shared::employ(shared, &mut state);
+        shared.changed.notify_all();
+    }
+
+    /// The join has come a step further; `is_last` is the end of it. `detail` says what it is about.
+    pub fn join_step(&self, step: &str, detail: &str, is_last: bool) {
+        let Some(shared) = &self.shared else { return };
+        let mut state = shared.lock();
+        state.queue.join_step(&machine::now(), step, detail, is_last);
+        // Nobody comes after it.
+        state.is_provisioned |= is_last;
         Shared::employ(shared, &mut state);
         shared.changed.notify_all();
     }

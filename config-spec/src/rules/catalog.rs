@@ -238,6 +238,8 @@ rules! {
         "`kubelet.config` says what another member of `kubelet` says.");
     SWAP_CONTRADICTED = nameless("swap-contradicted", Severity::Warning,
         "The config asks for swap, and for a node that does not start with it.");
+    PREFLIGHT_CHECK_UNKNOWN = nameless("preflight-check-unknown", Severity::Error,
+        "A preflight check is ignored that there is not.");
     SINK_MEMBER_MISSING = nameless("sink-member-missing", Severity::Error,
         "A sink lacks the address that its type needs.");
     SINK_MEMBER_UNSUPPORTED = nameless("sink-member-unsupported", Severity::Error,

@@ -9,7 +9,8 @@ use std::collections::BTreeSet;
 use super::{Check, Findings, catalog as rule, resources};
 use crate::diagnostic::Pointer;
 use crate::order::Gather;
-use crate::suggest::quoted;
+use crate::preflight;
+use crate::suggest::{quoted, similar};
 use crate::types::Config;
 use crate::types::kindling::VERSION;
 use crate::version::Version;
@@ -18,6 +19,7 @@ pub(super) const CHECKS: &[Check] = &[
     version_is_known,
     authorities_have_sources,
     token_is_given_once,
+    checks_are_known,
     sinks::have_what_they_need,
     sinks::headers_are_whole,
 ];
@@ -77,6 +79,27 @@ fn token_is_given_once(config: &Config, _: Version, findings: &mut Findings) {
                 "the bootstrap token is given as text and by its source",
             )
             .help("keep tokenSource, so that the token is in no config");
+    }
+}
+
+/// A check that is misspelt would not be ignored, and the machine would not join.
+fn checks_are_known(config: &Config, _: Version, findings: &mut Findings) {
+    for (index, id) in config.kindling.node.preflight.ignore.iter().enumerate() {
+        if preflight::CHECKS.contains(&id.as_str()) {
+            continue;
+        }
+        let at = root().key("node").key("preflight").key("ignore").index(index);
+        let message = format!("there is no preflight check {}", quoted(id));
+        let help = match similar(id, preflight::CHECKS.into_iter()) {
+            Some(meant) => format!("did you mean \"{meant}\"?"),
+            None => {
+                "docs/preflight.md lists the checks; `kindling preflight` shows those that find something"
+                    .to_owned()
+            }
+        };
+        findings
+            .report(rule::PREFLIGHT_CHECK_UNKNOWN, at, message)
+            .help(help);
     }
 }
 

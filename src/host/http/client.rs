@@ -4,21 +4,21 @@ use std::collections::BTreeMap;
 use std::io::{self, Read};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use std::thread;
 use std::time::{Duration, Instant};
 
 use reqwest::header::{
     ACCEPT_ENCODING, HOST, HeaderMap, HeaderName, HeaderValue, IF_RANGE, LOCATION, RANGE, USER_AGENT,
 };
 use tokio::runtime::Handle;
-use tokio::sync::oneshot;
 use tracing::info;
 use url::Url;
 
 use super::cause::classify;
+use super::driver::Driver;
 use super::progress::{Late, Noting, headers_of};
 use super::{
-    ACCEPT, AGENT, Answer, ClientIdentity, Connection, MAX_REDIRECTS, Method, Request, SystemTrust, trust,
+    ACCEPT, AGENT, Answer, ClientIdentity, Connection, MAX_REDIRECTS, Method, Request, SystemTrust,
+    discovery, trust,
 };
 use crate::host::console::WAITING;
 use crate::host::transfer::{TELL_EVERY, TransferError, Waiting};
@@ -29,9 +29,17 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
 /// Keep-alive probes, as the reference sends them.
 const KEEP_ALIVE: Duration = Duration::from_secs(30);
 
+/// Who a server has to show to be.
+enum Belief {
+    /// Somebody whom the machine's authorities, or the connection's, vouch for.
+    Authorities(SystemTrust),
+    /// Anybody: see [`super::discovery`], which alone makes such a client.
+    Anybody,
+}
+
 /// An HTTP client without a single connection yet.
 pub struct HttpClient {
-    system: SystemTrust,
+    belief: Belief,
     driver: OnceLock<Driver>,
     built: Mutex<Option<Arc<Built>>>,
 }
@@ -62,8 +70,17 @@ impl HttpClient {
     /// A client with another place for the system's authorities, read on the first `https` request.
     #[must_use]
     pub fn trusting(system: SystemTrust) -> Self {
+        Self::believing(Belief::Authorities(system))
+    }
+
+    /// A client that talks to whoever answers. What it gets may come from anybody.
+    pub(super) fn believing_anybody() -> Self {
+        Self::believing(Belief::Anybody)
+    }
+
+    fn believing(belief: Belief) -> Self {
         Self {
-            system,
+            belief,
             driver: OnceLock::new(),
             built: Mutex::new(None),
         }
@@ -82,7 +99,12 @@ impl HttpClient {
         let mut headers = Self::headers(&request.headers, request.part.as_ref())?;
         for _ in 0..=MAX_REDIRECTS {
             let response = self.send(&built, request, url.clone(), headers, end)?;
-            let Some(target) = redirect(&response, request.method, &url)? else {
+            let target = match self.belief {
+                Belief::Authorities(_) => redirect(&response, request.method, &url)?,
+                // Whoever answers does not send this machine elsewhere.
+                Belief::Anybody => None,
+            };
+            let Some(target) = target else {
                 return Ok(self.answer(response, authority(&url), request, end));
             };
             url = target;
@@ -100,7 +122,7 @@ impl HttpClient {
         end: Option<Instant>,
     ) -> Result<reqwest::Response, TransferError> {
         let host = authority(&url);
-        let client = built.client_for(&url, &self.system)?;
+        let client = built.client_for(&url, &self.belief)?;
         let method = match request.method {
             Method::Get => reqwest::Method::GET,
             Method::Head => reqwest::Method::HEAD,
@@ -158,7 +180,10 @@ impl HttpClient {
             let key = HeaderName::from_bytes(name.as_bytes())
                 .map_err(|_| TransferError::Header { name: name.clone() })?;
             if key != HOST {
-                headers.insert(key, value(name, text)?);
+                let mut value = value(name, text)?;
+                // It may be a credential.
+                value.set_sensitive(true);
+                headers.insert(key, value);
             }
         }
         if let Some((from, validator)) = part {
@@ -219,12 +244,12 @@ impl HttpClient {
     }
 
     fn handle(&self) -> &Handle {
-        &self.driver.get_or_init(Driver::start).handle
+        self.driver.get_or_init(Driver::start).handle()
     }
 }
 
 impl Built {
-    fn client_for(&self, url: &Url, system: &SystemTrust) -> Result<reqwest::Client, TransferError> {
+    fn client_for(&self, url: &Url, belief: &Belief) -> Result<reqwest::Client, TransferError> {
         if url.scheme() == "https"
             && let Some((host, identity)) = self.identity_for(url)
         {
@@ -243,7 +268,7 @@ impl Built {
                     why: "a client certificate cannot be shown through a proxy of https".to_owned(),
                 });
             }
-            let client = self.build(Some(system), Some(identity))?;
+            let client = self.build(Some(belief), Some(identity))?;
             known.insert(host, client.clone());
             return Ok(client);
         }
@@ -253,7 +278,7 @@ impl Built {
             .choose(url)
             .is_some_and(|proxy| proxy.scheme() == "https");
         if url.scheme() == "https" || proxy_speaks_tls {
-            get_or_build(&self.tls, || self.build(Some(system), None)).cloned()
+            get_or_build(&self.tls, || self.build(Some(belief), None)).cloned()
         } else {
             get_or_build(&self.plain, || self.build(None, None)).cloned()
         }
@@ -269,16 +294,19 @@ impl Built {
 
     fn build(
         &self,
-        system: Option<&SystemTrust>,
+        belief: Option<&Belief>,
         identity: Option<&ClientIdentity>,
     ) -> Result<reqwest::Client, TransferError> {
         let connection = &self.connection;
-        let roots = if system.is_some() {
-            connection.roots.as_slice()
-        } else {
-            &[]
+        let floor = connection.time_floor;
+        let tls = match belief {
+            None => trust::configuration(None, &[], floor, identity)?,
+            Some(Belief::Authorities(system)) => {
+                let system = Some(system).filter(|_| !connection.trusts_only_roots);
+                trust::configuration(system, &connection.roots, floor, identity)?
+            }
+            Some(Belief::Anybody) => discovery::configuration()?,
         };
-        let tls = trust::configuration(system, roots, connection.time_floor, identity)?;
         let rules = connection.proxy.clone();
         reqwest::Client::builder()
             .tls_backend_preconfigured(tls)
@@ -337,32 +365,6 @@ pub(in crate::host) fn authority(url: &Url) -> String {
     match url.port_or_known_default() {
         Some(port) => format!("{host}:{port}"),
         None => host.to_owned(),
-    }
-}
-
-/// The thread that drives connections while callers wait for them.
-struct Driver {
-    handle: Handle,
-    _stop: oneshot::Sender<()>,
-}
-
-impl Driver {
-    /// Starts the thread. It ends when the client is dropped.
-    fn start() -> Self {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_io()
-            .enable_time()
-            .max_blocking_threads(8)
-            .build()
-            .expect("an event loop needs one file descriptor and one thread");
-        let handle = runtime.handle().clone();
-        let (stop, stopped) = oneshot::channel::<()>();
-        thread::spawn(move || {
-            // An error means that the sender is gone, which is the signal to end.
-            let _ = runtime.block_on(stopped);
-            runtime.shutdown_background();
-        });
-        Self { handle, _stop: stop }
     }
 }
 

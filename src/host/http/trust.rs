@@ -24,6 +24,12 @@ impl Root {
         let validity = kindling_config_spec::certificate::validity(&self.0)?;
         u64::try_from(validity.not_before).ok()
     }
+
+    /// Its public key, a SubjectPublicKeyInfo in DER, which pins are digests of.
+    #[must_use]
+    pub fn public_key(&self) -> Option<&[u8]> {
+        kindling_config_spec::certificate::public_key(&self.0)
+    }
 }
 
 impl std::fmt::Debug for Root {

@@ -249,6 +249,17 @@ impl Sysroot {
             .map_err(failed("link", path))
     }
 
+    /// Gives `from` the name `to`, whatever file or link stood there.
+    ///
+    /// # Errors
+    /// The kernel's answer.
+    pub fn move_over(&self, from: &Path, to: &Path) -> Result<(), SysrootError> {
+        let (old, name) = self.parent_and_name(from)?;
+        let (new, wanted) = self.parent_and_name(to)?;
+        nix::fcntl::renameat(&*old, name.as_os_str(), &*new, wanted.as_os_str())
+            .map_err(failed("replace", to))
+    }
+
     /// As [`Sysroot::make_dirs`], each new directory with `access` before it has its name.
     ///
     /// # Errors

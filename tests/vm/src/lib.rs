@@ -35,7 +35,7 @@ pub mod report;
 pub mod run;
 pub mod scenario;
 pub mod screen;
-pub mod server;
+pub use kindling_api_server::http as server;
 pub mod tree;
 pub mod workspace;
 pub mod writes;

@@ -210,6 +210,14 @@ fn values_fit_their_members() {
             r#"{"preflight":{"ignore":["swap","swap"]}}"#,
             &["node.preflight.ignore.1 entry-duplicate"],
         ),
+        (
+            "node",
+            r#"{"preflight":{"ignore":["swap","swpa",""]}}"#,
+            &[
+                "node.preflight.ignore.1 preflight-check-unknown",
+                "node.preflight.ignore.2 preflight-check-unknown",
+            ],
+        ),
     ];
     for (member, value, expected) in rows {
         let members = section(&format!(r#""{member}":{value}"#));
