@@ -9,6 +9,7 @@ pub mod cause;
 pub mod certificate;
 pub mod der;
 pub mod discovery;
+pub mod expand;
 pub mod handed;
 pub mod kubeconfig;
 pub mod name;

@@ -71,6 +71,17 @@ impl Config {
         json::text(self)
     }
 
+    /// Whether it makes swap or a unit for it: then nobody turns swap off behind its back.
+    #[must_use]
+    pub fn asks_for_swap(&self) -> bool {
+        let filesystems = &self.storage.filesystems;
+        let mut units = self.systemd.units.iter();
+        filesystems
+            .iter()
+            .any(|filesystem| filesystem.format.as_deref() == Some("swap"))
+            || units.any(|unit| unit.name.ends_with(".swap") && unit.mask != Some(true))
+    }
+
     /// Its JSON as a tree, by way of the text: writing a tree directly would be another 20 kB.
     pub(crate) fn to_value(&self) -> serde_json::Value {
         serde_json::from_str(&self.to_json()).unwrap_or_default()

@@ -105,6 +105,9 @@ install() {
         inst_simple "$moddir/ignition-$stage.service" "$systemdsystemunitdir/ignition-$stage.service"
         $SYSTEMCTL -q --root "$initdir" add-requires ignition-complete.target "ignition-$stage.service"
     done
+    # Does nothing but where a config asks for a certificate before the root is switched.
+    inst_simple "$moddir/kindling-join.service" "$systemdsystemunitdir/kindling-join.service"
+    $SYSTEMCTL -q --root "$initdir" add-requires ignition-complete.target kindling-join.service
     # Pulled in by the generator, where a kernel argument says that this boot loader cannot tell which boot is the first.
     inst_simple "$moddir/kindling-first-boot.service" "$systemdsystemunitdir/kindling-first-boot.service"
     inst_simple "$moddir/ignition-remount-sysroot.service" "$systemdsystemunitdir/ignition-remount-sysroot.service"

@@ -9,6 +9,8 @@ use kindling_config_spec::{check, document};
 
 use super::complain;
 use super::words::{Command, Flag, Given, Need, Positional};
+use crate::stages::expand::expand;
+use crate::stages::offline::in_oldest;
 
 /// What it takes.
 pub(super) static COMMAND: Command = Command {
@@ -22,6 +24,11 @@ pub(super) static COMMAND: Command = Command {
     flags: &[
         Flag::with("to", "VERSION", "The version to write."),
         Flag::bare("minimal", "Write the oldest version that expresses the config."),
+        Flag::bare(
+            "expand",
+            "Write what the section \"kindling\" makes as plain files and units, with every reference resolved, in the oldest \
+             version that expresses it.",
+        ),
     ],
 };
 
@@ -29,18 +36,21 @@ struct Arguments {
     config: PathBuf,
     /// `None` is the oldest that expresses the config.
     to: Option<Version>,
+    expands: bool,
 }
 
 impl Arguments {
     fn from_given(given: &Given) -> Result<Self, String> {
         given.not_both("to", "minimal")?;
+        given.not_both("to", "expand")?;
         let to = match given.text("to")? {
             Some(text) => Some(version(text).map_err(|why| format!("--to is {text:?}; {why}"))?),
-            None if given.is("minimal") => None,
-            None => return Err("give --to VERSION or --minimal".to_owned()),
+            None if given.is("minimal") || given.is("expand") => None,
+            None => return Err("give --to VERSION, --minimal or --expand".to_owned()),
         };
         let config = given.word().into();
-        Ok(Self { config, to })
+        let expands = given.is("expand");
+        Ok(Self { config, to, expands })
     }
 }
 
@@ -68,6 +78,9 @@ fn run(arguments: &Arguments) -> u8 {
             return error.status();
         }
     };
+    if arguments.expands {
+        return expanded(&text, &name);
+    }
     let checked = match check(&text) {
         Ok(checked) => checked,
         Err(rejected) => {
@@ -89,6 +102,25 @@ fn run(arguments: &Arguments) -> u8 {
             let target = arguments.to.map_or("any version", Version::as_str);
             complain(&format!("{name} cannot be written in {target}:"));
             complain(&list(&name, &text, &obstacles));
+            1
+        }
+    }
+}
+
+fn expanded(text: &str, name: &str) -> u8 {
+    match expand(text, name) {
+        Ok(plain) => {
+            for warning in &plain.warnings {
+                complain(warning.trim_end());
+            }
+            let Some(text) = in_oldest(&plain.config) else {
+                complain(&format!("{name}: what it is made of is not a valid config"));
+                return 1;
+            };
+            super::print(text.trim_end())
+        }
+        Err(failure) => {
+            complain(&failure.forecast());
             1
         }
     }

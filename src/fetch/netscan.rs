@@ -43,6 +43,7 @@ pub fn needs_network(config: &Config) -> Vec<Need> {
         );
         resource(&mut needs, format!("{at}/clientKey"), &identity.client_key);
     }
+    node(&mut needs, config);
     for (index, file) in config.storage.files.iter().enumerate() {
         resource(
             &mut needs,
@@ -59,6 +60,25 @@ pub fn needs_network(config: &Config) -> Vec<Need> {
         luks(&mut needs, &format!("/storage/luks/{index}"), volume);
     }
     needs
+}
+
+/// What is fetched for a node, and what the join itself asks before there is another network.
+fn node(needs: &mut Vec<Need>, config: &Config) {
+    let (cluster, bootstrap) = (&config.kindling.node.cluster, &config.kindling.node.bootstrap);
+    let Some(server) = &cluster.server else { return };
+    list(
+        needs,
+        "/kindling/node/cluster/certificateAuthorities",
+        &cluster.certificate_authorities,
+    );
+    let at = "/kindling/node/bootstrap/tokenSource".to_owned();
+    resource(needs, at, &bootstrap.token_source);
+    if cluster.certificate_authorities.is_empty() || bootstrap.during.as_deref() == Some("initramfs") {
+        needs.push(Need {
+            pointer: "/kindling/node/cluster/server".to_owned(),
+            what: shown(server),
+        });
+    }
 }
 
 fn list(needs: &mut Vec<Need>, pointer: &str, resources: &[Resource]) {

@@ -1,8 +1,11 @@
 //! What the files stage leaves for `kindling join`: everything it has to know, so that it reads no config.
 
-use kindling_config_spec::types::Proxy;
 use kindling_config_spec::types::kindling::Report;
+use kindling_config_spec::types::{Config, Proxy};
 use serde::{Deserialize, Serialize};
+
+/// The directory of this boot, as units name it.
+pub const DIRECTORY: &str = "/run/kindling";
 
 /// Its name below the directory of this boot (`/run/kindling`). Mode 0600: it may hold the bootstrap token, which is nowhere
 /// else on the machine in mode `native`. It goes when the machine has its certificate.
@@ -53,6 +56,67 @@ pub struct Join {
     #[serde(default)]
     pub proxy: Proxy,
 }
+
+impl Join {
+    /// What a whole config says of it; `None` for one without the section. Authorities and token are for whoever fetches them.
+    #[must_use]
+    pub fn of(config: &Config) -> Option<Self> {
+        let node = &config.kindling.node;
+        if *node == Default::default() {
+            return None;
+        }
+        let (bootstrap, kubelet) = (&node.bootstrap, &node.kubelet);
+        let is_off = |word: &Option<String>| word.as_deref() == Some("off");
+        Some(Self {
+            format: FORMAT,
+            name: node.name.clone(),
+            server: node.cluster.server.clone(),
+            authorities: Vec::new(),
+            token: None,
+            mode: match bootstrap.mode.as_deref() {
+                Some("native") => Mode::Native,
+                _ => Mode::Kubelet,
+            },
+            during: match bootstrap.during.as_deref() {
+                Some("initramfs") => During::Initramfs,
+                _ => During::Unit,
+            },
+            approval_timeout_seconds: bootstrap
+                .approval_timeout_seconds
+                .and_then(|seconds| u64::try_from(seconds).ok())
+                .unwrap_or(APPROVAL_SECONDS),
+            lifetime_seconds: bootstrap
+                .lifetime_seconds
+                .and_then(|seconds| u32::try_from(seconds).ok()),
+            layout: match kubelet.layout.as_deref() {
+                Some("plain") => Layout::Plain,
+                Some("openshift") => Layout::Openshift,
+                _ => Layout::Kubeadm,
+            },
+            unit: kubelet
+                .unit
+                .clone()
+                .unwrap_or_else(|| "kubelet.service".to_owned()),
+            preflight: Preflight {
+                mode: match node.preflight.mode.as_deref() {
+                    Some("warn") => Severity::Warn,
+                    Some("off") => Severity::Off,
+                    _ => Severity::Fail,
+                },
+                ignore: node.preflight.ignore.clone(),
+            },
+            access: Access {
+                is_ssh_off: is_off(&node.access.ssh),
+                is_console_login_off: is_off(&node.access.console_login),
+            },
+            report: config.kindling.report.clone(),
+            proxy: config.ignition.proxy.clone(),
+        })
+    }
+}
+
+/// How long the cluster may take where the config does not say (docs/config-spec.md).
+const APPROVAL_SECONDS: u64 = 300;
 
 /// Who asks for the node's certificate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

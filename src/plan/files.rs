@@ -11,6 +11,7 @@ use serde_json::value::RawValue;
 
 use super::accounts::KeyFile;
 use super::offline::Extent;
+use super::origins::Origins;
 use super::step::Secret;
 use super::{Conflict, Plan, Stage, Step, accounts, kargs, mounts, nodes, units, volumes};
 use crate::inventory::target::Target;
@@ -45,6 +46,8 @@ pub struct Known<'a> {
     pub is_part: bool,
     /// Presets can be applied here: the machine's own systemd may find its root read-only when it would, and never again.
     pub applies_presets: bool,
+    /// Who asked for what the config does not have itself.
+    pub origins: &'a Origins,
 }
 
 /// The result file's content, with the previous one inside it.
@@ -105,6 +108,7 @@ pub fn plan_files(config: &Config, known: &Known<'_>) -> Result<Plan, Vec<Confli
         );
     }
     volumes::plan_finish(&mut plan, config, known.target);
+    known.origins.name(&mut plan, &mut conflicts);
     if conflicts.is_empty() {
         Ok(plan)
     } else {
@@ -335,6 +339,7 @@ mod tests {
                 extent: None,
                 is_part: false,
                 applies_presets: false,
+                origins: &Origins::default(),
             },
         )
     }

@@ -17,6 +17,7 @@ pub mod map;
 pub mod mounts;
 pub mod nodes;
 pub mod offline;
+pub mod origins;
 #[cfg(test)]
 pub(crate) mod page;
 pub mod partitions;

@@ -14,7 +14,9 @@ use kindling_config_spec::units::{Bytes, MIB, SectorSize};
 use serde::Serialize;
 
 use super::given::{self, Given};
+use super::node::{self, Fetching};
 use super::{Environment, disks};
+use crate::fetch::Fetcher;
 use crate::gpt::Found;
 use crate::host::devices::{Devices, System};
 use crate::host::journal::Journal;
@@ -28,8 +30,10 @@ use crate::inventory::mounts::MountPoints;
 use crate::inventory::observe;
 use crate::inventory::recorded::Recorded;
 use crate::inventory::target::Target;
+use crate::node::handed::DIRECTORY;
 use crate::plan::disks::{Known, Place, plan_layout};
 use crate::plan::map::DiskMap;
+use crate::plan::origins::Origins;
 use crate::plan::partitions::InUse;
 use crate::plan::{Plan, Stage, Step, files, kargs, mounts, show};
 use crate::report::Failure;
@@ -116,7 +120,9 @@ pub fn plan(
     environment: &Environment,
 ) -> Result<DryRun, Failure> {
     let Given {
-        rendered, warnings, ..
+        rendered,
+        warnings,
+        fetcher,
     } = given::read(text, name, false)?;
     let config = rendered.config();
     let mut dry_run = DryRun {
@@ -140,11 +146,30 @@ pub fn plan(
     let machine = Machine::read();
     let processes = process::System::new(environment.path.clone());
     dry_run.plan_disks(config, &digest, &machine, &processes, inventory)?;
-    dry_run.plan_target(config, &digest, &machine, &processes, root, environment)?;
+    let (config, origins) = dry_run.expand_node(config, &fetcher)?;
+    dry_run.plan_target(
+        &config,
+        &digest,
+        &machine,
+        &processes,
+        root,
+        environment,
+        &origins,
+    )?;
     Ok(dry_run)
 }
 
 impl DryRun {
+    /// The config as the files stage has it. Nothing is fetched for it.
+    fn expand_node(&mut self, config: &Config, fetcher: &Fetcher) -> Result<(Config, Origins), Failure> {
+        let Some(settled) = node::settle(config, fetcher, Fetching::Nothing)? else {
+            return Ok((config.clone(), Origins::default()));
+        };
+        self.assumptions.extend(settled.missing());
+        let expanded = settled.expand(config, &Path::new(DIRECTORY).join("bin/kindling"));
+        Ok((expanded.config, expanded.origins))
+    }
+
     fn plan_disks(
         &mut self,
         config: &Config,
@@ -225,6 +250,7 @@ impl DryRun {
         processes: &process::System,
         root: Option<&Path>,
         environment: &Environment,
+        origins: &Origins,
     ) -> Result<(), Failure> {
         let below = Path::new("/sysroot");
         let target = match root {
@@ -257,6 +283,7 @@ impl DryRun {
             extent: None,
             is_part: false,
             applies_presets: false,
+            origins,
         };
         if !config.storage.luks.is_empty() {
             self.assumptions.push(
@@ -410,7 +437,15 @@ mod tests {
         };
         let (machine, processes) = (Machine::read(), process::System::new("".into()));
         dry_run
-            .plan_target(&config, "digest", &machine, &processes, None, &environment)
+            .plan_target(
+                &config,
+                "digest",
+                &machine,
+                &processes,
+                None,
+                &environment,
+                &Origins::default(),
+            )
             .unwrap();
         let text = dry_run.to_string();
         for line in [

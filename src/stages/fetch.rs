@@ -54,13 +54,6 @@ pub(super) fn run(mut context: Context<'_>, reporter: &Reporter) -> Result<Ended
         .warnings()
         .iter()
         .for_each(|warning| tracing::warn!("{warning}"));
-    let idle = idle(&rendered.config().kindling);
-    if !idle.is_empty() {
-        tracing::warn!(
-            "the config's section \"kindling\" has members that this version checks and does not act on: {}",
-            idle.join(", ")
-        );
-    }
     cache(&context, &rendered)?;
     context.state.record(rendered.origins());
     log::config_fetched("base", &context.base.origin.source, false);
@@ -89,7 +82,8 @@ fn with_values(context: &Context<'_>, rendered: &mut Rendered) -> Result<Expande
     let digest = |rendered: &Rendered| sha256_hex_of(&context.whole(rendered.config().clone()));
     let asks = |extra: &FileExtra| extra.expand == Some(true);
     let run_dir = &context.environment.run_dir;
-    if !rendered.config().kindling.files.values().any(asks) {
+    let section = &rendered.config().kindling;
+    if section.node.cluster.server.is_none() && !section.files.values().any(asks) {
         values::keep_identity(run_dir, "", "").map_err(|error| unwritable(context, run_dir, &error))?;
         return Ok(Expanded::Done);
     }
@@ -109,13 +103,6 @@ fn settle(context: &Context<'_>, user: &Config, reporter: &Reporter) {
         values::identity(&context.environment.run_dir, &digest).unwrap_or(digest)
     };
     reporter.settled(&context.base.config, user, digest);
-}
-
-/// What of the extension nothing acts on yet.
-fn idle(extension: &Kindling) -> Vec<&'static str> {
-    let members = [("node", extension.node != Default::default())];
-    let asked = members.into_iter().filter(|(_, is_there)| *is_there);
-    asked.map(|(name, _)| name).collect()
 }
 
 fn outcome(context: &mut Context<'_>, reporter: &Reporter) -> Result<Outcome, Failure> {

@@ -8,6 +8,7 @@ use kindling_config_spec::data_url::DataUrlError;
 use kindling_config_spec::order;
 use kindling_config_spec::types::Config;
 
+use super::node::{self, Fetching};
 use super::{Context, Environment, StageError, announce, first_boot, pools};
 use crate::apply::{Applied, Host, Secrets, apply_with};
 use crate::fetch::Origin;
@@ -21,6 +22,7 @@ use crate::invocation::Program;
 use crate::plan::Stage;
 use crate::plan::files::{Known, RESULT_FILE, plan_files};
 use crate::plan::offline::Extent;
+use crate::plan::origins::Origins;
 use crate::plan::step::Secret;
 use crate::report::Failure;
 use crate::report::progress::{self, StageRecord};
@@ -31,6 +33,12 @@ use crate::state::State;
 pub(super) fn run(mut context: Context<'_>) -> Result<Applied, StageError> {
     let (mut config, digest) = context.cached()?;
     pools::add(&context.state.provider_output_files, &mut config);
+    let settled = node::settle(&config, &context.fetcher, Fetching::All)?;
+    let mut origins = Origins::default();
+    if let Some(settled) = &settled {
+        let expanded = settled.expand(&config, &node::program(context.environment)?);
+        (config, origins) = (expanded.config, expanded.origins);
+    }
     let secrets = secrets(&context)?;
     let keys = secrets.names();
     let sysroot = context.sysroot()?;
@@ -51,6 +59,7 @@ pub(super) fn run(mut context: Context<'_>) -> Result<Applied, StageError> {
         stages,
         extent: None,
         is_part: false,
+        origins: &origins,
     };
     let host = Host {
         sysroot: Some(&sysroot),
@@ -63,6 +72,9 @@ pub(super) fn run(mut context: Context<'_>) -> Result<Applied, StageError> {
         .map_err(|error| unreadable(&error))?;
     context.state.drop_secrets();
     context.save()?;
+    if let Some(settled) = settled {
+        settled.hand_over(context.environment, &sysroot)?;
+    }
     first_boot::keep_for_real_root(&context, &sysroot)?;
     if let Err(error) = channels::forget_kept(&context.environment.run_dir) {
         tracing::warn!("a copy of the config is left in /run, for root alone: {error}");
@@ -86,6 +98,7 @@ pub(super) struct Job<'a> {
     pub(super) stages: Vec<StageRecord>,
     pub(super) extent: Option<Extent>,
     pub(super) is_part: bool,
+    pub(super) origins: &'a Origins,
 }
 
 impl Job<'_> {
@@ -139,6 +152,7 @@ impl Job<'_> {
             extent: self.extent,
             is_part: self.is_part,
             applies_presets,
+            origins: self.origins,
         };
         let plan = plan_files(self.config, &known).map_err(|conflicts| {
             let mut failure = Failure::of_conflicts(Stage::Files, &conflicts);

@@ -10,11 +10,11 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use kindling_config_spec::json;
-use kindling_config_spec::units::{Bytes, Mode};
+use kindling_config_spec::units::Bytes;
 
 use self::error::FirstBootError;
 use self::root::{file_system, mount_arguments, uuid};
-use super::{Context, Environment};
+use super::{Context, Environment, kept_program};
 use crate::gpt::{Found, Table};
 use crate::host::devices::{self, Devices, disk_of};
 use crate::host::efivar::EfiVariables;
@@ -22,7 +22,7 @@ use crate::host::machine::{self, Machine};
 use crate::host::probe::{self, ProbeError};
 use crate::host::process::{self, Processes};
 use crate::host::real_root;
-use crate::host::sysroot::{Access, Sysroot};
+use crate::host::sysroot::Sysroot;
 use crate::inventory::disks::{Content, Probe};
 use crate::invocation::{Invocation, Program};
 use crate::plan::Stage;
@@ -53,8 +53,6 @@ const AUTOMATIC_ROOT: &str = "/dev/gpt-auto-root";
 const UNITS: &str = "/run/systemd/system";
 /// The unit that ends a first boot.
 const UNIT: &str = "kindling-first-boot-done.service";
-/// Where the program is kept, in the root, where `/run` runs none.
-const KEPT_IN_ROOT: &str = "/var/lib/kindling/bin/kindling";
 
 /// What is known in each part of a boot.
 struct Here<'a> {
@@ -383,7 +381,7 @@ impl Here<'_> {
         };
         let first = dir.join(FIRST);
         machine::replace(&first, self.mark(disk).to_text().as_bytes(), 0o600).map_err(keep(&first))?;
-        let program = keep_program(dir, root)?;
+        let program = kept_program::keep(dir, root)?;
         let unit = units.join(UNIT);
         fs::create_dir_all(units)
             .and_then(|()| machine::replace(&unit, unit_text(dir, &program).as_bytes(), 0o644))
@@ -424,27 +422,6 @@ fn labelled(table: &Table, label: &str) -> Option<u32> {
     let mut numbers = table.entries.iter().filter(|(_, entry)| has(entry));
     let (number, _) = numbers.next()?;
     numbers.next().is_none().then_some(*number)
-}
-
-/// Keeps the program that is running where the real root can run it, and says where that is there.
-fn keep_program(dir: &Path, root: &Sysroot) -> Result<PathBuf, FirstBootError> {
-    let at = dir.join("bin/kindling");
-    let program = real_root::ourselves().map_err(keep(&at))?;
-    if !real_root::is_noexec(dir).map_err(keep(dir))? {
-        let bin = dir.join("bin");
-        machine::private_dir(&bin)
-            .and_then(|()| machine::replace(&at, &program, 0o755))
-            .map_err(keep(&at))?;
-        return Ok(at);
-    }
-    let at = PathBuf::from(KEPT_IN_ROOT);
-    root.make_dirs(at.parent().unwrap_or(&at))?;
-    let access = Access {
-        mode: Some(Mode(0o755)),
-        ..Access::default()
-    };
-    root.put_durably(&at, &program, access)?;
-    Ok(at)
 }
 
 /// As the reference's distributions end a first boot: once the file systems of the real root are there (engine.md 5.6).

@@ -13,6 +13,7 @@ use kindling_config_spec::version::NEWEST;
 use super::Environment;
 use super::files::{Job, unreadable};
 use super::given::{self, Given};
+use super::node::{self, Fetching};
 use crate::apply::{Applied, Host, Keys, Noted, Secrets};
 use crate::fetch::{Origin, needs_network};
 use crate::host::accounts;
@@ -21,8 +22,11 @@ use crate::host::machine::{self, Machine};
 use crate::host::process;
 use crate::host::sysroot::Sysroot;
 use crate::identity::sha256_hex_of;
+use crate::node::expand::Expanded;
+use crate::node::handed::DIRECTORY;
 use crate::plan::Stage;
 use crate::plan::offline::{Extent, leave_out, waiting};
+use crate::plan::origins::Origins;
 use crate::plan::split::{Seen, Split, Unseen, split};
 use crate::report::Failure;
 use crate::report::progress::StageRecord;
@@ -54,7 +58,7 @@ impl Request<'_> {
     ///
     /// # Errors
     /// The record: of the config, of a reference, of the network that is needed, or of what must wait.
-    fn read(&self, extent: Extent, seen: &dyn Seen) -> Result<(Given, Config), Failure> {
+    fn read(&self, extent: Extent, seen: &dyn Seen) -> Result<(Given, Expanded), Failure> {
         let given = given::read(self.text, self.name, self.offline)?;
         for warning in &given.warnings {
             tracing::warn!("{warning}");
@@ -69,7 +73,7 @@ impl Request<'_> {
             config = split.baked;
         }
         if self.offline
-            && let Some(need) = needs_network(&config).first()
+            && let Some(need) = needs_network(&without_bootstrap(&config)).first()
         {
             return Err(Failure {
                 code: "network-unavailable".to_owned(),
@@ -81,11 +85,25 @@ impl Request<'_> {
             });
         }
         let waiting = waiting(&config, extent);
-        if waiting.is_empty() {
-            Ok((given, config))
-        } else {
-            Err(Failure::of_conflicts(Stage::Files, &waiting))
+        if !waiting.is_empty() {
+            return Err(Failure::of_conflicts(Stage::Files, &waiting));
         }
+        let Some(settled) = node::settle(&config, &given.fetcher, Fetching::Authorities)? else {
+            let origins = Origins::default();
+            return Ok((given, Expanded { config, origins }));
+        };
+        settled.is_for_any_machine(Stage::Files)?;
+        if !settled.has_token() {
+            tracing::warn!("the bootstrap token is fetched in the first boot: the root does not get it");
+        }
+        if settled.is_native() {
+            tracing::warn!(
+                "mode native joins in the first boot, and its token is for no disk: the root gets the files of the node, and \
+                 joins only when its own first boot has the section too (--split writes it to a config of its own)"
+            );
+        }
+        let expanded = settled.expand(&config, &Path::new(DIRECTORY).join("bin/kindling"));
+        Ok((given, expanded))
     }
 
     /// Only writes the two configs of [`Request::split`].
@@ -114,7 +132,7 @@ impl Request<'_> {
             sysroot: &sysroot,
             processes: &processes,
         };
-        let (mut given, config) = self.read(extent, &seen)?;
+        let (mut given, expanded) = self.read(extent, &seen)?;
         given.fetcher = given.fetcher.noted_in(&noted.runs);
         // No device is made or looked at below a root.
         let devices = devices::System::new(0, processes.clone());
@@ -128,7 +146,7 @@ impl Request<'_> {
             receipt: None,
             noted: Some(&noted),
         };
-        let digest = sha256_hex_of(&config);
+        let digest = sha256_hex_of(&expanded.config);
         let below = Below {
             sysroot: &sysroot,
             made_by_mount: &[],
@@ -136,18 +154,19 @@ impl Request<'_> {
             stages: Vec::new(),
             extent,
         };
-        self.files(&config, digest, below, &host)
+        self.files(&expanded, digest, below, &host)
     }
 
     fn files(
         &self,
-        config: &Config,
+        expanded: &Expanded,
         digest: String,
         below: Below<'_>,
         host: &Host<'_>,
     ) -> Result<Applied, Failure> {
         let job = Job {
-            config,
+            config: &expanded.config,
+            origins: &expanded.origins,
             digest,
             made_by_mount: below.made_by_mount,
             user_config_provided: true,
@@ -162,6 +181,22 @@ impl Request<'_> {
         };
         job.run(below.sysroot, host)
     }
+}
+
+/// A config in the oldest version that has all it needs; `None` where it is not valid.
+#[must_use]
+pub fn in_oldest(config: &Config) -> Option<String> {
+    let mut newest = config.clone();
+    newest.ignition.version = NEWEST.as_str().to_owned();
+    let checked = check(&newest.to_json()).ok()?;
+    convert_minimal(&checked).ok()
+}
+
+/// What is fetched or asked for in the boot alone is nothing that is wanted here.
+fn without_bootstrap(config: &Config) -> Config {
+    let mut config = config.clone();
+    config.kindling.node.bootstrap = Default::default();
+    config
 }
 
 /// The root below a directory, as far as [`split`] must know it.
@@ -203,19 +238,14 @@ fn write_both(dir: &Path, split: &Split) -> Result<(), Failure> {
     std::fs::create_dir_all(dir).map_err(|error| unwritable(&error))?;
     // What waits has secrets in it, and both say how to fetch, which may take credentials.
     for (name, config) in [(BAKED, &split.baked), (WAITING, &split.waiting)] {
-        let mut newest = config.clone();
-        newest.ignition.version = NEWEST.as_str().to_owned();
-        let text = check(&newest.to_json())
-            .ok()
-            .and_then(|checked| convert_minimal(&checked).ok())
-            .ok_or_else(|| Failure {
-                code: "internal".to_owned(),
-                stage: Stage::Fetch,
-                what: format!("{name} would not be a valid config"),
-                place: None,
-                why: vec!["nothing was changed".to_owned()],
-                next: "this is a defect of kindling: report it with this record".to_owned(),
-            })?;
+        let text = in_oldest(config).ok_or_else(|| Failure {
+            code: "internal".to_owned(),
+            stage: Stage::Fetch,
+            what: format!("{name} would not be a valid config"),
+            place: None,
+            why: vec!["nothing was changed".to_owned()],
+            next: "this is a defect of kindling: report it with this record".to_owned(),
+        })?;
         machine::replace(&dir.join(name), text.as_bytes(), 0o600).map_err(|error| unwritable(&error))?;
     }
     Ok(())

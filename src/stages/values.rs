@@ -1,6 +1,8 @@
 //! The values of this machine, put in the place of their names before the config is cached: what is planned, digested and
 //! recorded afterwards is what will stand there.
 
+mod node;
+
 use std::fs;
 use std::io;
 use std::path::Path;
@@ -160,6 +162,9 @@ pub(super) fn replace(context: &Context<'_>, config: &mut Config) -> Result<Expa
                 return Ok(Expanded::NeedsNetwork(needed));
             }
         }
+    }
+    if let Some(needed) = node::settle(stage, &mut values, config)? {
+        return Ok(Expanded::NeedsNetwork(needed));
     }
     config
         .kindling

@@ -1,6 +1,8 @@
 //! What texts must look like: in words for people, as regular expressions for the schema, and as functions where the
 //! table itself is the rule, since the binary has no engine for expressions. A test compares the three.
 
+use std::borrow::Cow;
+
 use crate::url_syntax;
 use crate::version::Version::{self, V3_0_0, V3_1_0, V3_2_0, V3_4_0, V3_7_0Experimental};
 
@@ -158,12 +160,54 @@ pub(super) static TOKEN: Pattern = held(
     },
 );
 
+/// The place of a value that only the machine has (docs/placeholders.md), in a member that takes one.
+macro_rules! placeholder {
+    () => {
+        r"\$\{(?:machine|platform)\.[-0-9a-z]+\}"
+    };
+}
+
+/// `text` with a digit in the place of each placeholder. Whether there is such a value shows on the machine.
+fn filled(text: &str) -> Cow<'_, str> {
+    let mut filled = Cow::Borrowed(text);
+    let mut from = 0;
+    while let Some(start) = filled[from..].find("${").map(|at| from + at) {
+        let end = filled[start..].find('}').map(|at| start + at);
+        let name = end.and_then(|end| filled.get(start + 2..end));
+        let name = name.and_then(|name| {
+            name.strip_prefix("machine.")
+                .or_else(|| name.strip_prefix("platform."))
+        });
+        let is_name = |name: &str| {
+            let inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+            !name.is_empty() && name.bytes().all(inner)
+        };
+        let Some(end) = end.filter(|_| name.is_some_and(is_name)) else {
+            break;
+        };
+        filled.to_mut().replace_range(start..=end, "0");
+        from = start;
+    }
+    filled
+}
+
 pub(super) static NODE_NAME: Pattern = held(
-    "a host name in lower case",
-    &[(V3_0_0, "[0-9a-z](?:[-.0-9a-z]{0,251}[0-9a-z])?")],
+    "a host name in lower case, with or without placeholders",
+    &[(
+        V3_0_0,
+        concat!(
+            "(?:[0-9a-z]|",
+            placeholder!(),
+            ")(?:(?:[-.0-9a-z]|",
+            placeholder!(),
+            "){0,251}(?:[0-9a-z]|",
+            placeholder!(),
+            "))?"
+        ),
+    )],
     |name| {
         let inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-.".contains(&byte);
-        is_bounded(name, 253, inner)
+        is_bounded(&filled(name), 253, inner)
     },
 );
 
@@ -207,9 +251,20 @@ pub(super) static LABEL_KEY: Pattern = held(
 );
 
 pub(super) static LABEL_VALUE: Pattern = held(
-    "a label's value of Kubernetes: empty, or up to 63 letters, digits, `-`, `_` and `.`",
-    &[(V3_0_0, "(?:[0-9A-Za-z](?:[-_.0-9A-Za-z]{0,61}[0-9A-Za-z])?)?")],
-    |value| value.is_empty() || is_label_name(value),
+    "a label's value of Kubernetes: empty, or up to 63 letters, digits, `-`, `_`, `.` and placeholders",
+    &[(
+        V3_0_0,
+        concat!(
+            "(?:(?:[0-9A-Za-z]|",
+            placeholder!(),
+            ")(?:(?:[-_.0-9A-Za-z]|",
+            placeholder!(),
+            "){0,61}(?:[0-9A-Za-z]|",
+            placeholder!(),
+            "))?)?"
+        ),
+    )],
+    |value| value.is_empty() || is_label_name(&filled(value)),
 );
 
 pub(super) static TAINT: Pattern = held(
@@ -230,9 +285,19 @@ pub(super) static TAINT: Pattern = held(
 );
 
 pub(super) static ADDRESSES: Pattern = held(
-    "an IP address, or one of each family with a comma between",
-    &[(V3_0_0, "[.:0-9A-Fa-f]+(?:,[.:0-9A-Fa-f]+)?")],
+    "an IP address, or one of each family with a comma between, or placeholders for them",
+    &[(
+        V3_0_0,
+        concat!(
+            "(?:[.:0-9A-Fa-f]|",
+            placeholder!(),
+            ")+(?:,(?:[.:0-9A-Fa-f]|",
+            placeholder!(),
+            ")+)?"
+        ),
+    )],
     |addresses| {
+        let addresses = filled(addresses);
         let is_address = |text: &str| {
             !text.is_empty()
                 && text

@@ -222,6 +222,22 @@ rules! {
         "A bootstrap token is given as text and by its source.");
     TOKEN_WITHOUT_SERVER = nameless("token-without-server", Severity::Error,
         "A bootstrap token is given, but no server to show it to.");
+    SERVER_UNVERIFIABLE = nameless("server-unverifiable", Severity::Error,
+        "A cluster's server is given, and nothing to know it by.");
+    CA_HASHES_WITHOUT_TOKEN = nameless("ca-hashes-without-token", Severity::Error,
+        "A cluster is known by digests of its authorities alone, and there is no token to ask it for them with.");
+    NATIVE_INCOMPLETE = nameless("native-incomplete", Severity::Error,
+        "Mode `native` lacks the server or the token.");
+    NATIVE_MEMBER_UNUSED = nameless("native-member-unused", Severity::Warning,
+        "A member counts in mode `native` only, and the mode is another.");
+    LABEL_REFUSED = nameless("label-refused", Severity::Error,
+        "A label that no kubelet may give its own node: it would end at its start.");
+    TAINT_DUPLICATE = nameless("taint-duplicate", Severity::Error,
+        "Two taints have the same key and effect, which the API server refuses.");
+    KUBELET_CONFIG_TWICE = nameless("kubelet-config-twice", Severity::Error,
+        "`kubelet.config` says what another member of `kubelet` says.");
+    SWAP_CONTRADICTED = nameless("swap-contradicted", Severity::Warning,
+        "The config asks for swap, and for a node that does not start with it.");
     PREFLIGHT_CHECK_UNKNOWN = nameless("preflight-check-unknown", Severity::Error,
         "A preflight check is ignored that there is not.");
     SINK_MEMBER_MISSING = nameless("sink-member-missing", Severity::Error,

@@ -1,6 +1,7 @@
 //! Rules for the extension. Words, numbers and forms of single values are the table's (`fields`), which the walk over
 //! the document holds them to; here is what takes more than one look.
 
+mod node;
 mod sinks;
 
 use std::collections::BTreeSet;
@@ -25,7 +26,14 @@ pub(super) const CHECKS: &[Check] = &[
 
 /// A part of a config need not satisfy these: what is missing may stand in another part.
 pub(super) const WHOLE_CHECKS: &[Check] = &[
-    token_has_a_server,
+    node::token_has_a_server,
+    node::server_is_known,
+    node::native_has_what_it_needs,
+    node::native_members_count,
+    node::labels_are_the_kubelets,
+    node::taints_are_apart,
+    node::kubelet_config_says_it_once,
+    node::swap_is_meant,
     identities_are_complete,
     files_are_there,
     files_are_compressed_once,
@@ -92,21 +100,6 @@ fn checks_are_known(config: &Config, _: Version, findings: &mut Findings) {
         findings
             .report(rule::PREFLIGHT_CHECK_UNKNOWN, at, message)
             .help(help);
-    }
-}
-
-fn token_has_a_server(config: &Config, _: Version, findings: &mut Findings) {
-    let node = &config.kindling.node;
-    let has_token = node.bootstrap.token.is_some() || node.bootstrap.token_source.source.is_some();
-    if has_token && node.cluster.server.is_none() {
-        let at = root().key("node").key("cluster").key("server");
-        findings
-            .report(
-                rule::TOKEN_WITHOUT_SERVER,
-                at,
-                "a bootstrap token is given, but no server to show it to",
-            )
-            .help("write the API server's URL: https://host:6443");
     }
 }
 

@@ -72,6 +72,7 @@ fn planned(config: &Config, target: &Target, keys: Option<&BTreeSet<Secret>>) ->
         extent: None,
         is_part: false,
         applies_presets: false,
+        origins: &Default::default(),
     };
     let mut plan = files::plan_files(config, &known)?;
     plan.steps

@@ -4,11 +4,11 @@ use std::io;
 use std::path::PathBuf;
 
 use super::VARIABLE;
+use super::kept_program::KeepError;
 use crate::host::devices::DeviceError;
 use crate::host::probe::ProbeError;
 use crate::host::process::ProcessError;
 use crate::host::real_root::StampError;
-use crate::host::sysroot::SysrootError;
 use crate::plan::Stage;
 use crate::plan::first_boot::{Refused, Unknown};
 use crate::report::Failure;
@@ -38,8 +38,8 @@ pub(super) enum FirstBootError {
     NoPartition { label: String, disk: PathBuf },
     #[error("cannot keep {} for the end of the first boot", path.display())]
     Keep { path: PathBuf, source: io::Error },
-    #[error("cannot keep the program for the end of the first boot")]
-    KeepInRoot(#[from] SysrootError),
+    #[error(transparent)]
+    KeepProgram(#[from] KeepError),
     #[error("this boot has not provisioned the machine: {} is not there or empty", path.display())]
     NotProvisioned { path: PathBuf },
     #[error("cannot set the variable {VARIABLE} of the firmware")]
@@ -72,7 +72,7 @@ impl FirstBootError {
                 _ => "firstboot-unreadable",
             },
             Self::Keep { .. }
-            | Self::KeepInRoot(_)
+            | Self::KeepProgram(_)
             | Self::NotProvisioned { .. }
             | Self::SetVariable(_)
             | Self::Stamp(_) => "firstboot-unmarked",

@@ -25,6 +25,7 @@ use crate::inventory::observe;
 use crate::inventory::recorded::{Format, Recorded};
 use crate::inventory::stack::{Mapping, User};
 use crate::invocation::{Invocation, Program};
+use crate::node::expand::Expanded;
 use crate::plan::Stage;
 use crate::plan::disks::Known;
 use crate::plan::offline::{Extent, FIRST_BOOT_STAMP, root_node};
@@ -53,7 +54,7 @@ impl Request<'_> {
     /// # Errors
     /// The record. Nothing was changed if it is of the config, of the images, or of a plan.
     pub fn into_images(&self, images: &[Image]) -> Result<Applied, Failure> {
-        let (mut given, config) = self.read(Extent::Image, &Unseen)?;
+        let (mut given, Expanded { config, origins }) = self.read(Extent::Image, &Unseen)?;
         let images = named(images, &config)?;
         // Whatever ends this process takes its mounts along, and nobody else sees them.
         mounts::keep_to_ourselves().map_err(|error| attach_failure(&error))?;
@@ -105,12 +106,13 @@ impl Request<'_> {
         let stages = vec![disks, mount];
         noted.runs.begin_anew();
         let before = (given.rendered.origins().to_vec(), stages);
-        let files = self.fill(&config, digest, root.path(), &mounted.made, before, &host)?;
+        let expanded = Expanded { config, origins };
+        let files = self.fill(&expanded, digest, root.path(), &mounted.made, before, &host)?;
         for part in [mount_tally, files.tally] {
             tally.changed += part.changed;
             tally.already_so += part.already_so;
         }
-        mount::unmount(&config, root.path(), &host)?;
+        mount::unmount(&expanded.config, root.path(), &host)?;
         root.leave().map_err(|error| attach_failure(&error))?;
         Ok(Applied {
             tally,
@@ -120,7 +122,7 @@ impl Request<'_> {
 
     fn fill(
         &self,
-        config: &Config,
+        expanded: &Expanded,
         digest: String,
         root: &Path,
         made: &[PathBuf],
@@ -136,7 +138,7 @@ impl Request<'_> {
             stages,
             extent: Extent::Image,
         };
-        let applied = self.files(config, digest, below, host)?;
+        let applied = self.files(expanded, digest, below, host)?;
         if self.split.is_none()
             && sysroot
                 .look(Path::new(FIRST_BOOT_STAMP))

@@ -27,7 +27,9 @@ pub(super) static NODE: Table = Table {
         text(
             ALWAYS,
             "name",
-            "The node's name. Absent is the host name the platform gives, else the machine's own.",
+            "The node's name. Absent is the host name the platform gives, else the machine's own. Like `kubelet.nodeIp`, \
+             `kubelet.providerId`, values of `kubelet.labels` and texts in `kubelet.config`, it may have \
+             [placeholders](placeholders.md).",
         )
         .pattern(&NODE_NAME)
         .example(r#""worker-1""#),

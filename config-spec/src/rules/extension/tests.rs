@@ -321,7 +321,9 @@ fn a_token_is_given_once_and_shown_to_a_server() {
     let token = config(&section(
         r#""node":{"bootstrap":{"token":"abcdef.0123456789abcdef"}}"#,
     ));
-    let place = config(&section(r#""node":{"cluster":{"server":"https://h:6443"}}"#));
+    let place = config(&section(
+        r#""node":{"cluster":{"server":"https://h:6443","certificateAuthorities":[{"source":"data:,x"}]}}"#,
+    ));
     let source = config(&section(
         r#""node":{"bootstrap":{"tokenSource":{"source":"https://h/t"}}}"#,
     ));
@@ -335,6 +337,129 @@ fn a_token_is_given_once_and_shown_to_a_server() {
         told_of_whole(&merge(joined, source)),
         ["$.kindling.node.bootstrap.token token-ambiguous"]
     );
+}
+
+#[test]
+fn a_node_has_what_it_joins_with() {
+    let hash = format!("sha256:{}", "0a".repeat(32));
+    let known = r#""server":"https://h:6443","certificateAuthorities":[{"source":"data:,x"}]"#;
+    let token = r#""bootstrap":{"token":"abcdef.0123456789abcdef"}"#;
+    let rows: Vec<(String, &[&str])> = vec![
+        (format!(r#""cluster":{{{known}}}"#), &[]),
+        (
+            r#""cluster":{"server":"https://h:6443"}"#.to_owned(),
+            &["cluster.server server-unverifiable"],
+        ),
+        (
+            format!(r#""cluster":{{"server":"https://h:6443","caCertHashes":["{hash}"]}}"#),
+            &["cluster.caCertHashes ca-hashes-without-token"],
+        ),
+        (
+            format!(r#""cluster":{{"server":"https://h:6443","caCertHashes":["{hash}"]}},{token}"#),
+            &[],
+        ),
+        (
+            r#""bootstrap":{"mode":"native"}"#.to_owned(),
+            &["bootstrap.mode native-incomplete"],
+        ),
+        (
+            format!(r#""cluster":{{{known}}},"bootstrap":{{"mode":"native"}}"#),
+            &["bootstrap.mode native-incomplete"],
+        ),
+        (
+            format!(
+                r#""cluster":{{{known}}},"bootstrap":{{"mode":"native","tokenSource":{{"source":"https://t/"}},"during":"initramfs"}}"#
+            ),
+            &[],
+        ),
+        (
+            r#""bootstrap":{"during":"unit","lifetimeSeconds":600}"#.to_owned(),
+            &[
+                "bootstrap.during native-member-unused",
+                "bootstrap.lifetimeSeconds native-member-unused",
+            ],
+        ),
+        (
+            r#""kubelet":{"taints":["a=b:NoSchedule","a:NoExecute","a=c:NoSchedule"]}"#.to_owned(),
+            &["kubelet.taints.2 taint-duplicate"],
+        ),
+        (
+            r#""kubelet":{"providerId":"x","taints":["a:NoExecute"],"config":{"providerID":"x","registerWithTaints":[]}}"#
+                .to_owned(),
+            &[
+                "kubelet.config.providerID kubelet-config-twice",
+                "kubelet.config.registerWithTaints kubelet-config-twice",
+            ],
+        ),
+        (
+            r#""kubelet":{"config":{"providerID":"x","registerWithTaints":[]}}"#.to_owned(),
+            &[],
+        ),
+    ];
+    for (node, expected) in rows {
+        let config = config(&section(&format!(r#""node":{{{node}}}"#)));
+        let told = told_of_whole(&config);
+        let told: Vec<_> = told
+            .iter()
+            .map(|line| line.trim_start_matches("$.kindling.node."))
+            .collect();
+        assert_eq!(told, expected, "{node}");
+    }
+}
+
+#[test]
+fn a_node_gives_itself_only_labels_that_a_kubelet_may() {
+    for (label, everywhere, openshift) in [
+        ("plain", true, true),
+        ("example.com/rack", true, true),
+        ("notkubernetes.io/a", true, true),
+        ("kubernetes.io/hostname", true, true),
+        ("beta.kubernetes.io/arch", true, true),
+        ("topology.kubernetes.io/zone", true, true),
+        ("failure-domain.beta.kubernetes.io/region", true, true),
+        ("node.kubernetes.io/pool", true, true),
+        ("sub.kubelet.kubernetes.io/x", true, true),
+        ("topology.kubernetes.io/rack", false, false),
+        ("kubernetes.io/role", false, false),
+        ("k8s.io/x", false, false),
+        ("sub.k8s.io/x", false, false),
+        ("node-restriction.kubernetes.io/x", false, false),
+        ("mynode.kubernetes.io/x", false, false),
+        ("node-role.kubernetes.io/worker", false, true),
+    ] {
+        for (layout, is_fine) in [
+            ("kubeadm", everywhere),
+            ("plain", everywhere),
+            ("openshift", openshift),
+        ] {
+            let node = format!(r#""node":{{"kubelet":{{"layout":"{layout}","labels":{{"{label}":""}}}}}}"#);
+            let told = told_of_whole(&config(&section(&node)));
+            let place = format!("$.kindling.node.kubelet.labels.{label} label-refused");
+            let expected = if is_fine { vec![] } else { vec![place] };
+            assert_eq!(told, expected, "{layout}");
+        }
+    }
+}
+
+#[test]
+fn a_node_and_swap_are_both_meant() {
+    let node = |more: &str| {
+        let cluster =
+            r#""cluster":{"server":"https://h:6443","certificateAuthorities":[{"source":"data:,x"}]}"#;
+        config(&section(&format!(r#""node":{{{cluster}{more}}}"#)))
+    };
+    let swap = || config(r#""storage":{"filesystems":[{"device":"/dev/vdb","format":"swap"}]}"#);
+    assert_eq!(
+        told_of_whole(&merge(node(""), swap())),
+        ["$.kindling.node.prerequisites swap-contradicted"]
+    );
+    for more in [
+        r#","prerequisites":"keep""#,
+        r#","kubelet":{"config":{"failSwapOn":false}}"#,
+    ] {
+        assert_eq!(told_of_whole(&merge(node(more), swap())), Vec::<String>::new());
+    }
+    assert_eq!(told_of_whole(&node("")), Vec::<String>::new());
 }
 
 #[test]
