@@ -26,6 +26,8 @@ pub enum Kind {
     StageStarted,
     /// A stage ended, well or not.
     StageEnded,
+    /// A stage waits for a server, and has asked it several times.
+    Waiting,
     /// The last stage succeeded.
     Provisioned,
     /// A stage failed; the record is with it.
@@ -40,6 +42,7 @@ impl Kind {
             Self::BootStarted => "boot-started",
             Self::StageStarted => "stage-started",
             Self::StageEnded => "stage-ended",
+            Self::Waiting => "waiting",
             Self::Provisioned => "provisioned",
             Self::Failed => "failed",
         }
@@ -72,6 +75,9 @@ pub struct Event {
     /// Of a stage that ended: how long it took.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub milliseconds: Option<u64>,
+    /// Of a stage that waits: for what, after how many attempts, and why the last one failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waiting: Option<String>,
     /// The record of a failure, each text of it bounded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure: Option<Failure>,
@@ -110,6 +116,8 @@ struct Body<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     milliseconds: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    waiting: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     config_digest: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     failure: Option<&'a Failure>,
@@ -136,6 +144,7 @@ impl Event {
             kind,
             outcome: None,
             milliseconds: None,
+            waiting: None,
             failure: None,
         }
     }
@@ -159,6 +168,7 @@ impl Event {
             stage: self.stage,
             outcome: self.outcome.as_deref(),
             milliseconds: self.milliseconds,
+            waiting: self.waiting.as_deref(),
             config_digest: about.digest.as_deref(),
             failure: self.failure.as_ref(),
         };
@@ -176,6 +186,10 @@ impl Event {
                 "stage {stage} ended: {}, {} ms",
                 self.outcome.as_deref().unwrap_or_default(),
                 self.milliseconds.unwrap_or_default()
+            ),
+            (Kind::Waiting, _) => format!(
+                "stage {stage} waits: {}",
+                screen::plain(self.waiting.as_deref().unwrap_or_default())
             ),
             (Kind::Provisioned, _) => "first boot is done: the machine is provisioned".to_owned(),
             (Kind::Failed, None) => format!("first boot FAILED in stage {stage}"),
@@ -211,6 +225,13 @@ pub fn bounded(mut failure: Failure) -> Failure {
     failure.why.truncate(WHY_LIMIT);
     failure.why.iter_mut().for_each(|why| clip(why, WORD_LIMIT));
     failure
+}
+
+/// What a stage waits for, no longer than what every receiver takes.
+#[must_use]
+pub fn bounded_wait(mut text: String) -> String {
+    clip(&mut text, TEXT_LIMIT);
+    text
 }
 
 /// Cuts `text` to at most `limit` bytes, and says so by its last character.

@@ -5,6 +5,7 @@
 )]
 
 mod client;
+mod config_server;
 mod exchange;
 mod platforms;
 mod render;
