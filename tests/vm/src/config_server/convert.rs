@@ -48,7 +48,7 @@ const IN_TWO: [&str; 3] = ["ignition", "systemd", "passwd"];
 ///
 /// # Errors
 /// [`NoConversion`]; there is none to 3.0.
-pub fn down(mut config: Value, served: Served) -> Result<Converted, NoConversion> {
+pub(super) fn down(mut config: Value, served: Served) -> Result<Converted, NoConversion> {
     let version = match served {
         Served::TwoTwo => "2.2.0".to_owned(),
         Served::Three(minor) => format!("3.{minor}.0"),
