@@ -69,7 +69,7 @@ impl Fetcher {
         Self { stores, ..self }
     }
 
-    /// The same fetcher, which notes what it downloaded.
+    /// The same fetcher, which notes what it downloaded, and tells what it waits for.
     #[must_use]
     pub fn noted_in(self, runs: &Runs) -> Self {
         let runs = runs.clone();
@@ -229,7 +229,7 @@ impl Fetcher {
             }
             Place::Remote(remote) => {
                 let total = self.settings.total_timeout;
-                let trials = Trials::new(&self.pace, &self.stop, total, &wanted.shown);
+                let trials = Trials::new(&self.pace, &self.stop, total, &wanted.shown).told_to(&self.runs);
                 let mut body = Body::new(self, &wanted, remote, trials);
                 let began = since_boot();
                 let received = receive(&mut body, &mut delivery, &wanted);
@@ -308,7 +308,7 @@ impl Fetcher {
             }
         }
         let total = self.settings.total_timeout;
-        let trials = Trials::new(&self.pace, &self.stop, total, &what);
+        let trials = Trials::new(&self.pace, &self.stop, total, &what).told_to(&self.runs);
         let began = since_boot();
         let mut attempts = 0;
         let attempt = |left| {

@@ -14,6 +14,7 @@ use tracing::info;
 
 use super::FetchError;
 use crate::host::console::WAITING;
+use crate::host::runs::Runs;
 use crate::host::transfer::{TELL_EVERY, TransferError, Waiting};
 
 /// The first pause, before jitter.
@@ -38,6 +39,16 @@ pub const LONGEST_ASKED: Duration = Duration::from_secs(300);
 
 /// An attempt with less time than this tells nothing by running out of it.
 const LEAST: Duration = Duration::from_secs(1);
+/// From this attempt on, whoever the boot reports to hears that it waits: a server that restarts is nobody's news.
+const FIRST_TOLD: u32 = 4;
+
+/// After so many it is told no rarer: some minutes lie between.
+const TOLD_EVERY: u32 = 32;
+
+/// Whether the failure of an attempt is told beyond the log.
+fn is_told(attempt: u32) -> bool {
+    attempt >= FIRST_TOLD && (attempt.is_power_of_two() || attempt.is_multiple_of(TOLD_EVERY))
+}
 
 /// Time as retries see it.
 pub trait Clock: Send + Sync {
@@ -232,6 +243,7 @@ pub(super) struct Trials<'a> {
     cuts: u32,
     /// Why the attempt before the current one failed.
     last: Option<TransferError>,
+    runs: Option<&'a Runs>,
 }
 
 impl<'a> Trials<'a> {
@@ -247,6 +259,15 @@ impl<'a> Trials<'a> {
             attempts: 0,
             cuts: 0,
             last: None,
+            runs: None,
+        }
+    }
+
+    /// The same, which tell `runs` when they last.
+    pub(super) fn told_to(self, runs: &'a Runs) -> Self {
+        Self {
+            runs: Some(runs),
+            ..self
         }
     }
 
@@ -320,12 +341,11 @@ impl<'a> Trials<'a> {
                 });
             }
         }
-        info!(
-            target: WAITING,
-            "GET {what}: attempt #{} failed: {cause}; next try in {} ms",
-            self.attempts,
-            pause.as_millis()
-        );
+        let failed = format!("GET {what}: attempt #{} failed: {cause}", self.attempts);
+        info!(target: WAITING, "{failed}; next try in {} ms", pause.as_millis());
+        if let Some(runs) = self.runs.filter(|_| is_told(self.attempts)) {
+            runs.wait(&failed);
+        }
         self.sleep(pause, &cause);
         self.last = Some(cause);
         Ok(())
@@ -472,6 +492,34 @@ mod tests {
         assert!((8..20).contains(attempts), "{attempts}");
         assert!(clock.now() <= total);
         assert_eq!(error.code(), "network-timeout");
+    }
+
+    #[test]
+    fn a_long_wait_is_told_with_its_reason_and_rarer_the_longer_it_lasts() {
+        let (_, pace) = simulated();
+        let heard = Arc::new(Mutex::new(Vec::new()));
+        let ear = Arc::clone(&heard);
+        let runs = Runs::default().heard_by(move |text| ear.lock().unwrap().push(text.to_owned()));
+        let stop = Stop::default();
+        let mut attempts = 0;
+        let trials = Trials::new(&pace, &stop, None, "http://h/").told_to(&runs);
+        let result = persist(trials, |_| {
+            attempts += 1;
+            match attempts {
+                100 => Ok(()),
+                _ => Err(Attempt::Transient(TransferError::Status(500))),
+            }
+        });
+        assert_eq!(result, Ok(()));
+        let heard = heard.lock().unwrap();
+        let expected = [4, 8, 16, 32, 64, 96].map(|attempt| {
+            format!(
+                "GET http://h/: attempt #{attempt} failed: {}",
+                TransferError::Status(500)
+            )
+        });
+        assert_eq!(*heard, expected);
+        assert!(heard[0].contains("500"), "{heard:?}");
     }
 
     #[test]

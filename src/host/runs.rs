@@ -99,18 +99,42 @@ pub struct Timed {
     pub ran: Ran,
 }
 
+/// Who hears that a download waits.
+type Waits = Arc<dyn Fn(&str) + Send + Sync>;
+
 /// Where it is kept. Clones keep it in the same place.
 #[derive(Clone, Default)]
-pub struct Runs(Option<Arc<Mutex<Timed>>>);
+pub struct Runs {
+    timed: Option<Arc<Mutex<Timed>>>,
+    waits: Option<Waits>,
+}
 
 impl Runs {
     /// A place to keep it, for a stage that begins now.
     #[must_use]
     pub fn begin() -> Self {
-        Self(Some(Arc::new(Mutex::new(Timed {
+        let timed = Timed {
             began: since_boot(),
             ..Timed::default()
-        }))))
+        };
+        Self {
+            timed: Some(Arc::new(Mutex::new(timed))),
+            waits: None,
+        }
+    }
+
+    /// The same, which lets `waits` hear of a download that has to be tried for long.
+    #[must_use]
+    pub fn heard_by(self, waits: impl Fn(&str) + Send + Sync + 'static) -> Self {
+        let waits: Option<Waits> = Some(Arc::new(waits));
+        Self { waits, ..self }
+    }
+
+    /// Tells that a download still waits; `text` is fit to be shown.
+    pub fn wait(&self, text: &str) {
+        if let Some(waits) = &self.waits {
+            waits(text);
+        }
     }
 
     /// Another stage of the same process begins now.
@@ -173,7 +197,11 @@ impl Runs {
     }
 
     fn with<T>(&self, work: impl FnOnce(&mut Timed) -> T) -> Option<T> {
-        let mut timed = self.0.as_ref()?.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut timed = self
+            .timed
+            .as_ref()?
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         Some(work(&mut timed))
     }
 }

@@ -26,6 +26,8 @@ pub enum Kind {
     StageStarted,
     /// A stage ended, well or not.
     StageEnded,
+    /// A stage waits for a server, and has asked it several times.
+    Waiting,
     /// The last stage succeeded.
     Provisioned,
     /// A stage failed; the record is with it.
@@ -44,6 +46,7 @@ impl Kind {
             Self::BootStarted => "boot-started",
             Self::StageStarted => "stage-started",
             Self::StageEnded => "stage-ended",
+            Self::Waiting => "waiting",
             Self::Provisioned => "provisioned",
             Self::Failed => "failed",
             Self::JoinStep => "join-step",
@@ -81,6 +84,9 @@ pub struct Event {
     /// Of a step of the join: what it is about, such as the name of the request.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
+    /// Of a stage that waits: for what, after how many attempts, and why the last one failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waiting: Option<String>,
     /// The record of a failure, each text of it bounded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure: Option<Failure>,
@@ -119,6 +125,8 @@ struct Body<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     milliseconds: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    waiting: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     config_digest: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     detail: Option<&'a str>,
@@ -148,6 +156,7 @@ impl Event {
             outcome: None,
             milliseconds: None,
             detail: None,
+            waiting: None,
             failure: None,
         }
     }
@@ -171,6 +180,7 @@ impl Event {
             stage: self.stage,
             outcome: self.outcome.as_deref(),
             milliseconds: self.milliseconds,
+            waiting: self.waiting.as_deref(),
             config_digest: about.digest.as_deref(),
             detail: self.detail.as_deref(),
             failure: self.failure.as_ref(),
@@ -189,6 +199,10 @@ impl Event {
                 "stage {stage} ended: {}, {} ms",
                 self.outcome.as_deref().unwrap_or_default(),
                 self.milliseconds.unwrap_or_default()
+            ),
+            (Kind::Waiting, _) => format!(
+                "stage {stage} waits: {}",
+                screen::plain(self.waiting.as_deref().unwrap_or_default())
             ),
             (Kind::Provisioned, _) => "first boot is done: the machine is provisioned".to_owned(),
             (Kind::JoinStep | Kind::Joined, _) => {
@@ -229,6 +243,13 @@ pub fn bounded(mut failure: Failure) -> Failure {
     failure.why.truncate(WHY_LIMIT);
     failure.why.iter_mut().for_each(|why| clip(why, WORD_LIMIT));
     failure
+}
+
+/// What a stage waits for, no longer than what every receiver takes.
+#[must_use]
+pub fn bounded_wait(mut text: String) -> String {
+    clip(&mut text, TEXT_LIMIT);
+    text
 }
 
 /// Cuts `text` to at most `limit` bytes, and says so by its last character.

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::Failure;
-use super::event::{Event, Kind, bounded};
+use super::event::{Event, Kind, bounded, bounded_wait};
 use crate::calendar::Moment;
 use crate::plan::Stage;
 
@@ -67,6 +67,13 @@ impl Queue {
     pub fn failed(&mut self, moment: &Moment, failure: &Failure) {
         let event = self.add(moment, failure.stage, Kind::Failed);
         event.failure = Some(bounded(failure.clone()));
+    }
+
+    /// A stage waits for what `text` says. Whoever has not heard of an earlier wait hears of this one alone.
+    pub fn waiting(&mut self, moment: &Moment, stage: Stage, text: &str) {
+        self.events.retain(|one| one.event.kind != Kind::Waiting);
+        let event = self.add(moment, stage, Kind::Waiting);
+        event.waiting = Some(bounded_wait(text.to_owned()));
     }
 
     /// The last stage succeeded.

@@ -51,6 +51,7 @@ fn severity(event: &Event) -> u8 {
     match event.kind {
         Kind::Failed => CRITICAL,
         Kind::Provisioned | Kind::Joined => NOTICE,
+        Kind::Waiting => WARNING,
         Kind::StageEnded if !matches!(event.outcome.as_deref(), Some("ok" | "needs-network")) => WARNING,
         Kind::BootStarted | Kind::StageStarted | Kind::StageEnded | Kind::JoinStep => INFORMATIONAL,
     }

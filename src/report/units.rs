@@ -233,9 +233,10 @@ pub fn unexplained(at: Stage) -> Failure {
     )
 }
 
-/// The record of a first boot that took too long. `seconds` is what the kernel arguments allow, `running` what was at work.
+/// The record of a first boot that took too long. `seconds` is what the kernel arguments allow, `running` what was at work,
+/// `waiting` what that waited for, where it has said so.
 #[must_use]
-pub fn deadline(seconds: Option<u32>, running: &[&str], at: Stage) -> Failure {
+pub fn deadline(seconds: Option<u32>, running: &[&str], waiting: Option<String>, at: Stage) -> Failure {
     let limit = seconds.map_or_else(|| "in time".to_owned(), |seconds| format!("within {seconds} s"));
     let working = running
         .iter()
@@ -256,7 +257,7 @@ pub fn deadline(seconds: Option<u32>, running: &[&str], at: Stage) -> Failure {
         stage: working,
         what: format!("the first boot did not come to its end {limit} (kindling.deadline)"),
         place: None,
-        why: vec![why],
+        why: std::iter::once(why).chain(waiting).collect(),
         next: "look at what that unit waits for, or allow more time; the next boot goes on from what this one has done".to_owned(),
     }
 }
@@ -416,6 +417,7 @@ StateChangeTimestampMonotonic=8000000
         let record = deadline(
             Some(90),
             &["kindling-network.service", "ignition-fetch.service"],
+            Some("GET https://h/: attempt #8 failed: status 500".to_owned()),
             Stage::Kargs,
         );
         assert_eq!(record.stage, Stage::Fetch);
@@ -424,7 +426,11 @@ StateChangeTimestampMonotonic=8000000
             record.why[0].contains("kindling-network.service, ignition-fetch.service"),
             "{record}"
         );
-        assert_eq!(deadline(None, &["a.mount"], Stage::Mount).stage, Stage::Mount);
+        assert_eq!(record.why[1], "GET https://h/: attempt #8 failed: status 500");
+        assert_eq!(
+            deadline(None, &["a.mount"], None, Stage::Mount).stage,
+            Stage::Mount
+        );
     }
 
     #[test]

@@ -9,7 +9,7 @@ use kindling_config_spec::json;
 use kindling_config_spec::types::kindling::OnFailure;
 
 use super::attempts::{self, Attempts};
-use super::{Environment, FAILURE, Options, TOLD, last_failure, reporting, telling};
+use super::{Environment, FAILURE, Options, TOLD, WAITING, last_failure, reporting, telling};
 use crate::fetch::{self, argument};
 use crate::host::process::{self, Processes};
 use crate::host::typed::{Typed, Woken};
@@ -116,10 +116,16 @@ pub fn deadline(environment: &Environment) {
     let failure = units::deadline(
         seconds(&command_line(environment)),
         &running,
+        waiting(environment),
         reached(environment),
     );
     tracing::error!("{failure}");
     keep(&environment.run_dir, &failure);
+}
+
+/// What the stage at work has waited for, where it said so.
+fn waiting(environment: &Environment) -> Option<String> {
+    fs::read_to_string(environment.run_dir.join(WAITING)).ok()
 }
 
 /// Whether the time for the first boot is over. A stage that was still at work when that was noted may end well after all.
@@ -247,7 +253,7 @@ fn found(
         return killed;
     }
     if unit.id == units::DEADLINE_UNIT {
-        return units::deadline(seconds(line), &[], at);
+        return units::deadline(seconds(line), &[], waiting(environment), at);
     }
     let status = ask(
         processes,
@@ -410,6 +416,22 @@ mod tests {
         assert_eq!(unasked.calls(), [""; 0]);
         deadline(&environment);
         assert_eq!(known(&run_dir), Some(failure));
+    }
+
+    #[test]
+    fn the_time_is_over_while_a_stage_waits_for_a_server() {
+        let dir = tempfile::tempdir().unwrap();
+        let run_dir = dir.path().join("kindling");
+        let environment = environment(dir.path(), &run_dir);
+        super::super::on_wait(&environment, &reporting::Reporter::silent())(
+            "GET http://h/: attempt #8 failed",
+        );
+        deadline(&environment);
+        let record = known(&run_dir).unwrap();
+        assert_eq!(
+            (record.code.as_str(), record.why.last().map(String::as_str)),
+            ("deadline", Some("GET http://h/: attempt #8 failed"))
+        );
     }
 
     #[test]

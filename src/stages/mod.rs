@@ -60,6 +60,9 @@ const FAILURE: &str = "failure.json";
 /// An empty file beside it once everybody was told of it who could be.
 const TOLD: &str = "failure-told";
 
+/// What a stage waits for, while it does.
+const WAITING: &str = "waiting";
+
 /// What a stage is asked to do: the command line, resolved.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -135,7 +138,8 @@ fn run_as(
     reporter: &Reporter,
     work: &dyn Fn(&Noted) -> Result<Ended, StageError>,
 ) -> Result<Finished, StageError> {
-    let noted = Noted::begin();
+    let mut noted = Noted::begin();
+    noted.runs = noted.runs.heard_by(on_wait(environment, reporter));
     if options.stage == Stage::FetchOffline {
         last_failure::recall();
     }
@@ -176,6 +180,19 @@ fn run_as(
     error.map_or(Ok(finished), Err)
 }
 
+/// Tells the sinks what the stage waits for, and keeps it for a boot that comes to no end.
+fn on_wait(environment: &Environment, reporter: &Reporter) -> impl Fn(&str) + Send + Sync + use<> {
+    let (reporter, run_dir) = (reporter.clone(), environment.run_dir.clone());
+    move |text| {
+        let kept = machine::private_dir(&run_dir)
+            .and_then(|()| machine::replace(&run_dir.join(WAITING), text.as_bytes(), 0o600));
+        if let Err(error) = kept {
+            tracing::warn!("cannot keep what this stage waits for: {error}");
+        }
+        reporter.waits(text);
+    }
+}
+
 /// Keeps the record of the stage. A report that cannot be written must not stop a boot.
 fn note(run_dir: &Path, record: StageRecord, failure: Option<&Failure>) {
     let list = run_dir.join(progress::LIST);
@@ -185,6 +202,7 @@ fn note(run_dir: &Path, record: StageRecord, failure: Option<&Failure>) {
         record.stage == Stage::Umount && emergency::known(run_dir).is_some_and(is_of_another);
     let is_join = record.stage == Stage::Join;
     let kept = machine::private_dir(run_dir).and_then(|()| {
+        machine::remove(&run_dir.join(WAITING))?;
         let before = std::fs::read_to_string(&list).ok();
         machine::replace(&list, progress::with(before.as_deref(), record).as_bytes(), 0o600)?;
         match failure {

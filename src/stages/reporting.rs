@@ -29,6 +29,7 @@ use crate::report::sinks::{self, KEPT, Kept};
 const AGAIN: Duration = Duration::from_secs(10);
 
 /// What a process tells of its stage. Without sinks, and where none can come any more, it does nothing.
+#[derive(Clone)]
 pub struct Reporter {
     /// `None` is one that does nothing.
     shared: Option<Arc<Shared>>,
@@ -75,6 +76,12 @@ struct Worker {
 }
 
 impl Reporter {
+    /// One that does nothing.
+    #[cfg(test)]
+    pub(super) fn silent() -> Self {
+        Self { shared: None }
+    }
+
     /// A stage begins.
     #[must_use]
     pub fn begin(options: &Options, environment: &Environment) -> Self {
@@ -116,6 +123,17 @@ impl Reporter {
         if !state.kept.sinks().is_empty() {
             state.kept.digest = Some(digest());
         }
+        Shared::employ(shared, &mut state);
+        shared.changed.notify_all();
+    }
+
+    /// The stage waits for a server, as `text` says.
+    pub(super) fn waits(&self, text: &str) {
+        let (Some(shared), Some(stage)) = (&self.shared, self.stage()) else {
+            return;
+        };
+        let mut state = shared.lock();
+        state.queue.waiting(&machine::now(), stage, text);
         Shared::employ(shared, &mut state);
         shared.changed.notify_all();
     }

@@ -6,6 +6,7 @@
 
 mod bomb;
 mod client;
+mod config_server;
 mod exchange;
 mod platforms;
 mod render;

@@ -149,6 +149,63 @@ fn the_sinks_of_a_pointer_hear_that_its_child_is_not_there() {
 }
 
 #[test]
+fn the_sinks_hear_what_a_machine_waits_for_and_why() {
+    let sink = Server::always(Reply::ok(""));
+    // A config server says "not yet" and "never" by the same status and no word.
+    let configs = Server::http(|_, before| match before {
+        0..=2 => Reply::ok("{}").cut_after(0),
+        3 => Reply::status(500),
+        _ => Reply::ok(json!({"ignition": {"version": "3.4.0"}}).to_string()),
+    });
+    let mut pointer = config(json!([{"type": "http", "url": sink.url("/boots")}]));
+    pointer["ignition"]["config"] = json!({"merge": [{"source": configs.url("/config/worker?planted")}]});
+    let machine = Sandbox::new();
+    machine.give(&pointer.to_string());
+    machine.done("fetch-offline");
+    let ran = machine.done("fetch");
+    let events = bodies(&sink.seen());
+    let waits: Vec<&Value> = events.iter().filter(|event| event["kind"] == "waiting").collect();
+    assert_eq!(waits.len(), 1, "{events:?}");
+    let text = waits[0]["waiting"].as_str().unwrap();
+    assert!(
+        text.contains("/config/worker") && text.contains("attempt #4 failed") && text.contains("status 500"),
+        "{text}"
+    );
+    // The log has every attempt, and the report of the boot their number.
+    for attempt in 1..=5 {
+        assert!(
+            ran.stdout.contains(&format!("attempt #{attempt}")),
+            "{}",
+            ran.stdout
+        );
+    }
+    let stages: Value = serde_json::from_str(&kept(&machine, "stages.json").unwrap()).unwrap();
+    assert!(stages.to_string().contains(r#""attempts":5"#), "{stages}");
+    assert_eq!(kept(&machine, "waiting"), None, "it waits no more");
+}
+
+#[test]
+fn a_server_that_says_500_until_the_time_is_over_is_told_with_status_and_attempts() {
+    let sink = Server::always(Reply::ok(""));
+    let configs = Server::always(Reply::status(500));
+    let mut pointer = config(json!([{"type": "http", "url": sink.url("/boots")}]));
+    pointer["ignition"]["timeouts"] = json!({"httpTotal": 1});
+    pointer["ignition"]["config"] = json!({"merge": [{"source": configs.url("/config/worker")}]});
+    let machine = Sandbox::new();
+    machine.give(&pointer.to_string());
+    machine.done("fetch-offline");
+    let ran = machine.stage("fetch");
+    assert_eq!(ran.status, Some(1), "{}", ran.stdout);
+    let events = bodies(&sink.seen());
+    let told = &events.last().unwrap()["failure"];
+    for record in [told.to_string(), kept(&machine, "failure.json").unwrap()] {
+        for part in ["network-timeout", "in 1 attempts", "status 500", "/config/worker"] {
+            assert!(record.contains(part), "{part}: {record}");
+        }
+    }
+}
+
+#[test]
 fn a_boot_tells_every_stage_and_its_end_and_then_forgets_the_secrets() {
     let sink = Server::always(Reply::status(204));
     let machine = Sandbox::in_memory();

@@ -47,8 +47,11 @@ fn user_data_fits(_: &Config, setting: &Setting<'_>, findings: &mut Findings) {
         return;
     };
     let message = format!(
-        "the document has {} bytes, and {} hands over at most {}",
-        data.length.0, data.platform, limit.0
+        "the document has {} bytes ({} in base64), and {} hands over at most {}",
+        data.length.0,
+        data.length.0.div_ceil(3).saturating_mul(4),
+        data.platform,
+        limit.0
     );
     findings
         .report(lint::USER_DATA_TOO_LARGE.rule, Pointer::root(), message)

@@ -1,12 +1,13 @@
 //! The cluster stand-in: what a node's first boot needs of a cluster, over real TLS with a CA of its own.
 //!
-//! - `GET /config/worker`: the worker config.
+//! - `/config/POOL` and `/healthz`: the [config server](crate::config_server); pool `worker` is always there.
 //! - `GET /files/NAME`: a file of `fixtures/vm/files`.
 //! - `POST /nodes/NAME`: the announcement of a node; taken only with the bootstrap token.
 //!
 //! It listens on the host's loopback at a port of the system's choice; guests reach it by
 //! [`crate::qemu::CLUSTER_ADDRESS`]. It remembers every request, and can fail the first ones.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -18,13 +19,14 @@ use rustls::ServerConfig;
 use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
+use crate::config_server::{self, ConfigServer, Mode, NEWEST, Pool};
 use crate::server::{self, Answer, Seen, Server, body, lock, plain};
 
 /// The token of the kubeconfig in `fixtures/vm/worker.ign`.
 pub const BOOTSTRAP_TOKEN: &str = "kndlng.0123456789abcdef";
 
-/// What the worker config is served as; the reference's media type.
-const CONFIG_TYPE: &str = "application/vnd.coreos.ignition+json; version=3.4.0";
+/// The token in the kubeconfig that the config server adds.
+pub const NODE_BOOTSTRAPPER: &str = "planted-service-account-token";
 
 /// What the cluster serves, and how badly.
 #[derive(Clone, Debug)]
@@ -35,6 +37,12 @@ pub struct Offer {
     pub certificate: &'static str,
     /// Served as the worker config.
     pub worker: PathBuf,
+    /// More pools by name; one without a config is not ready.
+    pub pools: Vec<(&'static str, Option<PathBuf>)>,
+    /// Whether the config server adds the files of a cluster. One of them is a credential that everybody may read.
+    pub adds_files: bool,
+    /// Who answers: the cluster, or the installer's machine before it.
+    pub mode: Mode,
     /// This many requests are answered with 500 before the first real answer.
     pub fail_first: u32,
 }
@@ -62,6 +70,14 @@ pub enum ClusterError {
         /// Why.
         source: io::Error,
     },
+    /// A config is not JSON.
+    #[error("{} is no config", path.display())]
+    Config {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: serde_json::Error,
+    },
     /// A certificate or key is not PEM.
     #[error("cannot use {} as PEM", path.display())]
     Pem {
@@ -87,7 +103,7 @@ impl Cluster {
         let tls = tls(&offer.fixtures, offer.certificate)?;
         let memory = Arc::new(Mutex::new(Memory::default()));
         let desk = Desk {
-            worker: read(&offer.worker)?,
+            config_server: config_server(&offer)?,
             offer,
             memory: Arc::clone(&memory),
         };
@@ -134,10 +150,42 @@ fn tls(fixtures: &Path, certificate: &str) -> Result<ServerConfig, ClusterError>
     Ok(server::tls(certificates, key)?)
 }
 
+/// The config server with the pools of the offer, which it takes for configs of its newest version.
+fn config_server(offer: &Offer) -> Result<ConfigServer, ClusterError> {
+    let mut pools = BTreeMap::new();
+    let worker = [("worker", Some(offer.worker.clone()))];
+    for (name, path) in worker.into_iter().chain(offer.pools.clone()) {
+        let pool = match path {
+            None => Pool::NotReady,
+            Some(path) => {
+                let mut config: serde_json::Value = serde_json::from_slice(&read(&path)?)
+                    .map_err(|source| ClusterError::Config { path, source })?;
+                config["ignition"]["version"] = NEWEST.into();
+                Pool::Ready(config)
+            }
+        };
+        pools.insert(name.to_owned(), pool);
+    }
+    let cluster = match offer.adds_files {
+        false => None,
+        true => Some(config_server::Cluster {
+            server: format!("https://{}", crate::qemu::CLUSTER_ADDRESS),
+            authority: String::from_utf8_lossy(&read(&offer.fixtures.join("pki/ca.crt"))?).into_owned(),
+            token: NODE_BOOTSTRAPPER.to_owned(),
+            image: "registry.kindling.test/os@sha256:0123".to_owned(),
+        }),
+    };
+    Ok(ConfigServer {
+        mode: offer.mode,
+        pools,
+        cluster,
+    })
+}
+
 /// What one answer needs.
 struct Desk {
     offer: Offer,
-    worker: Vec<u8>,
+    config_server: ConfigServer,
     memory: Arc<Mutex<Memory>>,
 }
 
@@ -155,22 +203,21 @@ impl Desk {
         {
             return self.admit(name, headers);
         }
-        if *method != Method::GET {
-            return plain(StatusCode::METHOD_NOT_ALLOWED, "no such thing to do here\n");
-        }
-        if path == "/config/worker" {
-            return body(StatusCode::OK, CONFIG_TYPE, self.worker.clone());
-        }
         // One plain name: nothing above the folder can be asked for.
-        match path
+        let file = path
             .strip_prefix("/files/")
-            .filter(|name| !name.contains('/') && !name.starts_with('.'))
-        {
+            .filter(|name| *method == Method::GET && !name.contains('/') && !name.starts_with('.'));
+        match file {
             Some(name) => match fs::read(self.offer.fixtures.join("files").join(name)) {
                 Ok(bytes) => body(StatusCode::OK, "application/octet-stream", bytes),
                 Err(_) => plain(StatusCode::NOT_FOUND, "no such file\n"),
             },
-            None => plain(StatusCode::NOT_FOUND, "no such page\n"),
+            None => {
+                let accept = headers
+                    .get(header::ACCEPT)
+                    .map(|value| value.to_str().unwrap_or_default());
+                self.config_server.answer(method, path, accept)
+            }
         }
     }
 
@@ -253,14 +300,49 @@ mod tests {
             ..crate::scenario::worker_offer()
         })
         .unwrap();
-        assert!(ask(&cluster, "GET /config/worker HTTP/1.1").starts_with("HTTP/1.1 500"));
-        let config = ask(&cluster, "GET /config/worker HTTP/1.1");
+        let wanted =
+            "GET /config/worker HTTP/1.1\r\nAccept: application/vnd.coreos.ignition+json;version=3.6.0";
+        assert!(ask(&cluster, wanted).starts_with("HTTP/1.1 500"));
+        let config = ask(&cluster, wanted);
         assert!(
-            config.starts_with("HTTP/1.1 200") && config.contains(CONFIG_TYPE),
+            config.starts_with("HTTP/1.1 200") && config.contains("application/json"),
             "{config}"
         );
         let statuses: Vec<u16> = cluster.seen().iter().map(|request| request.status).collect();
         assert_eq!(statuses, [500, 200]);
+    }
+
+    #[test]
+    fn the_length_is_announced_also_where_nothing_is_sent() {
+        let cluster = Cluster::start(crate::scenario::worker_offer()).unwrap();
+        let wanted = "/config/worker HTTP/1.1\r\nAccept: application/vnd.coreos.ignition+json;version=3.6.0";
+        let length = |answer: &str| -> usize {
+            let head = answer.split("\r\n\r\n").next().unwrap().to_ascii_lowercase();
+            let line = head
+                .lines()
+                .find_map(|line| line.strip_prefix("content-length: ").map(str::to_owned));
+            line.unwrap_or_else(|| panic!("{head}")).parse().unwrap()
+        };
+        let whole = ask(&cluster, &format!("GET {wanted}"));
+        let (_, body) = whole.split_once("\r\n\r\n").unwrap();
+        assert!(body.contains(r#""version":"3.5.0""#), "{body}");
+        assert_eq!(length(&whole), body.len());
+        let head = ask(&cluster, &format!("HEAD {wanted}"));
+        assert!(
+            head.starts_with("HTTP/1.1 200") && head.ends_with("\r\n\r\n"),
+            "{head}"
+        );
+        assert_eq!(length(&head), body.len());
+        for (request, status) in [
+            ("GET /healthz", 200),
+            ("GET /none", 404),
+            ("PUT /config/worker", 405),
+        ] {
+            let answer = ask(&cluster, &format!("{request} HTTP/1.1"));
+            assert!(answer.starts_with(&format!("HTTP/1.1 {status}")), "{answer}");
+            assert!(answer.ends_with("\r\n\r\n"), "{answer}");
+            assert_eq!(length(&answer), 0);
+        }
     }
 
     #[test]

@@ -193,6 +193,14 @@ pub fn exists(disk: &Path, path: &str) -> Result<bool, ImageError> {
     Ok(look(disk, &format!("stat {path}"))?.contains("Inode:"))
 }
 
+/// Mode and owner of a file on a disk that no guest uses at the moment, as debugfs tells them.
+///
+/// # Errors
+/// [`ImageError::Look`].
+pub fn status(disk: &Path, path: &str) -> Result<String, ImageError> {
+    look(disk, &format!("stat {path}"))
+}
+
 /// The text of a file on a disk that no guest uses at the moment, behind a line of debugfs's own.
 ///
 /// # Errors

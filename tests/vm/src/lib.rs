@@ -2,7 +2,7 @@
 //!
 //! The way of a run, in order: [`host`] sees to the tools and finds out what the processor offers; [`image`] makes the
 //! root disk and [`initramfs`] the initramfs, both once per recipe and kept under `target/vm`; [`cluster`] starts the
-//! cluster stand-in, [`aws`] that of a cloud and [`boot_server`] that of machines that start from the network, with what
+//! cluster stand-in with its [`config_server`], [`aws`] that of a cloud and [`boot_server`] that of machines that start from the network, with what
 //! [`live`] makes for them, each on a [`server`]; [`config_drive`] makes drives; [`qemu`] boots a guest with them and
 //! [`console`] reads what it says; [`report`] turns the guest's own report into values. [`demo`] is that way from end to
 //! end, with its progress shown to a person.
@@ -20,6 +20,7 @@ pub mod boot_server;
 pub mod cases;
 pub mod cluster;
 pub mod config_drive;
+pub mod config_server;
 pub mod console;
 pub mod control_plane;
 pub mod cpio;

@@ -19,6 +19,7 @@ use crate::aws::{Aws, AwsError};
 use crate::boot_server::{BootServer, BootServerError};
 use crate::cluster::{Cluster, ClusterError, Offer};
 use crate::config_drive::ConfigDriveError;
+use crate::config_server::Mode;
 use crate::console::{Line, Next};
 use crate::digest::{self, DigestError};
 use crate::host::{self, Acceleration, HostError};
@@ -426,6 +427,9 @@ pub fn worker_offer() -> Offer {
     Offer {
         worker: fixtures.join("worker.ign"),
         fixtures,
+        pools: Vec::new(),
+        adds_files: false,
+        mode: Mode::Cluster,
         certificate: "pki/server",
         fail_first: 0,
     }
