@@ -134,7 +134,7 @@ cp "$work"/tools/usr/lib/*/libseccomp.so.2* "$work/bin/"
 # What only the build needs is about two gigabytes.
 chmod -R u+w "$work/gopath" "$work/gocache"
 cd "$out"
-rm -rf "$work/gopath" "$work/gocache" "$work/tools" "$work/packages" "$work/openapi-gen"
+rm -rf "$work/gopath" "$work/gocache" "$work/tools" "$work/packages" "$work/openapi-gen" "$work"/go-build*
 echo "$script" >"$work/built-by"
 ln -sfn "${work##*/}" "$out/current"
 say "Kubernetes $upstream, built in $(($(date +%s) - began)) s"

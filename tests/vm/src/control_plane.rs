@@ -12,6 +12,7 @@ pub mod kubelet;
 mod objects;
 mod pki;
 mod process;
+mod settings;
 
 use std::io;
 use std::net::{IpAddr, TcpListener};
@@ -153,7 +154,7 @@ impl ControlPlane {
 
         let authority = Authority::new()?;
         let administrator = authority.client("kindling:administrator", "system:masters")?;
-        prepare(folder.path(), &authority, &addresses, &local)?;
+        settings::prepare(folder.path(), &authority, &addresses, &local)?;
         let admin = Client::with_certificate(port, &authority.pair.certificate, &administrator)?;
         let mut plane = Self {
             programs: Vec::new(),
@@ -163,11 +164,11 @@ impl ControlPlane {
             server,
             folder,
         };
-        plane.run(&bin.join("etcd"), &etcd(of_etcd, of_peers))?;
-        plane.run(&bin.join("kube-apiserver"), &api_server(port, of_etcd))?;
+        plane.run(&bin.join("etcd"), &settings::etcd(of_etcd, of_peers))?;
+        plane.run(&bin.join("kube-apiserver"), &settings::api_server(port, of_etcd))?;
         plane.wait_until_ready()?;
         plane.furnish()?;
-        plane.run(&bin.join("kube-controller-manager"), &controllers())?;
+        plane.run(&bin.join("kube-controller-manager"), &settings::controllers())?;
         // The first thing that the controllers do for us.
         let (id, _) = TOKEN.split_once('.').unwrap_or((TOKEN, ""));
         let signed = plane.wait_until_signed_for(id);
@@ -436,100 +437,4 @@ fn stamp(at: OffsetDateTime) -> String {
         at.minute(),
         at.second()
     )
-}
-
-/// The files that the programs read.
-fn prepare(
-    folder: &Path,
-    authority: &Authority,
-    addresses: &[IpAddr],
-    local: &str,
-) -> Result<(), ControlPlaneError> {
-    pki::store(folder, "ca", &authority.pair)?;
-    pki::store(folder, "server", &authority.server(addresses)?)?;
-    // Whose key signs the tokens of service accounts.
-    pki::store(
-        folder,
-        "accounts",
-        &authority.client("service-accounts", "kindling")?,
-    )?;
-    // With an administrator's rights, in place of one service account for each controller.
-    let of_controllers = authority.client("system:kube-controller-manager", "system:masters")?;
-    let config = kubeconfig::of_certificate(local, &authority.pair.certificate, &of_controllers);
-    pki::write(folder.join("controllers.kubeconfig"), &config.to_string())?;
-    pki::write(folder.join("audit.yaml"), AUDIT)
-}
-
-/// Who asked what about requests and nodes, and the answer's status; no bodies and no headers.
-const AUDIT: &str = "\
-apiVersion: audit.k8s.io/v1
-kind: Policy
-omitStages: [RequestReceived]
-rules:
-- level: Metadata
-  resources:
-  - group: certificates.k8s.io
-  - group: ''
-    resources: [nodes, nodes/status]
-- level: None
-";
-
-fn etcd(port: u16, of_peers: u16) -> Vec<String> {
-    let clients = format!("http://127.0.0.1:{port}");
-    let peers = format!("http://127.0.0.1:{of_peers}");
-    arguments(&[
-        ("data-dir", "etcd"),
-        ("listen-client-urls", &clients),
-        ("advertise-client-urls", &clients),
-        ("listen-peer-urls", &peers),
-        ("initial-advertise-peer-urls", &peers),
-        ("initial-cluster", &format!("default={peers}")),
-    ])
-}
-
-fn api_server(port: u16, of_etcd: u16) -> Vec<String> {
-    arguments(&[
-        ("etcd-servers", &format!("http://127.0.0.1:{of_etcd}")),
-        ("bind-address", "127.0.0.1"),
-        ("advertise-address", "127.0.0.1"),
-        ("secure-port", &port.to_string()),
-        // An endpoint on loopback would be refused.
-        ("endpoint-reconciler-type", "none"),
-        ("client-ca-file", "ca.crt"),
-        ("tls-cert-file", "server.crt"),
-        ("tls-private-key-file", "server.key"),
-        ("authorization-mode", "Node,RBAC"),
-        ("enable-admission-plugins", "NodeRestriction"),
-        ("enable-bootstrap-token-auth", "true"),
-        ("service-account-issuer", "https://kubernetes.default.svc"),
-        ("service-account-key-file", "accounts.crt"),
-        ("service-account-signing-key-file", "accounts.key"),
-        ("service-cluster-ip-range", "10.96.0.0/24"),
-        ("audit-policy-file", "audit.yaml"),
-        ("audit-log-path", "audit.log"),
-        ("audit-log-mode", "blocking"),
-    ])
-}
-
-fn controllers() -> Vec<String> {
-    arguments(&[
-        ("kubeconfig", "controllers.kubeconfig"),
-        (
-            "controllers",
-            "csrapproving,csrsigning,bootstrapsigner,tokencleaner",
-        ),
-        ("cluster-signing-cert-file", "ca.crt"),
-        ("cluster-signing-key-file", "ca.key"),
-        ("leader-elect", "false"),
-        // It serves nobody.
-        ("port", "0"),
-        ("secure-port", "0"),
-    ])
-}
-
-fn arguments(pairs: &[(&str, &str)]) -> Vec<String> {
-    pairs
-        .iter()
-        .map(|(name, value)| format!("--{name}={value}"))
-        .collect()
 }
