@@ -18,11 +18,10 @@ mod skeleton;
 mod stacks;
 mod volumes;
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use kindling_config_spec::order::Gather;
+use kindling_config_spec::order::{Gather, OrderedMap, OrderedSet};
 
 pub use error::{ApplyError, Failed};
 pub use secrets::Secrets;
@@ -144,7 +143,7 @@ impl Noted {
 }
 
 /// Keys of encrypted volumes, by the volumes' names. They are made or fetched before the first write.
-pub type Keys = BTreeMap<String, Key>;
+pub type Keys = OrderedMap<String, Key>;
 
 /// The boundaries a stage acts through. Those it does not need are absent.
 pub struct Host<'a> {
@@ -251,7 +250,7 @@ fn erasing() -> [Program; 2] {
 }
 
 /// The programs a step runs.
-fn programs(step: &Step) -> BTreeSet<Program> {
+fn programs(step: &Step) -> OrderedSet<Program> {
     match step {
         Step::KernelArguments { call }
         | Step::ApplyPresets { call }
@@ -305,7 +304,7 @@ fn programs(step: &Step) -> BTreeSet<Program> {
         {
             [Program::Systemctl].into()
         }
-        _ => BTreeSet::new(),
+        _ => OrderedSet::new(),
     }
 }
 

@@ -17,11 +17,12 @@ mod proxy;
 pub mod stream;
 mod trust;
 
-use std::collections::BTreeMap;
 use std::io::Read;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
+
+use kindling_config_spec::order::OrderedMap;
 
 use kindling_platforms::HttpMethod;
 use url::Url;
@@ -122,7 +123,7 @@ pub struct Connection {
     /// Certificate authorities trusted beside the system's.
     pub roots: Vec<Root>,
     /// Who this machine is, by host or `host:port`; the entry with the port wins.
-    pub identities: BTreeMap<String, ClientIdentity>,
+    pub identities: OrderedMap<String, ClientIdentity>,
     /// Which requests go through a proxy. The environment is never asked.
     pub proxy: ProxyRules,
     /// Seconds since 1970 below which the system clock is not believed when a certificate is judged.

@@ -2,7 +2,7 @@
 //!
 //! A config written before the extension serialises as it always did: the section is left out while it says nothing.
 
-use std::collections::BTreeMap;
+use crate::order::OrderedMap;
 
 use super::object::object;
 use super::resource::Resource;
@@ -19,7 +19,7 @@ pub const VERSION: &str = "1.0.0";
 object! {
     /// What the base language cannot say.
     pub struct Kindling {
-        pub files: BTreeMap<String, FileExtra>;
+        pub files: OrderedMap<String, FileExtra>;
         pub node: Node;
         pub on_failure: OnFailure;
         pub report: Report;
@@ -48,7 +48,7 @@ object! {
 object! {
     /// How to speak to the hosts that things are fetched from.
     pub struct Transport {
-        pub hosts: BTreeMap<String, Identity>;
+        pub hosts: OrderedMap<String, Identity>;
     }
 }
 

@@ -5,8 +5,9 @@
 //! `null` reads as absence, and absence is not written. Members that nobody knows are passed over: the check of shapes has
 //! told of them.
 
-use std::collections::BTreeMap;
 use std::fmt::{self, Formatter};
+
+use crate::order::OrderedMap;
 
 use serde::de::{
     DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Unexpected, Visitor,
@@ -134,7 +135,7 @@ impl<T: Member + Default> List for Vec<T> {
     }
 }
 
-impl<T: Member + Default> Member for BTreeMap<String, T> {
+impl<T: Member + Default> Member for OrderedMap<String, T> {
     fn held(&self) -> Held<'_> {
         if self.is_empty() {
             Held::Nothing
@@ -148,9 +149,11 @@ impl<T: Member + Default> Member for BTreeMap<String, T> {
     }
 }
 
-impl<T: Member + Default> Named for BTreeMap<String, T> {
+impl<T: Member + Default> Named for OrderedMap<String, T> {
     fn insert(&mut self, name: &str) -> &mut dyn Member {
-        self.entry(name.to_owned()).insert_entry(T::default()).into_mut()
+        let member = self.entry(name.to_owned()).or_default();
+        *member = T::default();
+        member
     }
 
     fn each(&self, tell: &mut dyn FnMut(&str, &dyn Member)) {

@@ -1,7 +1,6 @@
 //! Joining a cluster.
 
-use std::collections::BTreeMap;
-
+use crate::order::OrderedMap;
 use crate::types::object::object;
 use crate::types::resource::Resource;
 
@@ -51,7 +50,7 @@ object! {
     /// How the kubelet runs.
     pub struct Kubelet {
         pub config: serde_json::Map<String, serde_json::Value>;
-        pub labels: BTreeMap<String, String>;
+        pub labels: OrderedMap<String, String>;
         pub layout: Option<String>;
         pub node_ip: Option<String>;
         pub provider_id: Option<String>;
