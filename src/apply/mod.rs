@@ -36,7 +36,7 @@ use crate::host::sysroot::Sysroot;
 use crate::inventory::stack::StackKind;
 use crate::invocation::{Key, Program};
 use crate::plan::show;
-use crate::plan::step::{Planned, PresetLine, Stage, TableWrite};
+use crate::plan::step::{Planned, PresetLine, Stage};
 use crate::plan::{Plan, Step};
 use crate::report::progress::Paths;
 use crate::report::receipt::{Heading, StepRecord};
@@ -287,15 +287,8 @@ fn programs(step: &Step) -> OrderedSet<Program> {
             calls.iter().map(|call| call.program).chain(erasing).into_set()
         }
         // Partitions that are mappings.
-        Step::WriteTable {
-            write: TableWrite { view, .. },
-            ..
-        }
-        | Step::KeepTable { view, .. }
-            if view.mappings.is_some() =>
-        {
-            [Program::Dmsetup].into()
-        }
+        Step::WriteTable { write, .. } if write.view.mappings.is_some() => [Program::Dmsetup].into(),
+        Step::KeepTable { view, .. } if view.mappings.is_some() => [Program::Dmsetup].into(),
         Step::Relabel { .. } => [Program::Setfiles].into(),
         Step::Preset { lines }
             if lines

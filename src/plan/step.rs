@@ -201,7 +201,7 @@ pub enum Step {
         /// The disk's node.
         node: PathBuf,
         /// What is written.
-        write: TableWrite,
+        write: Box<TableWrite>,
         /// What happens to each configured partition, for the reader of the plan.
         slots: Vec<SlotOutcome>,
         /// What stood on the disk before, in words.

@@ -118,7 +118,7 @@ impl Work<'_> {
             Step::WriteTable {
                 device: device.clone(),
                 node: node.clone(),
-                write,
+                write: Box::new(write),
                 slots,
                 before: in_words_now(self.disk),
                 lost,
