@@ -1,6 +1,5 @@
 //! What stages hand to each other: the reference's state file, with its keys (engine.md 1.11).
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
 
@@ -8,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::fetch::Origin;
 use kindling_config_spec::data_url::{self, DataUrlError};
+use kindling_config_spec::order::OrderedMap;
 use kindling_config_spec::types::File;
 
 /// The state of one first boot. All keys are always written, `null` when empty, as the reference does.
@@ -19,10 +19,10 @@ pub struct State {
     pub fetched_configs: Vec<FetchedConfig>,
     /// LUKS volume name to key. Written by the disks stage, emptied by the files stage.
     #[serde(serialize_with = "null_when_no_entry", deserialize_with = "empty_when_null")]
-    pub luks_persist_key_files: BTreeMap<String, KeyUrl>,
+    pub luks_persist_key_files: OrderedMap<String, KeyUrl>,
     /// File name to CEX secure key, or what zkey says of it. Written and emptied as the other keys.
     #[serde(serialize_with = "null_when_no_entry", deserialize_with = "empty_when_null")]
-    pub luks_persist_volume_key_files: BTreeMap<String, KeyUrl>,
+    pub luks_persist_volume_key_files: OrderedMap<String, KeyUrl>,
     /// Directories that the mount stage made, as paths in the target.
     #[serde(serialize_with = "null_when_empty", deserialize_with = "empty_when_null")]
     pub notated_directories: Vec<PathBuf>,
@@ -133,7 +133,7 @@ fn null_when_empty<T: Serialize, To: serde::Serializer>(list: &[T], to: To) -> R
 }
 
 fn null_when_no_entry<To: serde::Serializer>(
-    map: &BTreeMap<String, KeyUrl>,
+    map: &OrderedMap<String, KeyUrl>,
     to: To,
 ) -> Result<To::Ok, To::Error> {
     if map.is_empty() {

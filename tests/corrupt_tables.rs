@@ -17,6 +17,7 @@ use kindling::inventory::disks::{Content, Disk, parse_blkid};
 use kindling::plan::Conflict;
 use kindling::plan::disks::{Known, plan_layout};
 use kindling::plan::partitions::{InUse, SlotStep, TableChange};
+use kindling_config_spec::order::{OrderedMap, OrderedSet};
 use kindling_config_spec::types::{Config, Disk as WantedDisk, Partition};
 use kindling_config_spec::units::{Bytes, MIB, SectorSize};
 
@@ -302,7 +303,7 @@ impl Fixture {
         let mut disk = Disk {
             mapped: None,
             node: "/dev/vdb".into(),
-            aliases: BTreeSet::new(),
+            aliases: OrderedSet::new(),
             sector: self.sector,
             size: Bytes(self.image.size),
             found,
@@ -365,7 +366,7 @@ fn plan(disk: &Disk, asked: &Asked) -> Result<TableChange, Vec<Conflict>> {
         wipe_table: asked.wipe_table.then_some(true),
     });
     let known = Known {
-        disks: &BTreeMap::from([(device.to_owned(), disk.clone())]),
+        disks: &OrderedMap::from([(device.to_owned(), disk.clone())]),
         seed: &Seed::new("machine", "config"),
         fresh: [7; 16],
     };

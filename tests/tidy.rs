@@ -291,6 +291,20 @@ fn one_sort_serves_all_types() {
 }
 
 #[test]
+fn one_order_serves_all_maps() {
+    let all: Vec<Source> = ["src", "config-spec/src"]
+        .iter()
+        .flat_map(|dir| sources(dir))
+        .collect();
+    assert_absent(
+        &all,
+        &["config-spec/src/order.rs", "config-spec/src/order/"],
+        &["BTreeMap", "BTreeSet"],
+        "order::OrderedMap and OrderedSet do without kilobytes of code for each type",
+    );
+}
+
+#[test]
 fn one_reader_and_one_writer_serve_all_json() {
     let all: Vec<Source> = ["src", "config-spec/src"]
         .iter()

@@ -5,10 +5,9 @@
 //! those places are not looked into, since the running system fills them or nobody configures them.
 //! [`Facts::knows`] tells the two apart.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use serde::{Deserialize, Serialize};
 
+use crate::order::{OrderedMap, OrderedSet};
 use crate::rules;
 
 /// Directories that are listed, but whose contents are not.
@@ -49,23 +48,23 @@ pub struct Facts {
     /// Which distribution it is.
     pub os_release: OsRelease,
     /// Users by name.
-    pub users: BTreeMap<String, Account>,
+    pub users: OrderedMap<String, Account>,
     /// Groups by name, with their numeric id.
-    pub groups: BTreeMap<String, u32>,
+    pub groups: OrderedMap<String, u32>,
     /// Names of unit files and of links to them, `/run` left out. A mask is no unit.
-    pub units: BTreeSet<String>,
+    pub units: OrderedSet<String>,
     /// Paths that are read-only in the target, with everything below them. A writable mount below one is not known.
-    pub read_only: BTreeSet<String>,
+    pub read_only: OrderedSet<String>,
     /// Directories.
-    pub directories: BTreeSet<String>,
+    pub directories: OrderedSet<String>,
     /// Symbolic links, with what they hold, as it is written.
-    pub links: BTreeMap<String, String>,
+    pub links: OrderedMap<String, String>,
     /// Regular files that nobody may execute.
-    pub files: BTreeSet<String>,
+    pub files: OrderedSet<String>,
     /// Regular files with an execute bit; none of them is in `files`.
-    pub programs: BTreeSet<String>,
+    pub programs: OrderedSet<String>,
     /// Devices, sockets and pipes.
-    pub special: BTreeSet<String>,
+    pub special: OrderedSet<String>,
 }
 
 /// The format of [`Facts`]: 1, the only one there is. Reading refuses any other.

@@ -3,10 +3,10 @@
 
 mod words;
 
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use crate::fields::{Field, Joining, Limit, ROOT, Shape, Table};
+use crate::order::OrderedMap;
 use crate::types::kindling::VERSION;
 use crate::version::Version;
 
@@ -103,7 +103,7 @@ fn called(table: &Table) -> &'static str {
 }
 
 /// The tables of [`SHARED`], by name.
-fn shared() -> BTreeMap<&'static str, &'static Table> {
+fn shared() -> OrderedMap<&'static str, &'static Table> {
     let tables = crate::fields::tests::tables();
     SHARED
         .into_iter()
@@ -246,7 +246,7 @@ fn joining(joining: Joining) -> String {
 
 /// What each version brought.
 fn versions() -> String {
-    let mut rows: BTreeMap<Version, Vec<String>> = BTreeMap::new();
+    let mut rows: OrderedMap<Version, Vec<String>> = OrderedMap::new();
     news(&ROOT, "", Version::V3_0_0, &mut rows);
     let mut text = String::from(words::VERSIONS);
     for version in Version::ALL {
@@ -262,7 +262,7 @@ fn versions() -> String {
 }
 
 /// Collects the members and words below `table` that are newer than the object they are in.
-fn news(table: &'static Table, path: &str, age: Version, rows: &mut BTreeMap<Version, Vec<String>>) {
+fn news(table: &'static Table, path: &str, age: Version, rows: &mut OrderedMap<Version, Vec<String>>) {
     for field in table.fields {
         let at = format!("{path}{}{}", field.name, entry(&field.shape));
         if field.first > age {

@@ -8,9 +8,7 @@ mod kindling;
 mod lists;
 mod storage;
 
-use std::collections::BTreeSet;
-
-use crate::order::Gather;
+use crate::order::{Gather, OrderedSet};
 use crate::types::kindling::Kindling;
 use crate::types::{
     Config, Dropin, Group, HttpHeader, Ignition, IgnitionConfig, KernelArguments, Passwd, Proxy, Resource,
@@ -150,8 +148,8 @@ impl Merge for HttpHeader {
 
 /// Headers join by name; a child without a value removes its parent's header. Without a parent it stays.
 fn headers(parent: Vec<HttpHeader>, child: Vec<HttpHeader>) -> Vec<HttpHeader> {
-    let restated: BTreeSet<String> = {
-        let of_child: BTreeSet<&str> = child.iter().map(|header| header.name.as_str()).into_set();
+    let restated: OrderedSet<String> = {
+        let of_child: OrderedSet<&str> = child.iter().map(|header| header.name.as_str()).into_set();
         let both = parent
             .iter()
             .filter(|header| of_child.contains(header.name.as_str()));

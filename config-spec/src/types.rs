@@ -13,10 +13,10 @@
     reason = "members are described in docs/config-spec.md; a second text here would drift from it"
 )]
 
-mod absent;
 mod ignition;
 mod kernel_arguments;
 pub mod kindling;
+mod object;
 mod passwd;
 mod resource;
 mod storage;
@@ -34,29 +34,19 @@ pub use systemd::{Dropin, Systemd, Unit};
 
 use std::io;
 
-use serde::{Deserialize, Serialize};
-
 use crate::json;
+use object::object;
 
-/// A whole config.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-pub struct Config {
-    #[serde(deserialize_with = "absent::or_default")]
-    pub ignition: Ignition,
-    #[serde(deserialize_with = "absent::or_default")]
-    pub kernel_arguments: KernelArguments,
-    #[serde(
-        deserialize_with = "kindling::from_text",
-        skip_serializing_if = "absent::is_default"
-    )]
-    pub kindling: kindling::Kindling,
-    #[serde(deserialize_with = "absent::or_default")]
-    pub passwd: Passwd,
-    #[serde(deserialize_with = "absent::or_default")]
-    pub storage: Storage,
-    #[serde(deserialize_with = "absent::or_default")]
-    pub systemd: Systemd,
+object! {
+    /// A whole config.
+    pub struct Config {
+        pub ignition: Ignition;
+        pub kernel_arguments: KernelArguments;
+        pub kindling: kindling::Kindling, unless empty;
+        pub passwd: Passwd;
+        pub storage: Storage;
+        pub systemd: Systemd;
+    }
 }
 
 impl Config {

@@ -1,8 +1,8 @@
 //! Groups, users and what belongs to them.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use kindling_config_spec::order::OrderedMap;
 use kindling_config_spec::units::{Bytes, Mode};
 
 use super::{ApplyError, Host, Outcome};
@@ -19,8 +19,8 @@ const KEYS_LIMIT: Bytes = Bytes(16 << 20);
 /// Names that were looked up in the target.
 #[derive(Default)]
 pub(super) struct Names {
-    users: BTreeMap<String, Account>,
-    groups: BTreeMap<String, u32>,
+    users: OrderedMap<String, Account>,
+    groups: OrderedMap<String, u32>,
 }
 
 impl Names {

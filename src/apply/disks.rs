@@ -1,7 +1,8 @@
 //! The disks stage: tables, arrays and volumes one by one, then file systems on different devices at the same time.
 
-use std::collections::BTreeMap;
 use std::path::Path;
+
+use kindling_config_spec::order::OrderedMap;
 
 use super::{Applied, ApplyError, Failed, Host, Outcome, stacks};
 use crate::gpt::Table;
@@ -48,7 +49,7 @@ fn in_order<'a>(
 
 /// The steps of one node stay in order, whatever names the config gave it; devices do not wait for each other.
 fn by_device(host: &Host<'_>, steps: &[Planned], applied: &mut Applied) -> Result<(), Failed> {
-    let mut devices: BTreeMap<&Path, Vec<&Planned>> = BTreeMap::new();
+    let mut devices: OrderedMap<&Path, Vec<&Planned>> = OrderedMap::new();
     for planned in steps {
         let device = match &planned.step {
             Step::WipeSignatures { node, .. } | Step::MakeFilesystem { node, .. } => node.as_path(),

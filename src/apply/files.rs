@@ -1,9 +1,11 @@
 //! The files stage. First everything is fetched and verified, beside where it will stand; then the journal
 //! says on the medium what is about to appear; only then does anything in the target change.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
+
+use kindling_config_spec::order::{OrderedMap, OrderedSet};
 
 use ring::digest::{Context, SHA256};
 
@@ -22,9 +24,9 @@ use crate::plan::step::{Before, Content, FileStep, Ownership, Planned};
 use crate::plan::{Plan, Step};
 
 /// Content that is complete and verified, under a temporary name, with its SHA-256.
-type Ready = BTreeMap<usize, (Staged, String)>;
+type Ready = OrderedMap<usize, (Staged, String)>;
 /// The digest of each file's content, by the number of its step.
-type Digests = BTreeMap<usize, String>;
+type Digests = OrderedMap<usize, String>;
 
 /// Runs the plan.
 pub(super) fn apply(
@@ -415,7 +417,7 @@ impl Run<'_> {
         &mut self,
         text: &str,
         already: bool,
-        synced: &BTreeSet<PathBuf>,
+        synced: &OrderedSet<PathBuf>,
     ) -> Result<Outcome, ApplyError> {
         if already {
             return Ok(Outcome::AlreadySo);

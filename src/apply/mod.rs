@@ -18,11 +18,10 @@ mod skeleton;
 mod stacks;
 mod volumes;
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use kindling_config_spec::order::Gather;
+use kindling_config_spec::order::{Gather, OrderedMap, OrderedSet};
 
 pub use error::{ApplyError, Failed};
 pub use secrets::Secrets;
@@ -37,7 +36,7 @@ use crate::host::sysroot::Sysroot;
 use crate::inventory::stack::StackKind;
 use crate::invocation::{Key, Program};
 use crate::plan::show;
-use crate::plan::step::{Planned, PresetLine, Stage, TableWrite};
+use crate::plan::step::{Planned, PresetLine, Stage};
 use crate::plan::{Plan, Step};
 use crate::report::progress::Paths;
 use crate::report::receipt::{Heading, StepRecord};
@@ -144,7 +143,7 @@ impl Noted {
 }
 
 /// Keys of encrypted volumes, by the volumes' names. They are made or fetched before the first write.
-pub type Keys = BTreeMap<String, Key>;
+pub type Keys = OrderedMap<String, Key>;
 
 /// The boundaries a stage acts through. Those it does not need are absent.
 pub struct Host<'a> {
@@ -251,7 +250,7 @@ fn erasing() -> [Program; 2] {
 }
 
 /// The programs a step runs.
-fn programs(step: &Step) -> BTreeSet<Program> {
+fn programs(step: &Step) -> OrderedSet<Program> {
     match step {
         Step::KernelArguments { call }
         | Step::ApplyPresets { call }
@@ -288,15 +287,8 @@ fn programs(step: &Step) -> BTreeSet<Program> {
             calls.iter().map(|call| call.program).chain(erasing).into_set()
         }
         // Partitions that are mappings.
-        Step::WriteTable {
-            write: TableWrite { view, .. },
-            ..
-        }
-        | Step::KeepTable { view, .. }
-            if view.mappings.is_some() =>
-        {
-            [Program::Dmsetup].into()
-        }
+        Step::WriteTable { write, .. } if write.view.mappings.is_some() => [Program::Dmsetup].into(),
+        Step::KeepTable { view, .. } if view.mappings.is_some() => [Program::Dmsetup].into(),
         Step::Relabel { .. } => [Program::Setfiles].into(),
         Step::Preset { lines }
             if lines
@@ -305,7 +297,7 @@ fn programs(step: &Step) -> BTreeSet<Program> {
         {
             [Program::Systemctl].into()
         }
-        _ => BTreeSet::new(),
+        _ => OrderedSet::new(),
     }
 }
 

@@ -1,7 +1,8 @@
 //! The mount and umount stages.
 
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+
+use kindling_config_spec::order::OrderedSet;
 
 use super::{ApplyError, Host, Outcome, relabel};
 use crate::host::mounts;
@@ -55,7 +56,7 @@ pub(super) fn mount(
 
 /// The first directory on the way to `path` that was made for it, also by a run that was interrupted. Labels are given
 /// with all that a directory holds: one with a file system in it has got its own before that was mounted.
-fn new_directory<'a>(path: &'a Path, noted: &[PathBuf], points: &BTreeSet<PathBuf>) -> Option<&'a Path> {
+fn new_directory<'a>(path: &'a Path, noted: &[PathBuf], points: &OrderedSet<PathBuf>) -> Option<&'a Path> {
     let is_new = |above: &&Path| {
         noted.iter().any(|made| made == above) && !points.iter().any(|point| point.starts_with(above))
     };

@@ -1,7 +1,8 @@
 //! Labels what was written, on a target with SELinux: the kernel has no policy yet, so nothing labels it by itself.
 
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+
+use kindling_config_spec::order::OrderedSet;
 
 use super::{ApplyError, Outcome};
 use crate::host::process::Processes;
@@ -15,7 +16,7 @@ pub(super) fn label(
     processes: &dyn Processes,
     sysroot: &Sysroot,
     contexts: &Path,
-    paths: &BTreeSet<PathBuf>,
+    paths: &OrderedSet<PathBuf>,
 ) -> Result<Outcome, ApplyError> {
     let root = sysroot.path();
     let mut list = Vec::new();

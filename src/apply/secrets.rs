@@ -1,20 +1,19 @@
 //! The keys that a plan only names.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use kindling_config_spec::order::Gather;
+use kindling_config_spec::order::{Gather, OrderedMap, OrderedSet};
 
 use crate::plan::step::Secret;
 
 /// Keys, by what a plan calls them.
 #[derive(Clone, Default, PartialEq, Eq)]
-pub struct Secrets(BTreeMap<Secret, Vec<u8>>);
+pub struct Secrets(OrderedMap<Secret, Vec<u8>>);
 
 impl Secrets {
     /// What a plan may be told: which keys there are.
     #[must_use]
-    pub fn names(&self) -> BTreeSet<Secret> {
+    pub fn names(&self) -> OrderedSet<Secret> {
         self.0.keys().cloned().into_set()
     }
 

@@ -1,7 +1,8 @@
 //! Arrays and encrypted volumes: what is in their way is taken down, then they are made, one after the other.
 
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+
+use kindling_config_spec::order::OrderedSet;
 
 use super::{ApplyError, Host, Outcome, disks};
 use crate::host::machine;
@@ -14,7 +15,7 @@ use crate::plan::step::Member;
 pub(super) fn take_down(
     host: &Host<'_>,
     stack: &[Stacked],
-    erase: &BTreeSet<PathBuf>,
+    erase: &OrderedSet<PathBuf>,
 ) -> Result<Outcome, ApplyError> {
     let erased: Vec<PathBuf> = erase.iter().cloned().collect();
     let _locks = host.devices.lock(&erased)?;

@@ -1,8 +1,8 @@
 //! What opens an encrypted volume on later boots, and its last step: the volume counts as finished.
 
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use kindling_config_spec::order::OrderedSet;
 use kindling_config_spec::units::Mode;
 
 use super::{ApplyError, Host, Outcome};
@@ -30,7 +30,7 @@ pub(super) fn private_dir(host: &Host<'_>, path: &Path) -> Result<Outcome, Apply
 /// The root too: its result says that the keys were written, and its labels let programs read them.
 pub(super) fn finish(
     host: &Host<'_>,
-    stored: &BTreeSet<PathBuf>,
+    stored: &OrderedSet<PathBuf>,
     call: &Invocation,
 ) -> Result<Outcome, ApplyError> {
     let sysroot = host.sysroot()?;

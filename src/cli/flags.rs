@@ -1,13 +1,14 @@
 //! The reference's flag grammar (engine.md 1.2): `-x` and `--x` are the same, values follow behind `=` or as the
 //! next word, and the first word that is no flag ends the flags.
 
-use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::time::Duration;
 
+use kindling_config_spec::order::OrderedMap;
+
 /// Flags with their values.
-pub(super) type Flags = BTreeMap<&'static str, OsString>;
+pub(super) type Flags = OrderedMap<&'static str, OsString>;
 
 /// What a flag takes.
 #[derive(Clone, Copy, PartialEq, Eq)]

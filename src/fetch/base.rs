@@ -1,11 +1,11 @@
 //! The distribution's configs: fragments below `base.d` and `base.platform.d`, read again by every stage.
 
-use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
+use kindling_config_spec::order::OrderedMap;
 use kindling_config_spec::types::Config;
 use kindling_config_spec::{Rejected, check, diagnostic, merge};
 
@@ -43,8 +43,8 @@ impl SystemDirs {
     }
 
     /// The fragments below `name` of all directories: by file name in byte order, the copy of the highest priority.
-    fn fragments(&self, name: &Path) -> Result<BTreeMap<OsString, PathBuf>, BaseError> {
-        let mut fragments = BTreeMap::new();
+    fn fragments(&self, name: &Path) -> Result<OrderedMap<OsString, PathBuf>, BaseError> {
+        let mut fragments = OrderedMap::new();
         for dir in &self.by_priority {
             let dir = dir.join(name);
             let unreadable = |source: io::Error| BaseError::Read {

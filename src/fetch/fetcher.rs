@@ -1,10 +1,10 @@
 //! [`Fetcher`]: resources to bytes, under settings that each config may change.
 
-use std::collections::BTreeMap;
 use std::io::{Cursor, Read, Write};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use kindling_config_spec::order::OrderedMap;
 use kindling_config_spec::types::{Ignition, Resource, kindling};
 use kindling_platforms::{AccessError, HttpAnswer, HttpRequest};
 use url::Url;
@@ -32,7 +32,7 @@ pub struct Fetcher {
     pub(super) pace: Pace,
     stop: Stop,
     pub(super) stores: Stores,
-    bundles: Arc<Mutex<BTreeMap<String, Cached>>>,
+    bundles: Arc<Mutex<OrderedMap<String, Cached>>>,
     runs: Runs,
 }
 

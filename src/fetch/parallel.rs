@@ -1,7 +1,9 @@
 //! Many downloads at once, bounded overall and per host.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+
+use kindling_config_spec::order::OrderedMap;
 
 use super::{Fetcher, Stop};
 use crate::host::workers;
@@ -55,7 +57,7 @@ where
     let queue = Queue {
         state: Mutex::new(State {
             waiting,
-            active: BTreeMap::new(),
+            active: OrderedMap::new(),
             failed: None,
         }),
         freed: Condvar::new(),
@@ -102,7 +104,7 @@ struct Queue<E> {
 
 struct State<E> {
     waiting: VecDeque<(usize, Option<String>)>,
-    active: BTreeMap<String, usize>,
+    active: OrderedMap<String, usize>,
     failed: Option<E>,
 }
 

@@ -422,7 +422,7 @@ mod tests {
 
     #[test]
     fn machines_do_not_come_back_together() {
-        let pauses: std::collections::BTreeSet<_> = (0..100)
+        let pauses: kindling_config_spec::order::OrderedSet<_> = (0..100)
             .map(|seed| Backoff::new(seed).pause(Load::Usual))
             .collect();
         assert_eq!(pauses.len(), 100);

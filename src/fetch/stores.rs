@@ -6,9 +6,10 @@
 
 mod identity;
 
-use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+
+use kindling_config_spec::order::OrderedMap;
 
 use kindling_platforms::{HttpMethod, HttpRequest, Platform};
 use url::Url;
@@ -40,7 +41,7 @@ pub struct Stores {
     /// The server of `gs`, without a path.
     google: String,
     identity: Arc<Mutex<Option<Told>>>,
-    regions: Arc<Mutex<BTreeMap<String, String>>>,
+    regions: Arc<Mutex<OrderedMap<String, String>>>,
 }
 
 /// A request for an object, ready to be sent.

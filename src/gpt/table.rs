@@ -1,9 +1,7 @@
 //! The table as data, and the rules a table must obey before anything is written.
 
-use std::collections::BTreeMap;
-
-use kindling_config_spec::order;
 use kindling_config_spec::order::Gather;
+use kindling_config_spec::order::{self, OrderedMap};
 use kindling_config_spec::units::{Bytes, Lba, SectorSize, Sectors};
 use serde::{Deserialize, Serialize};
 
@@ -117,7 +115,7 @@ pub struct Table {
     /// How many entries there are; the largest partition number.
     pub entry_count: u32,
     /// Partition number (from 1) to entry.
-    pub entries: BTreeMap<u32, Entry>,
+    pub entries: OrderedMap<u32, Entry>,
     /// Which copy on the disk may be relied on until the other is written.
     pub source: Side,
     /// What has to be done to sector 0.
@@ -151,7 +149,7 @@ impl Table {
             last_usable: Lba(disk_size.0 - array - 2),
             entry_size,
             entry_count,
-            entries: BTreeMap::new(),
+            entries: OrderedMap::new(),
             source: Side::Primary,
             mbr: MbrChange::Sector,
         })
@@ -249,7 +247,7 @@ impl Table {
             last_usable: header.last_usable,
             entry_size: header.entry_size,
             entry_count: header.entry_count,
-            entries: BTreeMap::new(),
+            entries: OrderedMap::new(),
             source: disk.side,
             mbr: disk.mbr,
         };

@@ -49,7 +49,7 @@ fn attributes_change_alone_and_a_cut_leaves_the_old_ones_or_the_new_ones() {
     ] {
         let (old, _) = gpt_of(look(&before, sector));
         let mut new = old.clone();
-        new.entries.first_entry().unwrap().get_mut().attributes |= MARK;
+        new.entries.values_mut().next().unwrap().attributes |= MARK;
         let regions = new.regions().unwrap();
         let mut image = before.clone();
         for written in 0..=regions.len() {

@@ -1,14 +1,13 @@
 //! File systems with boot entries: found, mounted where nobody else sees it, read, and changed so that a machine that
 //! loses its power at any moment boots by the old entry or by the new one.
 
-use std::collections::BTreeSet;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use kindling_config_spec::order::Gather;
+use kindling_config_spec::order::{Gather, OrderedSet};
 use nix::mount::MntFlags;
 
 use super::devices::{DeviceError, Devices};
@@ -187,12 +186,12 @@ impl<'a> Boot<'a> {
 
     /// Mounts what may have entries on the disks that `node` is on.
     fn look_beside(&mut self, node: &Path) -> Result<(), BootError> {
-        let mut disks = BTreeSet::new();
+        let mut disks = OrderedSet::new();
         disks_of(node, &mut disks).map_err(look(node))?;
         for disk in disks {
             let parts = usage::partitions(&disk, None).map_err(look(&disk))?;
             // In one order whatever the kernel lists first.
-            let parts: BTreeSet<PathBuf> = parts.into_iter().map(|(_, node)| node).into_set();
+            let parts: OrderedSet<PathBuf> = parts.into_iter().map(|(_, node)| node).into_set();
             for node in parts {
                 let call = Probe {
                     node: node.clone(),
@@ -379,7 +378,7 @@ fn loader_partition() -> Option<PathBuf> {
 }
 
 /// The disks that a device is, is a partition of, or is made of.
-fn disks_of(node: &Path, disks: &mut BTreeSet<PathBuf>) -> io::Result<()> {
+fn disks_of(node: &Path, disks: &mut OrderedSet<PathBuf>) -> io::Result<()> {
     let shown = Path::new("/sys/class/block").join(node.file_name().unwrap_or_default());
     let shown = shown.canonicalize()?;
     let below = usage::below(node).unwrap_or_default();
@@ -393,7 +392,7 @@ fn disks_of(node: &Path, disks: &mut BTreeSet<PathBuf>) -> io::Result<()> {
 }
 
 /// Files of `dir` below `root` whose name has that end, sorted. Boot loaders pass over hidden ones.
-fn files(root: &Path, dir: &str, end: &str) -> BTreeSet<PathBuf> {
+fn files(root: &Path, dir: &str, end: &str) -> OrderedSet<PathBuf> {
     let found = fs::read_dir(root.join(dir)).into_iter().flatten().flatten();
     let is_one = |entry: &fs::DirEntry| {
         let name = entry.file_name().to_string_lossy().to_lowercase();

@@ -7,7 +7,6 @@ mod mapper;
 mod settle;
 mod system;
 
-use std::collections::BTreeSet;
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -15,6 +14,7 @@ use std::time::Duration;
 
 use nix::fcntl::Flock;
 
+use kindling_config_spec::order::OrderedSet;
 use kindling_config_spec::units::{Bytes, SectorSize};
 
 pub use kernel::{arrays, disk_of, whole_disks};
@@ -213,7 +213,7 @@ pub struct Locks(#[expect(dead_code, reason = "held for what dropping them does"
 
 /// Every link to `node` below `/dev/disk`, `/dev/md` and `/dev/mapper`.
 #[must_use]
-pub fn links_to(node: &Path) -> BTreeSet<PathBuf> {
+pub fn links_to(node: &Path) -> OrderedSet<PathBuf> {
     look::aliases(node)
 }
 
@@ -230,7 +230,7 @@ pub fn image(path: &Path, sector: SectorSize) -> Result<Disk, DeviceError> {
     })?;
     Ok(Disk {
         node: path.to_owned(),
-        aliases: BTreeSet::new(),
+        aliases: OrderedSet::new(),
         mapped: None,
         sector,
         size,

@@ -19,11 +19,12 @@ mod proxy;
 pub mod stream;
 mod trust;
 
-use std::collections::BTreeMap;
 use std::io::Read;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
+
+use kindling_config_spec::order::OrderedMap;
 
 use kindling_platforms::HttpMethod;
 use url::Url;
@@ -126,7 +127,7 @@ pub struct Connection {
     /// Whether `roots` alone are trusted, and the system's authorities are not even read.
     pub trusts_only_roots: bool,
     /// Who this machine is, by host or `host:port`; the entry with the port wins.
-    pub identities: BTreeMap<String, ClientIdentity>,
+    pub identities: OrderedMap<String, ClientIdentity>,
     /// Which requests go through a proxy. The environment is never asked.
     pub proxy: ProxyRules,
     /// Seconds since 1970 below which the system clock is not believed when a certificate is judged.

@@ -4,12 +4,12 @@
 //! starts again knows by them which of the files it finds are its own and complete. Lines of another config
 //! count for nothing. Nothing in it is secret, but nobody else needs it: mode 0600.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
 use kindling_config_spec::json;
+use kindling_config_spec::order::{OrderedMap, OrderedSet};
 use kindling_config_spec::units::Bytes;
 
 use super::sysroot::{Sysroot, SysrootError};
@@ -54,13 +54,13 @@ pub enum Line {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Entries {
     /// Path to the digests of what any run was about to put there.
-    pub files: BTreeMap<PathBuf, Vec<String>>,
+    pub files: OrderedMap<PathBuf, Vec<String>>,
     /// Those of `files` where nothing stood before.
-    pub new: BTreeSet<PathBuf>,
+    pub new: OrderedSet<PathBuf>,
     /// Key files.
-    pub keys: BTreeSet<PathBuf>,
+    pub keys: OrderedSet<PathBuf>,
     /// Account programs that began and did not end.
-    pub unfinished: BTreeSet<AccountWork>,
+    pub unfinished: OrderedSet<AccountWork>,
     /// The digest of the last other config that wrote here.
     pub other: Option<String>,
 }
@@ -186,9 +186,9 @@ mod tests {
         ours.record(&lines).unwrap();
         let entries = ours.read().unwrap();
         let digests = ["2", "3"].map(str::to_owned).to_vec();
-        assert_eq!(entries.files, BTreeMap::from([("/b".into(), digests)]));
-        assert_eq!(entries.keys, BTreeSet::from(["/k".into()]));
-        assert_eq!(other.read().unwrap().keys, BTreeSet::new());
-        assert_eq!(entries.unfinished, BTreeSet::from([user("bob")]));
+        assert_eq!(entries.files, OrderedMap::from([("/b".into(), digests)]));
+        assert_eq!(entries.keys, OrderedSet::from(["/k".into()]));
+        assert_eq!(other.read().unwrap().keys, OrderedSet::new());
+        assert_eq!(entries.unfinished, OrderedSet::from([user("bob")]));
     }
 }

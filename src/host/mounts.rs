@@ -4,13 +4,12 @@ mod holders;
 mod noted;
 mod table;
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use kindling_config_spec::order::Gather;
+use kindling_config_spec::order::{Gather, OrderedMap, OrderedSet};
 use nix::errno::Errno;
 use nix::mount::MntFlags;
 
@@ -53,7 +52,7 @@ pub fn look(sysroot: &Sysroot, wanted: &[Wanted<'_>]) -> Result<MountPoints, Sys
     let mounts = table::parse(&read_mountinfo()?);
     let root = sysroot.path();
     let root = root.canonicalize().unwrap_or_else(|_| root.to_owned());
-    let mut by_path: BTreeMap<&Path, Vec<Wanted<'_>>> = BTreeMap::new();
+    let mut by_path: OrderedMap<&Path, Vec<Wanted<'_>>> = OrderedMap::new();
     for one in wanted {
         by_path.entry(one.path).or_default().push(*one);
     }
@@ -174,12 +173,12 @@ fn read_mountinfo() -> Result<String, SysrootError> {
 ///
 /// # Errors
 /// When the list of mounts cannot be read: then nobody may claim that nothing is.
-pub fn within(root: &Path) -> Result<BTreeSet<PathBuf>, SysrootError> {
+pub fn within(root: &Path) -> Result<OrderedSet<PathBuf>, SysrootError> {
     let root = root.canonicalize().unwrap_or_else(|_| root.to_owned());
     Ok(points_within(&table::parse(&read_mountinfo()?), &root))
 }
 
-fn points_within(mounts: &[Mounted], root: &Path) -> BTreeSet<PathBuf> {
+fn points_within(mounts: &[Mounted], root: &Path) -> OrderedSet<PathBuf> {
     let inside = mounts
         .iter()
         .filter_map(|mounted| mounted.at.strip_prefix(root).ok());

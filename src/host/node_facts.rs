@@ -1,7 +1,7 @@
 //! What preflight wants to know of the running machine. Everything is read from files, each once; no program is started, and
 //! nobody is asked over the network. What cannot be read is left out: the checks say what that means.
 
-use std::collections::{BTreeMap, BTreeSet};
+use kindling_config_spec::order::{OrderedMap, OrderedSet};
 use std::ffi::OsStr;
 use std::fs;
 use std::io::Read;
@@ -34,7 +34,8 @@ const CONFIG_LIMIT: u64 = 4 << 20;
 pub fn read(setting: &Setting, path: &OsStr) -> Facts {
     let text = |path: &str| fs::read_to_string(path).ok();
     let files = FILES.iter().copied().chain([setting.config]);
-    let texts: BTreeMap<&'static str, String> = files.filter_map(|path| Some((path, text(path)?))).collect();
+    let texts: OrderedMap<&'static str, String> =
+        files.filter_map(|path| Some((path, text(path)?))).collect();
     let release = texts.get("/proc/sys/kernel/osrelease").map(|text| text.trim());
     let paths = PATHS.iter().chain(&setting.left).copied();
     let wanted = SSH.iter().chain(&CONSOLES).chain(RUNTIMES).copied();
@@ -105,8 +106,8 @@ fn cards(dir: &Path) -> Vec<(String, String)> {
 }
 
 /// Those of `wanted` that are there, with what systemd makes of them.
-fn units<'a>(dirs: &[PathBuf], wanted: impl Iterator<Item = &'a str>) -> BTreeMap<String, Unit> {
-    let mut pulled = BTreeSet::new();
+fn units<'a>(dirs: &[PathBuf], wanted: impl Iterator<Item = &'a str>) -> OrderedMap<String, Unit> {
+    let mut pulled = OrderedSet::new();
     for dir in dirs {
         for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
             let name = entry.file_name().to_string_lossy().into_owned();

@@ -5,7 +5,6 @@
 )]
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, Read, Write};
@@ -16,6 +15,8 @@ use std::path::PathBuf;
 use std::process::{ChildStderr, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::mpsc;
 use std::time::Duration;
+
+use kindling_config_spec::order::OrderedMap;
 
 use nix::libc;
 use nix::sys::memfd::{MFdFlags, memfd_create};
@@ -143,7 +144,7 @@ pub struct System {
 
 thread_local! {
     /// Lookups that were answered before, so that no directory is searched twice.
-    static FOUND: RefCell<BTreeMap<Program, Option<PathBuf>>> = const { RefCell::new(BTreeMap::new()) };
+    static FOUND: RefCell<OrderedMap<Program, Option<PathBuf>>> = const { RefCell::new(OrderedMap::new()) };
 }
 
 impl System {

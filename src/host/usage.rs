@@ -1,11 +1,10 @@
 //! Who uses a disk: mounts, swap and the devices stacked on it, read from procfs and sysfs.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use kindling_config_spec::order::Gather;
+use kindling_config_spec::order::{Gather, OrderedMap, OrderedSet};
 
 use crate::inventory::mapped::Mapped;
 use crate::inventory::stack::{StackKind, Stacked, User};
@@ -20,7 +19,7 @@ pub fn of(disk: &Path, mapped: Option<&Mapped>) -> io::Result<InUse> {
     let uses = Uses::read(mapped)?;
     let mut in_use = InUse {
         disk: uses.user(disk)?,
-        partitions: BTreeMap::new(),
+        partitions: OrderedMap::new(),
     };
     for (number, node) in partitions(disk, mapped)? {
         if let Some(user) = uses.user(&node)? {
@@ -61,7 +60,7 @@ pub fn holders(node: &Path) -> io::Result<Vec<PathBuf>> {
 ///
 /// # Errors
 /// When sysfs cannot be read.
-pub fn below(node: &Path) -> io::Result<BTreeSet<PathBuf>> {
+pub fn below(node: &Path) -> io::Result<OrderedSet<PathBuf>> {
     Ok(listed(node, "slaves")?.into_iter().into_set())
 }
 
@@ -77,12 +76,12 @@ fn sysfs(node: &Path) -> PathBuf {
 
 /// What is mounted and swapped to, read once.
 struct Uses {
-    mounted: BTreeMap<String, String>,
+    mounted: OrderedMap<String, String>,
     anonymous: Vec<(PathBuf, String)>,
-    btrfs: BTreeMap<OsString, String>,
-    swaps: BTreeSet<PathBuf>,
+    btrfs: OrderedMap<OsString, String>,
+    swaps: OrderedSet<PathBuf>,
     /// Partitions that are mappings: they do not use the disk they stand on.
-    partitions: BTreeSet<PathBuf>,
+    partitions: OrderedSet<PathBuf>,
 }
 
 impl Uses {
@@ -195,7 +194,7 @@ fn stacked(node: &Path) -> Option<Stacked> {
 }
 
 /// `major:minor` → mount point, from proc_pid_mountinfo(5): fields 3 and 5.
-fn mounted_numbers(mountinfo: &str) -> BTreeMap<String, String> {
+fn mounted_numbers(mountinfo: &str) -> OrderedMap<String, String> {
     mountinfo
         .lines()
         .filter_map(|line| {
@@ -232,8 +231,8 @@ fn anonymous_sources(mountinfo: &str) -> Vec<(PathBuf, String)> {
 }
 
 /// Kernel name of every member of a mounted btrfs file system → its UUID (Documentation/ABI/testing/sysfs-fs-btrfs).
-fn btrfs_members() -> BTreeMap<OsString, String> {
-    let mut members = BTreeMap::new();
+fn btrfs_members() -> OrderedMap<OsString, String> {
+    let mut members = OrderedMap::new();
     for pool in std::fs::read_dir("/sys/fs/btrfs").into_iter().flatten().flatten() {
         for device in std::fs::read_dir(pool.path().join("devices"))
             .into_iter()
@@ -250,7 +249,7 @@ fn btrfs_members() -> BTreeMap<OsString, String> {
 }
 
 /// The first column of proc_swaps(5), below its heading.
-fn swap_nodes(swaps: &str) -> BTreeSet<PathBuf> {
+fn swap_nodes(swaps: &str) -> OrderedSet<PathBuf> {
     swaps
         .lines()
         .skip(1)

@@ -1,8 +1,7 @@
 //! The tree as it is found, entry by entry.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use kindling_config_spec::facts::{Facts, Kind, UNKNOWN, is_below, is_unit_name};
+use kindling_config_spec::order::{OrderedMap, OrderedSet};
 
 /// Where unit files stand, as far as an image has any (systemd.unit(5)).
 const UNIT_DIRS: [&str; 3] = [
@@ -30,7 +29,7 @@ pub(super) enum Entry {
 pub(super) struct Listing {
     pub(super) facts: Facts,
     /// Where the content of a file is in an archive: offset and size in bytes.
-    pub(super) contents: BTreeMap<String, (u64, u64)>,
+    pub(super) contents: OrderedMap<String, (u64, u64)>,
     left_out: usize,
     first_left_out: String,
 }
@@ -87,12 +86,12 @@ pub(super) fn is_unknown(path: &str) -> bool {
 }
 
 /// The names of the root's units: regular files, and links that lead to one. A mask leads to `/dev/null`, and is none.
-pub(super) fn units(facts: &Facts) -> BTreeSet<String> {
+pub(super) fn units(facts: &Facts) -> OrderedSet<String> {
     let is_file = |path: &str| {
         let node = facts.resolve(path);
         node.is_some_and(|node| matches!(node.kind, Kind::File | Kind::Program))
     };
-    let mut units = BTreeSet::new();
+    let mut units = OrderedSet::new();
     for dir in UNIT_DIRS.iter().filter_map(|dir| facts.resolve(dir)) {
         let start = format!("{}/", dir.path);
         let below = |path: &&String| path.starts_with(&start);

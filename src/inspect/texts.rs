@@ -1,10 +1,8 @@
 //! The few files whose content matters.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use kindling_config_spec::facts::{Account, Facts, Kind, OsRelease};
-use kindling_config_spec::order;
 use kindling_config_spec::order::Gather;
+use kindling_config_spec::order::{self, OrderedMap, OrderedSet};
 
 /// Databases of users, the one that counts first. Systems that keep `/usr` apart have the distribution's own accounts
 /// in `/usr/lib` (nss-altfiles).
@@ -49,16 +47,16 @@ pub(super) fn take(facts: &mut Facts, texts: &[(String, String)]) {
             .map(|(_, text)| text.as_str())
             .collect()
     };
-    let mut accounts = BTreeMap::new();
+    let mut accounts = OrderedMap::new();
     found(&PASSWD)
         .iter()
         .for_each(|text| add_users(&mut accounts, text));
-    let mut numbers = BTreeMap::new();
+    let mut numbers = OrderedMap::new();
     found(&GROUP)
         .iter()
         .for_each(|text| add_groups(&mut numbers, text));
     let os_release = found(&OS_RELEASE).first().map(|text| os_release(text));
-    let mut read_only: BTreeSet<String> = found(&FSTAB).into_iter().flat_map(read_only_mounts).into_set();
+    let mut read_only: OrderedSet<String> = found(&FSTAB).into_iter().flat_map(read_only_mounts).into_set();
     if READ_ONLY_USR.iter().any(|marker| facts.resolve(marker).is_some()) {
         read_only.insert("/usr".to_owned());
     }
@@ -70,7 +68,7 @@ pub(super) fn take(facts: &mut Facts, texts: &[(String, String)]) {
 
 /// Adds the users of passwd(5). Of twins the first counts, in one database and over all, for a name is looked up from
 /// the start. A line that names none, or has no numbers, is skipped, as by the C library.
-fn add_users(users: &mut BTreeMap<String, Account>, text: &str) {
+fn add_users(users: &mut OrderedMap<String, Account>, text: &str) {
     for line in text.lines() {
         let mut fields = line.split(':');
         let name = fields.next().unwrap_or_default();
@@ -84,7 +82,7 @@ fn add_users(users: &mut BTreeMap<String, Account>, text: &str) {
 }
 
 /// Adds the groups of group(5), likewise.
-fn add_groups(groups: &mut BTreeMap<String, u32>, text: &str) {
+fn add_groups(groups: &mut OrderedMap<String, u32>, text: &str) {
     for line in text.lines() {
         let mut fields = line.split(':');
         let name = fields.next().unwrap_or_default();
@@ -183,16 +181,16 @@ mod tests {
     fn the_first_of_twins_is_the_user() {
         let text = "a:x:1:2:::\na:x:3:4:::\n+@nis:x:5:6\n:x:1:1\nb:x:-1:2\nc:x:1\nd:x:4294967295:0\n";
         let account = |uid, gid| Account { uid, gid };
-        let mut users = BTreeMap::new();
+        let mut users = OrderedMap::new();
         add_users(&mut users, text);
         assert_eq!(
             users,
-            BTreeMap::from([("a".into(), account(1, 2)), ("d".into(), account(u32::MAX, 0))])
+            OrderedMap::from([("a".into(), account(1, 2)), ("d".into(), account(u32::MAX, 0))])
         );
-        let mut groups = BTreeMap::new();
+        let mut groups = OrderedMap::new();
         add_groups(&mut groups, "a:x:1:b,c\na:x:2:\n#b:x:3:\nc:x:\n");
         add_groups(&mut groups, "a:x:4:\nd:x:5:\n");
-        assert_eq!(groups, BTreeMap::from([("a".into(), 1), ("d".into(), 5)]));
+        assert_eq!(groups, OrderedMap::from([("a".into(), 1), ("d".into(), 5)]));
     }
 
     #[test]

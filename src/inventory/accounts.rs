@@ -1,9 +1,8 @@
 //! What the planner must know of the target's accounts: those the config names, and what stands in the way of new ones.
 
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use kindling_config_spec::order::Gather;
+use kindling_config_spec::order::{Gather, OrderedSet};
 use kindling_config_spec::types::Config;
 
 use super::observe::ObserveError;
@@ -59,9 +58,9 @@ fn foreign_numbers(
         .iter()
         .filter(|group| group.should_exist != Some(false));
     let number = |id: i64| u32::try_from(id).ok();
-    let uids: BTreeSet<u32> = users.clone().filter_map(|user| number(user.uid?)).into_set();
+    let uids: OrderedSet<u32> = users.clone().filter_map(|user| number(user.uid?)).into_set();
     let by_number = users.flat_map(|user| user.groups.iter().chain(&user.primary_group));
-    let gids: BTreeSet<u32> = groups
+    let gids: OrderedSet<u32> = groups
         .filter_map(|group| number(group.gid?))
         .chain(by_number.filter_map(|group| group.parse().ok()))
         .into_set();
@@ -83,7 +82,7 @@ fn foreign_numbers(
 /// What stands where homes are, and which new ones would be made.
 fn homes(target: &mut Target, config: &Config, sysroot: &Sysroot) -> Result<(), ObserveError> {
     let base = target.databases.defaults.home_base().to_owned();
-    let mut homes: BTreeSet<PathBuf> = target
+    let mut homes: OrderedSet<PathBuf> = target
         .users
         .values()
         .map(|account| account.home.clone())

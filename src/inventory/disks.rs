@@ -1,9 +1,8 @@
 //! Disks and what they hold, as data.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
-use kindling_config_spec::order::Gather;
+use kindling_config_spec::order::{Gather, OrderedMap, OrderedSet};
 use kindling_config_spec::units::{Bytes, SectorSize};
 use serde::{Deserialize, Serialize};
 
@@ -22,7 +21,7 @@ pub struct Disk {
     /// Links to the disk itself below `/dev/disk`: udev links its partitions by the same names and `-partN`. Of a
     /// device-mapper disk also the one below `/dev/mapper`.
     #[serde(default)]
-    pub aliases: BTreeSet<PathBuf>,
+    pub aliases: OrderedSet<PathBuf>,
     /// Where the disk is a mapping: its partitions are mappings too.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mapped: Option<Mapped>,
@@ -163,7 +162,7 @@ pub fn parse_blkid(status: i32, stdout: &str) -> Option<Content> {
 }
 
 fn parse_export(stdout: &str) -> Content {
-    let fields: BTreeMap<&str, String> = stdout
+    let fields: OrderedMap<&str, String> = stdout
         .lines()
         .filter_map(|line| line.split_once('='))
         .map(|(key, value)| (key, unescape(value)))

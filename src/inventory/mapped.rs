@@ -3,9 +3,9 @@
 //! The kernel shows no partitions of such a disk: each is a linear mapping of its own onto the disk. Its name is a matter
 //! of taste and may change while it is there (kpartx renames what it finds by UUID); its DM UUID is not and does not.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use kindling_config_spec::order::OrderedMap;
 use kindling_config_spec::units::Bytes;
 use serde::{Deserialize, Serialize};
 
@@ -24,7 +24,7 @@ pub struct Mapped {
     pub uuid: String,
     /// The mappings that are its partitions, by number.
     #[serde(default)]
-    pub partitions: BTreeMap<u32, MappedPartition>,
+    pub partitions: OrderedMap<u32, MappedPartition>,
 }
 
 /// A partition of such a disk.
@@ -160,7 +160,7 @@ mod tests {
         Mapped {
             name: name.into(),
             uuid: uuid.into(),
-            partitions: BTreeMap::new(),
+            partitions: OrderedMap::new(),
         }
     }
 

@@ -1,12 +1,13 @@
 //! Mount points of the target as data.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
+
+use kindling_config_spec::order::OrderedMap;
 
 use serde::{Deserialize, Serialize};
 
 /// What stands at and above the mount path of each file system, by its place in the config's list.
-pub type MountPoints = BTreeMap<usize, MountPoint>;
+pub type MountPoints = OrderedMap<usize, MountPoint>;
 
 /// One mount path.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,10 +1,9 @@
 //! Reads the host into values. Calls only the reading half of `host`.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use kindling_config_spec::json;
-use kindling_config_spec::order::Gather;
+use kindling_config_spec::order::{Gather, OrderedMap, OrderedSet};
 use kindling_config_spec::types::Config;
 use kindling_config_spec::units::Bytes;
 use serde::Deserialize;
@@ -125,7 +124,7 @@ fn volume_facts(metadata: &[u8]) -> Facts {
     #[derive(Default, Deserialize)]
     #[serde(default)]
     struct Settings {
-        flags: BTreeSet<String>,
+        flags: OrderedSet<String>,
     }
     let read: Metadata = json::read(metadata).unwrap_or_default();
     Facts {
@@ -147,7 +146,7 @@ pub fn record(
         let node = disk.node.clone();
         content(processes, devices, &Probe { node, range })
     };
-    let mut contents = BTreeMap::new();
+    let mut contents = OrderedMap::new();
     if let Found::Gpt { table, .. } = &disk.found {
         for (number, entry) in &table.entries {
             let start = entry.first.to_bytes(table.sector_size);
@@ -174,7 +173,7 @@ pub fn target(
     let mut target = Target::default();
     let unit_paths: Vec<PathBuf> = units::paths(config).collect();
     let node_paths = nodes::paths(config).map(PathBuf::from);
-    let node_paths: BTreeSet<PathBuf> = node_paths.chain(planned::paths(config)).into_set();
+    let node_paths: OrderedSet<PathBuf> = node_paths.chain(planned::paths(config)).into_set();
     let hard_targets = config
         .storage
         .links
@@ -182,14 +181,14 @@ pub fn target(
         .filter(|link| link.hard == Some(true))
         .map(nodes::hard_target);
     let own = [RESULT_FILE, LATER_KERNELS].map(PathBuf::from);
-    let paths: BTreeSet<PathBuf> = node_paths
+    let paths: OrderedSet<PathBuf> = node_paths
         .iter()
         .cloned()
         .chain(unit_paths)
         .chain(hard_targets)
         .chain(own)
         .into_set();
-    let mut blockers = BTreeMap::new();
+    let mut blockers = OrderedMap::new();
     for path in paths {
         if let Some(node) = sysroot.look(&path)? {
             target.nodes.insert(path.clone(), node);
@@ -240,7 +239,7 @@ pub fn volumes(
     config: &Config,
     processes: &dyn Processes,
     devices: &dyn Devices,
-) -> Result<BTreeMap<String, Volume>, ProbeError> {
+) -> Result<OrderedMap<String, Volume>, ProbeError> {
     let configured = config.storage.luks.iter();
     let named = configured.map(|volume| (&volume.name, volume.device.as_deref().unwrap_or_default()));
     let mut named: Vec<(&String, PathBuf)> = named.map(|(name, device)| (name, device.into())).collect();
@@ -249,7 +248,7 @@ pub fn volumes(
         Err(DeviceError::Missing { missing, .. }) => named.retain(|(_, device)| !missing.contains(device)),
         other => other?,
     }
-    let mut volumes = BTreeMap::new();
+    let mut volumes = OrderedMap::new();
     for (name, device) in named {
         let probe = Probe {
             node: devices.node(&device)?,
@@ -404,7 +403,7 @@ fn existing_parents(target: &mut Target, config: &Config, sysroot: &Sysroot) -> 
         .chain(units::paths(config))
         .chain(planned::paths(config))
         .collect();
-    let mut looked_at = BTreeSet::new();
+    let mut looked_at = OrderedSet::new();
     for path in &paths {
         // What is above one that was looked at was looked at with it.
         let new = path

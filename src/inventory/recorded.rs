@@ -1,7 +1,8 @@
 //! The disks of a machine as somebody recorded them, to plan for it elsewhere.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+
+use kindling_config_spec::order::{OrderedMap, OrderedSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -59,7 +60,7 @@ pub struct RecordedArray {
     /// What it holds.
     pub content: Content,
     /// Links to it.
-    pub aliases: BTreeSet<PathBuf>,
+    pub aliases: OrderedSet<PathBuf>,
 }
 
 /// One disk.
@@ -69,7 +70,7 @@ pub struct RecordedDisk {
     /// Its geometry, table and users.
     pub disk: Disk,
     /// What its partitions hold, by number.
-    pub contents: BTreeMap<u32, Content>,
+    pub contents: OrderedMap<u32, Content>,
 }
 
 impl Recorded {

@@ -1,8 +1,9 @@
 //! Devices that the kernel makes of others, and who uses a device, as data.
 
-use std::collections::BTreeSet;
 use std::fmt;
 use std::path::PathBuf;
+
+use kindling_config_spec::order::OrderedSet;
 
 use serde::{Deserialize, Serialize};
 
@@ -71,9 +72,9 @@ pub struct RunningArray {
     /// Without the host it was made for; metadata of version 0.90 has none.
     pub name: Option<String>,
     /// Nodes of the members that are present and at work.
-    pub active: BTreeSet<PathBuf>,
+    pub active: OrderedSet<PathBuf>,
     /// Nodes of the spares.
-    pub spares: BTreeSet<PathBuf>,
+    pub spares: OrderedSet<PathBuf>,
 }
 
 impl RunningArray {
@@ -129,7 +130,7 @@ pub struct Mapping {
     /// Its node, as the kernel names it.
     pub node: PathBuf,
     /// The nodes it stands on.
-    pub below: BTreeSet<PathBuf>,
+    pub below: OrderedSet<PathBuf>,
 }
 
 #[cfg(test)]

@@ -1,8 +1,8 @@
 //! The target's tree and accounts as data.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
+use kindling_config_spec::order::{OrderedMap, OrderedSet};
 use kindling_config_spec::units::Mode;
 use serde::{Deserialize, Serialize};
 
@@ -107,43 +107,43 @@ pub struct Volume {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Target {
     /// What stands at each path the config names, by the path as configured. Absent paths are absent here.
-    pub nodes: BTreeMap<PathBuf, Node>,
+    pub nodes: OrderedMap<PathBuf, Node>,
     /// Each configured path with the links among its parents replaced.
-    pub resolved: BTreeMap<PathBuf, PathBuf>,
+    pub resolved: OrderedMap<PathBuf, PathBuf>,
     /// Directories above those paths that exist.
-    pub existing_parents: BTreeSet<PathBuf>,
+    pub existing_parents: OrderedSet<PathBuf>,
     /// Users that exist, by name.
-    pub users: BTreeMap<String, Account>,
+    pub users: OrderedMap<String, Account>,
     /// Groups that exist, by name, with their number.
-    pub groups: BTreeMap<String, u32>,
+    pub groups: OrderedMap<String, u32>,
     /// Files that an interrupted earlier run of ours put there, and whose content is complete.
-    pub complete: BTreeSet<PathBuf>,
+    pub complete: OrderedSet<PathBuf>,
     /// Files that it put where nothing was, and whose content did not reach the medium whole.
-    pub half_written: BTreeSet<PathBuf>,
+    pub half_written: OrderedSet<PathBuf>,
     /// Key files that it put where nothing was. Whether they hold the keys of now is not known.
-    pub own_keys: BTreeSet<PathBuf>,
+    pub own_keys: OrderedSet<PathBuf>,
     /// Account programs that an earlier run began and did not see the end of.
-    pub unfinished: BTreeSet<AccountWork>,
+    pub unfinished: OrderedSet<AccountWork>,
     /// By user that is to be created: the home that this makes, where nothing stands.
-    pub new_homes: BTreeMap<String, PathBuf>,
+    pub new_homes: OrderedMap<String, PathBuf>,
     /// The account databases without passwords, and the settings for new accounts.
     #[serde(skip)]
     pub databases: Databases,
     /// Numbers of the config that some user has whom only the target's name service knows.
-    pub foreign_uids: BTreeSet<u32>,
+    pub foreign_uids: OrderedSet<u32>,
     /// Numbers of the config that some group has which only the target's name service knows.
-    pub foreign_gids: BTreeSet<u32>,
+    pub foreign_gids: OrderedSet<u32>,
     /// What stands where homes are or shall be.
-    pub homes: BTreeMap<PathBuf, Node>,
+    pub homes: OrderedMap<PathBuf, Node>,
     /// Account programs that the initramfs lacks.
     #[serde(skip)]
-    pub missing_programs: BTreeSet<Program>,
+    pub missing_programs: OrderedSet<Program>,
     /// The target's accounts were read, so that a name which is not in `users` or `groups` does not exist.
     pub accounts_known: bool,
     /// Where something is mounted at or below the root, each with the links of its path replaced.
-    pub mount_points: BTreeSet<PathBuf>,
+    pub mount_points: OrderedSet<PathBuf>,
     /// Configured paths that cannot be made, with what stands above them and is no directory.
-    pub blocked: BTreeMap<PathBuf, (PathBuf, Kind)>,
+    pub blocked: OrderedMap<PathBuf, (PathBuf, Kind)>,
     /// The result file of an earlier provisioning, as it stands.
     pub previous_result: Option<String>,
     /// The digest of another config whose files stage began here and never came to its end.
@@ -154,7 +154,7 @@ pub struct Target {
     /// `/etc/kernel/cmdline`, as it stands.
     pub kernel_cmdline: Option<String>,
     /// Encrypted volumes that are there, by name. `None` in a dry run: nobody looked, since they are not made yet.
-    pub volumes: Option<BTreeMap<String, Volume>>,
+    pub volumes: Option<OrderedMap<String, Volume>>,
     /// systemd will take the next boot for the first, and apply presets then: no machine id, or `uninitialized`
     /// (machine-id(5), "First Boot Semantics").
     pub awaits_presets: bool,

@@ -3,9 +3,9 @@
 
 mod checks;
 
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use kindling_config_spec::order::OrderedSet;
 use kindling_config_spec::types::{Config, Group, User};
 
 use super::{Plan, Step, nodes};
@@ -36,9 +36,9 @@ impl KeyFile {
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Named<'a> {
     /// Users.
-    pub users: BTreeSet<&'a str>,
+    pub users: OrderedSet<&'a str>,
     /// Groups.
-    pub groups: BTreeSet<&'a str>,
+    pub groups: OrderedSet<&'a str>,
 }
 
 /// Every account that is created, changed or deleted, that owns something, or that a user shall belong to.

@@ -1,17 +1,16 @@
 //! Reads a finished plan and refuses what no planner should emit. A finding here is our bug, not the user's.
 
-use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use super::{Plan, Step};
 use crate::gpt::Table;
-use kindling_config_spec::order;
+use kindling_config_spec::order::{self, OrderedSet};
 
 /// Every fault of the plan, in words; empty for a sound one.
 #[must_use]
 pub fn faults(plan: &Plan) -> Vec<String> {
     let mut faults = Vec::new();
-    let mut made: BTreeSet<PathBuf> = BTreeSet::new();
+    let mut made: OrderedSet<PathBuf> = OrderedSet::new();
     let mut has_result = false;
     for planned in &plan.steps {
         match &planned.step {

@@ -12,10 +12,9 @@ mod stacks;
 mod tables;
 pub mod volumes;
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
-use kindling_config_spec::order::Gather;
+use kindling_config_spec::order::{Gather, OrderedMap, OrderedSet};
 use kindling_config_spec::types::Config;
 
 pub use claims::settle_places;
@@ -36,37 +35,37 @@ use crate::inventory::stack::{Mapping, RunningArray, User};
 #[derive(Clone, Debug, Default)]
 pub struct Layout {
     /// By the disk's path in the config.
-    pub tables: BTreeMap<String, TableChange>,
+    pub tables: OrderedMap<String, TableChange>,
     /// By the device's path in the config: members of arrays, devices of volumes and of file systems. File systems
     /// without a format are left out.
-    pub places: BTreeMap<String, Place>,
+    pub places: OrderedMap<String, Place>,
     /// Nodes of the disks that lose whatever is on them and get no table.
-    pub wiped: BTreeSet<PathBuf>,
+    pub wiped: OrderedSet<PathBuf>,
 }
 
 /// What was found in those places.
 #[derive(Clone, Debug, Default)]
 pub struct Observed {
     /// By the device's path in the config. Arrays and volumes that are yet to be made hold nothing.
-    pub held: BTreeMap<String, Held>,
+    pub held: OrderedMap<String, Held>,
     /// By the array's name: the running one that the members belong to.
-    pub arrays: BTreeMap<String, RunningArray>,
+    pub arrays: OrderedMap<String, RunningArray>,
     /// By the array's name: the node that its own leads to now.
-    pub named: BTreeMap<String, PathBuf>,
+    pub named: OrderedMap<String, PathBuf>,
     /// By the volume's name: the mapping that has this name now, unless it is the volume itself.
-    pub mappings: BTreeMap<String, Mapping>,
+    pub mappings: OrderedMap<String, Mapping>,
     /// By the volume's name: what its header tells.
-    pub volumes: BTreeMap<String, volumes::Facts>,
+    pub volumes: OrderedMap<String, volumes::Facts>,
     /// Queues of the crypto cards of this machine.
     pub card_queues: Vec<String>,
     /// Devices that nobody looked into: they are in a volume that is closed.
-    pub unseen: BTreeSet<String>,
+    pub unseen: OrderedSet<String>,
 }
 
 /// What the planner may know about the machine: nothing it would have to look up.
 pub struct Known<'a> {
     /// By the disk's path in the config.
-    pub disks: &'a BTreeMap<String, Disk>,
+    pub disks: &'a OrderedMap<String, Disk>,
     /// From which open identifiers are derived.
     pub seed: &'a Seed,
     /// Sixteen random bytes, for a table that is made anew.
@@ -154,12 +153,12 @@ struct Planner<'a> {
     plan: Plan,
     conflicts: Vec<Conflict>,
     /// Nodes that udev has to look at again.
-    changed: BTreeSet<PathBuf>,
+    changed: OrderedSet<PathBuf>,
     /// Partitions that carry our mark until all of this is done, by the disk's path.
-    marks: BTreeMap<String, BTreeSet<u32>>,
+    marks: OrderedMap<String, OrderedSet<u32>>,
     taken_down: TakenDown,
-    arrays: BTreeMap<String, arrays::Decision>,
-    volumes: BTreeMap<String, volumes::Decision>,
+    arrays: OrderedMap<String, arrays::Decision>,
+    volumes: OrderedMap<String, volumes::Decision>,
     /// What is done once every file system is complete.
     finished: Vec<(String, Step)>,
 }
@@ -174,10 +173,10 @@ impl<'a> Planner<'a> {
             observed,
             plan: Plan::empty(Stage::Disks),
             conflicts: Vec::new(),
-            changed: BTreeSet::new(),
-            marks: BTreeMap::new(),
-            arrays: BTreeMap::new(),
-            volumes: BTreeMap::new(),
+            changed: OrderedSet::new(),
+            marks: OrderedMap::new(),
+            arrays: OrderedMap::new(),
+            volumes: OrderedMap::new(),
             finished: Vec::new(),
         }
     }
@@ -407,7 +406,7 @@ pub fn view_of_kept(place: &Place, layout: &Layout) -> Option<KernelView> {
             start: partition.start,
             size: partition.size,
         }],
-        absent: BTreeSet::new(),
+        absent: OrderedSet::new(),
         mappings: layout.tables.get(&partition.disk)?.mappings.clone(),
     })
 }
@@ -419,7 +418,7 @@ pub fn decide_arrays(
     known: &Known<'_>,
     layout: &Layout,
     observed: &Observed,
-) -> BTreeMap<String, arrays::Decision> {
+) -> OrderedMap<String, arrays::Decision> {
     let mut planner = Planner::new(config, known, layout.clone(), observed);
     planner.plan_arrays();
     planner.arrays
@@ -432,7 +431,7 @@ pub fn decide_volumes(
     known: &Known<'_>,
     layout: &Layout,
     observed: &Observed,
-) -> BTreeMap<String, volumes::Decision> {
+) -> OrderedMap<String, volumes::Decision> {
     let mut planner = Planner::new(config, known, layout.clone(), observed);
     planner.plan_arrays();
     planner.plan_volumes();

@@ -1,10 +1,9 @@
 //! The files stage: accounts, then nodes, then units, then the result file (engine.md 4.6).
 
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use kindling_config_spec::json;
-use kindling_config_spec::order::Gather;
+use kindling_config_spec::order::{Gather, OrderedSet};
 use kindling_config_spec::types::Config;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -39,7 +38,7 @@ pub struct Known<'a> {
     /// Some user gave a config.
     pub user_config_provided: bool,
     /// The keys that whoever runs the plan has; `None` in a dry run.
-    pub keys: Option<&'a BTreeSet<Secret>>,
+    pub keys: Option<&'a OrderedSet<Secret>>,
     /// How far the config is carried out; `None` on the machine itself.
     pub extent: Option<Extent>,
     /// A first boot is still to come, with the rest of the config.
@@ -128,7 +127,7 @@ fn blocked(plan: &Plan, conflicts: &mut Vec<Conflict>, target: &Target) {
             .cloned()
             .unwrap_or_else(|| path.to_owned())
     };
-    let mut removed = BTreeSet::new();
+    let mut removed = OrderedSet::new();
     for planned in &plan.steps {
         let path = match &planned.step {
             Step::Remove { path, .. } => {
@@ -188,8 +187,8 @@ fn mounted(plan: &Plan, conflicts: &mut Vec<Conflict>, target: &Target) {
 
 /// The mount points on whose file systems this stage writes: those of the config, and those that a step's path or
 /// a user's home lies below.
-fn written_mounts(plan: &Plan, config: &Config, target: &Target) -> BTreeSet<PathBuf> {
-    let mut written: BTreeSet<&Path> = mounts::candidates(config)
+fn written_mounts(plan: &Plan, config: &Config, target: &Target) -> OrderedSet<PathBuf> {
+    let mut written: OrderedSet<&Path> = mounts::candidates(config)
         .into_iter()
         .map(|(_, _, path)| path)
         .into_set();
@@ -221,7 +220,7 @@ fn written_mounts(plan: &Plan, config: &Config, target: &Target) -> BTreeSet<Pat
         .into_set()
 }
 
-fn result(known: &Known<'_>, synced: BTreeSet<PathBuf>) -> Result<Step, Conflict> {
+fn result(known: &Known<'_>, synced: OrderedSet<PathBuf>) -> Result<Step, Conflict> {
     #[derive(Deserialize)]
     struct Previous(
         #[expect(dead_code, reason = "only that it is an object counts")]
@@ -258,8 +257,8 @@ fn result(known: &Known<'_>, synced: BTreeSet<PathBuf>) -> Result<Step, Conflict
 }
 
 /// What must be labelled: everything a step writes, and what the account programs change.
-fn relabelled(plan: &Plan, target: &Target) -> BTreeSet<PathBuf> {
-    let mut paths = BTreeSet::new();
+fn relabelled(plan: &Plan, target: &Target) -> OrderedSet<PathBuf> {
+    let mut paths = OrderedSet::new();
     for planned in &plan.steps {
         match &planned.step {
             Step::Directory { path, .. }
@@ -295,7 +294,7 @@ fn relabelled(plan: &Plan, target: &Target) -> BTreeSet<PathBuf> {
 }
 
 /// Users of the config that have a home of their own (engine.md 4.6.9).
-fn users_with_homes(config: &Config) -> BTreeSet<String> {
+fn users_with_homes(config: &Config) -> OrderedSet<String> {
     let users = config.passwd.users.iter();
     users
         .filter(|user| user.should_exist != Some(false) && user.no_create_home != Some(true))

@@ -1,11 +1,10 @@
 //! A disk before and after, for people who sign off on it: which partition lies where, what is on it, and what becomes of
 //! it. Drawn from the same decisions as the steps.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{self, Write};
 
-use kindling_config_spec::order;
 use kindling_config_spec::order::Gather;
+use kindling_config_spec::order::{self, OrderedMap, OrderedSet};
 use kindling_config_spec::units::{Bytes, MIB, SectorSize};
 use serde::Serialize;
 
@@ -95,10 +94,10 @@ pub fn map(
     device: &str,
     (size, sector): (Bytes, SectorSize),
     (before, after): (Option<&Table>, Option<&Table>),
-    filesystems: &BTreeMap<u32, Filesystem>,
+    filesystems: &OrderedMap<u32, Filesystem>,
     wiped: bool,
 ) -> DiskMap {
-    let empty = BTreeMap::new();
+    let empty = OrderedMap::new();
     let entries = |table: Option<&'_ Table>| table.map(|table| table.entries.clone());
     let old = entries(before.filter(|_| !wiped)).unwrap_or_else(|| empty.clone());
     let gone_at_once = entries(before.filter(|_| wiped)).unwrap_or_else(|| empty.clone());
@@ -121,7 +120,7 @@ pub fn map(
         .iter()
         .map(|(number, entry)| part(*number, entry, Fate::Destroyed))
         .collect();
-    let numbers: BTreeSet<u32> = old.keys().chain(new.keys()).copied().into_set();
+    let numbers: OrderedSet<u32> = old.keys().chain(new.keys()).copied().into_set();
     for number in numbers {
         match (old.get(&number), new.get(&number)) {
             (Some(old), Some(new)) if is_same(old, new) => {
@@ -210,7 +209,7 @@ fn kind(entry: &Entry) -> String {
 impl DiskMap {
     /// With the names of the mappings that are the partitions, by number.
     #[must_use]
-    pub fn with_mappings(mut self, names: Option<&BTreeMap<u32, String>>) -> Self {
+    pub fn with_mappings(mut self, names: Option<&OrderedMap<u32, String>>) -> Self {
         let stays = |part: &&mut PartitionMap| part.fate != Fate::Destroyed;
         for part in self.partitions.iter_mut().filter(stays) {
             part.mapping = names.and_then(|names| names.get(&part.number)).cloned();
@@ -220,7 +219,7 @@ impl DiskMap {
 
     /// With what is known of what the disk and its partitions hold now, by number.
     #[must_use]
-    pub fn with_contents(mut self, whole: Option<String>, partitions: &BTreeMap<u32, Content>) -> Self {
+    pub fn with_contents(mut self, whole: Option<String>, partitions: &OrderedMap<u32, Content>) -> Self {
         self.holds = whole.map(|what| printable(&what));
         for part in &mut self.partitions {
             let content = partitions
@@ -453,7 +452,7 @@ mod tests {
             "/dev/mapper/mpatha",
             size,
             (Some(&before), Some(&after)),
-            &BTreeMap::new(),
+            &OrderedMap::new(),
             false,
         );
         let text = drawn.with_mappings(Some(&names)).to_string();

@@ -2,11 +2,10 @@
 
 use std::borrow::Cow;
 use std::cmp::Ordering;
-use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use kindling_config_spec::data_url;
-use kindling_config_spec::order;
+use kindling_config_spec::order::{self, OrderedMap, OrderedSet};
 use kindling_config_spec::types::{Config, Directory, File, Link, Owner, Resource};
 use kindling_config_spec::units::Mode;
 
@@ -119,7 +118,7 @@ pub fn plan_nodes(plan: &mut Plan, conflicts: &mut Vec<Conflict>, config: &Confi
 }
 
 fn collisions(sorted: &[(PathBuf, String, Entry<'_>)], conflicts: &mut Vec<Conflict>) {
-    let mut seen: BTreeMap<&Path, &Entry<'_>> = BTreeMap::new();
+    let mut seen: OrderedMap<&Path, &Entry<'_>> = OrderedMap::new();
     for (real, pointer, entry) in sorted {
         if let Some(first) = seen.insert(real, entry) {
             conflicts.push(Conflict::new(
@@ -140,17 +139,17 @@ fn collisions(sorted: &[(PathBuf, String, Entry<'_>)], conflicts: &mut Vec<Confl
 /// The target as the steps planned so far will leave it.
 pub(super) struct View<'a> {
     target: &'a Target,
-    removed: BTreeSet<PathBuf>,
+    removed: OrderedSet<PathBuf>,
     /// Files that become other files of the same name.
-    replaced: BTreeSet<PathBuf>,
+    replaced: OrderedSet<PathBuf>,
     /// Homes that are made with their users, and filled with what the target ships for new users.
-    new_homes: BTreeSet<PathBuf>,
+    new_homes: OrderedSet<PathBuf>,
 }
 
 impl<'a> View<'a> {
     pub(super) fn after(plan: &Plan, target: &'a Target) -> Self {
         let real = |path: &PathBuf| target.resolved.get(path).unwrap_or(path).clone();
-        let (mut removed, mut new_homes) = (BTreeSet::new(), BTreeSet::new());
+        let (mut removed, mut new_homes) = (OrderedSet::new(), OrderedSet::new());
         for planned in &plan.steps {
             match &planned.step {
                 Step::Remove { path, .. } => drop(removed.insert(real(path))),
@@ -174,7 +173,7 @@ impl<'a> View<'a> {
         Self {
             target,
             removed,
-            replaced: BTreeSet::new(),
+            replaced: OrderedSet::new(),
             new_homes,
         }
     }
@@ -662,7 +661,7 @@ mod tests {
         target.nodes.insert("/home/ada/own".into(), node(Kind::File));
         plan_nodes(&mut plan, &mut conflicts, &config, &target);
         assert_eq!(conflicts, []);
-        let befores: BTreeMap<_, _> = plan
+        let befores: OrderedMap<_, _> = plan
             .steps
             .iter()
             .filter_map(|planned| match &planned.step {

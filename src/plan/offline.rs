@@ -1,8 +1,8 @@
 //! What of a config can be done where the machine does not run, and what must wait for its first boot.
 
-use std::collections::BTreeSet;
 use std::path::PathBuf;
 
+use kindling_config_spec::order::OrderedSet;
 use kindling_config_spec::types::Config;
 use kindling_config_spec::types::kindling::FileExtra;
 
@@ -199,7 +199,7 @@ const ROOT_TYPES: [&str; 8] = [
 ///
 /// # Errors
 /// None, or more than one.
-pub fn root_node(disks: &Recorded, others: &BTreeSet<PathBuf>) -> Result<PathBuf, Conflict> {
+pub fn root_node(disks: &Recorded, others: &OrderedSet<PathBuf>) -> Result<PathBuf, Conflict> {
     let mut found = Vec::new();
     for one in &disks.disks {
         if let Content::Known(signature) = &one.disk.content {
@@ -248,8 +248,8 @@ pub fn root_node(disks: &Recorded, others: &BTreeSet<PathBuf>) -> Result<PathBuf
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::collections::BTreeMap;
 
+    use kindling_config_spec::order::OrderedMap;
     use kindling_config_spec::units::{Bytes, SectorSize};
 
     use crate::gpt::{CopyState, Entry, Health, Label, MbrState, Table};
@@ -288,7 +288,7 @@ mod tests {
     fn disk(partitions: &[(&str, Content)]) -> Recorded {
         let (size, sector) = (Bytes(1 << 30), SectorSize::S512);
         let mut table = Table::new(Guid::from_random([9; 16]), size, sector).unwrap();
-        let mut contents = BTreeMap::new();
+        let mut contents = OrderedMap::new();
         for (number, (kind, content)) in (1_u32..).zip(partitions) {
             let first = 2048 * u64::from(number);
             let entry = Entry {
@@ -359,7 +359,7 @@ mod tests {
             ),
             (vec![esp], Err("0 of")),
         ] {
-            match (root_node(&disk(&partitions), &BTreeSet::new()), expected) {
+            match (root_node(&disk(&partitions), &OrderedSet::new()), expected) {
                 (Ok(node), Ok(expected)) => assert_eq!(node, PathBuf::from(expected)),
                 (Err(conflict), Err(start)) => assert!(conflict.message.starts_with(start), "{conflict:?}"),
                 (found, expected) => panic!("{found:?}, not {expected:?}"),

@@ -1,12 +1,12 @@
 //! Who asked for entries of a config that the config does not have itself.
 
-use std::collections::BTreeMap;
+use kindling_config_spec::order::OrderedMap;
 
 use super::{Conflict, Plan};
 
 /// Places in an expanded config, and the place of the section that each is made of.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Origins(BTreeMap<String, &'static str>);
+pub struct Origins(OrderedMap<String, &'static str>);
 
 impl Origins {
     /// What stands at `pointer` was made of what stands at `origin`.

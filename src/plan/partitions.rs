@@ -12,8 +12,7 @@ mod space;
 mod start;
 mod want;
 
-use std::collections::{BTreeMap, BTreeSet};
-
+use kindling_config_spec::order::{OrderedMap, OrderedSet};
 use kindling_config_spec::types::{Disk, Partition};
 use kindling_config_spec::units::{Bytes, SectorSize};
 use serde::{Deserialize, Serialize};
@@ -54,7 +53,7 @@ pub struct InUse {
     /// Who uses the disk as a whole.
     pub disk: Option<User>,
     /// Partition number to who uses it.
-    pub partitions: BTreeMap<u32, User>,
+    pub partitions: OrderedMap<u32, User>,
 }
 
 /// What happens to a disk. Applied in the order of the fields.
@@ -77,7 +76,7 @@ pub struct TableChange {
     /// The names of the mappings that are the partitions, by number; `None` for a disk of the kernel's own. Filled in by
     /// [`super::place::mapping_names`].
     #[serde(default)]
-    pub mappings: Option<BTreeMap<u32, String>>,
+    pub mappings: Option<OrderedMap<u32, String>>,
 }
 
 impl TableChange {
@@ -136,11 +135,11 @@ pub struct KernelView {
     /// The partitions that the config uses.
     pub shown: Vec<Shown>,
     /// The numbers that the config wants absent.
-    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
-    pub absent: BTreeSet<u32>,
+    #[serde(skip_serializing_if = "OrderedSet::is_empty")]
+    pub absent: OrderedSet<u32>,
     /// The names of the mappings that are the partitions, those that go included; `None` for a disk of the kernel's own.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub mappings: Option<BTreeMap<u32, String>>,
+    pub mappings: Option<OrderedMap<u32, String>>,
 }
 
 impl Shown {
@@ -301,7 +300,7 @@ fn finish(request: &Request<'_>, mut change: TableChange, mut table: Table) -> T
 
     let mut kernel = Kernel::default();
     if change.wiped {
-        kernel.gone.extend(old.into_iter().flat_map(BTreeMap::keys));
+        kernel.gone.extend(old.into_iter().flat_map(OrderedMap::keys));
     }
     for slot in change
         .slots
@@ -337,9 +336,9 @@ fn finish(request: &Request<'_>, mut change: TableChange, mut table: Table) -> T
 /// Partition numbers by what the kernel is to be told about them.
 #[derive(Default)]
 struct Kernel {
-    gone: BTreeSet<u32>,
-    resized: BTreeSet<u32>,
-    made: BTreeSet<u32>,
+    gone: OrderedSet<u32>,
+    resized: OrderedSet<u32>,
+    made: OrderedSet<u32>,
 }
 
 impl Kernel {

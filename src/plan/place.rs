@@ -4,10 +4,9 @@
 //! there yet when the stage plans, but their names are rules of the kernel and of udev; those of the partitions of a
 //! device-mapper disk are chosen here (docs/decisions/0011-device-mapper-partitions.md).
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use kindling_config_spec::order::Gather;
+use kindling_config_spec::order::{Gather, OrderedMap, OrderedSet};
 use kindling_config_spec::units::Bytes;
 
 use kindling_config_spec::types::Config;
@@ -91,7 +90,7 @@ pub fn made_node(disk: &Disk, number: u32) -> PathBuf {
 /// there: as they are called now, else as the config writes it, else in the way of another one that is there or in the
 /// config, else `NAMEpNUMBER`. `None` for a disk of the kernel's own.
 #[must_use]
-pub fn mapping_names(config: &Config, disk: &Disk, change: &TableChange) -> Option<BTreeMap<u32, String>> {
+pub fn mapping_names(config: &Config, disk: &Disk, change: &TableChange) -> Option<OrderedMap<u32, String>> {
     let mapped = disk.mapped.as_ref()?;
     let asked = asked_names(config);
     let there = mapped
@@ -111,7 +110,7 @@ pub fn mapping_names(config: &Config, disk: &Disk, change: &TableChange) -> Opti
             .unwrap_or_else(|| format!("{}{usual}{number}", mapped.name)),
     };
     let wanted = change.table.iter().flat_map(|table| table.entries.keys());
-    let numbers: BTreeSet<u32> = wanted.chain(mapped.partitions.keys()).copied().into_set();
+    let numbers: OrderedSet<u32> = wanted.chain(mapped.partitions.keys()).copied().into_set();
     Some(
         numbers
             .into_iter()
@@ -121,7 +120,7 @@ pub fn mapping_names(config: &Config, disk: &Disk, change: &TableChange) -> Opti
 }
 
 /// The mappings that the config names as devices to put something on.
-fn asked_names(config: &Config) -> BTreeSet<&str> {
+fn asked_names(config: &Config) -> OrderedSet<&str> {
     let storage = &config.storage;
     let filesystems = storage.filesystems.iter().map(|one| one.device.as_str());
     let members = storage
@@ -141,8 +140,8 @@ fn asked_names(config: &Config) -> BTreeSet<&str> {
 #[must_use]
 pub fn partitions_at(
     path: &Path,
-    tables: &BTreeMap<String, TableChange>,
-    disks: &BTreeMap<String, Disk>,
+    tables: &OrderedMap<String, TableChange>,
+    disks: &OrderedMap<String, Disk>,
 ) -> Vec<Partition> {
     tables
         .iter()

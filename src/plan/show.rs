@@ -3,10 +3,10 @@
 //! Every line starts with what happens: `+` made, `~` changed, `-` removed or erased, `=` already so,
 //! `>` run. A line that can destroy data starts with `!`. No content, no hash, no key is ever printed.
 
-use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
+use kindling_config_spec::order::OrderedSet;
 use kindling_config_spec::types::Resource;
 use kindling_config_spec::units::{Bytes, SectorSize};
 
@@ -314,7 +314,7 @@ fn describe(step: &Step) -> Vec<String> {
     }
 }
 
-fn describe_take_down(stack: &[Stacked], erase: &BTreeSet<PathBuf>) -> Vec<String> {
+fn describe_take_down(stack: &[Stacked], erase: &OrderedSet<PathBuf>) -> Vec<String> {
     let stopped = stack.iter().map(|stacked| match stacked.kind {
         StackKind::Array => format!("- {}: stop the array", stacked.node.display()),
         StackKind::Mapping => format!("- {}: remove the mapping", stacked.name),

@@ -1,11 +1,10 @@
 //! A config in two: what an image can carry, and what must wait for the first boot of a machine.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use kindling_config_spec::EXTENSION_FILE;
 use kindling_config_spec::lint::secret_in;
-use kindling_config_spec::order::Gather;
+use kindling_config_spec::order::{Gather, OrderedMap, OrderedSet};
 use kindling_config_spec::types::{Config, File, Group, IgnitionConfig, Owner, User};
 
 use super::nodes::hard_target;
@@ -77,7 +76,7 @@ pub fn split(config: &Config, extent: Extent, seen: &dyn Seen) -> Split {
         seen,
         waiting: paths.filter(|path| !path.is_empty()).map(PathBuf::from).collect(),
         remade: Vec::new(),
-        late: BTreeMap::new(),
+        late: OrderedMap::new(),
     };
     split.accounts(&mut places);
     split.units(&places);
@@ -93,7 +92,7 @@ struct Places<'a> {
     /// Directories that a first boot makes anew.
     remade: Vec<PathBuf>,
     /// Users who wait, and why.
-    late: BTreeMap<String, String>,
+    late: OrderedMap<String, String>,
 }
 
 impl Places<'_> {
@@ -256,7 +255,7 @@ impl Split {
             let Some(new) = new else { break };
             places.remade.push(PathBuf::from(&new.path));
         }
-        let mut late_files = BTreeSet::new();
+        let mut late_files = OrderedSet::new();
         for (index, directory) in storage.directories.into_iter().enumerate() {
             let why = places.node_waits(&directory.path, &directory.user, &directory.group);
             let into = self.side(format!("/storage/directories/{index}"), why);

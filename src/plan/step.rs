@@ -3,10 +3,10 @@
 mod devices;
 mod nodes;
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::PathBuf;
 
+use kindling_config_spec::order::{OrderedMap, OrderedSet};
 use kindling_config_spec::types::Resource;
 use kindling_config_spec::units::{Mode, SectorSize};
 use serde::{Deserialize, Serialize};
@@ -211,13 +211,13 @@ pub enum Step {
         /// The disk's node.
         node: PathBuf,
         /// What is written.
-        write: TableWrite,
+        write: Box<TableWrite>,
         /// What happens to each configured partition, for the reader of the plan.
         slots: Vec<SlotOutcome>,
         /// What stood on the disk before, in words.
         before: String,
         /// The partitions that go with a table which is wiped, by number.
-        lost: BTreeMap<u32, gpt::Entry>,
+        lost: OrderedMap<u32, gpt::Entry>,
         /// The disk's logical sector size.
         sector: SectorSize,
     },
@@ -237,7 +237,7 @@ pub enum Step {
         /// What is taken down, in this order.
         stack: Vec<Stacked>,
         /// Partitions and disks that the config takes away, and that would bring it back: their signatures go.
-        erase: BTreeSet<PathBuf>,
+        erase: OrderedSet<PathBuf>,
     },
     /// Makes an array.
     CreateArray {
@@ -315,12 +315,12 @@ pub enum Step {
         /// The table without the marks.
         table: gpt::Table,
         /// The partitions that carried one.
-        numbers: BTreeSet<u32>,
+        numbers: OrderedSet<u32>,
     },
     /// Waits until udev has finished with the devices that were changed.
     SettleDevices {
         /// Their nodes.
-        nodes: BTreeSet<PathBuf>,
+        nodes: OrderedSet<PathBuf>,
     },
     /// Mounts a file system below the root.
     Mount {
@@ -444,23 +444,23 @@ pub enum Step {
         /// It is there, written by an earlier run of this very first boot.
         already: bool,
         /// Mount points whose file systems are forced to the medium before it appears, besides the root's.
-        synced: BTreeSet<PathBuf>,
+        synced: OrderedSet<PathBuf>,
     },
     /// Labels what was written, on a target with SELinux.
     Relabel {
         /// The policy's file contexts.
         contexts: PathBuf,
         /// The first path of each that did not exist.
-        paths: BTreeSet<PathBuf>,
+        paths: OrderedSet<PathBuf>,
         /// Users whose homes, with all they hold, are labelled: where those are is known once the users are.
-        homes_of: BTreeSet<String>,
+        homes_of: OrderedSet<String>,
     },
     /// Takes the unfinished mark off an encrypted volume, once what opens it is on the medium.
     FinishVolume {
         /// The path in the config.
         device: PathBuf,
         /// What must be on the medium before: the files that open the volume.
-        stored: BTreeSet<PathBuf>,
+        stored: OrderedSet<PathBuf>,
         /// The call that takes it off.
         call: Invocation,
     },

@@ -1,8 +1,8 @@
 //! systemd units: files, drop-ins, masks and presets (engine.md 4.6.7).
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use kindling_config_spec::order::OrderedMap;
 use kindling_config_spec::types::{Config, Unit};
 use kindling_config_spec::units::Mode;
 
@@ -119,8 +119,8 @@ fn plan_mask(plan: &mut Plan, pointer: &str, unit: &Unit, target: &Target) {
 /// The lines of the preset file. Instances of a template are one line, in the config's order; lines are
 /// sorted by unit, as the reference sorts them.
 fn preset_lines(units: &[Unit]) -> Vec<PresetLine> {
-    let mut enabled: BTreeMap<String, Vec<&str>> = BTreeMap::new();
-    let mut lines: BTreeMap<String, PresetLine> = BTreeMap::new();
+    let mut enabled: OrderedMap<String, Vec<&str>> = OrderedMap::new();
+    let mut lines: OrderedMap<String, PresetLine> = OrderedMap::new();
     for unit in units {
         let template = unit.name.split_once('@').and_then(|(name, rest)| {
             let (instance, suffix) = rest.rsplit_once('.')?;

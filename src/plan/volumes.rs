@@ -1,9 +1,8 @@
 //! Encrypted volumes: what the real root opens them with (engine.md 4.6.8), and when they count as finished.
 
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use kindling_config_spec::order::Gather;
+use kindling_config_spec::order::{Gather, OrderedSet};
 use kindling_config_spec::types::{Config, Luks};
 use kindling_config_spec::units::Mode;
 
@@ -43,10 +42,10 @@ fn secrets(volume: &Luks) -> Vec<(PathBuf, Secret)> {
 
 /// The paths that the volumes of the config write, with the directories that are made for them.
 #[must_use]
-pub fn paths(config: &Config) -> BTreeSet<PathBuf> {
+pub fn paths(config: &Config) -> OrderedSet<PathBuf> {
     let volumes = &config.storage.luks;
     let keys = volumes.iter().flat_map(secrets).map(|(path, _)| path);
-    let keys: BTreeSet<PathBuf> = keys.into_set();
+    let keys: OrderedSet<PathBuf> = keys.into_set();
     let dirs = keys.iter().filter_map(|path| path.parent()).map(Path::to_owned);
     let crypttab = (!volumes.is_empty()).then(|| PathBuf::from(CRYPTTAB));
     dirs.chain(keys.iter().cloned()).chain(crypttab).into_set()
@@ -77,7 +76,7 @@ pub fn plan_volumes(
     conflicts: &mut Vec<Conflict>,
     config: &Config,
     target: &Target,
-    keys: Option<&BTreeSet<Secret>>,
+    keys: Option<&OrderedSet<Secret>>,
 ) {
     if config.storage.luks.is_empty() {
         return;

@@ -1,9 +1,9 @@
 //! The documents a config consists of, and how findings about the whole point into them.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 
 use kindling_config_spec::diagnostic::{self, Diagnostic, Pointer};
+use kindling_config_spec::order::OrderedMap;
 use kindling_config_spec::provenance::Provenance;
 use kindling_config_spec::types::Config;
 use kindling_config_spec::{check, document};
@@ -43,14 +43,14 @@ impl<'a> Documents<'a> {
     /// Findings about `merged`, which these documents make, as findings about the documents: each goes to the one that
     /// says last what it is about, with the place there. By the document's number.
     #[must_use]
-    pub fn attribute(&self, merged: &Config, findings: &[Diagnostic]) -> BTreeMap<usize, Vec<Diagnostic>> {
-        let mut by_document: BTreeMap<usize, Vec<Diagnostic>> = BTreeMap::new();
+    pub fn attribute(&self, merged: &Config, findings: &[Diagnostic]) -> OrderedMap<usize, Vec<Diagnostic>> {
+        let mut by_document: OrderedMap<usize, Vec<Diagnostic>> = OrderedMap::new();
         if findings.is_empty() {
             return by_document;
         }
         // What one document says stands where it says it.
         if self.0.len() == 1 {
-            return BTreeMap::from([(0, findings.to_vec())]);
+            return OrderedMap::from([(0, findings.to_vec())]);
         }
         // Only a config with findings is worth reading its documents once more.
         let configs = self.0.iter().map(|document| {

@@ -1,12 +1,12 @@
 //! Fetching documents ahead changes nothing but the time: compared with fetching one after the other, on trees of
 //! documents that nobody would write.
 
-use std::collections::BTreeMap;
 use std::io::Cursor;
 use std::sync::Arc;
 use std::time::Duration;
 
 use kindling_config_spec::check;
+use kindling_config_spec::order::OrderedMap;
 use proptest::prelude::*;
 use proptest::sample::Index;
 use serde_json::{Value, json};
@@ -195,7 +195,7 @@ fn the_trees_are_of_every_kind() {
     use proptest::strategy::ValueTree;
     use proptest::test_runner::TestRunner;
     let mut runner = TestRunner::deterministic();
-    let mut seen: BTreeMap<&str, u32> = BTreeMap::new();
+    let mut seen: OrderedMap<&str, u32> = OrderedMap::new();
     for _ in 0..300 {
         let pages = pages().new_tree(&mut runner).unwrap().current();
         let (result, settings) = outcome(&pages, true);

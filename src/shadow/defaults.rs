@@ -1,14 +1,12 @@
 //! The settings for new accounts: login.defs(5), and useradd's own.
 
-use std::collections::BTreeMap;
-
-use kindling_config_spec::order::Gather;
+use kindling_config_spec::order::{Gather, OrderedMap};
 
 /// What the two files set. Of a name that stands in a file twice the later line counts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Defaults {
-    login: BTreeMap<String, String>,
-    useradd: BTreeMap<String, String>,
+    login: OrderedMap<String, String>,
+    useradd: OrderedMap<String, String>,
 }
 
 impl Defaults {

@@ -1,9 +1,7 @@
 //! Numbers for new accounts. The way is that of shadow 4.13: above the highest one that is taken, for system accounts
 //! below the lowest one; once there is nothing left on that side, the first gap.
 
-use std::collections::BTreeSet;
-
-use kindling_config_spec::order::Gather;
+use kindling_config_spec::order::{Gather, OrderedSet};
 
 use super::refusal::Why;
 use super::table::{Database, Table};
@@ -53,7 +51,7 @@ impl Range {
     pub(super) fn choose(self, table: Option<&Table>, elsewhere: impl Fn(u32) -> bool) -> Option<u32> {
         let Self { min, max, down } = self;
         let ids = table.into_iter().flat_map(Table::ids);
-        let used: BTreeSet<u32> = ids.filter(|id| (min..=max).contains(id)).into_set();
+        let used: OrderedSet<u32> = ids.filter(|id| (min..=max).contains(id)).into_set();
         let is_free = |id: &u32| !used.contains(id) && !elsewhere(*id);
         if down {
             let start = used

@@ -3,10 +3,9 @@
 mod keys;
 pub(super) mod look;
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use kindling_config_spec::order::Gather;
+use kindling_config_spec::order::{Gather, OrderedMap};
 use kindling_config_spec::types::Config;
 
 use super::{Context, StageError, announce};
@@ -73,7 +72,7 @@ pub(super) fn look_at(
     config: &Config,
     processes: &dyn Processes,
     devices: &dyn Devices,
-) -> Result<BTreeMap<String, Disk>, Failure> {
+) -> Result<OrderedMap<String, Disk>, Failure> {
     let disks = &config.storage.disks;
     let named: Vec<PathBuf> = disks.iter().map(|disk| PathBuf::from(&disk.device)).collect();
     devices.wait_for(&named).map_err(|error| device_failure(&error))?;

@@ -3,12 +3,12 @@
 mod guess;
 mod maps;
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 use kindling_config_spec::json;
+use kindling_config_spec::order::{OrderedMap, OrderedSet};
 use kindling_config_spec::types::{Config, Disk as WantedDisk};
 use kindling_config_spec::units::{Bytes, MIB, SectorSize};
 use serde::Serialize;
@@ -188,7 +188,7 @@ impl DryRun {
         } else {
             "readable here"
         };
-        let mut disks = BTreeMap::new();
+        let mut disks = OrderedMap::new();
         for wanted in &config.storage.disks {
             let disk = match devices.disk(wanted.device.as_ref()) {
                 Ok(mut disk) => {
@@ -362,7 +362,7 @@ fn assumed(wanted: &WantedDisk) -> Disk {
     let needed = sizes.max(last).saturating_add(1024).saturating_mul(MIB);
     Disk {
         node: PathBuf::from(&wanted.device),
-        aliases: BTreeSet::new(),
+        aliases: OrderedSet::new(),
         mapped: Mapped::named_by(wanted.device.as_ref()),
         sector: SectorSize::S512,
         size: Bytes(needed.clamp(ASSUMED_DISK, 1 << 60)),
@@ -384,14 +384,14 @@ fn unrecorded(config: &Config, known: &Known<'_>, inventory: Option<&Recorded>) 
         _ => None,
     });
     let new = partitions.filter(|partition| inventory.content(partition).is_none());
-    let mut by_disk: BTreeMap<&str, BTreeSet<u32>> = BTreeMap::new();
+    let mut by_disk: OrderedMap<&str, OrderedSet<u32>> = OrderedMap::new();
     for partition in new {
         by_disk
             .entry(&partition.disk)
             .or_default()
             .insert(partition.number);
     }
-    let line = |(disk, numbers): (&str, BTreeSet<u32>)| {
+    let line = |(disk, numbers): (&str, OrderedSet<u32>)| {
         let noun = if numbers.len() == 1 {
             "partition"
         } else {

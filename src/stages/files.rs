@@ -1,11 +1,10 @@
 //! The files stage.
 
-use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use kindling_config_spec::data_url::DataUrlError;
-use kindling_config_spec::order;
+use kindling_config_spec::order::{self, OrderedSet};
 use kindling_config_spec::types::Config;
 
 use super::node::{self, Fetching};
@@ -89,7 +88,7 @@ pub(super) struct Job<'a> {
     pub(super) digest: String,
     pub(super) made_by_mount: &'a [PathBuf],
     pub(super) user_config_provided: bool,
-    pub(super) keys: &'a BTreeSet<Secret>,
+    pub(super) keys: &'a OrderedSet<Secret>,
     pub(super) secrets: &'a Secrets,
     pub(super) environment: &'a Environment,
     pub(super) machine: &'a Machine,

@@ -2,11 +2,11 @@
 
 mod images;
 
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use kindling_config_spec::check;
 use kindling_config_spec::convert::convert_minimal;
+use kindling_config_spec::order::OrderedSet;
 use kindling_config_spec::types::Config;
 use kindling_config_spec::version::NEWEST;
 
@@ -170,7 +170,7 @@ impl Request<'_> {
             digest,
             made_by_mount: below.made_by_mount,
             user_config_provided: true,
-            keys: &BTreeSet::new(),
+            keys: &OrderedSet::new(),
             secrets: &Secrets::default(),
             environment: self.environment,
             machine: &Machine::read(),

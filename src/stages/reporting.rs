@@ -6,13 +6,13 @@
 
 mod send;
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use kindling_config_spec::order::OrderedMap;
 use kindling_config_spec::types::kindling::Sink;
 use kindling_config_spec::types::{Config, Proxy};
 
@@ -57,7 +57,7 @@ struct Shared {
 struct State {
     kept: Kept,
     queue: Queue,
-    workers: BTreeMap<String, Worker>,
+    workers: OrderedMap<String, Worker>,
     is_over: bool,
     /// Whether the whole config is known. Until then more sinks may come.
     is_settled: bool,
@@ -235,7 +235,7 @@ impl Shared {
             state: Mutex::new(State {
                 kept,
                 queue,
-                workers: BTreeMap::new(),
+                workers: OrderedMap::new(),
                 is_over: false,
                 is_settled,
                 is_provisioned: false,

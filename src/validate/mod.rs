@@ -8,13 +8,12 @@ mod report;
 mod sarif;
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet};
 
 use kindling_config_spec::diagnostic::{Diagnostic, Pointer, RuleId, Severity};
 use kindling_config_spec::lint::catalog::REFERENCE_UNRESOLVED;
 use kindling_config_spec::lint::{self, LintRule, Setting};
-use kindling_config_spec::order;
 use kindling_config_spec::order::Gather;
+use kindling_config_spec::order::{self, OrderedMap, OrderedSet};
 use kindling_config_spec::rules::catalog::KEY_UNKNOWN;
 use kindling_config_spec::types::Config;
 use kindling_config_spec::{Rejected, check, check_merged, document, examine};
@@ -167,7 +166,7 @@ fn judge_all<'a>(survey: Survey<'a>, warnings: Vec<Diagnostic>, bench: &Bench<'_
 impl Document<'_> {
     /// Adds findings; what the document was told already is not repeated.
     fn add(&mut self, mut findings: Vec<Diagnostic>) {
-        let told: BTreeSet<(RuleId, Pointer)> = self
+        let told: OrderedSet<(RuleId, Pointer)> = self
             .findings
             .iter()
             .map(|finding| (finding.rule, finding.at.clone()))
@@ -209,11 +208,11 @@ fn of_the_machine(config: &Config, bench: &Bench<'_>) -> Vec<Diagnostic> {
 fn about_reference(
     error: &RenderError,
     reference: Option<&(usize, Pointer)>,
-) -> BTreeMap<usize, Vec<Diagnostic>> {
+) -> OrderedMap<usize, Vec<Diagnostic>> {
     if matches!(error, RenderError::Invalid { .. }) {
-        return BTreeMap::new();
+        return OrderedMap::new();
     }
     let why = format!("{} [{}]", chain(error).join(": "), error.code());
     let (number, at) = reference.cloned().unwrap_or((0, Pointer::root()));
-    BTreeMap::from([(number, vec![REFERENCE_UNRESOLVED.finding(at, why, error.next())])])
+    OrderedMap::from([(number, vec![REFERENCE_UNRESOLVED.finding(at, why, error.next())])])
 }

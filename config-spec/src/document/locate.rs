@@ -1,12 +1,11 @@
 //! From pointers to bytes.
 
-use std::collections::BTreeMap;
 use std::ops::Range;
 
 use super::folds_to;
 use super::scan::{Cursor, SyntaxError, decode};
 use crate::diagnostic::Pointer;
-use crate::order;
+use crate::order::{self, OrderedMap};
 
 /// Where a pointer's member or element stands in the text, in bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,7 +24,7 @@ const MAX_STEPS: usize = 48;
 struct Node {
     /// Positions in the caller's list of pointers that end here.
     wanted: Vec<usize>,
-    below: BTreeMap<String, Node>,
+    below: OrderedMap<String, Node>,
 }
 
 /// Where `at` stands in `text`; `None` when the document has no such place, or breaks off before it.

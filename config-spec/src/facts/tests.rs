@@ -1,6 +1,6 @@
 use super::*;
 
-fn set(names: &[&str]) -> BTreeSet<String> {
+fn set(names: &[&str]) -> OrderedSet<String> {
     names.iter().map(ToString::to_string).collect()
 }
 
@@ -18,8 +18,8 @@ fn facts() -> Facts {
         ("/top", "/.."),
     ];
     Facts {
-        users: BTreeMap::from([("root".into(), Account { uid: 0, gid: 0 })]),
-        groups: BTreeMap::from([("wheel".into(), 10)]),
+        users: OrderedMap::from([("root".into(), Account { uid: 0, gid: 0 })]),
+        groups: OrderedMap::from([("wheel".into(), 10)]),
         units: set(&["a@.service", "b.service", "getty@.service", "dbus.service"]),
         read_only: set(&["/usr"]),
         directories: set(&[

@@ -1,11 +1,10 @@
 //! The table and the types name the same members.
 
-use std::collections::BTreeMap;
-
 use serde::de::{Deserialize, Deserializer, Visitor};
 use serde::forward_to_deserialize_any;
 
 use super::*;
+use crate::order::OrderedMap;
 use crate::types::{self, kindling};
 
 /// Asks a type for its members instead of giving it any.
@@ -92,7 +91,7 @@ fn the_table_names_the_members_of_the_types() {
         ("report", members::<kindling::Report>()),
         ("sink", members::<kindling::Sink>()),
     ];
-    let types: BTreeMap<_, _> = types.into_iter().collect();
+    let types: OrderedMap<_, _> = types.into_iter().collect();
     let tables = tables();
     assert_eq!(
         tables.keys().collect::<Vec<_>>(),
@@ -106,8 +105,8 @@ fn the_table_names_the_members_of_the_types() {
 }
 
 /// All tables by their names, which no two share.
-pub(crate) fn tables() -> BTreeMap<&'static str, &'static Table> {
-    fn collect(table: &'static Table, found: &mut BTreeMap<&'static str, &'static Table>) {
+pub(crate) fn tables() -> OrderedMap<&'static str, &'static Table> {
+    fn collect(table: &'static Table, found: &mut OrderedMap<&'static str, &'static Table>) {
         if let Some(known) = found.insert(table.name, table) {
             assert!(std::ptr::eq(known, table), "two tables are called {}", table.name);
             return;
@@ -118,7 +117,7 @@ pub(crate) fn tables() -> BTreeMap<&'static str, &'static Table> {
             }
         }
     }
-    let mut found = BTreeMap::new();
+    let mut found = OrderedMap::new();
     collect(&ROOT, &mut found);
     found
 }

@@ -150,14 +150,14 @@ lint_rules! {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
 
     use super::*;
+    use crate::order::OrderedSet;
     use crate::rules::catalog as rules;
 
     #[test]
     fn lint_rules_have_names_of_their_own() {
-        let ids: BTreeSet<_> = rules::ALL
+        let ids: OrderedSet<_> = rules::ALL
             .iter()
             .map(|rule| rule.id)
             .chain(ALL.iter().map(|lint| lint.rule.id))

@@ -1,9 +1,8 @@
 //! What a config is judged against, beside itself.
 
-use std::collections::BTreeMap;
-
 use super::Needs;
 use crate::facts::Facts;
+use crate::order::OrderedMap;
 use crate::units::{Bytes, SectorSize};
 
 /// What is known of the machine and of the moment of its first boot. Whatever is absent is not guessed.
@@ -12,7 +11,7 @@ pub struct Setting<'a> {
     /// The date, in seconds since 1970-01-01 UTC.
     pub now: Option<u64>,
     /// Size and logical sector size of disks, by the path in the config.
-    pub disks: BTreeMap<String, (Bytes, SectorSize)>,
+    pub disks: OrderedMap<String, (Bytes, SectorSize)>,
     /// The text that the platform hands to the machine, and how much it can hand over.
     pub user_data: Option<UserData<'a>>,
     /// What the paths, names and units of the config meet in the target.

@@ -190,7 +190,7 @@ mod tests {
     #[test]
     fn what_the_target_has_is_not_replaced_unasked() {
         let facts = Facts {
-            read_only: std::collections::BTreeSet::new(),
+            read_only: crate::order::OrderedSet::new(),
             ..target()
         };
         let setting = Setting {

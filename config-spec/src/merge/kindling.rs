@@ -1,9 +1,8 @@
 //! Merging the extension.
 
-use std::collections::BTreeMap;
-
 use super::lists::keyed;
 use super::{Merge, headers, objects};
+use crate::order::OrderedMap;
 use crate::types::kindling::{
     Access, Bootstrap, Cluster, FileExtra, Identity, Kindling, Kubelet, Node, OnFailure, Preflight, Report,
     Sink, Transport,
@@ -11,9 +10,9 @@ use crate::types::kindling::{
 
 /// Objects whose members the user names join by these names.
 fn maps<T: Merge + Default>(
-    mut parent: BTreeMap<String, T>,
-    child: BTreeMap<String, T>,
-) -> BTreeMap<String, T> {
+    mut parent: OrderedMap<String, T>,
+    child: OrderedMap<String, T>,
+) -> OrderedMap<String, T> {
     for (name, over) in child {
         match parent.get_mut(&name) {
             Some(member) => *member = std::mem::take(member).over(over),

@@ -1,14 +1,13 @@
 //! How lists join.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet};
 
 use super::Merge;
 use crate::keyed::Keyed;
-use crate::order::Gather;
+use crate::order::{Gather, OrderedMap, OrderedSet};
 
 /// The keys that a child's list takes away from its neighbours in the same key space.
-pub(super) struct Elsewhere(BTreeSet<String>);
+pub(super) struct Elsewhere(OrderedSet<String>);
 
 impl Elsewhere {
     /// The keys of `list`.
@@ -62,12 +61,12 @@ fn keys<T: Keyed>(list: &[T]) -> Vec<Cow<'_, str>> {
 /// What becomes of each entry of the parent, and which of the child's only the child has. Of keys alone, so that there is
 /// one of it for all kinds of entries.
 fn join(parent: &[Cow<'_, str>], child: &[Cow<'_, str>], others: &[&Elsewhere]) -> (Vec<Fate>, Vec<bool>) {
-    let mut places: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut places: OrderedMap<&str, usize> = OrderedMap::new();
     for (at, key) in child.iter().enumerate() {
         // Of twins, which checking refuses but a base config may have, the last one counts.
         places.insert(key, at);
     }
-    let mut of_parent: BTreeSet<&str> = BTreeSet::new();
+    let mut of_parent: OrderedSet<&str> = OrderedSet::new();
     let mut fates = Vec::with_capacity(parent.len());
     for key in parent {
         of_parent.insert(key);

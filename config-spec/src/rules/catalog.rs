@@ -250,13 +250,13 @@ rules! {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
+    use crate::order::OrderedSet;
 
     use super::*;
 
     #[test]
     fn rules_have_distinct_names_and_plain_summaries() {
-        let ids: BTreeSet<_> = ALL.iter().map(|rule| rule.id).collect();
+        let ids: OrderedSet<_> = ALL.iter().map(|rule| rule.id).collect();
         assert_eq!(ids.len(), ALL.len());
         for rule in ALL {
             assert!(rule.summary.ends_with('.'), "{}", rule.id);

@@ -1,10 +1,8 @@
 //! Rules for disks and partitions.
 
-use std::collections::BTreeMap;
-
 use super::{Check, Findings, catalog as rule, paths};
 use crate::diagnostic::Pointer;
-use crate::order;
+use crate::order::{self, OrderedMap};
 use crate::suggest::quoted;
 use crate::types::{Config, Disk, Partition};
 use crate::version::Version;
@@ -71,7 +69,7 @@ fn devices_are_paths(config: &Config, _: Version, findings: &mut Findings) {
 
 fn numbers_differ(config: &Config, _: Version, findings: &mut Findings) {
     for (disk_index, disk) in named(config) {
-        let mut first_holder = BTreeMap::new();
+        let mut first_holder = OrderedMap::new();
         let numbered = disk
             .partitions
             .iter()
@@ -169,7 +167,7 @@ fn first_overlapping(ranges: &[(usize, (i128, i128))]) -> Option<(usize, (i128, 
 
 fn labels_differ(config: &Config, _: Version, findings: &mut Findings) {
     for (disk_index, disk) in named(config) {
-        let mut first_holder = BTreeMap::new();
+        let mut first_holder = OrderedMap::new();
         for (index, partition) in disk.partitions.iter().enumerate() {
             let Some(label) = &partition.label else { continue };
             if let Some(first) = first_holder.insert(label.as_str(), index) {

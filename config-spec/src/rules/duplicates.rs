@@ -3,11 +3,11 @@
 //! Lists that are strung together when merging (`options`, `mountOptions`, `append`) have no keys and may repeat.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 
 use super::{Findings, catalog as rule, resources};
 use crate::diagnostic::Pointer;
 use crate::keyed::Keyed;
+use crate::order::OrderedMap;
 use crate::types::kindling::Kindling;
 use crate::types::{Config, Storage};
 
@@ -156,7 +156,7 @@ fn list<T: Keyed>(entries: &[T], at: impl Fn() -> Pointer, findings: &mut Findin
 
 /// The keys of one key space and the first list and entry that had each.
 #[derive(Default)]
-struct Seen<'a>(BTreeMap<Cow<'a, str>, (usize, usize)>, Vec<Pointer>);
+struct Seen<'a>(OrderedMap<Cow<'a, str>, (usize, usize)>, Vec<Pointer>);
 
 impl<'a> Seen<'a> {
     fn list<T: Keyed>(&mut self, entries: &'a [T], at: impl Fn() -> Pointer, findings: &mut Findings) {

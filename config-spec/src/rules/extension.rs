@@ -4,11 +4,9 @@
 mod node;
 mod sinks;
 
-use std::collections::BTreeSet;
-
 use super::{Check, Findings, catalog as rule, resources};
 use crate::diagnostic::Pointer;
-use crate::order::Gather;
+use crate::order::{Gather, OrderedSet};
 use crate::preflight;
 use crate::suggest::{quoted, similar};
 use crate::types::Config;
@@ -120,7 +118,7 @@ fn identities_are_complete(config: &Config, _: Version, findings: &mut Findings)
 }
 
 fn files_are_there(config: &Config, _: Version, findings: &mut Findings) {
-    let files: BTreeSet<&str> = config
+    let files: OrderedSet<&str> = config
         .storage
         .files
         .iter()

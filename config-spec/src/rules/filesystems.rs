@@ -1,9 +1,8 @@
 //! Rules for file systems.
 
-use std::collections::BTreeMap;
-
 use super::{Check, Findings, catalog as rule, paths};
 use crate::diagnostic::Pointer;
+use crate::order::OrderedMap;
 use crate::rules::catalog::Rule;
 use crate::suggest::quoted;
 use crate::types::{Config, Disk, Filesystem};
@@ -62,7 +61,7 @@ fn devices_name_something(config: &Config, version: Version, findings: &mut Find
 
 /// Compares device names as text: only a whole disk named alike is found.
 fn disks_are_not_partitioned_too(config: &Config, _: Version, findings: &mut Findings) {
-    let mut disks: BTreeMap<&str, Vec<&Disk>> = BTreeMap::new();
+    let mut disks: OrderedMap<&str, Vec<&Disk>> = OrderedMap::new();
     for disk in &config.storage.disks {
         disks.entry(disk.device.as_str()).or_default().push(disk);
     }

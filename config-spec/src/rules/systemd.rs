@@ -1,10 +1,8 @@
 //! Rules for units and drop-ins.
 
-use std::collections::BTreeMap;
-
 use super::{Check, Findings, catalog as rule};
 use crate::diagnostic::Pointer;
-use crate::order::Gather;
+use crate::order::{Gather, OrderedMap};
 use crate::suggest::quoted;
 use crate::types::{Config, Unit};
 use crate::unit_file;
@@ -139,7 +137,7 @@ fn template_of(name: &str) -> Option<String> {
 }
 
 fn enabled_instances_have_templates(config: &Config, _: Version, findings: &mut Findings) {
-    let units: BTreeMap<&str, &Unit> = config
+    let units: OrderedMap<&str, &Unit> = config
         .systemd
         .units
         .iter()

@@ -1,6 +1,5 @@
 //! What is asked of a device before anything is done to it.
 
-use std::collections::BTreeSet;
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::{FileExt, FileTypeExt, MetadataExt};
@@ -8,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use nix::sys::stat::{major, minor};
 
-use kindling_config_spec::order::Gather;
+use kindling_config_spec::order::{Gather, OrderedSet};
 use kindling_config_spec::units::{Bytes, MIB};
 
 use super::kernel::sysfs;
@@ -98,10 +97,10 @@ pub(super) fn is_ready(path: &Path, has_udev: bool) -> bool {
 }
 
 /// Every link to `node` below `/dev/disk` and `/dev/md`, and that of a mapping.
-pub(super) fn aliases(node: &Path) -> BTreeSet<PathBuf> {
+pub(super) fn aliases(node: &Path) -> OrderedSet<PathBuf> {
     let name = std::fs::read_to_string(sysfs(node).join("dm/name"));
     let mapping = name.map(|name| Path::new("/dev/mapper").join(name.trim_end_matches('\n')));
-    let mut found: BTreeSet<PathBuf> = mapping.into_iter().into_set();
+    let mut found: OrderedSet<PathBuf> = mapping.into_iter().into_set();
     for dir in ["/dev/disk", "/dev/md"] {
         links_below(Path::new(dir), node, 4, &mut found);
     }
@@ -119,7 +118,7 @@ pub(super) fn anew(disk: &File) -> io::Result<()> {
 }
 
 /// A folder that goes away meanwhile has no links any more.
-fn links_below(dir: &Path, node: &Path, depth: u32, found: &mut BTreeSet<PathBuf>) {
+fn links_below(dir: &Path, node: &Path, depth: u32, found: &mut OrderedSet<PathBuf>) {
     for entry in std::fs::read_dir(dir).into_iter().flatten().flatten() {
         let path = entry.path();
         match entry.file_type() {

@@ -3,11 +3,10 @@
 //! Others may do the same work at the same moment, and rename what we make: udev's rules run kpartx whenever a multipath
 //! disk changes. So each step is decided by what is there, and a mapping is addressed by its DM UUID, which stays.
 
-use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use kindling_config_spec::order;
+use kindling_config_spec::order::{self, OrderedMap};
 use kindling_config_spec::units::Bytes;
 
 use super::DeviceError;
@@ -31,7 +30,7 @@ pub(super) struct Mapper<'a> {
     /// `MAJOR:MINOR`, as tables name it.
     device: String,
     disk: Mapped,
-    names: Option<&'a BTreeMap<u32, String>>,
+    names: Option<&'a OrderedMap<u32, String>>,
 }
 
 /// What a mapping consists of now.
@@ -82,7 +81,7 @@ impl<'a> Mapper<'a> {
     pub(super) fn open(
         processes: &'a dyn Processes,
         node: &'a Path,
-        names: Option<&'a BTreeMap<u32, String>>,
+        names: Option<&'a OrderedMap<u32, String>>,
     ) -> Result<Option<Self>, DeviceError> {
         let dir = sysfs(node);
         if !dir.join("dm").exists() {
@@ -102,7 +101,7 @@ impl<'a> Mapper<'a> {
             disk: Mapped {
                 name: trimmed(read("dm/name")?),
                 uuid: trimmed(read("dm/uuid")?),
-                partitions: BTreeMap::new(),
+                partitions: OrderedMap::new(),
             },
             names,
         }))

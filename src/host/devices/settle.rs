@@ -1,21 +1,22 @@
 //! Events of our own making, by which we learn that udev has finished with a device.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
+
+use kindling_config_spec::order::OrderedMap;
 
 use crate::host::uevent::has_property;
 
 /// The devices whose event has not come back yet. Each has a mark of its own in `SYNTH_UUID`.
 pub(super) struct Awaited {
     serial: u128,
-    nodes: BTreeMap<String, PathBuf>,
+    nodes: OrderedMap<String, PathBuf>,
 }
 
 impl Awaited {
     pub(super) fn new(serial: u128) -> Self {
         Self {
             serial,
-            nodes: BTreeMap::new(),
+            nodes: OrderedMap::new(),
         }
     }
 

@@ -1,6 +1,5 @@
 //! Devices of the running kernel.
 
-use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::FileExt;
@@ -16,7 +15,7 @@ use super::lock::{Sharing, lock};
 use super::mapper::Mapper;
 use super::settle::Awaited;
 use super::{DeviceError, Devices, Locks, failed, list, look};
-use kindling_config_spec::order::Gather;
+use kindling_config_spec::order::{Gather, OrderedMap};
 
 use crate::gpt;
 use crate::host::uevent::Monitor;
@@ -35,7 +34,7 @@ const SETTLE_DEADLINE: Duration = Duration::from_secs(60);
 pub struct System {
     /// Partitions that are held open: while one is, no re-read of the table by somebody else can take the
     /// nodes away for a moment (the kernel answers `BLKRRPART` with `EBUSY`).
-    pub(super) held: Mutex<BTreeMap<PathBuf, File>>,
+    pub(super) held: Mutex<OrderedMap<PathBuf, File>>,
     serial: u128,
     /// For dmsetup: partitions of a device-mapper disk are mappings.
     pub(super) processes: process::System,
@@ -46,7 +45,7 @@ impl System {
     #[must_use]
     pub fn new(serial: u128, processes: process::System) -> Self {
         Self {
-            held: Mutex::new(BTreeMap::new()),
+            held: Mutex::new(OrderedMap::new()),
             serial,
             processes,
         }

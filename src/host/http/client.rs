@@ -1,10 +1,11 @@
 //! The client: built on the first request, shared by all threads.
 
-use std::collections::BTreeMap;
 use std::io::{self, Read};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
+
+use kindling_config_spec::order::OrderedMap;
 
 use reqwest::header::{
     ACCEPT_ENCODING, HOST, HeaderMap, HeaderName, HeaderValue, IF_RANGE, LOCATION, RANGE, USER_AGENT,
@@ -57,7 +58,7 @@ struct Built {
     plain: OnceLock<reqwest::Client>,
     tls: OnceLock<reqwest::Client>,
     /// By the host that knows this machine.
-    known: Mutex<BTreeMap<String, reqwest::Client>>,
+    known: Mutex<OrderedMap<String, reqwest::Client>>,
 }
 
 impl HttpClient {

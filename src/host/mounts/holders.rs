@@ -2,13 +2,12 @@
 //! something of it open. Found by looking around in procfs and sysfs, so it may miss what shows nowhere there: files of
 //! another subvolume, or a socket with its name on the file system.
 
-use std::collections::BTreeSet;
 use std::fmt;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use kindling_config_spec::order::Gather;
+use kindling_config_spec::order::{Gather, OrderedSet};
 
 use super::table::{self, Mounted, unescaped};
 
@@ -92,7 +91,7 @@ impl Busy<'_> {
 
     /// Loop devices whose file is here (Documentation/ABI/testing/sysfs-block-loop).
     fn loops(&self, block: &Path) -> Vec<String> {
-        let mut found = BTreeSet::new();
+        let mut found = OrderedSet::new();
         for device in fs::read_dir(block).into_iter().flatten().flatten() {
             let Ok(file) = fs::read_to_string(device.path().join("loop/backing_file")) else {
                 continue;
@@ -114,7 +113,7 @@ impl Busy<'_> {
     fn processes(&self, proc: &Path) -> Vec<String> {
         let entries = fs::read_dir(proc).into_iter().flatten().flatten();
         let numbers = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
-        let numbers: BTreeSet<u32> = numbers.into_set();
+        let numbers: OrderedSet<u32> = numbers.into_set();
         numbers
             .into_iter()
             .filter_map(|pid| {

@@ -1,6 +1,6 @@
 //! A double of the host's service, made from the same sources; no real one was asked.
 
-use std::collections::BTreeMap;
+use kindling_config_spec::order::OrderedMap;
 
 use super::*;
 
@@ -8,7 +8,7 @@ use super::*;
 #[derive(Default)]
 struct Double {
     /// Name to value, NUL, flags, NUL.
-    properties: BTreeMap<String, Vec<u8>>,
+    properties: OrderedMap<String, Vec<u8>>,
     read_only: bool,
     /// What each call is answered with in place of a success.
     answers: Vec<i32>,

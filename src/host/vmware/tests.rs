@@ -1,8 +1,9 @@
 //! A double of the hypervisor's end, made from the same sources; no real one was asked.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
 use std::rc::Rc;
+
+use kindling_config_spec::order::OrderedMap;
 
 use super::*;
 
@@ -12,7 +13,7 @@ const COOKIE: (u32, u32) = (0xDEAD_BEEF, 0x0BAD_CAFE);
 /// What the host holds, and how it misbehaves.
 #[derive(Default)]
 struct Host {
-    variables: BTreeMap<String, Vec<u8>>,
+    variables: OrderedMap<String, Vec<u8>>,
     is_open: bool,
     size: usize,
     heard: Vec<u8>,

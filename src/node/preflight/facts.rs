@@ -1,6 +1,6 @@
 //! What was read of a machine, as data.
 
-use std::collections::{BTreeMap, BTreeSet};
+use kindling_config_spec::order::{OrderedMap, OrderedSet};
 
 /// Files that are read whole where they are there; the checks read them.
 pub const FILES: &[&str] = &[
@@ -52,11 +52,11 @@ pub const RUNTIMES: &[&str] = &["containerd.service", "crio.service", "cri-docke
 #[derive(Clone, Debug, Default)]
 pub struct Facts {
     /// The contents of [`FILES`], and of the kubelet's configuration.
-    pub texts: BTreeMap<&'static str, String>,
+    pub texts: OrderedMap<&'static str, String>,
     /// Which of [`PATHS`] are there, and of the files of [`Setting::left`](super::Setting::left).
-    pub paths: BTreeSet<&'static str>,
+    pub paths: OrderedSet<&'static str>,
     /// Which of the programs of the checks are on the path of programs.
-    pub programs: BTreeSet<&'static str>,
+    pub programs: OrderedSet<&'static str>,
     /// Whether this is root's process.
     pub is_root: bool,
     /// How many CPUs there are.
@@ -74,7 +74,7 @@ pub struct Facts {
     /// Network cards with a device behind them, and their addresses.
     pub cards: Vec<(String, String)>,
     /// Units that were asked for and are there.
-    pub units: BTreeMap<String, Unit>,
+    pub units: OrderedMap<String, Unit>,
 }
 
 /// What systemd makes of a unit that is there.
@@ -132,7 +132,7 @@ impl Facts {
     }
 
     /// The ports that somebody listens on; `None` where that cannot be known.
-    pub(super) fn listening(&self) -> Option<BTreeSet<u16>> {
+    pub(super) fn listening(&self) -> Option<OrderedSet<u16>> {
         /// `TCP_LISTEN` of the kernel (include/net/tcp_states.h), in hex.
         const LISTEN: &str = "0A";
         let tables = ["/proc/net/tcp", "/proc/net/tcp6"].map(|path| self.text(path));
@@ -143,7 +143,7 @@ impl Facts {
                 let (_, port) = words.next()?.rsplit_once(':')?;
                 (words.nth(1)? == LISTEN).then(|| u16::from_str_radix(port, 16).ok())?
             };
-            let mut ports = BTreeSet::new();
+            let mut ports = OrderedSet::new();
             for port in lines.filter_map(port) {
                 ports.insert(port);
             }

@@ -1,10 +1,9 @@
 //! What becomes of each configured array: kept, made, or refused. The table stands in docs/semantics.md
 //! (engine.md 4.4.4, and decision 12 for what is different).
 
-use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-use kindling_config_spec::order::Gather;
+use kindling_config_spec::order::{Gather, OrderedSet};
 use kindling_config_spec::types::Raid;
 
 use super::places::{self, Place, array_node};
@@ -191,12 +190,12 @@ impl Planner<'_> {
     }
 
     fn refuse_array(&self, want: &Raid, pointer: &str, members: &[Found]) -> Vec<Conflict> {
-        let nodes: BTreeSet<PathBuf> = members.iter().map(|member| member.place.node()).into_set();
+        let nodes: OrderedSet<PathBuf> = members.iter().map(|member| member.place.node()).into_set();
         let name = &want.name;
         let next = "set wipeTable or wipePartitionEntry for the members if the data may go, or correct the config to \
                     describe what is there";
         if let Some(running) = self.observed.arrays.get(name).filter(|running| {
-            let there: BTreeSet<PathBuf> = running.active.union(&running.spares).cloned().into_set();
+            let there: OrderedSet<PathBuf> = running.active.iter().chain(&running.spares).cloned().into_set();
             nodes.is_subset(&there) || there.is_subset(&nodes)
         }) {
             let node = running.node.display();
@@ -265,7 +264,7 @@ fn level(name: &str) -> &str {
 }
 
 /// How a running array differs from what the config asks, in words.
-fn differences(want: &Raid, running: &RunningArray, nodes: &BTreeSet<PathBuf>) -> Vec<String> {
+fn differences(want: &Raid, running: &RunningArray, nodes: &OrderedSet<PathBuf>) -> Vec<String> {
     let mut found = Vec::new();
     let asked = level(want.level.as_deref().unwrap_or_default());
     if level(&running.level) != asked {
@@ -276,7 +275,7 @@ fn differences(want: &Raid, running: &RunningArray, nodes: &BTreeSet<PathBuf>) -
     if usize::try_from(running.raid_devices).ok() != Some(devices) {
         found.push(format!("it has {} devices, not {devices}", running.raid_devices));
     }
-    let there: BTreeSet<PathBuf> = running.active.union(&running.spares).cloned().into_set();
+    let there: OrderedSet<PathBuf> = running.active.iter().chain(&running.spares).cloned().into_set();
     let list = |nodes: &mut dyn Iterator<Item = &PathBuf>| {
         let names: Vec<String> = nodes.map(|node| node.display().to_string()).collect();
         names.join(" and ")

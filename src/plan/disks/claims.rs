@@ -1,8 +1,8 @@
 //! One device, one purpose: the paths of a config are different names, and what they lead to must not be the same.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use kindling_config_spec::order::OrderedMap;
 use kindling_config_spec::types::Config;
 
 use super::places::{Use, uses};
@@ -15,7 +15,7 @@ use crate::plan::place::{self, number_of};
 
 /// Disks that an earlier entry names already.
 pub(super) fn repeated_disks(config: &Config, known: &Known<'_>) -> Vec<Conflict> {
-    let mut first: BTreeMap<&Path, &str> = BTreeMap::new();
+    let mut first: OrderedMap<&Path, &str> = OrderedMap::new();
     let mut conflicts = Vec::new();
     for (index, wanted) in config.storage.disks.iter().enumerate() {
         let Some(disk) = known.disks.get(&wanted.device).filter(|disk| !disk.assumed) else {
@@ -41,7 +41,7 @@ pub fn settle_places(
     mut layout: Layout,
 ) -> Result<Layout, Vec<Conflict>> {
     let mut conflicts = Vec::new();
-    let mut first: BTreeMap<PathBuf, &str> = BTreeMap::new();
+    let mut first: OrderedMap<PathBuf, &str> = OrderedMap::new();
     for Use { pointer, device, .. } in uses(config) {
         let Some(place) = layout.places.get_mut(device) else {
             continue;
@@ -99,7 +99,7 @@ fn repeated(pointer: String, device: &str, earlier: &str, node: &Path) -> Confli
 /// The partition of a listed disk that the node is and stays; the disk and the number of one that does not stay.
 fn partition_at(
     node: &Path,
-    tables: &BTreeMap<String, TableChange>,
+    tables: &OrderedMap<String, TableChange>,
     known: &Known<'_>,
 ) -> Result<Option<place::Partition>, (String, u32)> {
     for (device, change) in tables {
@@ -126,7 +126,11 @@ fn partition_at(
 }
 
 /// Who uses the place now.
-pub(super) fn user<'a>(place: &Place, held: &'a Held, disks: &'a BTreeMap<String, Disk>) -> Option<&'a User> {
+pub(super) fn user<'a>(
+    place: &Place,
+    held: &'a Held,
+    disks: &'a OrderedMap<String, Disk>,
+) -> Option<&'a User> {
     match place {
         Place::Device(_) | Place::Array(_) | Place::Volume(_) => held.user.as_ref(),
         Place::Partition(partition) => disks.get(&partition.disk).and_then(|disk| {

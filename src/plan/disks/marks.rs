@@ -1,8 +1,6 @@
 //! The mark on a partition whose file system is not complete (docs/decisions/0004-unfinished-mark.md).
 
-use std::collections::BTreeSet;
-
-use kindling_config_spec::order::Gather;
+use kindling_config_spec::order::{Gather, OrderedSet};
 
 use crate::gpt::{Entry, Guid, Table};
 use crate::identity::Seed;
@@ -45,7 +43,7 @@ impl<'a> Marks<'a> {
     }
 
     /// Those of `numbers` that carry it.
-    pub(super) fn among(&self, table: &Table, numbers: &BTreeSet<u32>) -> BTreeSet<u32> {
+    pub(super) fn among(&self, table: &Table, numbers: &OrderedSet<u32>) -> OrderedSet<u32> {
         let carries = |number: &&u32| {
             table
                 .entries

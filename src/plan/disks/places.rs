@@ -1,8 +1,8 @@
 //! Where each device path of the config leads, before the device exists.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use kindling_config_spec::order::OrderedMap;
 use kindling_config_spec::types::Config;
 
 use super::{Known, Layout};
@@ -118,8 +118,8 @@ pub(super) fn places(
     layout: &Layout,
     known: &Known<'_>,
     conflicts: &mut Vec<Conflict>,
-) -> BTreeMap<String, Place> {
-    let mut places = BTreeMap::new();
+) -> OrderedMap<String, Place> {
+    let mut places = OrderedMap::new();
     for one in uses(config) {
         let path = Path::new(one.device);
         if let Some((place, made)) = made_by_config(config, path) {

@@ -1,7 +1,8 @@
 //! What has to be taken down first: arrays and mappings on devices that may be wiped.
 
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+
+use kindling_config_spec::order::OrderedSet;
 
 use super::{Known, Layout, Place, Planner, arrays, places};
 use crate::inventory::stack::{Stacked, User};
@@ -13,7 +14,7 @@ use crate::plan::{Conflict, Step};
 #[derive(Clone, Debug, Default)]
 pub(super) struct TakenDown {
     stack: Vec<Stacked>,
-    erase: BTreeSet<PathBuf>,
+    erase: OrderedSet<PathBuf>,
 }
 
 impl TakenDown {

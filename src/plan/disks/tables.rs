@@ -1,9 +1,8 @@
 //! The steps of one partition table: the first write, and the last one that takes the marks off.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
-use kindling_config_spec::order::Gather;
+use kindling_config_spec::order::{Gather, OrderedMap, OrderedSet};
 
 use super::marks::Marks;
 use crate::gpt::Found;
@@ -27,14 +26,14 @@ pub(super) struct Work<'a> {
     pub(super) seed: &'a Seed,
     pub(super) change: TableChange,
     /// Partitions that the config names: by number, or by a file system's device.
-    pub(super) named: BTreeSet<u32>,
+    pub(super) named: OrderedSet<u32>,
     /// Partitions to be marked, since a file system is made on them that a rerun could not touch otherwise.
-    pub(super) begun: BTreeSet<u32>,
+    pub(super) begun: OrderedSet<u32>,
 }
 
 impl Work<'_> {
     /// The nodes that udev has to look at again: of the disk, whose table is written, and of every new partition.
-    pub(super) fn changed(&self) -> BTreeSet<PathBuf> {
+    pub(super) fn changed(&self) -> OrderedSet<PathBuf> {
         let made = self
             .change
             .slots
@@ -83,7 +82,7 @@ impl Work<'_> {
         };
         let mut clean = self.change.table;
         let mut marked = None;
-        let (mut begun, mut left_over) = (BTreeSet::new(), BTreeSet::new());
+        let (mut begun, mut left_over) = (OrderedSet::new(), OrderedSet::new());
         if let Some(table) = &mut clean {
             let marks = Marks::new(self.seed, table.disk_guid);
             left_over = marks.among(table, &self.named);
@@ -98,7 +97,7 @@ impl Work<'_> {
         let slots = self.change.slots;
         let lost = match &self.disk.found {
             Found::Gpt { table, .. } if self.change.wiped => table.entries.clone(),
-            _ => BTreeMap::new(),
+            _ => OrderedMap::new(),
         };
         let unchanged = !self.change.write && self.change.erase.is_empty();
         let first = if unchanged && begun.is_subset(&left_over) {
@@ -119,14 +118,14 @@ impl Work<'_> {
             Step::WriteTable {
                 device: device.clone(),
                 node: node.clone(),
-                write,
+                write: Box::new(write),
                 slots,
                 before: in_words_now(self.disk),
                 lost,
                 sector: self.disk.sector,
             }
         };
-        let numbers: BTreeSet<u32> = begun.union(&left_over).copied().into_set();
+        let numbers: OrderedSet<u32> = begun.iter().chain(&left_over).copied().into_set();
         let last = clean
             .filter(|_| !numbers.is_empty())
             .map(|table| Step::FinishTable {

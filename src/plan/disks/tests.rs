@@ -53,13 +53,13 @@ fn good() -> Health {
 /// One machine and what is asked of it.
 struct Case {
     config: Config,
-    disks: BTreeMap<String, Disk>,
-    contents: BTreeMap<String, Held>,
+    disks: OrderedMap<String, Disk>,
+    contents: OrderedMap<String, Held>,
     /// Everything else that was found.
     observed: Observed,
     seed: Seed,
     /// Paths that lead elsewhere.
-    links: BTreeMap<PathBuf, PathBuf>,
+    links: OrderedMap<PathBuf, PathBuf>,
 }
 
 impl Case {
@@ -68,11 +68,11 @@ impl Case {
         config.storage.filesystems = filesystems;
         let mut case = Self {
             config,
-            disks: BTreeMap::new(),
-            contents: BTreeMap::new(),
+            disks: OrderedMap::new(),
+            contents: OrderedMap::new(),
             observed: Observed::default(),
             seed: Seed::new("machine", "config"),
-            links: BTreeMap::new(),
+            links: OrderedMap::new(),
         };
         case.add(DISK, partitions);
         case
@@ -86,7 +86,7 @@ impl Case {
         });
         let disk = Disk {
             node: device.into(),
-            aliases: BTreeSet::new(),
+            aliases: OrderedSet::new(),
             mapped: None,
             sector: SectorSize::S512,
             size: Bytes(256 * MIB),
@@ -203,7 +203,7 @@ fn erasing_a_table_is_told_as_loss() {
     assert!(show::count(&case.plan().unwrap()).destroys > 0);
 }
 
-fn finished(plan: &Plan) -> Vec<BTreeSet<u32>> {
+fn finished(plan: &Plan) -> Vec<OrderedSet<u32>> {
     let finishes = plan.steps.iter().filter_map(|planned| match &planned.step {
         Step::FinishTable { numbers, .. } => Some(numbers.clone()),
         _ => None,
@@ -226,7 +226,7 @@ fn an_interrupted_run_goes_on_and_takes_its_mark_off() {
     };
     assert_ne!(table.entries[&1].attributes, 0);
     let plan = case.plan().unwrap();
-    assert_eq!(finished(&plan), [BTreeSet::from([1])]);
+    assert_eq!(finished(&plan), [OrderedSet::from([1])]);
     assert!(
         plan.steps.iter().any(
             |planned| matches!(planned.step, Step::WipeSignatures { ref erase, .. } if erase.unfinished)

@@ -3,9 +3,9 @@
 
 mod calls;
 
-use std::collections::BTreeSet;
 use std::path::PathBuf;
 
+use kindling_config_spec::order::OrderedSet;
 use kindling_config_spec::types::Luks;
 
 use calls::{calls, flags, with_flags};
@@ -71,7 +71,7 @@ pub(super) fn decide(holds: Holds, may_wipe: bool) -> Decision {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Facts {
     /// The flags that its header asks every boot to open it with: `allow-discards`, …
-    pub flags: BTreeSet<String>,
+    pub flags: OrderedSet<String>,
     /// An earlier run of this boot left a key in the state, and it opens the volume.
     pub handed_over: bool,
     /// Why its header cannot be read: torn by a run that was cut short, or damaged since.
@@ -243,7 +243,7 @@ impl Planner<'_> {
                 pointer.to_owned(),
                 Step::FinishVolume {
                     device: PathBuf::from(device),
-                    stored: BTreeSet::new(),
+                    stored: OrderedSet::new(),
                     call: finish(want.label.as_deref(), &node),
                 },
             ));

@@ -1,9 +1,7 @@
 //! Each entry of the config against the table: its number, its place, its step.
 
-use std::collections::BTreeSet;
-
-use kindling_config_spec::order;
 use kindling_config_spec::order::Gather;
+use kindling_config_spec::order::{self, OrderedSet};
 use kindling_config_spec::units::{Lba, SectorSize, Sectors};
 
 use crate::gpt::{Entry, Guid, Table};
@@ -59,7 +57,7 @@ fn decide_aligned(
     let mut conflicts = Vec::new();
     let slots = resolve(request, wants, table, &mut conflicts);
     // As the reference does: everything is placed as if all that the config names were made anew.
-    let named: BTreeSet<u32> = slots
+    let named: OrderedSet<u32> = slots
         .iter()
         .filter(|slot| slot.existing.is_some())
         .map(|slot| slot.number)
@@ -88,7 +86,7 @@ fn resolve<'a>(
 ) -> Vec<Slot<'a>> {
     let wanted = |number: u32| wants.iter().any(|want| want.exists && want.number == number);
     let unwanted = |number: u32| wants.iter().any(|want| !want.exists && want.number == number);
-    let mut taken = BTreeSet::new();
+    let mut taken = OrderedSet::new();
     let mut slots = Vec::new();
     for want in wants {
         if want.number > table.entry_count {
@@ -144,7 +142,7 @@ fn resolve<'a>(
 
 /// An entry that asks for an absence is void once another one wants the very partition it speaks of.
 fn shadow(mut slots: Vec<Slot<'_>>) -> Vec<Slot<'_>> {
-    let held: BTreeSet<u32> = slots
+    let held: OrderedSet<u32> = slots
         .iter()
         .filter(|slot| slot.want.exists && slot.existing.is_some())
         .map(|slot| slot.number)

@@ -12,8 +12,7 @@
 //!
 //! Source: observed with sgdisk 1.0.9; `fixtures/disks/placement.gen.sh`.
 
-use std::collections::BTreeMap;
-
+use kindling_config_spec::order::OrderedMap;
 use kindling_config_spec::units::{Lba, MIB, Sectors};
 
 use crate::gpt::Table;
@@ -30,7 +29,7 @@ pub(super) struct Space {
     last: u64,
     alignment: u64,
     /// First sector to last sector and partition number. They do not overlap.
-    used: BTreeMap<u64, (u64, u32)>,
+    used: OrderedMap<u64, (u64, u32)>,
 }
 
 /// Why a partition cannot go where it should.
@@ -65,7 +64,7 @@ impl Space {
             first: table.first_usable.0,
             last: table.last_usable.0,
             alignment,
-            used: BTreeMap::new(),
+            used: OrderedMap::new(),
         };
         for (&number, entry) in table.entries.iter().filter(|&(&number, _)| !gone(number)) {
             space.take(number, entry.first, entry.last);

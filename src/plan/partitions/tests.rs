@@ -3,8 +3,7 @@
 mod placement;
 mod tables;
 
-use std::collections::BTreeMap;
-
+use kindling_config_spec::order::OrderedMap;
 use kindling_config_spec::types::Partition;
 use kindling_config_spec::units::{Lba, MIB};
 

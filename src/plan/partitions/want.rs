@@ -1,8 +1,6 @@
 //! What the config asks of one partition, in the units and types of the table.
 
-use std::collections::BTreeMap;
-
-use kindling_config_spec::order;
+use kindling_config_spec::order::{self, OrderedMap};
 use kindling_config_spec::types::Partition;
 use kindling_config_spec::units::{Mib, SectorSize, Sectors};
 
@@ -33,7 +31,7 @@ pub(super) struct Want {
 /// All entries that are sound, those with number 0 last (otherwise in the config's order), and what is wrong with the rest.
 pub(super) fn parse_all(request: &Request<'_>) -> (Vec<Want>, Vec<Conflict>) {
     let (mut wants, mut conflicts) = (Vec::new(), Vec::new());
-    let mut holders = BTreeMap::new();
+    let mut holders = OrderedMap::new();
     for (index, partition) in request.disk.partitions.iter().enumerate() {
         let pointer = format!("{}/partitions/{index}", request.pointer);
         let found = conflicts.len();

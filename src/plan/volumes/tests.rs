@@ -54,12 +54,16 @@ fn node(kind: Kind) -> Node {
     }
 }
 
-fn keys(names: &[&str]) -> BTreeSet<Secret> {
+fn keys(names: &[&str]) -> OrderedSet<Secret> {
     names.iter().map(|name| Secret::Volume((*name).into())).collect()
 }
 
 /// The whole stage's plan, without its result file.
-fn planned(config: &Config, target: &Target, keys: Option<&BTreeSet<Secret>>) -> Result<Plan, Vec<Conflict>> {
+fn planned(
+    config: &Config,
+    target: &Target,
+    keys: Option<&OrderedSet<Secret>>,
+) -> Result<Plan, Vec<Conflict>> {
     let known = files::Known {
         target,
         root: Path::new("/sysroot"),
@@ -80,7 +84,7 @@ fn planned(config: &Config, target: &Target, keys: Option<&BTreeSet<Secret>>) ->
     Ok(plan)
 }
 
-fn lines(config: &Config, target: &Target, keys: Option<&BTreeSet<Secret>>) -> Vec<String> {
+fn lines(config: &Config, target: &Target, keys: Option<&OrderedSet<Secret>>) -> Vec<String> {
     show::lines(&planned(config, target, keys).unwrap())
 }
 

@@ -1,11 +1,10 @@
 //! The keys of encrypted volumes: fetched or drawn before the first write, handed to the files stage after the last.
 
-use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
-use kindling_config_spec::order::Gather;
+use kindling_config_spec::order::{Gather, OrderedMap};
 use kindling_config_spec::types::{Config, Luks, Resource};
 
 use crate::apply::Keys;
@@ -140,7 +139,7 @@ pub(super) fn hand_over(config: &Config, keys: &Keys, plan: &Plan, state: &mut S
             .iter()
             .any(|planned| matches!(&planned.step, Step::FormatVolume { name: made, .. } if made == name))
     };
-    let mut handed = BTreeMap::new();
+    let mut handed = OrderedMap::new();
     for want in &config.storage.luks {
         // Clevis opens it: nothing is stored.
         let stays_with_clevis = want.clevis.is_used();

@@ -1,8 +1,8 @@
 //! Looks into the places of a config, layer by layer: what an array or a volume holds is seen only once it runs or is open.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use kindling_config_spec::order::OrderedMap;
 use kindling_config_spec::types::{Config, Luks};
 
 use super::{device_failure, probe};
@@ -186,7 +186,7 @@ fn assembled(
     layout: &Layout,
     look: &dyn Look,
     observed: &mut Observed,
-) -> Result<BTreeMap<String, arrays::Decision>, Failure> {
+) -> Result<OrderedMap<String, arrays::Decision>, Failure> {
     let decisions = decide_arrays(config, known, layout, observed);
     let mut tried = false;
     for want in &config.storage.raid {

@@ -1,10 +1,10 @@
 //! What a dry run can see: this machine or a record of another, looked at without starting or opening anything.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::Duration;
 
+use kindling_config_spec::order::OrderedMap;
 use kindling_config_spec::types::Luks;
 
 use crate::host::devices::{DeviceError, Devices, Locks, System};
@@ -28,7 +28,7 @@ pub(super) struct Guess<'a> {
     pub(super) processes: &'a process::System,
     pub(super) devices: &'a Lookup<'a>,
     pub(super) inventory: Option<&'a Recorded>,
-    pub(super) disks: &'a BTreeMap<String, Disk>,
+    pub(super) disks: &'a OrderedMap<String, Disk>,
 }
 
 impl Look for Guess<'_> {

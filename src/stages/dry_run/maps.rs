@@ -1,9 +1,8 @@
 //! The disks of a config, drawn before and after.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
-use kindling_config_spec::order::Gather;
+use kindling_config_spec::order::{Gather, OrderedMap};
 use kindling_config_spec::types::Config;
 
 use crate::gpt::Found;
@@ -33,7 +32,7 @@ pub(super) fn maps(
             Found::Gpt { table, .. } => Some(table),
             Found::Blank | Found::Mbr | Found::Damaged(_) => None,
         };
-        let on_it: BTreeMap<u32, Filesystem> = layout
+        let on_it: OrderedMap<u32, Filesystem> = layout
             .places
             .iter()
             .filter_map(|(device, place)| match place {
@@ -47,7 +46,7 @@ pub(super) fn maps(
         let size = (disk.size, disk.sector);
         let drawn = map(&wanted.device, size, tables, &on_it, change.wiped);
         let recorded = inventory.and_then(|inventory| inventory.disk(wanted.device.as_ref()));
-        let empty = BTreeMap::new();
+        let empty = OrderedMap::new();
         let contents = recorded.map_or(&empty, |recorded| &recorded.contents);
         let drawn = drawn.with_contents(instead_of_table(disk).filter(|_| !change.is_noop()), contents);
         Some(drawn.with_mappings(change.mappings.as_ref()))

@@ -1,11 +1,10 @@
 //! The disks of a machine that does not run, each in a file or on a disk of this machine.
 
-use std::collections::BTreeMap;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use kindling_config_spec::order::Gather;
+use kindling_config_spec::order::{Gather, OrderedMap};
 use kindling_config_spec::types::Config;
 use kindling_config_spec::units::SectorSize;
 
@@ -184,7 +183,7 @@ fn is_root(filesystem: &kindling_config_spec::types::Filesystem) -> bool {
 }
 
 /// The images by what the config calls their disks.
-fn named(images: &[Image], config: &Config) -> Result<BTreeMap<PathBuf, Image>, Failure> {
+fn named(images: &[Image], config: &Config) -> Result<OrderedMap<PathBuf, Image>, Failure> {
     let refused = |what: String, next: &str| Failure {
         code: "image-unknown".to_owned(),
         stage: Stage::Disks,
@@ -193,7 +192,7 @@ fn named(images: &[Image], config: &Config) -> Result<BTreeMap<PathBuf, Image>, 
         why: vec!["nothing was changed".to_owned()],
         next: next.to_owned(),
     };
-    let mut by_device = BTreeMap::new();
+    let mut by_device = OrderedMap::new();
     for image in images {
         let file = image.file.display();
         let device = match (&image.device, config.storage.disks.as_slice()) {
@@ -234,7 +233,7 @@ fn named(images: &[Image], config: &Config) -> Result<BTreeMap<PathBuf, Image>, 
 }
 
 fn attach(
-    images: &BTreeMap<PathBuf, Image>,
+    images: &OrderedMap<PathBuf, Image>,
     processes: &process::System,
 ) -> Result<Vec<(PathBuf, Held)>, Failure> {
     let attach = |(device, image): (&PathBuf, &Image)| {

@@ -3,6 +3,7 @@
 //! `tests/vm/bench/run` is what the guest runs; [`works`] says on what, [`trace`] reads what its kernel saw, [`table`]
 //! prints it. No time is judged here: they belong to the machine that runs the guest.
 
+mod added;
 pub mod boots;
 mod table;
 mod trace;

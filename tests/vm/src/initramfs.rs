@@ -105,6 +105,23 @@ pub fn dracut(
 /// # Errors
 /// [`InitramfsError::File`].
 pub fn assemble(dracut: &Path, module: &Path, engine: &Path, out: &Path) -> Result<(), InitramfsError> {
+    let mut archive = own(module, engine)?;
+    add_harness(&mut archive);
+    let mut from = File::open(dracut).map_err(file_error(dracut))?;
+    let mut to = File::create(out).map_err(file_error(out))?;
+    io::copy(&mut from, &mut to).map_err(file_error(out))?;
+    to.write_all(&archive.finish()).map_err(file_error(out))
+}
+
+/// What our module adds to an initramfs, as an archive: its own files.
+///
+/// # Errors
+/// [`InitramfsError::File`].
+pub fn added(module: &Path, engine: &Path) -> Result<Vec<u8>, InitramfsError> {
+    Ok(own(module, engine)?.finish())
+}
+
+fn own(module: &Path, engine: &Path) -> Result<Archive, InitramfsError> {
     let mut archive = Archive::default();
     archive.file(
         "usr/bin/kindling",
@@ -114,11 +131,7 @@ pub fn assemble(dracut: &Path, module: &Path, engine: &Path, out: &Path) -> Resu
     archive.symlink("usr/bin/ignition", "kindling");
     archive.symlink("usr/sbin/ignition-kargs-helper", "../bin/kindling");
     add_module(&mut archive, module)?;
-    add_harness(&mut archive);
-    let mut from = File::open(dracut).map_err(file_error(dracut))?;
-    let mut to = File::create(out).map_err(file_error(out))?;
-    io::copy(&mut from, &mut to).map_err(file_error(out))?;
-    to.write_all(&archive.finish()).map_err(file_error(out))
+    Ok(archive)
 }
 
 /// The same files to the same places as `module-setup.sh`.

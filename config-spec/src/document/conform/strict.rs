@@ -1,12 +1,12 @@
 //! What the walk does inside the extension only: members the user names, other formats, limits, no unknown members.
 
-use std::collections::BTreeSet;
 use std::ops::Range;
 
 use super::{Step, Walk};
 use crate::diagnostic::Pointer;
 use crate::document::scan::{Cursor, SyntaxError, decode};
 use crate::fields::{Field, Limit, Pattern, Shape, Table};
+use crate::order::OrderedSet;
 use crate::rules::catalog as rule;
 use crate::suggest::{self, quoted};
 use crate::types::kindling::VERSION;
@@ -54,7 +54,7 @@ impl Walk<'_> {
 
     pub(super) fn map(&mut self, names: &Pattern, member: &Shape, limit: &Limit) -> Result<(), SyntaxError> {
         self.cursor.expect(b'{', "expected an object")?;
-        let mut seen = BTreeSet::new();
+        let mut seen = OrderedSet::new();
         let mut first = true;
         while let Some(key) = self.cursor.next_member(first)? {
             first = false;

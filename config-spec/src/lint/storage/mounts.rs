@@ -1,9 +1,8 @@
 //! Mount points: one file system each, and again on every later boot.
 
-use std::collections::BTreeMap;
-
 use super::{Setting, lint};
 use crate::diagnostic::Pointer;
+use crate::order::OrderedMap;
 use crate::rules::Findings;
 use crate::suggest::quoted;
 use crate::types::{Config, Filesystem};
@@ -29,7 +28,7 @@ fn mounted(config: &Config) -> impl Iterator<Item = (Pointer, &Filesystem, &str)
 }
 
 pub(super) fn paths_are_not_shared(config: &Config, _: &Setting<'_>, findings: &mut Findings) {
-    let mut first: BTreeMap<&str, Pointer> = BTreeMap::new();
+    let mut first: OrderedMap<&str, Pointer> = OrderedMap::new();
     for (at, _, path) in mounted(config) {
         match first.get(path) {
             Some(holder) => {

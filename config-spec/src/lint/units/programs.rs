@@ -1,7 +1,6 @@
 //! Programs of units that nobody can run, or that are nowhere.
 
 use std::cell::LazyCell;
-use std::collections::{BTreeMap, BTreeSet};
 
 use super::commands::{Command, commands};
 use super::elsewhere::Elsewhere;
@@ -9,6 +8,7 @@ use super::{Setting, all, lint, texts};
 use crate::diagnostic::Pointer;
 use crate::facts::{Facts, Kind, PROGRAM_DIRS, is_below};
 use crate::lint::target;
+use crate::order::{OrderedMap, OrderedSet};
 use crate::rules::Findings;
 use crate::suggest::quoted;
 use crate::types::{Config, File, Unit};
@@ -32,7 +32,7 @@ const EXECUTE: i64 = 0o111;
 pub(super) fn programs_can_be_run(config: &Config, setting: &Setting<'_>, findings: &mut Findings) {
     let files = Files::new(config, setting.facts);
     let elsewhere = LazyCell::new(|| Elsewhere::new(config));
-    let mut told: BTreeSet<usize> = BTreeSet::new();
+    let mut told: OrderedSet<usize> = OrderedSet::new();
     for (at, unit) in all(config).filter(|(_, unit)| unit.mask != Some(true)) {
         if sets(&at, unit, &OTHER_ROOTS) {
             continue;
@@ -73,14 +73,14 @@ fn sets(at: &Pointer, unit: &Unit, directives: &[&str]) -> bool {
 
 /// The files of the config by where they are made: links among the target's directories are followed, `/bin` for one.
 struct Files<'a> {
-    by_path: BTreeMap<String, (usize, &'a File)>,
+    by_path: OrderedMap<String, (usize, &'a File)>,
     facts: Option<&'a Facts>,
 }
 
 impl<'a> Files<'a> {
     fn new(config: &'a Config, facts: Option<&'a Facts>) -> Self {
         let mut files = Self {
-            by_path: BTreeMap::new(),
+            by_path: OrderedMap::new(),
             facts,
         };
         for (index, file) in config.storage.files.iter().enumerate() {

@@ -1,7 +1,7 @@
 //! Rules for the section that makes the machine a node. All look at the whole config: one document may give the server and
 //! another the way to know it.
 
-use std::collections::BTreeSet;
+use crate::order::OrderedSet;
 
 use super::root;
 use crate::diagnostic::Pointer;
@@ -164,7 +164,7 @@ fn is_own(label: &str, is_openshift: bool) -> bool {
 
 /// The API server refuses a node with such a pair, and so the node never appears.
 pub(super) fn taints_are_apart(config: &Config, _: Version, findings: &mut Findings) {
-    let mut seen = BTreeSet::new();
+    let mut seen = OrderedSet::new();
     for (index, taint) in config.kindling.node.kubelet.taints.iter().enumerate() {
         let (key, effect) = taint.split_once(':').unwrap_or((taint, ""));
         let key = key.split_once('=').map_or(key, |(key, _)| key);

@@ -1,10 +1,8 @@
 //! Rules about nodes that stand in each other's way.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use super::{Kind, all};
 use crate::diagnostic::Severity;
-use crate::order::Gather;
+use crate::order::{Gather, OrderedMap, OrderedSet};
 use crate::rules::{Findings, catalog as rule, paths};
 use crate::suggest::quoted;
 use crate::types::Config;
@@ -13,16 +11,16 @@ use crate::version::Version;
 /// Link paths, ordered so that all that are prefixes of a path are found without comparing every pair.
 struct LinkPaths<'a> {
     /// Distinct lengths in bytes, ascending.
-    lengths: BTreeSet<usize>,
+    lengths: OrderedSet<usize>,
     /// How many links have the path.
-    count: BTreeMap<&'a str, usize>,
+    count: OrderedMap<&'a str, usize>,
 }
 
 impl<'a> LinkPaths<'a> {
     fn of(config: &'a Config) -> Self {
         let mut paths = Self {
-            lengths: BTreeSet::new(),
-            count: BTreeMap::new(),
+            lengths: OrderedSet::new(),
+            count: OrderedMap::new(),
         };
         for link in &config.storage.links {
             paths.lengths.insert(link.path.len());
@@ -72,7 +70,7 @@ pub(super) fn nothing_is_below_a_link(config: &Config, _: Version, findings: &mu
 
 /// A relative target is resolved against the link's own path, which is how the reference does it.
 pub(super) fn hard_links_avoid_directories(config: &Config, version: Version, findings: &mut Findings) {
-    let directories: BTreeSet<&str> = config
+    let directories: OrderedSet<&str> = config
         .storage
         .directories
         .iter()
@@ -103,7 +101,7 @@ const UNIT_DIRECTORY: &str = "/etc/systemd/system";
 pub(super) fn units_keep_their_paths(config: &Config, _: Version, findings: &mut Findings) {
     let is_written =
         |contents: &Option<String>| contents.as_ref().is_some_and(|contents| !contents.is_empty());
-    let mut written: BTreeMap<String, String> = BTreeMap::new();
+    let mut written: OrderedMap<String, String> = OrderedMap::new();
     for (index, unit) in config.systemd.units.iter().enumerate() {
         if is_written(&unit.contents) {
             let path = paths::clean(&format!("{UNIT_DIRECTORY}/{}", unit.name));

@@ -1,58 +1,40 @@
 //! Encrypted volumes.
 
-use serde::{Deserialize, Serialize};
-
-use crate::types::absent;
+use crate::types::object::object;
 use crate::types::resource::Resource;
 
-/// An encrypted volume.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-pub struct Luks {
-    #[serde(deserialize_with = "absent::or_default")]
-    pub cex: Cex,
-    #[serde(deserialize_with = "absent::or_default")]
-    pub clevis: Clevis,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub device: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub discard: Option<bool>,
-    #[serde(deserialize_with = "absent::or_default")]
-    pub key_file: Resource,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub label: Option<String>,
-    #[serde(deserialize_with = "absent::or_default")]
-    pub name: String,
-    #[serde(deserialize_with = "absent::list", skip_serializing_if = "Vec::is_empty")]
-    pub open_options: Vec<String>,
-    #[serde(deserialize_with = "absent::list", skip_serializing_if = "Vec::is_empty")]
-    pub options: Vec<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub uuid: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub wipe_volume: Option<bool>,
+object! {
+    /// An encrypted volume.
+    pub struct Luks {
+        pub cex: Cex;
+        pub clevis: Clevis;
+        pub device: Option<String>;
+        pub discard: Option<bool>;
+        pub key_file: Resource;
+        pub label: Option<String>;
+        pub name: String;
+        pub open_options: Vec<String>;
+        pub options: Vec<String>;
+        pub uuid: Option<String>;
+        pub wipe_volume: Option<bool>;
+    }
 }
 
-/// Key protection by a crypto card of IBM Z.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-pub struct Cex {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub enabled: Option<bool>,
+object! {
+    /// Key protection by a crypto card of IBM Z.
+    pub struct Cex {
+        pub enabled: Option<bool>;
+    }
 }
 
-/// Key protection by clevis.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-pub struct Clevis {
-    #[serde(deserialize_with = "absent::or_default")]
-    pub custom: ClevisCustom,
-    #[serde(deserialize_with = "absent::list", skip_serializing_if = "Vec::is_empty")]
-    pub tang: Vec<Tang>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub threshold: Option<i64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub tpm2: Option<bool>,
+object! {
+    /// Key protection by clevis.
+    pub struct Clevis {
+        pub custom: ClevisCustom;
+        pub tang: Vec<Tang>;
+        pub threshold: Option<i64>;
+        pub tpm2: Option<bool>;
+    }
 }
 
 impl Clevis {
@@ -72,29 +54,20 @@ impl Clevis {
     }
 }
 
-/// A clevis pin of the user's own.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-pub struct ClevisCustom {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub config: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub needs_network: Option<bool>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub pin: Option<String>,
+object! {
+    /// A clevis pin of the user's own.
+    pub struct ClevisCustom {
+        pub config: Option<String>;
+        pub needs_network: Option<bool>;
+        pub pin: Option<String>;
+    }
 }
 
-/// A tang server.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-pub struct Tang {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub advertisement: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub thumbprint: Option<String>,
-    #[serde(
-        deserialize_with = "absent::or_default",
-        skip_serializing_if = "String::is_empty"
-    )]
-    pub url: String,
+object! {
+    /// A tang server.
+    pub struct Tang {
+        pub advertisement: Option<String>;
+        pub thumbprint: Option<String>;
+        pub url: String, unless empty;
+    }
 }

@@ -1,21 +1,14 @@
 //! Software RAID arrays.
 
-use serde::{Deserialize, Serialize};
+use crate::types::object::object;
 
-use crate::types::absent;
-
-/// A software RAID array.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-pub struct Raid {
-    #[serde(deserialize_with = "absent::list", skip_serializing_if = "Vec::is_empty")]
-    pub devices: Vec<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub level: Option<String>,
-    #[serde(deserialize_with = "absent::or_default")]
-    pub name: String,
-    #[serde(deserialize_with = "absent::list", skip_serializing_if = "Vec::is_empty")]
-    pub options: Vec<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub spares: Option<i64>,
+object! {
+    /// A software RAID array.
+    pub struct Raid {
+        pub devices: Vec<String>;
+        pub level: Option<String>;
+        pub name: String;
+        pub options: Vec<String>;
+        pub spares: Option<i64>;
+    }
 }

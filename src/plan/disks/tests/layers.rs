@@ -48,7 +48,7 @@ pub(super) fn running() -> RunningArray {
         uuid: "0".into(),
         name: Some("data".into()),
         active: ["/dev/vdb1", "/dev/vdb2"].map(PathBuf::from).into(),
-        spares: BTreeSet::new(),
+        spares: OrderedSet::new(),
     }
 }
 
@@ -121,7 +121,7 @@ fn layers_are_made_from_the_bottom_and_finished_at_the_end() {
             "settle"
         ]
     );
-    assert_eq!(finished(&plan), [BTreeSet::from([1, 2])]);
+    assert_eq!(finished(&plan), [OrderedSet::from([1, 2])]);
     assert_eq!(show::count(&plan).destroys, 0);
 }
 
@@ -228,7 +228,7 @@ fn an_array_is_complete_once_one_member_has_lost_its_mark() {
             "settle"
         ]
     );
-    assert_eq!(finished(&plan), [BTreeSet::from([2])]);
+    assert_eq!(finished(&plan), [OrderedSet::from([2])]);
     // Bits of somebody else are no sign.
     marks(&mut case, |attributes| *attributes = 1 << 56);
     let conflicts = case.plan().unwrap_err();

@@ -1,9 +1,8 @@
 //! The command lines that make, open and bind encrypted volumes (engine.md 4.4.5).
 
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use kindling_config_spec::order::Gather;
+use kindling_config_spec::order::{Gather, OrderedSet};
 use kindling_config_spec::types::{Clevis, Luks, Tang};
 use serde_json::{Map, Value, json};
 
@@ -112,7 +111,7 @@ pub(super) fn with_flags(call: Invocation, want: &Luks) -> Invocation {
 
 /// The flags that the header of the volume as configured has (cryptsetup-open(8), `--persistent`; "LUKS2 On-Disk Format
 /// Specification", table 6). Other options are not stored.
-pub(super) fn flags(want: &Luks) -> BTreeSet<String> {
+pub(super) fn flags(want: &Luks) -> OrderedSet<String> {
     let stored = want
         .open_options
         .iter()

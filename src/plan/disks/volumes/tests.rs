@@ -273,5 +273,5 @@ fn flags_that_later_boots_open_it_with() {
     };
     let expected = ["allow-discards", "no-journal", "no-read-workqueue"];
     assert_eq!(flags(&want), expected.map(str::to_owned).into());
-    assert_eq!(flags(&keyed("data")), BTreeSet::new());
+    assert_eq!(flags(&keyed("data")), OrderedSet::new());
 }

@@ -10,7 +10,7 @@ struct Recorded {
     sectors: u64,
     have: Vec<(u32, u64, u64)>,
     want: Vec<Partition>,
-    got: Option<BTreeMap<u32, (u64, u64)>>,
+    got: Option<OrderedMap<u32, (u64, u64)>>,
 }
 
 fn recorded() -> Vec<Recorded> {
@@ -20,7 +20,7 @@ fn recorded() -> Vec<Recorded> {
         let number = |at: usize| words[at].parse::<u64>().unwrap();
         let small = |at: usize| words[at].parse::<u32>().unwrap();
         if let ["disk", name, ..] = words[..] {
-            let got = Some(BTreeMap::new());
+            let got = Some(OrderedMap::new());
             cases.push(Recorded {
                 name: name.into(),
                 sector: small(2),
@@ -67,7 +67,7 @@ fn partitions_lie_where_sgdisk_puts_them() {
                 let after = slot.after.as_ref().unwrap();
                 (slot.number, (after.first.0, after.last.0))
             });
-            places.collect::<BTreeMap<_, _>>()
+            places.collect::<OrderedMap<_, _>>()
         });
         assert_eq!(got, recorded.got, "{}", recorded.name);
     }

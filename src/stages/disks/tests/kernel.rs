@@ -1,8 +1,9 @@
 //! The kernel of that machine, as far as the stage asks it.
 
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+
+use kindling_config_spec::order::OrderedSet;
 
 use super::machine::{Machine, Space, sound, volume_node};
 use super::rules;
@@ -110,7 +111,7 @@ impl Devices for Machine {
         }
         let faults = rules::of_table(&state, &self.config, node, write);
         state.faults.extend(faults);
-        let old: BTreeSet<String> = state.guids(node);
+        let old: OrderedSet<String> = state.guids(node);
         let new = write.table.iter().flat_map(|table| table.entries.values());
         let made: Vec<String> = new
             .map(|entry| entry.guid.to_string())

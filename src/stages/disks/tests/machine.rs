@@ -2,11 +2,11 @@
 //! kernel are asked for as far as the disks stage can see it, and takes down whatever was asked for and should not have
 //! been. It is no evidence for what a kernel or a program does.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard};
 
+use kindling_config_spec::order::{OrderedMap, OrderedSet};
 use kindling_config_spec::types::Config;
 use kindling_config_spec::units::{Bytes, Lba, MIB, SectorSize};
 
@@ -52,24 +52,24 @@ pub(super) struct Array {
 /// What opens a volume.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Header {
-    pub(super) keys: BTreeSet<Vec<u8>>,
-    pub(super) flags: BTreeSet<String>,
+    pub(super) keys: OrderedSet<Vec<u8>>,
+    pub(super) flags: OrderedSet<String>,
     pub(super) clevis: bool,
 }
 
 #[derive(Clone, Default, PartialEq, Eq)]
 pub(super) struct State {
-    pub(super) disks: BTreeMap<PathBuf, Disk>,
-    pub(super) lying: BTreeMap<Address, Lying>,
-    pub(super) arrays: BTreeMap<u32, Array>,
-    pub(super) volumes: BTreeMap<u32, Header>,
+    pub(super) disks: OrderedMap<PathBuf, Disk>,
+    pub(super) lying: OrderedMap<Address, Lying>,
+    pub(super) arrays: OrderedMap<u32, Array>,
+    pub(super) volumes: OrderedMap<u32, Header>,
     /// Arrays that run, with their nodes.
-    pub(super) running: BTreeMap<u32, PathBuf>,
+    pub(super) running: OrderedMap<u32, PathBuf>,
     /// Volumes that are open, by the name of the mapping.
-    pub(super) open: BTreeMap<String, u32>,
-    pub(super) mounted: BTreeSet<Address>,
+    pub(super) open: OrderedMap<String, u32>,
+    pub(super) mounted: OrderedSet<Address>,
     /// GUIDs of the partitions that runs made which did not come to their end.
-    pub(super) made: BTreeSet<String>,
+    pub(super) made: OrderedSet<String>,
     /// What was asked for and should not have been.
     pub(super) faults: Vec<String>,
     /// How many changes are left until the power goes.
@@ -263,7 +263,7 @@ impl State {
         }
     }
 
-    pub(super) fn guids(&self, disk: &Path) -> BTreeSet<String> {
+    pub(super) fn guids(&self, disk: &Path) -> OrderedSet<String> {
         let entries = self
             .table(disk)
             .into_iter()

@@ -1,8 +1,9 @@
 //! The programs of that machine, as far as the stage calls them.
 
-use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::path::Path;
+
+use kindling_config_spec::order::OrderedSet;
 
 use super::machine::{Address, Array, Header, Lying, Machine, Space, State, array_node};
 use crate::gpt::Found;
@@ -213,12 +214,12 @@ impl Run<'_> {
                 DONE
             }
             "--assemble" => {
-                let members: BTreeSet<Address> = self.args[4..]
+                let members: OrderedSet<Address> = self.args[4..]
                     .iter()
                     .filter_map(|node| Some(state.at(Path::new(node))?.0))
                     .collect();
                 let leads = |at: &Address| state.lying.get(at).and_then(|lying| lying.leads_to);
-                let ids: BTreeSet<Option<u32>> = members.iter().map(leads).collect();
+                let ids: OrderedSet<Option<u32>> = members.iter().map(leads).collect();
                 let Some(id) = ids.first().copied().flatten().filter(|_| ids.len() == 1) else {
                     return FAILED;
                 };

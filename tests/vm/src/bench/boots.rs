@@ -15,18 +15,20 @@ use crate::scenario::{self, Built, End, Node, ScenarioError, UserData};
 use crate::workspace;
 
 /// How often each boots.
-const ROUNDS: usize = 5;
+const ROUNDS: usize = 3;
 
 /// The reference labels files also where there is no policy, and fails without one.
 const POLICY: &str = "mount -o loop \"$0\" /mnt && mkdir -p /mnt/etc/selinux/targeted/contexts/files && \
                       printf 'SELINUX=permissive\\nSELINUXTYPE=targeted\\n' >/mnt/etc/selinux/config && \
                       : >/mnt/etc/selinux/targeted/contexts/files/file_contexts && umount /mnt";
 
-/// Boots both in turn and prints what the initramfs and each stage of it took.
+/// Prints what both add to the initramfs; then boots both in turn and prints what the initramfs, from its start to the switch of
+/// the root, and each stage of it took.
 ///
 /// # Errors
 /// [`ScenarioError`] when no guest could be started; what goes wrong in the guest is in the output and the verdict.
 pub fn run(built: &Built, pipe: &Path, out: &mut dyn Write) -> Result<Verdict, ScenarioError> {
+    super::added::run(built, out)?;
     // Nobody may be listening any more; the verdict does not depend on that.
     let mut say = |text: &str| drop(writeln!(out, "{text}").and_then(|()| out.flush()));
     let mut rows: BTreeMap<String, [Vec<Duration>; 2]> = BTreeMap::new();
