@@ -30,10 +30,10 @@ use crate::inventory::mounts::MountPoints;
 use crate::inventory::observe;
 use crate::inventory::recorded::Recorded;
 use crate::inventory::target::Target;
+use crate::node::expand::Expanded;
 use crate::node::handed::DIRECTORY;
 use crate::plan::disks::{Known, Place, plan_layout};
 use crate::plan::map::DiskMap;
-use crate::plan::origins::Origins;
 use crate::plan::partitions::InUse;
 use crate::plan::{Plan, Stage, Step, files, kargs, mounts, show};
 use crate::report::Failure;
@@ -146,28 +146,22 @@ pub fn plan(
     let machine = Machine::read();
     let processes = process::System::new(environment.path.clone());
     dry_run.plan_disks(config, &digest, &machine, &processes, inventory)?;
-    let (config, origins) = dry_run.expand_node(config, &fetcher)?;
-    dry_run.plan_target(
-        &config,
-        &digest,
-        &machine,
-        &processes,
-        root,
-        environment,
-        &origins,
-    )?;
+    let expanded = dry_run.expand_node(config, &fetcher)?;
+    dry_run.plan_target(&expanded, &digest, &machine, &processes, root, environment)?;
     Ok(dry_run)
 }
 
 impl DryRun {
     /// The config as the files stage has it. Nothing is fetched for it.
-    fn expand_node(&mut self, config: &Config, fetcher: &Fetcher) -> Result<(Config, Origins), Failure> {
+    fn expand_node(&mut self, config: &Config, fetcher: &Fetcher) -> Result<Expanded, Failure> {
         let Some(settled) = node::settle(config, fetcher, Fetching::Nothing)? else {
-            return Ok((config.clone(), Origins::default()));
+            return Ok(Expanded {
+                config: config.clone(),
+                ..Expanded::default()
+            });
         };
         self.assumptions.extend(settled.missing());
-        let expanded = settled.expand(config, &Path::new(DIRECTORY).join("bin/kindling"));
-        Ok((expanded.config, expanded.origins))
+        Ok(settled.expand(config, &Path::new(DIRECTORY).join("bin/kindling")))
     }
 
     fn plan_disks(
@@ -244,14 +238,14 @@ impl DryRun {
 
     fn plan_target(
         &mut self,
-        config: &Config,
+        expanded: &Expanded,
         digest: &str,
         machine: &Machine,
         processes: &process::System,
         root: Option<&Path>,
         environment: &Environment,
-        origins: &Origins,
     ) -> Result<(), Failure> {
+        let Expanded { config, origins } = expanded;
         let below = Path::new("/sysroot");
         let target = match root {
             None => {
@@ -438,13 +432,15 @@ mod tests {
         let (machine, processes) = (Machine::read(), process::System::new("".into()));
         dry_run
             .plan_target(
-                &config,
+                &Expanded {
+                    config,
+                    ..Expanded::default()
+                },
                 "digest",
                 &machine,
                 &processes,
                 None,
                 &environment,
-                &Origins::default(),
             )
             .unwrap();
         let text = dry_run.to_string();
