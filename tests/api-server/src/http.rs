@@ -112,6 +112,12 @@ pub enum Content {
     Broken(Option<Bytes>, Sent),
 }
 
+impl From<Vec<u8>> for Content {
+    fn from(bytes: Vec<u8>) -> Self {
+        Self::Whole(Some(Bytes::from(bytes)))
+    }
+}
+
 /// How far the piece before a break has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sent {
@@ -283,7 +289,7 @@ pub fn plain(status: StatusCode, text: &str) -> Answer {
 /// An answer of a media type.
 #[must_use]
 pub fn body(status: StatusCode, kind: &'static str, bytes: Vec<u8>) -> Answer {
-    typed(status, kind, Content::Whole(Some(Bytes::from(bytes))))
+    typed(status, kind, bytes.into())
 }
 
 /// An answer of a media type that comes piece by piece.
