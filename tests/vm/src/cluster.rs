@@ -19,6 +19,7 @@ use rustls::ServerConfig;
 use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
+use crate::api::Offered;
 use crate::config_server::{self, ConfigServer, Mode, NEWEST, Pool};
 use crate::server::{self, Answer, Seen, Server, body, lock, plain};
 
@@ -27,6 +28,9 @@ pub const BOOTSTRAP_TOKEN: &str = "kndlng.0123456789abcdef";
 
 /// The token in the kubeconfig that the config server adds.
 pub const NODE_BOOTSTRAPPER: &str = "planted-service-account-token";
+
+/// What a machine shows to get its bootstrap token.
+pub const MACHINE_CREDENTIAL: &str = "planted-machine-credential";
 
 /// What the cluster serves, and how badly.
 #[derive(Clone, Debug)]
@@ -43,8 +47,24 @@ pub struct Offer {
     pub adds_files: bool,
     /// Who answers: the cluster, or the installer's machine before it.
     pub mode: Mode,
+    /// Files of `/files/` that are in no folder.
+    pub files: Vec<Served>,
+    /// The API server beside it, if there is one. Its authority is served as `/files/cluster-ca.crt`, its token as `/files/token`, to
+    /// who shows [`MACHINE_CREDENTIAL`].
+    pub api: Option<Offered>,
     /// This many requests are answered with 500 before the first real answer.
     pub fail_first: u32,
+}
+
+/// A file that is served and in no folder.
+#[derive(Clone, Debug)]
+pub struct Served {
+    /// Its name below `/files/`.
+    pub name: &'static str,
+    /// Its bytes.
+    pub bytes: Vec<u8>,
+    /// The bearer credential that it takes to get it.
+    pub bearer: Option<&'static str>,
 }
 
 #[derive(Default)]
@@ -182,6 +202,13 @@ fn config_server(offer: &Offer) -> Result<ConfigServer, ClusterError> {
     })
 }
 
+fn shows(headers: &HeaderMap, credential: &str) -> bool {
+    let given = headers
+        .get(header::AUTHORIZATION)
+        .map(|given| given.to_str().unwrap_or_default());
+    given.and_then(|given| given.strip_prefix("Bearer ")) == Some(credential)
+}
+
 /// What one answer needs.
 struct Desk {
     offer: Offer,
@@ -208,6 +235,15 @@ impl Desk {
             .strip_prefix("/files/")
             .filter(|name| *method == Method::GET && !name.contains('/') && !name.starts_with('.'));
         match file {
+            Some(name) if let Some(served) = self.offer.files.iter().find(|file| file.name == name) => {
+                if served
+                    .bearer
+                    .is_some_and(|credential| !shows(headers, credential))
+                {
+                    return plain(StatusCode::UNAUTHORIZED, "not the machine's credential\n");
+                }
+                body(StatusCode::OK, "application/octet-stream", served.bytes.clone())
+            }
             Some(name) => match fs::read(self.offer.fixtures.join("files").join(name)) {
                 Ok(bytes) => body(StatusCode::OK, "application/octet-stream", bytes),
                 Err(_) => plain(StatusCode::NOT_FOUND, "no such file\n"),
@@ -222,11 +258,7 @@ impl Desk {
     }
 
     fn admit(&self, name: &str, headers: &HeaderMap) -> Answer {
-        let expected = format!("Bearer {BOOTSTRAP_TOKEN}");
-        if headers
-            .get(header::AUTHORIZATION)
-            .is_none_or(|given| given.as_bytes() != expected.as_bytes())
-        {
+        if !shows(headers, BOOTSTRAP_TOKEN) {
             return plain(StatusCode::UNAUTHORIZED, "not the bootstrap token\n");
         }
         lock(&self.memory).nodes.push(name.to_owned());

@@ -14,6 +14,7 @@
     reason = "a development tool: it runs programs and writes files of its own, never on a machine to be provisioned"
 )]
 
+pub mod api;
 pub mod aws;
 pub mod bench;
 pub mod boot_server;

@@ -74,7 +74,7 @@ fn main() -> ExitCode {
 fn run(action: Action) -> Result<ExitCode, Box<dyn Error>> {
     match action {
         Action::Demo { config, binary } => {
-            let config = config.unwrap_or_else(|| workspace::fixtures().join("pointer.ign"));
+            let config = config.unwrap_or_else(|| workspace::fixtures().join("node-pointer.ign"));
             let engine = binary.unwrap_or_else(workspace::engine);
             let verdict = demo::run(&engine, &config, &std::env::current_exe()?, &mut io::stdout())?;
             Ok(if verdict == Verdict::Joined {

@@ -15,12 +15,14 @@ use std::time::{Duration, Instant};
 
 use self::boot_entry::Entry;
 use self::user_data::Servers;
+use crate::api::{self, Api, Offered};
 use crate::aws::{Aws, AwsError};
 use crate::boot_server::{BootServer, BootServerError};
-use crate::cluster::{Cluster, ClusterError, Offer};
+use crate::cluster::{Cluster, ClusterError, MACHINE_CREDENTIAL, Offer, Served};
 use crate::config_drive::ConfigDriveError;
 use crate::config_server::Mode;
 use crate::console::{Line, Next};
+use crate::control_plane::ControlPlaneError;
 use crate::digest::{self, DigestError};
 use crate::host::{self, Acceleration, HostError};
 use crate::image::{self, Base, ImageError, RootDisk};
@@ -36,6 +38,22 @@ pub use self::user_data::UserData;
 
 /// How long one boot may take. A warm one needs 30 s alone on two cores; tests share theirs.
 pub const BOOT_LIMIT: Duration = Duration::from_secs(240);
+
+/// What the cluster's config server tells of its API server.
+fn served_of(api: &Api) -> [Served; 2] {
+    [
+        Served {
+            name: "cluster-ca.crt",
+            bytes: api.authority_pem().into_bytes(),
+            bearer: None,
+        },
+        Served {
+            name: "token",
+            bytes: api.token().as_bytes().to_vec(),
+            bearer: Some(MACHINE_CREDENTIAL),
+        },
+    ]
+}
 
 /// Anything that keeps a scenario from running; a boot that goes wrong is an [`End`], not an error.
 #[derive(Debug, thiserror::Error)]
@@ -55,6 +73,9 @@ pub enum ScenarioError {
     /// The cluster stand-in did not start.
     #[error("cannot start the cluster stand-in")]
     Cluster(#[from] ClusterError),
+    /// The API server did not start.
+    #[error("cannot start the API server")]
+    Api(#[from] ControlPlaneError),
     /// The AWS stand-in did not start.
     #[error("cannot start the AWS stand-in")]
     Aws(#[from] AwsError),
@@ -209,6 +230,8 @@ pub struct Node {
     arguments: Vec<String>,
     /// The cluster it belongs to.
     pub cluster: Cluster,
+    /// The API server that it can join, if there is one.
+    pub api: Option<Api>,
     /// Amazon's services, for a machine of theirs.
     pub aws: Option<Aws>,
     /// The server that the machine's serial number names, if it does.
@@ -230,6 +253,11 @@ impl Node {
         pipe: &Path,
         offer: Offer,
     ) -> Result<Self, ScenarioError> {
+        let mut offer = offer;
+        let api = offer.api.take().map(Api::start).transpose()?;
+        if let Some(api) = &api {
+            offer.files.extend(served_of(api));
+        }
         let cluster = Cluster::start(offer.clone())?;
         let folder = RunFolder::new(name)?;
         let (root, initramfs) = (
@@ -250,6 +278,11 @@ impl Node {
             pipe: pipe.to_path_buf(),
             port: cluster.port(),
         };
+        let of_api = api.as_ref().map(|api| Link {
+            address: api::ADDRESS.to_owned(),
+            pipe: pipe.to_path_buf(),
+            port: api.port(),
+        });
         let mut machine = Machine {
             acceleration: built.acceleration,
             kernel: built.root.kernel.clone(),
@@ -264,7 +297,7 @@ impl Node {
             config: None,
             disc: None,
             networks: vec![Network {
-                links: vec![of_cluster],
+                links: [of_cluster].into_iter().chain(of_api).collect(),
                 ..Network::default()
             }],
             identity: None,
@@ -283,6 +316,7 @@ impl Node {
             detection: None,
             arguments: Vec::new(),
             cluster,
+            api,
             aws,
             seed,
         })
@@ -428,9 +462,23 @@ pub fn worker_offer() -> Offer {
         worker: fixtures.join("worker.ign"),
         fixtures,
         pools: Vec::new(),
+        files: Vec::new(),
+        api: None,
         adds_files: false,
         mode: Mode::Cluster,
         certificate: "pki/server",
         fail_first: 0,
+    }
+}
+
+/// The offer of the demo: a pool whose machines join by a certificate of their own, and the API server for it.
+#[must_use]
+pub fn node_offer(api: Offered) -> Offer {
+    let worker = worker_offer();
+    let config = worker.fixtures.join("node.ign");
+    Offer {
+        pools: vec![("node", Some(config))],
+        api: Some(api),
+        ..worker
     }
 }
