@@ -3,6 +3,7 @@
 
 mod map;
 mod places;
+mod serial;
 mod set;
 
 use std::cmp::Ordering;

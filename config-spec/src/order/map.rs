@@ -6,11 +6,7 @@ use std::borrow::Borrow;
 use std::cmp::Ordering;
 use std::fmt::{self, Debug, Formatter};
 use std::hash::{Hash, Hasher};
-use std::marker::PhantomData;
 use std::ops::{Bound, Index, RangeBounds};
-
-use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
-use serde::ser::{Serialize, Serializer};
 
 use super::places::{Places, Spot, Walk};
 
@@ -481,35 +477,5 @@ impl<K: Borrow<Q> + Ord, Q: Ord + ?Sized, V> Index<&Q> for OrderedMap<K, V> {
 
     fn index(&self, key: &Q) -> &V {
         self.get(key).expect("the key is in the map")
-    }
-}
-
-impl<K: Serialize, V: Serialize> Serialize for OrderedMap<K, V> {
-    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        to.collect_map(self)
-    }
-}
-
-impl<'de, K: Deserialize<'de> + Ord, V: Deserialize<'de>> Deserialize<'de> for OrderedMap<K, V> {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        from.deserialize_map(MapVisitor(PhantomData))
-    }
-}
-
-struct MapVisitor<K, V>(PhantomData<(K, V)>);
-
-impl<'de, K: Deserialize<'de> + Ord, V: Deserialize<'de>> Visitor<'de> for MapVisitor<K, V> {
-    type Value = OrderedMap<K, V>;
-
-    fn expecting(&self, to: &mut Formatter<'_>) -> fmt::Result {
-        to.write_str("a map")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut from: A) -> Result<Self::Value, A::Error> {
-        let mut map = OrderedMap::new();
-        while let Some((key, value)) = from.next_entry()? {
-            map.insert(key, value);
-        }
-        Ok(map)
     }
 }

@@ -6,9 +6,6 @@ use std::fmt::{self, Debug, Formatter};
 use std::hash::{Hash, Hasher};
 use std::ops::RangeBounds;
 
-use serde::de::{Deserialize, Deserializer};
-use serde::ser::{Serialize, Serializer};
-
 use super::map::{Keys, OrderedMap};
 
 /// Different values, in order.
@@ -219,18 +216,5 @@ impl<'a, T> IntoIterator for &'a OrderedSet<T> {
 
     fn into_iter(self) -> Keys<'a, T, ()> {
         self.iter()
-    }
-}
-
-impl<T: Serialize> Serialize for OrderedSet<T> {
-    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        to.collect_seq(self)
-    }
-}
-
-impl<'de, T: Deserialize<'de> + Ord> Deserialize<'de> for OrderedSet<T> {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        let values: Vec<T> = Vec::deserialize(from)?;
-        Ok(values.into_iter().collect())
     }
 }
