@@ -4,10 +4,14 @@ use std::io::Write;
 use std::path::Path;
 use std::time::Instant;
 
+use serde_json::Value;
+
+use crate::api::{Api, Offered};
 use crate::console::Line;
 use crate::initramfs::STAGE_MARK;
 use crate::report::{self, Report};
 use crate::scenario::{self, Boot, End, Node, ScenarioError, UserData};
+use crate::search;
 
 /// What the demo ended with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,12 +26,8 @@ pub enum Verdict {
 const SHOWN: &[(&str, &str)] = &[
     ("lsblk", "lsblk"),
     (
-        "active",
-        "systemctl is-active var-lib-data.mount node-announce.service",
-    ),
-    (
-        "kubeconfig",
-        "stat -c '%A %U %n' /etc/kubernetes/bootstrap-kubeconfig",
+        "join",
+        "kindling join --status; journalctl -u kindling-join* -u kubelet",
     ),
     ("ssh", "systemctl is-enabled ssh"),
 ];
@@ -65,11 +65,18 @@ pub fn run(engine: &Path, config: &Path, pipe: &Path, out: &mut dyn Write) -> Re
     };
     let built = scenario::set_up(engine, &mut |text| progress.say(text))?;
     let user_data = UserData::Firmware(config.to_path_buf());
-    let mut node = Node::new("demo", &built, &user_data, pipe, scenario::worker_offer())?;
+    let offer = scenario::node_offer(Offered::best());
+    let mut node = Node::new("demo", &built, &user_data, pipe, offer)?;
     progress.say(&format!(
-        "cluster stand-in listens on 127.0.0.1:{} (TLS, its own CA)",
+        "the cluster's config server (stand-in) listens on 127.0.0.1:{} (TLS, its own CA)",
         node.cluster.port()
     ));
+    if let Some(api) = &node.api {
+        let (title, port) = (api.title(), api.port());
+        progress.say(&format!(
+            "{title} listens on 127.0.0.1:{port} (TLS, a CA of its own)"
+        ));
+    }
     progress.say(&format!(
         "guest starts: root disk, one blank disk, user data {}",
         config.display()
@@ -115,12 +122,16 @@ fn finish(progress: &mut Progress<'_>, node: &Node, report: &Report) -> Verdict 
     progress.plain("\n== What the cluster saw\n");
     let nodes = node.cluster.nodes();
     for name in &nodes {
-        progress.plain(&format!("node {name} joined"));
+        progress.plain(&format!("node {name} announced itself"));
     }
     let hostname = report.lines("hostname").first();
-    let joined = hostname.is_some_and(|name| nodes.contains(name));
+    let mut joined = hostname.is_some_and(|name| nodes.contains(name));
+    if let (Some(api), Some(name)) = (&node.api, hostname) {
+        joined |= show_api(progress, api, name);
+        is_kept_secret(progress, node, api);
+    }
     if !joined {
-        progress.plain("no announcement of this machine with the bootstrap token arrived");
+        progress.plain("this machine has not joined");
         for request in node.cluster.seen() {
             progress.plain(&format!(
                 "  {} {} -> {}",
@@ -139,6 +150,74 @@ fn finish(progress: &mut Progress<'_>, node: &Node, report: &Report) -> Verdict 
         Verdict::Joined
     } else {
         Verdict::NotJoined
+    }
+}
+
+/// The life of each request and of the Node, as the API server has them; says whether the Node is Ready.
+fn show_api(progress: &mut Progress<'_>, api: &Api, name: &str) -> bool {
+    match api.requests() {
+        Ok(requests) => requests
+            .iter()
+            .for_each(|request| show_request(progress, request)),
+        Err(error) => progress.plain(&format!(
+            "the API server does not say which requests it has: {error}"
+        )),
+    }
+    let Some(node) = api.node(name) else {
+        progress.plain(&format!("there is no Node {name}"));
+        return false;
+    };
+    let conditions = node["status"]["conditions"].as_array();
+    let ready = conditions
+        .into_iter()
+        .flatten()
+        .find(|condition| condition["type"] == "Ready");
+    let status = ready.map_or("unknown", |ready| text(&ready["status"]));
+    progress.plain(&format!("Node {name} is there; Ready: {status}"));
+    status == "True"
+}
+
+fn text(value: &Value) -> &str {
+    value.as_str().unwrap_or("-")
+}
+
+fn show_request(progress: &mut Progress<'_>, request: &Value) {
+    let (about, spec, status) = (&request["metadata"], &request["spec"], &request["status"]);
+    progress.plain(&format!("request {}", text(&about["name"])));
+    let usages = spec["usages"].as_array().into_iter().flatten().map(text);
+    progress.plain(&format!(
+        "  filed     {} by {}, for {}",
+        text(&about["creationTimestamp"]),
+        text(&spec["username"]),
+        usages.collect::<Vec<_>>().join(", ")
+    ));
+    for condition in status["conditions"].as_array().into_iter().flatten() {
+        progress.plain(&format!(
+            "  {:<9} {} ({}: {})",
+            text(&condition["type"]).to_lowercase(),
+            text(&condition["lastUpdateTime"]),
+            text(&condition["reason"]),
+            text(&condition["message"])
+        ));
+    }
+    let issued = status["certificate"].as_str().map_or("not issued", |_| "issued");
+    progress.plain(&format!("  {issued}"));
+    for (key, value) in about["annotations"].as_object().into_iter().flatten() {
+        progress.plain(&format!("  says      {key}: {}", text(value)));
+    }
+}
+
+/// Says whether the token's secret stands anywhere on the machine's disks.
+fn is_kept_secret(progress: &mut Progress<'_>, node: &Node, api: &Api) {
+    let (_, secret) = api.token().split_once('.').unwrap_or_default();
+    for disk in [node.root_disk(), node.data_disk()] {
+        let said = match search::holds(disk, secret) {
+            Ok(false) => "the bootstrap token is nowhere on it",
+            Ok(true) => "THE BOOTSTRAP TOKEN IS ON IT",
+            Err(_) => "it cannot be searched",
+        };
+        let name = disk.file_name().unwrap_or_default().to_string_lossy();
+        progress.plain(&format!("disk {name}: {said}"));
     }
 }
 

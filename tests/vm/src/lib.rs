@@ -38,6 +38,7 @@ pub mod report;
 pub mod run;
 pub mod scenario;
 pub mod screen;
+pub mod search;
 pub use kindling_api_server::http as server;
 pub mod tree;
 pub mod workspace;
