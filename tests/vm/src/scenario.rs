@@ -11,6 +11,7 @@ use std::fs::{self, File};
 use std::io;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use self::boot_entry::Entry;
@@ -231,7 +232,7 @@ pub struct Node {
     /// The cluster it belongs to.
     pub cluster: Cluster,
     /// The API server that it can join, if there is one.
-    pub api: Option<Api>,
+    pub api: Option<Arc<Api>>,
     /// Amazon's services, for a machine of theirs.
     pub aws: Option<Aws>,
     /// The server that the machine's serial number names, if it does.
@@ -254,7 +255,7 @@ impl Node {
         offer: Offer,
     ) -> Result<Self, ScenarioError> {
         let mut offer = offer;
-        let api = offer.api.take().map(Api::start).transpose()?;
+        let api = offer.api.take().map(Api::start).transpose()?.map(Arc::new);
         if let Some(api) = &api {
             offer.files.extend(served_of(api));
         }
