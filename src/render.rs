@@ -74,6 +74,11 @@ impl Rendered {
         &self.config
     }
 
+    /// The config alone.
+    pub(crate) fn into_config(self) -> Config {
+        self.config
+    }
+
     /// The config, for values of this machine to be put into.
     pub(crate) fn config_mut(&mut self) -> &mut Config {
         &mut self.config

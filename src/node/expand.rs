@@ -75,19 +75,19 @@ fn inline(text: &str) -> Resource {
 
 /// `config` with the files and units of its section. One without the section stays as it is.
 #[must_use]
-pub fn expand(config: &Config, facts: Facts<'_>) -> Expanded {
+pub fn expand(config: Config, facts: Facts<'_>) -> Expanded {
     let mut made = Made::default();
     let section = &config.kindling.node;
     if facts.join.server.is_some() {
         kubelet::make(&mut made, section, facts);
         if section.prerequisites.as_deref() != Some("keep") {
-            prerequisites::make(&mut made, config);
+            prerequisites::make(&mut made, &config);
         }
     }
     units::make(&mut made, section, facts);
     access::make(&mut made, facts.join.access);
     let mut expanded = Expanded {
-        config: config.clone(),
+        config,
         origins: Origins::default(),
     };
     expanded.without_token(facts.join.mode);

@@ -146,17 +146,17 @@ pub fn plan(
     let machine = Machine::read();
     let processes = process::System::new(environment.path.clone());
     dry_run.plan_disks(config, &digest, &machine, &processes, inventory)?;
-    let expanded = dry_run.expand_node(config, &fetcher)?;
+    let expanded = dry_run.expand_node(rendered.into_config(), &fetcher)?;
     dry_run.plan_target(&expanded, &digest, &machine, &processes, root, environment)?;
     Ok(dry_run)
 }
 
 impl DryRun {
     /// The config as the files stage has it. Nothing is fetched for it.
-    fn expand_node(&mut self, config: &Config, fetcher: &Fetcher) -> Result<Expanded, Failure> {
-        let Some(settled) = node::settle(config, fetcher, Fetching::Nothing)? else {
+    fn expand_node(&mut self, config: Config, fetcher: &Fetcher) -> Result<Expanded, Failure> {
+        let Some(settled) = node::settle(&config, fetcher, Fetching::Nothing)? else {
             return Ok(Expanded {
-                config: config.clone(),
+                config,
                 ..Expanded::default()
             });
         };

@@ -26,7 +26,7 @@ pub struct Plain {
 pub fn expand(text: &str, name: &str) -> Result<Plain, Failure> {
     let given = given::read(text, name, false)?;
     let mut warnings = given.warnings;
-    let mut config = given.rendered.config().clone();
+    let mut config = given.rendered.into_config();
     if let Some(settled) = node::settle(&config, &given.fetcher, Fetching::Authorities)? {
         settled.is_for_any_machine(Stage::Fetch)?;
         if settled.is_native() {
@@ -40,7 +40,7 @@ pub fn expand(text: &str, name: &str) -> Result<Plain, Failure> {
             );
         }
         config = settled
-            .expand(&config, &Path::new(DIRECTORY).join("bin/kindling"))
+            .expand(config, &Path::new(DIRECTORY).join("bin/kindling"))
             .config;
     }
     let section = std::mem::take(&mut config.kindling);

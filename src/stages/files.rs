@@ -35,7 +35,7 @@ pub(super) fn run(mut context: Context<'_>) -> Result<Applied, StageError> {
     let settled = node::settle(&config, &context.fetcher, Fetching::All)?;
     let mut origins = Origins::default();
     if let Some(settled) = &settled {
-        let expanded = settled.expand(&config, &node::program(context.environment)?);
+        let expanded = settled.expand(config, &node::program(context.environment)?);
         (config, origins) = (expanded.config, expanded.origins);
     }
     let secrets = secrets(&context)?;

@@ -153,7 +153,7 @@ fn discovered(config: &Config, join: &Join, token: Option<&str>) -> Result<Vec<S
 
 impl Settled {
     /// The config with the files and units of the section, for a root that finds this program at `program`.
-    pub(super) fn expand(&self, config: &Config, program: &Path) -> Expanded {
+    pub(super) fn expand(&self, config: Config, program: &Path) -> Expanded {
         let facts = Facts {
             join: &self.join,
             token: self.token.as_deref(),

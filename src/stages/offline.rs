@@ -102,7 +102,7 @@ impl Request<'_> {
                  joins only when its own first boot has the section too (--split writes it to a config of its own)"
             );
         }
-        let expanded = settled.expand(&config, &Path::new(DIRECTORY).join("bin/kindling"));
+        let expanded = settled.expand(config, &Path::new(DIRECTORY).join("bin/kindling"));
         Ok((given, expanded))
     }
 

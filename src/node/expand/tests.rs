@@ -33,7 +33,7 @@ fn expanded(config: &Config) -> Expanded {
         token,
         program: Path::new("/run/kindling/bin/kindling"),
     };
-    expand(config, facts)
+    expand(config.clone(), facts)
 }
 
 fn content(config: &Config, path: &str) -> Option<String> {
