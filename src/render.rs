@@ -8,6 +8,7 @@ mod ahead;
 mod documents;
 mod error;
 pub mod expand;
+mod rendered;
 mod settings;
 mod survey;
 
@@ -16,12 +17,12 @@ use std::borrow::Cow;
 use kindling_config_spec::diagnostic::{self, Pointer, Severity};
 use kindling_config_spec::types::{Config, Resource};
 use kindling_config_spec::{Checked, check, check_merged, data_url, merge};
-use serde::{Deserialize, Serialize};
 use tracing::{debug, info, warn};
 
 use ahead::{Ahead, Room};
 pub use documents::{Document, Documents};
 pub use error::RenderError;
+pub use rendered::Rendered;
 use settings::only_settings;
 pub use survey::{Survey, survey};
 
@@ -41,62 +42,6 @@ const REFERENCED_LIMIT: u64 = DOCUMENT_LIMIT;
 
 /// What the fetch settings of the result are called.
 const MERGED: &str = "the merged config";
-
-/// A config without open references: what the stages work from.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Rendered {
-    config: Config,
-    origins: Vec<Origin>,
-    #[serde(skip)]
-    warnings: Vec<String>,
-}
-
-impl Rendered {
-    /// What a source without a config renders to.
-    #[must_use]
-    pub fn empty() -> Self {
-        Self::from_cache(Config::default(), Vec::new())
-    }
-
-    /// What an earlier stage rendered and stored, which is the one other way to a rendered config.
-    #[must_use]
-    pub fn from_cache(config: Config, origins: Vec<Origin>) -> Self {
-        Self {
-            config,
-            origins,
-            warnings: Vec::new(),
-        }
-    }
-
-    /// The config.
-    #[must_use]
-    pub fn config(&self) -> &Config {
-        &self.config
-    }
-
-    /// The config alone.
-    pub(crate) fn into_config(self) -> Config {
-        self.config
-    }
-
-    /// The config, for values of this machine to be put into.
-    pub(crate) fn config_mut(&mut self) -> &mut Config {
-        &mut self.config
-    }
-
-    /// The documents it consists of, in the order they were read. Empty when there was none.
-    #[must_use]
-    pub fn origins(&self) -> &[Origin] {
-        &self.origins
-    }
-
-    /// What is doubtful in it, one text per document with source lines. The first document's own warnings are in
-    /// its [`Checked`].
-    #[must_use]
-    pub fn warnings(&self) -> &[String] {
-        &self.warnings
-    }
-}
 
 /// The first document of a config.
 pub struct First<'a> {
