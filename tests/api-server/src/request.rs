@@ -211,8 +211,15 @@ fn named(metadata: &Value, causes: &mut Vec<Cause>) -> (String, String) {
         causes.push(cause("FieldValueRequired", "metadata.name", message));
     }
     // Any name is a request's that can stand in a path.
-    if name == "." || name == ".." || name.contains(['/', '%']) {
-        let message = format!("Invalid value: {name:?}: may not be '.' or '..' or contain '/' or '%'");
+    let refused = match name.as_str() {
+        "." | ".." => Some(format!("may not be '{name}'")),
+        _ => name
+            .chars()
+            .find(|letter| matches!(letter, '/' | '%'))
+            .map(|letter| format!("may not contain '{letter}'")),
+    };
+    if let Some(why) = refused {
+        let message = format!("Invalid value: {name:?}: {why}");
         causes.push(cause("FieldValueInvalid", "metadata.name", message));
     }
     (name, prefix)

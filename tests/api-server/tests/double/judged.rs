@@ -66,7 +66,7 @@ fn fields_that_break_a_rule_are_refused_as_the_server_does() {
         set("/metadata/name", json!("a/b")),
         422,
         "metadata.name",
-        "may not be",
+        "may not contain",
     );
     assert_refused(set("/spec/request", json!("")), 422, "spec.request", "Required");
     assert_refused(
