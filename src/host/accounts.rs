@@ -91,9 +91,13 @@ fn line(
     if let Some(mut file) = sysroot.read(&file)? {
         let mut text = Vec::new();
         // A database that cannot be read to its end has no such name for us; getent is asked next.
-        drop(file.read_to_end(&mut text));
+        let is_whole = file.read_to_end(&mut text).is_ok();
         if let Some(found) = find(&String::from_utf8_lossy(&text), by, name) {
             return Ok(Some(found.to_owned()));
+        }
+        // getent would read the same file again, and it is two programs.
+        if is_whole && is_by_files_alone(sysroot, database)? {
+            return Ok(None);
         }
     }
     let has_getent = ["/usr/bin/getent", "/bin/getent"]
@@ -124,6 +128,20 @@ fn line(
             })
         }
     }
+}
+
+/// Where the target says who answers for a database (nsswitch.conf(5)).
+const SERVICES: &str = "/etc/nsswitch.conf";
+
+/// Whether the target's name service goes by the file of `database` and by nothing else.
+fn is_by_files_alone(sysroot: &Sysroot, database: Database) -> Result<bool, SysrootError> {
+    let text = sysroot.read_text(Path::new(SERVICES), LIMIT)?.unwrap_or_default();
+    let services = text
+        .lines()
+        .map(|line| line.split('#').next().unwrap_or_default())
+        .filter_map(|line| line.split_once(':'))
+        .find(|(name, _)| name.trim() == database.name());
+    Ok(services.is_some_and(|(_, services)| services.split_whitespace().eq(["files"])))
 }
 
 /// A database of this size is none.
@@ -308,6 +326,32 @@ mod tests {
         assert_eq!(user(&sysroot, &none, "ad").unwrap(), None);
         assert_eq!(group(&sysroot, &none, "wheel").unwrap(), None);
         assert_eq!(none.calls(), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_target_that_goes_by_its_files_alone_is_not_asked() {
+        for (services, asked) in [
+            ("passwd:  files # ours\n", 0),
+            ("# passwd: files\npasswd: files systemd\n", 1),
+            ("passwd: files [NOTFOUND=continue]\n", 1),
+            ("group: files\n", 1),
+            ("", 1),
+        ] {
+            let dir = tempfile::tempdir().unwrap();
+            let sysroot = Sysroot::open(dir.path()).unwrap();
+            sysroot.make_dirs(Path::new("/etc")).unwrap();
+            sysroot.make_dirs(Path::new("/usr/bin")).unwrap();
+            let put = |path: &str, text: &str| {
+                let path = Path::new(path);
+                sysroot.put(path, text.as_bytes(), Access::default()).unwrap();
+            };
+            put("/usr/bin/getent", "");
+            put("/etc/passwd", "root:x:0:0:root:/root:/bin/sh\n");
+            put("/etc/nsswitch.conf", services);
+            let answers = Scripted::answering(&[(2, "")]);
+            assert_eq!(user(&sysroot, &answers, "ada").unwrap(), None);
+            assert_eq!(answers.calls().len(), asked, "{services:?}");
+        }
     }
 
     #[test]
