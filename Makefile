@@ -65,8 +65,10 @@ guests: build tools
 # nothing) and kept in target/cluster; tests/cluster/README.md. Nothing of it is installed.
 .PHONY: test-cluster cluster-tools
 test-cluster: build tools cluster-tools
-	cargo nextest run --locked -p kindling-vm --test control_plane --no-run
-	$(AS_ROOT) cargo nextest run --locked -p kindling-vm --test control_plane --run-ignored all
+	cargo build --locked -p kindling-vm
+	$(SUDO) target/debug/kindling-vm setup --binary $(BINARY)
+	cargo nextest run --locked -p kindling-vm --test control_plane --test join --no-run
+	$(AS_ROOT) cargo nextest run --locked -p kindling-vm --test control_plane --test join --run-ignored only
 
 cluster-tools: cc
 	@command -v dpkg-source >/dev/null || { $(SUDO) apt-get update -q && \

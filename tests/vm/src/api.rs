@@ -1,16 +1,14 @@
 //! The API server that a guest joins: the double, or the real one where its programs are built.
 
-use std::time::Duration;
-
 use kindling_api_server::{ApiServer, Scenario};
 use serde_json::Value;
 
-use crate::control_plane::{self, ControlPlane, ControlPlaneError, Options};
+use crate::control_plane::{self, ControlPlane, ControlPlaneError, Options, TOKEN_GROUP};
 
 /// The address guests know the API server by.
 pub const ADDRESS: &str = "10.0.2.101:6443";
 
-/// The token that the double knows in a guest's scenario. The half behind the dot is the secret.
+/// The token that guests are given. The half behind the dot is the secret; nothing else on a disk has those letters.
 const TOKEN: &str = "node01.planted5ecret0f7";
 
 /// Which API server a machine is offered.
@@ -59,7 +57,9 @@ impl Api {
                 let options = Options {
                     advertised: ADDRESS.to_owned(),
                 };
-                Ok(Self::Real(Box::new(ControlPlane::start_with(&options)?)))
+                let plane = ControlPlane::start_with(&options)?;
+                plane.add_token(TOKEN, time::Duration::hours(1), TOKEN_GROUP)?;
+                Ok(Self::Real(Box::new(plane)))
             }
         }
     }
@@ -94,10 +94,7 @@ impl Api {
     /// A bootstrap token that it knows, `id.secret`.
     #[must_use]
     pub fn token(&self) -> &'static str {
-        match self {
-            Self::Double(_) => TOKEN,
-            Self::Real(_) => control_plane::TOKEN,
-        }
+        TOKEN
     }
 
     /// Every request for a certificate that it has, as it stores it.
@@ -111,12 +108,12 @@ impl Api {
         }
     }
 
-    /// The Node of that name, once it is there, within a moment.
+    /// The Node of that name.
     #[must_use]
     pub fn node(&self, name: &str) -> Option<Value> {
         match self {
             Self::Double(double) => double.node(name),
-            Self::Real(plane) => plane.node_when(name, Duration::ZERO, |_| true).ok(),
+            Self::Real(plane) => plane.get(&format!("/api/v1/nodes/{name}")).ok(),
         }
     }
 }

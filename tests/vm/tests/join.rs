@@ -26,14 +26,14 @@ use serde_json::Value;
 const REQUEST: Duration = Duration::from_secs(240);
 
 /// A machine whose pool's config is `fixtures/vm/node.ign` with `change` made to it.
-fn node(name: &str, scenario: Scenario, change: impl FnOnce(&mut Value)) -> Node {
+fn node(name: &str, api: Offered, change: impl FnOnce(&mut Value)) -> Node {
     let dir = tempfile::tempdir().unwrap();
     let fixtures = workspace::fixtures();
     let mut config: Value = serde_json::from_slice(&fs::read(fixtures.join("node.ign")).unwrap()).unwrap();
     change(&mut config);
     let path = dir.path().join("node.ign");
     fs::write(&path, config.to_string()).unwrap();
-    let mut offer = scenario::node_offer(Offered::Double(Box::new(scenario)));
+    let mut offer = scenario::node_offer(api);
     offer.pools = vec![("node", Some(path))];
     machine::node(
         name,
@@ -42,11 +42,11 @@ fn node(name: &str, scenario: Scenario, change: impl FnOnce(&mut Value)) -> Node
     )
 }
 
-/// What the double found wrong, and that it is the double.
+/// What the double found wrong. The real one refuses what is wrong.
 fn findings(api: &Api) -> Vec<String> {
     match api {
         Api::Double(double) => double.findings(),
-        Api::Real(_) => panic!("these tests are the double's"),
+        Api::Real(_) => Vec::new(),
     }
 }
 
@@ -120,7 +120,7 @@ fn assert_keeps_no_secret(node: &Node, api: &Api) {
 
 #[test]
 fn a_machine_joins_in_a_unit_before_its_kubelet_and_keeps_no_token() {
-    let mut node = node("join", Scenario::default(), |_| ());
+    let mut node = node("join", Offered::Double(Box::default()), |_| ());
     let api = node.api.clone().unwrap();
     let report = machine::boot(&mut node).report().clone();
     assert_joined(&report, &api, "system");
@@ -147,6 +147,7 @@ fn a_machine_that_is_denied_does_not_come_up_and_joins_once_it_may() {
         approval: Approval::ByHand,
         ..Scenario::default()
     };
+    let by_hand = Offered::Double(Box::new(by_hand));
     let mut node = node("denied", by_hand, |config| {
         config["kindling"]["node"]["bootstrap"]["during"] = "initramfs".into();
     });
@@ -178,6 +179,18 @@ fn a_machine_that_is_denied_does_not_come_up_and_joins_once_it_may() {
     };
     let report = machine::boot(&mut node).report().clone();
     judge.join().unwrap();
+    assert_joined(&report, &api, "initramfs");
+    assert_keeps_no_secret(&node, &api);
+}
+
+#[test]
+#[ignore = "needs the programs of `make cluster-tools`; `make test-cluster` runs it"]
+fn a_machine_joins_a_real_control_plane() {
+    let mut node = node("join-real", Offered::Real, |config| {
+        config["kindling"]["node"]["bootstrap"]["during"] = "initramfs".into();
+    });
+    let api = node.api.clone().unwrap();
+    let report = machine::boot(&mut node).report().clone();
     assert_joined(&report, &api, "initramfs");
     assert_keeps_no_secret(&node, &api);
 }
