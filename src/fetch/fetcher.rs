@@ -397,7 +397,7 @@ impl Fetcher {
         }
         let time = answer.headers.iter().find(|(name, _)| name == "date");
         let time = time.and_then(|(_, text)| http_date(text));
-        if let Some(told) = time.filter(|_| is_link_local(url)) {
+        if let Some(told) = time.filter(|_| is_link_local(url) && !answer.is_redirected) {
             note_time(told);
         }
         Ok(HttpAnswer {

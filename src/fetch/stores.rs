@@ -294,6 +294,7 @@ mod tests {
                 status,
                 headers: Vec::new(),
                 length: None,
+                is_redirected: false,
                 body: Box::new(Cursor::new(body)),
             })
         }

@@ -44,6 +44,7 @@ impl Transport for Network {
             status: 200,
             headers: Vec::new(),
             length: download.length,
+            is_redirected: false,
             body: download.body,
         })
     }

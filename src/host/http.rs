@@ -142,6 +142,8 @@ pub struct Answer {
     pub headers: Vec<(String, String)>,
     /// The announced length of the body in bytes.
     pub length: Option<u64>,
+    /// Whether it comes from another address than the one that was asked.
+    pub is_redirected: bool,
     /// The body. A failing read carries a [`TransferError`](super::transfer::TransferError) as the inner error of its `io::Error`.
     pub body: Box<dyn Read + Send>,
 }

@@ -63,6 +63,7 @@ impl Transport for FakeServers {
             status: if body.is_some() { 200 } else { 404 },
             headers: Vec::new(),
             length: None,
+            is_redirected: false,
             body: Box::new(Cursor::new(body.unwrap_or_default())),
         })
     }

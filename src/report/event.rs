@@ -367,6 +367,7 @@ pub(super) mod tests {
             Kind::BootStarted,
             Kind::StageStarted,
             Kind::StageEnded,
+            Kind::Waiting,
             Kind::Provisioned,
             Kind::Failed,
             Kind::JoinStep,

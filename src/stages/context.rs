@@ -64,6 +64,14 @@ pub fn fetcher(platform: &str, timeout: Duration, offline: bool) -> Fetcher {
         .no_earlier_than(machine::earliest())
 }
 
+/// Goes by the time that a metadata service told an earlier process of this boot.
+pub(super) fn recall_time(run_dir: &Path) {
+    let told = fs::read_to_string(run_dir.join(TIME)).ok();
+    if let Some(told) = told.and_then(|text| text.trim().parse().ok()) {
+        machine::note_time(told);
+    }
+}
+
 impl<'a> Context<'a> {
     /// Opens everything that does not depend on the config.
     ///
@@ -83,10 +91,6 @@ impl<'a> Context<'a> {
         }
         let offline = options.stage == Stage::FetchOffline;
         let machine = Machine::read();
-        let told = fs::read_to_string(environment.run_dir.join(TIME)).ok();
-        told.and_then(|text| text.trim().parse().ok())
-            .into_iter()
-            .for_each(machine::note_time);
         let processes = process::System::new(environment.path.clone()).noted_in(&noted.runs);
         Ok(Self {
             options,

@@ -125,7 +125,8 @@ pub fn deadline(environment: &Environment) {
 
 /// What the stage at work has waited for, where it said so.
 fn waiting(environment: &Environment) -> Option<String> {
-    fs::read_to_string(environment.run_dir.join(WAITING)).ok()
+    let text = fs::read_to_string(environment.run_dir.join(WAITING)).ok()?;
+    Some(format!("the last wait it told of: {text}"))
 }
 
 /// Whether the time for the first boot is over. A stage that was still at work when that was noted may end well after all.

@@ -138,21 +138,23 @@ fn outcome(context: &mut Context<'_>, reporter: &Reporter) -> Result<Outcome, Fa
     .with_channels(Channels::default().kept_in(&context.environment.run_dir));
     let acquired = acquire(places, &context.fetcher, &via)
         .map_err(|error| Failure::of(stage, error.code(), &error, error.next()))?;
-    if let Err(error) = context.keep_time() {
-        tracing::warn!("the time of the metadata service is not kept: {error}");
-    }
     let received = via.channels().pairs().map(pools::files);
     if let Some(files) = received {
         context.state.provider_output_files = files;
     }
-    match acquired {
+    let outcome = match acquired {
         Acquired::Config(fetched) => render_fetched(context, fetched, reporter),
         Acquired::NeedsNetwork { what } => Ok(Outcome::NeedsNetwork(what)),
         Acquired::Empty { source } => {
             tracing::info!("{source} gives no config: an empty one is used");
             Ok(Outcome::Rendered(Box::new(Rendered::empty())))
         }
+    };
+    // Only now: a reference may have been the first to need an identity of the metadata service.
+    if let Err(error) = context.keep_time() {
+        tracing::warn!("the time of the metadata service is not kept: {error}");
     }
+    outcome
 }
 
 fn render_fetched(

@@ -32,7 +32,8 @@ mod values;
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use kindling_config_spec::json;
 
@@ -182,8 +183,16 @@ fn run_as(
 
 /// Tells the sinks what the stage waits for, and keeps it for a boot that comes to no end.
 fn on_wait(environment: &Environment, reporter: &Reporter) -> impl Fn(&str) + Send + Sync + use<> {
+    /// Many downloads may wait for one server: one of them tells for all.
+    const QUIET: Duration = Duration::from_secs(5);
     let (reporter, run_dir) = (reporter.clone(), environment.run_dir.clone());
+    let told: Mutex<Option<Instant>> = Mutex::default();
     move |text| {
+        let mut last = told.lock().unwrap_or_else(PoisonError::into_inner);
+        if last.is_some_and(|at| at.elapsed() < QUIET) {
+            return;
+        }
+        *last = Some(Instant::now());
         let kept = machine::private_dir(&run_dir)
             .and_then(|()| machine::replace(&run_dir.join(WAITING), text.as_bytes(), 0o600));
         if let Err(error) = kept {
@@ -202,7 +211,8 @@ fn note(run_dir: &Path, record: StageRecord, failure: Option<&Failure>) {
         record.stage == Stage::Umount && emergency::known(run_dir).is_some_and(is_of_another);
     let is_join = record.stage == Stage::Join;
     let kept = machine::private_dir(run_dir).and_then(|()| {
-        machine::remove(&run_dir.join(WAITING))?;
+        // What is left over of it is history, and no reason to keep no record.
+        drop(machine::remove(&run_dir.join(WAITING)));
         let before = std::fs::read_to_string(&list).ok();
         machine::replace(&list, progress::with(before.as_deref(), record).as_bytes(), 0o600)?;
         match failure {
@@ -238,17 +248,15 @@ fn execute(
     reporter: &Reporter,
     noted: &Noted,
 ) -> Result<Ended, StageError> {
-    if options.stage == Stage::Join {
-        return join::execute(options, environment, reporter);
-    }
-    let context = Context::open(options, environment, noted)?;
+    let context = || Context::open(options, environment, noted);
     match options.stage {
-        Stage::FetchOffline | Stage::Fetch => fetch::run(context, reporter),
-        Stage::Kargs => mount::kargs(context).map(Ended::Done),
-        Stage::Disks => disks::run(context).map(Ended::Done),
-        Stage::Mount => mount::run(context).map(Ended::Done),
-        Stage::Files => files::run(context).map(Ended::Done),
-        Stage::Umount | Stage::Join => mount::umount(context).map(Ended::Done),
+        Stage::FetchOffline | Stage::Fetch => fetch::run(context()?, reporter),
+        Stage::Kargs => mount::kargs(context()?).map(Ended::Done),
+        Stage::Disks => disks::run(context()?).map(Ended::Done),
+        Stage::Mount => mount::run(context()?).map(Ended::Done),
+        Stage::Files => files::run(context()?).map(Ended::Done),
+        Stage::Umount => mount::umount(context()?).map(Ended::Done),
+        Stage::Join => join::execute(options, environment, reporter),
     }
 }
 

@@ -17,6 +17,7 @@ use kindling_config_spec::types::kindling::Sink;
 use kindling_config_spec::types::{Config, Proxy};
 
 use self::send::{Sent, Surroundings};
+use super::context::recall_time;
 use super::{Environment, Options};
 use crate::host::machine::{self, Machine};
 use crate::plan::Stage;
@@ -210,6 +211,8 @@ pub fn tell_again(environment: &Environment) -> Again {
 impl Shared {
     fn open(environment: &Environment, options: Option<&Options>) -> Self {
         let run_dir = &environment.run_dir;
+        // A certificate may be judged from here on.
+        recall_time(run_dir);
         let read = |name: &str| fs::read_to_string(run_dir.join(name)).ok();
         let mut kept = Kept::read(read(KEPT).as_deref());
         let queue = Queue::read(read(UNTOLD).as_deref());

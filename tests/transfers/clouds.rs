@@ -356,7 +356,10 @@ fn inside_with_a_clock_that_stands() {
     let config = config.to_string();
     let _services = ["169.254.169.254", "100.100.100.200"].map(|address| {
         let config = config.clone();
-        Server::http_at((address, 80), move |_, _| {
+        Server::http_at((address, 80), move |seen, _| {
+            if address == "169.254.169.254" && seen.target.starts_with("/metadata") {
+                return Reply::redirect(302, "http://100.100.100.200/elsewhere");
+            }
             Reply::ok(config.clone()).with_header("date", "Thu, 03 Jan 2250 00:00:00 GMT")
         })
     });
@@ -374,4 +377,8 @@ fn inside_with_a_clock_that_stands() {
         "{}",
         ran.stderr
     );
+    // Nor does one that a link-local service sends this machine to.
+    let machine = Sandbox::new();
+    stage(&machine, "digitalocean", "fetch");
+    assert!(!machine.at("run/kindling/time").exists());
 }

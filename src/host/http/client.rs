@@ -106,7 +106,9 @@ impl HttpClient {
                 Belief::Anybody => None,
             };
             let Some(target) = target else {
-                return Ok(self.answer(response, authority(&url), request, end));
+                let mut answer = self.answer(response, authority(&url), request, end);
+                answer.is_redirected = url != request.url;
+                return Ok(answer);
             };
             url = target;
             headers = Self::headers(&[], request.part.as_ref())?;
@@ -211,6 +213,7 @@ impl HttpClient {
             status: response.status().as_u16(),
             headers: headers.collect(),
             length: response.content_length(),
+            is_redirected: false,
             body: Box::new(Body {
                 length: response.content_length(),
                 response,

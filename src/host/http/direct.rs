@@ -249,6 +249,7 @@ fn answer(reply: Reply) -> Answer {
         status: reply.status,
         headers: reply.headers,
         length: u64::try_from(reply.body.len()).ok(),
+        is_redirected: false,
         body: Box::new(Cursor::new(reply.body)),
     }
 }

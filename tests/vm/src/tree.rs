@@ -15,9 +15,22 @@ pub fn tree(disk: &Path) -> PathBuf {
     let archive = disk.with_extension("tar");
     let script = "mount -o loop \"$0\" /mnt && tar --create --file \"$1\" --directory /mnt --sort=name --format=pax \
                   --pax-option=delete=atime,delete=ctime --mtime=@0 --numeric-owner --xattrs --xattrs-include='*' --acls \
-                  --exclude=./etc/.ignition-result.json --exclude=./var/lib/kindling --exclude='./etc/*-' . && umount /mnt";
+                  --exclude=./etc/.ignition-result.json --exclude=./var/lib/kindling --exclude=./etc/.kindling-mount-points \
+                  --exclude='./etc/*-' . && umount /mnt";
     said("unshare", &["--mount", "sh", "-c", script], &[disk, &archive]);
     archive
+}
+
+/// In what two archives of [`tree`] differ: the lines of `diff` about names, kinds, owners, modes, sizes and digests.
+///
+/// # Panics
+/// When they cannot be read. For tests.
+#[must_use]
+pub fn differences(one: &Path, other: &Path) -> String {
+    let script = "list() { tar --list --verbose --numeric-owner --file \"$1\"; tar --extract --file \"$1\" \
+                  --to-command='printf \"%s \" \"$TAR_FILENAME\"; sha256sum'; }; \
+                  list \"$0\" >\"$0.list\"; list \"$1\" >\"$1.list\"; diff \"$0.list\" \"$1.list\" || true";
+    said("sh", &["-c", script], &[one, other])
 }
 
 /// The partitions of a disk: number, place, type and name. Not what is drawn, or derived from what is.
