@@ -33,7 +33,7 @@ const CONFIG_LIMIT: u64 = 4 << 20;
 #[must_use]
 pub fn read(setting: &Setting, path: &OsStr) -> Facts {
     let text = |path: &str| fs::read_to_string(path).ok();
-    let files = FILES.iter().copied().chain([setting.config]);
+    let files = FILES.iter().chain(&setting.left).copied().chain([setting.config]);
     let texts: OrderedMap<&'static str, String> =
         files.filter_map(|path| Some((path, text(path)?))).collect();
     let release = texts.get("/proc/sys/kernel/osrelease").map(|text| text.trim());

@@ -170,6 +170,13 @@ pub enum Registered {
     },
 }
 
+/// Whether the Node does not say whose it is.
+#[must_use]
+pub fn is_of_no_machine(node: &Value) -> bool {
+    let ids = ["/status/nodeInfo/systemUUID", "/status/nodeInfo/machineID"];
+    ids.iter().all(|id| text_at(node, id).is_empty())
+}
+
 /// Whose the Node is. `ids` are those of this machine: the UUID of the firmware, and what stands in `/etc/machine-id`.
 #[must_use]
 pub fn registered(node: &Value, ids: &[String]) -> Registered {

@@ -144,7 +144,7 @@ impl DiscoveryError {
     pub fn may_heal(&self) -> bool {
         matches!(
             self,
-            Self::Refused(_) | Self::TokenUnknown { .. } | Self::SignatureWrong { .. }
+            Self::Refused(_) | Self::Malformed(_) | Self::TokenUnknown { .. } | Self::SignatureWrong { .. }
         )
     }
 }

@@ -84,7 +84,7 @@ pub fn expand(config: Config, facts: Facts<'_>) -> Expanded {
             prerequisites::make(&mut made, &config);
         }
     }
-    units::make(&mut made, section, facts);
+    units::make(&mut made, &config, facts);
     access::make(&mut made, facts.join.access);
     let mut expanded = Expanded {
         config,
@@ -104,9 +104,13 @@ impl Expanded {
     /// The section may have come as a file, which stays on the disk: in mode `native` the token in it does not.
     fn without_token(&mut self, mode: Mode) {
         let section = &self.config.kindling;
-        if mode == Mode::Native && section.node.bootstrap.token.is_some() {
+        let bootstrap = &section.node.bootstrap;
+        let has_token = bootstrap.token.is_some() || bootstrap.token_source.source.is_some();
+        if mode == Mode::Native && has_token {
             let mut section = section.clone();
             section.node.bootstrap.token = None;
+            // It may be a `data:` URL, or have a credential in its headers.
+            section.node.bootstrap.token_source = Resource::default();
             let files = self.config.storage.files.iter_mut();
             for file in files.filter(|file| file.path == EXTENSION_FILE) {
                 file.contents = inline(&json::text(&section));

@@ -11,6 +11,12 @@ pub const DIRECTORY: &str = "/run/kindling";
 /// else on the machine in mode `native`. It goes when the machine has its certificate.
 pub const FILE: &str = "join.json";
 
+/// There where the join is to be before the root is switched: `kindling-join.service` of the initramfs looks for it.
+pub const IN_INITRAMFS: &str = "join-in-initramfs";
+
+/// There while a machine in mode `native` has no certificate yet: its first boot is not over.
+pub const PENDING: &str = "join-pending";
+
 /// The version of the form.
 pub const FORMAT: u32 = 1;
 

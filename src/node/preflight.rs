@@ -12,7 +12,7 @@ use std::fmt::Write;
 
 use serde_json::{Value, json};
 
-use super::handed::{Access, Join, Mode, Severity};
+use super::handed::{Access, Join, Layout, Mode, Severity};
 pub use facts::{FILES, Facts, PATHS, PROGRAMS, RUNTIMES, Unit};
 
 /// What a check found.
@@ -44,6 +44,8 @@ impl Finding {
 /// What the config says that a check needs.
 #[derive(Clone, Debug)]
 pub struct Setting {
+    /// Whether the machine joins. Otherwise only the ways to log in are looked at.
+    pub joins: bool,
     /// The node's name, where it is settled.
     pub name: Option<String>,
     /// The API server.
@@ -66,15 +68,18 @@ impl Setting {
     pub fn of(join: &Join, is_proxied: bool) -> Self {
         let paths = join.layout.paths();
         // In mode native what an interrupted run installed is taken over or made anew; that mode knows no token on the disk.
-        let left = match join.mode {
-            Mode::Native => paths.bootstrap_kubeconfig,
-            Mode::Kubelet => paths.kubeconfig,
+        // OpenShift's config server leaves one in every machine.
+        let left = match (join.mode, join.layout) {
+            (Mode::Native, Layout::Openshift) => None,
+            (Mode::Native, _) => Some(paths.bootstrap_kubeconfig),
+            (Mode::Kubelet, _) => Some(paths.kubeconfig),
         };
         Self {
+            joins: join.server.is_some(),
             name: join.name.clone(),
             server: join.server.clone(),
             is_proxied,
-            left: vec![left],
+            left: left.into_iter().collect(),
             config: paths.config,
             unit: join.unit.clone(),
             access: join.access,
@@ -85,8 +90,9 @@ impl Setting {
 impl Default for Setting {
     /// A machine that nobody has told anything, as `kubeadm join` would look at it.
     fn default() -> Self {
-        let paths = super::handed::Layout::Kubeadm.paths();
+        let paths = Layout::Kubeadm.paths();
         Self {
+            joins: true,
             name: None,
             server: None,
             is_proxied: false,
@@ -156,6 +162,9 @@ const KERNEL: &str = "use an image with a kernel for containers";
 const UNIQUE: &str =
     "make it unique: the image is a copy of a machine that has run, or the firmware was never given one";
 const FREE: &str = "stop what listens there, or boot the image anew";
+
+/// The checks of a machine that only closes the ways to log in.
+const ACCESS: [&str; 2] = ["ssh-off", "console-login-off"];
 
 /// Every check, in the order in which they are told.
 pub static CHECKS: &[Check] = &[
@@ -379,7 +388,10 @@ pub struct Report(pub Vec<Looked>);
 /// Lets every check look at `facts`.
 #[must_use]
 pub fn judge(facts: &Facts, setting: &Setting, ignored: &[String]) -> Report {
-    let looked = CHECKS.iter().map(|check| Looked {
+    let wanted = CHECKS
+        .iter()
+        .filter(|check| setting.joins || ACCESS.contains(&check.id));
+    let looked = wanted.map(|check| Looked {
         check,
         finding: (check.judge)(facts, setting, check.about),
         is_ignored: ignored.iter().any(|id| id == check.id),

@@ -154,7 +154,11 @@ pub fn look(sight: &dyn Sight, wanted: &Wanted<'_>, pace: &Pace) -> Result<Vec<S
         let (may_heal, load, text) = match &miss {
             Miss::Transfer(error) => (error.is_transient(), Load::of(error), error.to_string()),
             Miss::Discovery(error) => {
-                signatures += u32::from(matches!(error, DiscoveryError::SignatureWrong { .. }));
+                let is_strange = matches!(
+                    error,
+                    DiscoveryError::SignatureWrong { .. } | DiscoveryError::Malformed(_)
+                );
+                signatures += u32::from(is_strange);
                 let may_heal = error.may_heal() && signatures < SIGNATURES;
                 (may_heal, Load::Usual, error.to_string())
             }

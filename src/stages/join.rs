@@ -22,7 +22,7 @@ use crate::fetch::{Network, Pace, Transport, argument};
 use crate::host::machine;
 use crate::host::sysroot::Sysroot;
 use crate::node::cause::Cause;
-use crate::node::handed::{self, Join, Mode};
+use crate::node::handed::{self, During, Join, Mode};
 use crate::node::name;
 use crate::node::status::{self, Step};
 use crate::report::{Failure, Unparsable};
@@ -114,6 +114,7 @@ pub fn join(
         forget_token(&environment.run_dir, handed)?;
         (world.did)("token-removed");
     }
+    end_wait(&environment.run_dir)?;
     progress.done();
     note_in_receipt(&options.root, &progress);
     Ok(())
@@ -176,8 +177,16 @@ fn named(handed: &Join, options: &Options, progress: &Progress<'_>) -> Result<St
             receipt::hostname(&options.root)
         }
     };
-    let node = handed.name.clone().or_else(of_machine).unwrap_or_default();
+    // The name of a certificate stays its name.
+    let settled = progress.text("node");
+    let settled = (progress.has(Step::Installed) && !settled.is_empty()).then_some(settled);
+    let given = handed.name.clone().or(settled);
+    let node = given.or_else(of_machine).unwrap_or_default();
     let node = node.trim().to_ascii_lowercase();
+    // Nothing is joined: then it need not be the name of a node.
+    if handed.server.is_none() {
+        return Ok(node);
+    }
     if let Some(fault) = name::fault(&node) {
         return Err(Cause::Name.record(
             format!("{node:?} cannot be the name of a node"),
@@ -197,7 +206,10 @@ fn look_first(
     environment: &Environment,
     progress: &Progress<'_>,
 ) -> Result<(), Failure> {
-    if options.root != Path::new("/") || machine::is_initramfs() || progress.has(Step::Requested) {
+    // What joined in the initramfs was not looked at yet, and no kubelet runs.
+    let goes_on = handed.during == During::Unit && progress.has(Step::Requested)
+        || handed.mode == Mode::Kubelet && progress.has(Step::Installed);
+    if options.root != Path::new("/") || machine::is_initramfs() || goes_on {
         return Ok(());
     }
     let (report, failure) = preflight::run(handed, &environment.path, &options.root);
@@ -214,6 +226,15 @@ fn forget_token(run_dir: &Path, handed: Join) -> Result<(), Failure> {
     };
     machine::replace(&path, json::text(&without).as_bytes(), 0o600).map_err(|error| {
         let what = format!("cannot take the token out of {}", path.display());
+        Cause::Unwritable.record(what, vec![error.to_string()])
+    })
+}
+
+/// The first boot may end.
+fn end_wait(run_dir: &Path) -> Result<(), Failure> {
+    let marker = run_dir.join(handed::PENDING);
+    machine::remove(&marker).map_err(|error| {
+        let what = format!("cannot remove {}", marker.display());
         Cause::Unwritable.record(what, vec![error.to_string()])
     })
 }

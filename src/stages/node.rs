@@ -14,16 +14,12 @@ use crate::host::http::parse_roots;
 use crate::host::machine;
 use crate::host::sysroot::Sysroot;
 use crate::node::expand::{Expanded, Facts, expand};
-use crate::node::handed::{During, FILE, Join, Mode};
+use crate::node::handed::{During, FILE, IN_INITRAMFS, Join, Mode, PENDING};
 use crate::plan::{Conflict, Stage};
 use crate::report::Failure;
 
 /// More is no token; the longest in use are the signed ones of service accounts.
 const TOKEN_LIMIT: u64 = 16 << 10;
-
-/// Beside what is left for the join, where the join is to be before the root is switched: `kindling-join.service` of the
-/// initramfs looks for it.
-const IN_INITRAMFS: &str = "join-in-initramfs";
 
 /// The section of a whole config with what was fetched for it.
 pub(super) struct Settled {
@@ -225,15 +221,17 @@ impl Settled {
         machine::private_dir(&environment.run_dir)
             .and_then(|()| machine::replace(&path, text.as_bytes(), 0o600))
             .map_err(|error| unwritable(&path, &error))?;
-        // What has a unit of the initramfs do it there.
-        let marker = environment.run_dir.join(IN_INITRAMFS);
+        // What has a unit of the initramfs do it there, and what keeps the first boot from its end until it is done.
         let is_early = self.is_native() && self.join.during == During::Initramfs;
-        let marked = if is_early {
-            machine::replace(&marker, b"", 0o600)
-        } else {
-            machine::remove(&marker)
-        };
-        marked.map_err(|error| unwritable(&marker, &error))?;
+        for (name, is_wanted) in [(IN_INITRAMFS, is_early), (PENDING, self.is_native())] {
+            let marker = environment.run_dir.join(name);
+            let marked = if is_wanted {
+                machine::replace(&marker, b"", 0o600)
+            } else {
+                machine::remove(&marker)
+            };
+            marked.map_err(|error| unwritable(&marker, &error))?;
+        }
         // Away from the initramfs, whoever runs the stage has the program.
         if machine::is_initramfs() {
             kept_program::keep(&environment.run_dir, root).map_err(|error| unkept(&error))?;

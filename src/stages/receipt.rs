@@ -93,7 +93,10 @@ pub fn hostname(root: &Path) -> Option<String> {
     let text = sysroot
         .read_text(Path::new("/etc/hostname"), Bytes(4096))
         .ok()??;
-    let name = text.trim();
+    let lines = text.lines().map(str::trim);
+    let name = lines
+        .filter(|line| !line.starts_with('#'))
+        .find(|line| !line.is_empty())?;
     (!name.is_empty()).then(|| name.to_owned())
 }
 

@@ -4,6 +4,8 @@ use std::fs;
 
 use super::{Environment, FAILURE, Options, TOLD, attempts, last_failure, leftovers};
 use crate::host::{log, machine, process};
+use crate::node::handed::{self, IN_INITRAMFS};
+use crate::node::status;
 use crate::plan::Stage::{Fetch, FetchOffline};
 use crate::report::{policy, progress, queue, sinks};
 
@@ -55,6 +57,10 @@ pub fn begin(options: &Options, environment: &Environment) {
         policy::FILE,
         sinks::KEPT,
         queue::UNTOLD,
+        handed::FILE,
+        handed::PENDING,
+        status::FILE,
+        IN_INITRAMFS,
     ] {
         if let Err(error) = machine::remove(&run_dir.join(name)) {
             tracing::warn!("cannot remove {name}, which an earlier run left: {error}");

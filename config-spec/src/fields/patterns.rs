@@ -121,9 +121,9 @@ pub(super) static UNIT: Pattern = described(
 pub(super) static DROPIN: Pattern = described("a name that ends in `.conf`", &[(V3_0_0, r"[\s\S]*\.conf")]);
 
 pub(super) static HTTPS_SERVER: Pattern = held(
-    "a URL of the form https://host:port",
-    &[(V3_0_0, r"https://[^/\n][^\n]*")],
-    |url| has_authority(url, &["https://"]),
+    "a URL of the form https://host:port, without user, query and fragment",
+    &[(V3_0_0, r"https://[^/?#@\n][^?#@\n]*")],
+    |url| has_authority(url, &["https://"]) && !url.contains(['?', '#', '@', '\n']),
 );
 
 pub(super) static SINK_URL: Pattern = held(
@@ -310,10 +310,11 @@ pub(super) static ADDRESSES: Pattern = held(
 
 pub(super) static SERVICE: Pattern = held(
     "the name of a service unit",
-    &[(V3_0_0, r"[^/]+\.service")],
+    &[(V3_0_0, r"[A-Za-z0-9:_.\\@-]+\.service")],
     |unit| {
+        let is_letter = |letter: u8| letter.is_ascii_alphanumeric() || b":_.\\@-".contains(&letter);
         unit.strip_suffix(".service")
-            .is_some_and(|name| !name.is_empty() && !name.contains('/'))
+            .is_some_and(|name| !name.is_empty() && name.bytes().all(is_letter))
     },
 );
 

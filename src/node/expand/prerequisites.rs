@@ -16,6 +16,11 @@ net.bridge.bridge-nf-call-iptables = 1
 net.bridge.bridge-nf-call-ip6tables = 1
 ";
 
+/// For a cluster of IPv6: the kernel then takes a router's announcements only with `accept_ra=2`, which is the network's to say.
+const FORWARDING_6: &str = "net.ipv6.conf.all.forwarding = 1
+net.ipv6.conf.default.forwarding = 1
+";
+
 /// What a kubelet with `protectKernelDefaults` ends over if it is otherwise.
 const PROTECTED: &str = "vm.overcommit_memory = 1
 vm.panic_on_oom = 0
@@ -38,7 +43,20 @@ pub(super) fn make(made: &mut Made, config: &Config) {
     } else {
         ""
     };
-    made.file(POINTER, SYSCTL, 0o644, &format!("{FORWARDING}{protected}"));
+    let node = &config.kindling.node;
+    let is_6 = node.kubelet.node_ip.as_deref().is_some_and(|ip| ip.contains(':'))
+        || node
+            .cluster
+            .server
+            .as_deref()
+            .is_some_and(|server| server.contains('['));
+    let forwarding_6 = if is_6 { FORWARDING_6 } else { "" };
+    made.file(
+        POINTER,
+        SYSCTL,
+        0o644,
+        &format!("{FORWARDING}{forwarding_6}{protected}"),
+    );
     if !is("failSwapOn", false) && !config.asks_for_swap() {
         made.mask(POINTER, &SWAP);
     }

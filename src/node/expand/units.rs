@@ -1,11 +1,11 @@
 //! The units: the kubelet's drop-in, and what joins, in its order around it (docs/boot-flow.md).
 
 use kindling_config_spec::types::kindling::Node;
-use kindling_config_spec::types::{Dropin, Unit};
+use kindling_config_spec::types::{Config, Dropin, Unit};
 
 use super::kubelet::{flags, labels};
 use super::{Facts, Made};
-use crate::node::handed::{DIRECTORY, FILE, Layout, Mode, Severity};
+use crate::node::handed::{DIRECTORY, FILE, Layout, Mode, PENDING, Severity};
 
 const KUBELET: &str = "/kindling/node/kubelet";
 const BOOTSTRAP: &str = "/kindling/node/bootstrap";
@@ -17,7 +17,9 @@ const FOLLOW: &str = "kindling-join-follow.service";
 /// What waits for a join that succeeds late.
 const JOINED: &str = "kindling-joined.target";
 
-/// Units that end a first boot, ours and those of distributions that we know. Each one counts where it is there.
+/// Units that end a first boot, ours and those of distributions that we know. Each one counts where it is there. They are held by
+/// a condition and started by the target: ordered behind the join, they would be in the way of what others order between
+/// them and the container runtime.
 const FIRST_BOOT_ENDS: [&str; 4] = [
     "kindling-first-boot-done.service",
     "kindling-firstboot-complete.service",
@@ -25,14 +27,17 @@ const FIRST_BOOT_ENDS: [&str; 4] = [
     "ignition-firstboot-complete.service",
 ];
 
-pub(super) fn make(made: &mut Made, section: &Node, facts: Facts<'_>) {
-    let join = facts.join;
+pub(super) fn make(made: &mut Made, config: &Config, facts: Facts<'_>) {
+    let (join, section) = (facts.join, &config.kindling.node);
     let joins = join.server.is_some();
     if joins {
         let unit = Unit {
             name: join.unit.clone(),
             enabled: Some(true),
-            dropins: vec![dropin("50-kindling.conf", kubelet_dropin(section, facts))],
+            dropins: vec![dropin(
+                "50-kindling.conf",
+                kubelet_dropin(section, facts, says_what_runs(config, &join.unit)),
+            )],
             ..Unit::default()
         };
         made.units.push((KUBELET, unit));
@@ -50,7 +55,10 @@ pub(super) fn make(made: &mut Made, section: &Node, facts: Facts<'_>) {
         for name in FIRST_BOOT_ENDS {
             let unit = Unit {
                 name: name.to_owned(),
-                dropins: vec![dropin("50-kindling-join.conf", after_join("Requires"))],
+                dropins: vec![dropin(
+                    "50-kindling-join.conf",
+                    format!("[Unit]\nConditionPathExists=!{DIRECTORY}/{PENDING}\n"),
+                )],
                 ..Unit::default()
             };
             made.units.push((BOOTSTRAP, unit));
@@ -88,8 +96,19 @@ fn after_join(how: &str) -> String {
     format!("[Unit]\n{how}={JOIN}\nAfter={JOIN}\n")
 }
 
+/// Whether the config has the unit `name` whole, with what it runs.
+fn says_what_runs(config: &Config, name: &str) -> bool {
+    let mut units = config.systemd.units.iter().filter(|unit| unit.name == name);
+    units.any(|unit| {
+        let lines = unit.contents.as_deref().unwrap_or_default().lines();
+        lines
+            .map(str::trim_start)
+            .any(|line| line.starts_with("ExecStart="))
+    })
+}
+
 /// Without its certificate, or on a machine that is not fit, the kubelet would only fail with less to say.
-fn kubelet_dropin(section: &Node, facts: Facts<'_>) -> String {
+fn kubelet_dropin(section: &Node, facts: Facts<'_>, says_what_runs: bool) -> String {
     let join = facts.join;
     let is_held = join.mode == Mode::Native || join.preflight.mode == Severity::Fail;
     let mut text = after_join(if is_held { "Requires" } else { "Wants" });
@@ -108,7 +127,15 @@ fn kubelet_dropin(section: &Node, facts: Facts<'_>) -> String {
                 words.push(format!("--bootstrap-kubeconfig={}", paths.bootstrap_kubeconfig));
             }
             words.extend(flags(section, facts));
-            text += &format!("\n[Service]\nExecStart=\nExecStart={}\n", words.join(" "));
+            words.push("$KUBELET_EXTRA_ARGS".to_owned());
+            // A unit of the config's that says itself what it runs goes on doing so.
+            if says_what_runs {
+                return text;
+            }
+            text += &format!(
+                "\n[Service]\nEnvironmentFile=-/etc/default/kubelet\nExecStart=\nExecStart={}\n",
+                words.join(" ")
+            );
         }
         Layout::Openshift => {
             let kubelet = &section.kubelet;
@@ -145,7 +172,7 @@ fn join_service(facts: Facts<'_>) -> String {
     let (network, kubelet, late) = if join.server.is_some() {
         (
             "Wants=network-online.target\n\
-             After=network-online.target time-sync.target containerd.service crio.service\n",
+             After=network-online.target time-sync.target\n",
             format!("Before={}\n", join.unit),
             format!("ExecStartPost=-systemctl start --no-block {JOINED}\n"),
         )
@@ -183,9 +210,12 @@ fn follow_service(facts: Facts<'_>) -> String {
          ConditionPathExists={program}\n\
          Requires={JOIN}\n\
          After={JOIN} {}\n\
+         StartLimitIntervalSec=0\n\
          \n\
          [Service]\n\
          ExecStart={program} join --follow\n\
+         Restart=on-failure\n\
+         RestartSec=60\n\
          \n\
          [Install]\n\
          WantedBy=multi-user.target\n",

@@ -13,7 +13,17 @@ pub(super) fn is_root(facts: &Facts, _: &Setting, _: &str) -> Finding {
 
 pub(super) fn nothing_is_left(facts: &Facts, setting: &Setting, _: &str) -> Finding {
     let left = setting.left.iter().copied();
-    let left: Vec<&str> = left.filter(|path| facts.paths.contains(path)).collect();
+    // Of the same cluster it is this first boot's, which was interrupted at its end.
+    let is_ours = |path: &str| {
+        let text = facts.text(path).unwrap_or_default();
+        setting
+            .server
+            .as_deref()
+            .is_some_and(|server| text.contains(server))
+    };
+    let left: Vec<&str> = left
+        .filter(|path| facts.paths.contains(path) && !is_ours(path))
+        .collect();
     Finding::of(left.is_empty(), format!("there is already {}", left.join(", ")))
 }
 

@@ -181,7 +181,7 @@ fn every_way_it_ends_badly_has_its_code() {
             right(),
             &pins,
             "discovery-answer-malformed",
-            at_once,
+            soon,
         ),
         (right(), other(), &pins, "discovery-changed", at_once),
         (

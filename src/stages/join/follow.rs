@@ -89,14 +89,26 @@ fn node(
         let answered = line.ask(Method::Get, &format!("/api/v1/nodes/{node}"), "")?;
         let waits_for = match answered.meaning {
             Meaning::Done(found) => {
-                progress.did(Step::Registered, node);
-                match answer::registered(&found, &ids) {
-                    Registered::Ours { is_ready: true, .. } | Registered::Other { is_ready: true } => {
+                let registered = answer::registered(&found, &ids);
+                // One that says of no machine may be any's: a kubelet says it with its first status.
+                let is_nobodys = answer::is_of_no_machine(&found);
+                let is_foreign = matches!(registered, Registered::Other { .. }) && !is_nobodys;
+                if !is_foreign {
+                    progress.did(Step::Registered, node);
+                }
+                match registered {
+                    Registered::Ours { is_ready: true, .. } | Registered::Other { is_ready: true }
+                        if !is_foreign =>
+                    {
                         progress.set("note", "");
                         progress.did(Step::Ready, node);
                         return Ok(());
                     }
                     Registered::Ours { why, .. } => format!("Node {node} is not Ready: {why}"),
+                    // A kubelet that joins under the name makes it its own.
+                    Registered::Other { .. } if is_foreign => {
+                        format!("Node {node} is not this machine's yet")
+                    }
                     Registered::Other { .. } => format!("Node {node} is not Ready"),
                 }
             }

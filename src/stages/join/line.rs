@@ -124,6 +124,11 @@ impl<'a> Line<'a> {
             &proxy.no_proxy,
         )
         .map_err(|error| unusable(error.to_string()))?;
+        // Its certificate would be judged by the cluster's authorities.
+        if rules.choose(&base).is_some_and(|proxy| proxy.scheme() == "https") {
+            let why = "it is reached through a proxy of https, which a join cannot use".to_owned();
+            return Err(unusable(why));
+        }
         let newest = roots.iter().filter_map(Root::valid_from).max();
         Ok(Self {
             world,
@@ -163,6 +168,11 @@ impl<'a> Line<'a> {
     /// Now, by this machine's clock and what is certainly past, in seconds since 1970.
     pub(super) fn now(&self) -> u64 {
         (self.world.clock)().max(self.connection.time_floor.unwrap_or_default())
+    }
+
+    /// The time that the server named last, in seconds since 1970.
+    pub(super) fn date(&self) -> Option<u64> {
+        self.date.get()
     }
 
     /// The clocks of both sides, in words.
@@ -246,7 +256,7 @@ impl<'a> Line<'a> {
     }
 
     /// What a server says, should it quote the token.
-    fn without_token(&self, words: &str) -> String {
+    pub(super) fn without_token(&self, words: &str) -> String {
         match self.token {
             Some(token) if !token.is_empty() => {
                 let secret = token.split_once('.').map_or(token, |(_, secret)| secret);
@@ -263,7 +273,9 @@ impl<'a> Line<'a> {
         body: &str,
         within: Duration,
     ) -> Result<Request, TransferError> {
-        let url = self.base.join(path).map_err(|error| TransferError::Address {
+        // Below a path of the server's own, as the kubelet asks.
+        let url = format!("{}{path}", self.base.as_str().trim_end_matches('/'));
+        let url = Url::parse(&url).map_err(|error| TransferError::Address {
             why: error.to_string(),
         })?;
         let mut headers = vec![

@@ -86,7 +86,7 @@ pub(super) fn run(
         let (pair, until) = native.certificate()?;
         native.confirm(&pair)?;
         progress.did(Step::Verified, &format!("valid until {until}"));
-        native.files.install(&pair, &kubeconfig, (world.clock)())?;
+        native.files.install(&pair, &kubeconfig, native.line.now())?;
     }
     native.files.drop_key()?;
     progress.did(Step::Installed, &native.files.current().to_string_lossy());
@@ -207,8 +207,8 @@ impl Native<'_> {
             ));
         }
         let seen = text_at(&object, "/spec/username");
-        self.progress.set("uid", &uid);
-        self.progress.set("seenAs", seen);
+        self.progress.set("uid", &answer::plain(&uid));
+        self.progress.set("seenAs", &answer::plain(seen));
         self.progress.did(Step::Requested, &self.progress.request());
         Ok(Some(Filed {
             standing: answer::standing(&uid, &object),
@@ -237,12 +237,14 @@ impl Native<'_> {
             let what = match standing {
                 Standing::Gone => return Ok(None),
                 Standing::Denied(words) => {
-                    return Err(Cause::Denied.record(format!("request {name} was denied"), vec![words]));
+                    return Err(Cause::Denied.record(
+                        format!("request {name} was denied"),
+                        vec![self.line.without_token(&words)],
+                    ));
                 }
                 Standing::Failed(words) => {
-                    return Err(
-                        Cause::Failed.record(format!("the signer refused request {name}"), vec![words])
-                    );
+                    let why = vec![self.line.without_token(&words)];
+                    return Err(Cause::Failed.record(format!("the signer refused request {name}"), why));
                 }
                 Standing::Issued(pem) => {
                     self.progress.did(Step::Approved, name);
@@ -260,18 +262,27 @@ impl Native<'_> {
             }
             self.progress.waits(&format!("waiting for {what} {name}"));
             let began = self.world.pace.now();
-            if let Some(seen) = self.watch(filed, &version) {
-                standing = seen.0;
-                version = seen.1;
+            let seen = self.watch(filed, &standing, &version);
+            let is_short = || self.world.pace.now().saturating_sub(began) < SHORT;
+            if let Some((now, of)) = seen {
+                if now == standing && is_short() {
+                    self.line.pause(&mut pauses);
+                }
+                (standing, version) = (now, of);
                 continue;
             }
             let Some(object) = self.stored(name)? else {
                 return Ok(None);
             };
-            text_at(&object, "/metadata/resourceVersion").clone_into(&mut version);
+            let of = text_at(&object, "/metadata/resourceVersion");
+            // A version that the server has forgotten: without one it begins with what is there.
+            if of == version {
+                version.clear();
+            } else {
+                of.clone_into(&mut version);
+            }
             let now = answer::standing(uid, &object);
-            let is_short = self.world.pace.now().saturating_sub(began) < SHORT;
-            if now == standing && is_short {
+            if now == standing && is_short() {
                 self.line.pause(&mut pauses);
             }
             standing = now;
@@ -279,7 +290,7 @@ impl Native<'_> {
     }
 
     /// Watches the request for a while: where it stands now, and the version of that; `None` where nothing came.
-    fn watch(&self, filed: &Filed, version: &str) -> Option<(Standing, String)> {
+    fn watch(&self, filed: &Filed, current: &Standing, version: &str) -> Option<(Standing, String)> {
         let Filed { name, uid, .. } = filed;
         let within = (self.line.left() / 2).clamp(Duration::from_secs(1), WATCH);
         let path = format!(
@@ -292,8 +303,9 @@ impl Native<'_> {
             .line
             .watch(&path, within, &mut |line| match answer::event(uid, line) {
                 Event::Standing(standing, version) => {
+                    let is_news = standing != *current;
                     seen = Some((standing, version));
-                    true
+                    is_news
                 }
                 Event::Bookmark => false,
                 Event::Broken => true,
@@ -339,6 +351,19 @@ impl Native<'_> {
             Some(Fault::Early(from)) => {
                 let why = vec![format!("valid from {}", date(from)), self.line.clocks()];
                 return Err(Cause::Clock.record("the issued certificate is not valid yet", why));
+            }
+            // Another certificate would be as old: the key stays, and its request.
+            Some(Fault::Late(until))
+                if self
+                    .line
+                    .date()
+                    .is_some_and(|date| i64::try_from(date).is_ok_and(|date| date < until)) =>
+            {
+                let why = vec![format!("valid until {}", date(until)), self.line.clocks()];
+                return Err(Cause::Clock.record(
+                    "the issued certificate has expired by this machine's clock alone",
+                    why,
+                ));
             }
             Some(Fault::Late(until)) => {
                 let why = vec![format!("valid until {}", date(until)), self.line.clocks()];

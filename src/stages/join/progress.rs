@@ -57,6 +57,11 @@ impl<'a> Progress<'a> {
         part("", "request") + &part(", uid ", "uid") + &part(", seen as ", "seenAs")
     }
 
+    /// A member that is text; empty where it is not there.
+    pub(super) fn text(&self, name: &str) -> String {
+        self.status.borrow().text(name).to_owned()
+    }
+
     /// Whether a step was done.
     pub(super) fn has(&self, step: Step) -> bool {
         self.status.borrow().has(step)
