@@ -251,6 +251,8 @@ pub fn unmount(target: &Path, path: &Path) -> Result<(), UnmountError> {
                     holders: kernel.holders(target, path),
                 });
             }
+            // systemd unmounts too, when it stops what it knows of.
+            Err(Errno::EINVAL) if !is_mounted(target) => return Ok(()),
             Err(error) => {
                 return Err(UnmountError::Refused {
                     path: path.to_owned(),
@@ -259,6 +261,11 @@ pub fn unmount(target: &Path, path: &Path) -> Result<(), UnmountError> {
             }
         }
     }
+}
+
+/// Whether something is mounted at `target`. Where nobody can tell, it is.
+fn is_mounted(target: &Path) -> bool {
+    within(target).map_or(true, |points| points.contains(Path::new("/")))
 }
 
 #[expect(
@@ -272,6 +279,16 @@ fn sleep(pause: Duration) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_somebody_else_has_unmounted_is_unmounted() {
+        let dir = tempfile::tempdir().unwrap();
+        let ended = unmount(dir.path(), Path::new("/var/lib/data"));
+        // Only root is told what is no mount point.
+        assert_eq!(ended.is_ok(), nix::unistd::geteuid().is_root(), "{ended:?}");
+        let gone = unmount(&dir.path().join("gone"), Path::new("/gone"));
+        assert!(matches!(gone, Err(UnmountError::Refused { .. })), "{gone:?}");
+    }
 
     fn mounted(number: &str, format: &str, source: &str) -> Mounted {
         let line = format!("1 2 {number} / /sysroot/var rw - {format} {source} rw");

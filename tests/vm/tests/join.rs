@@ -16,17 +16,23 @@ use std::time::Duration;
 
 use kindling_api_server::{Approval, Scenario};
 use kindling_vm::api::{Api, Offered};
-use kindling_vm::cluster::MACHINE_CREDENTIAL;
+use kindling_vm::cluster::{MACHINE_CREDENTIAL, Served};
+use kindling_vm::control_plane;
 use kindling_vm::report::Report;
 use kindling_vm::scenario::{self, Boot, End, Node, UserData};
 use kindling_vm::{image, search, workspace};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// How long a machine may take to its request.
 const REQUEST: Duration = Duration::from_secs(240);
 
 /// A machine whose pool's config is `fixtures/vm/node.ign` with `change` made to it.
 fn node(name: &str, api: Offered, change: impl FnOnce(&mut Value)) -> Node {
+    node_with(name, api, Vec::new(), change)
+}
+
+/// The same, whose config server also has these files.
+fn node_with(name: &str, api: Offered, files: Vec<Served>, change: impl FnOnce(&mut Value)) -> Node {
     let dir = tempfile::tempdir().unwrap();
     let fixtures = workspace::fixtures();
     let mut config: Value = serde_json::from_slice(&fs::read(fixtures.join("node.ign")).unwrap()).unwrap();
@@ -35,6 +41,7 @@ fn node(name: &str, api: Offered, change: impl FnOnce(&mut Value)) -> Node {
     fs::write(&path, config.to_string()).unwrap();
     let mut offer = scenario::node_offer(api);
     offer.pools = vec![("node", Some(path))];
+    offer.files = files;
     machine::node(
         name,
         &UserData::Firmware(fixtures.join("node-pointer.ign")),
@@ -193,4 +200,99 @@ fn a_machine_joins_a_real_control_plane() {
     let report = machine::boot(&mut node).report().clone();
     assert_joined(&report, &api, "initramfs");
     assert_keeps_no_secret(&node, &api);
+}
+
+/// What turns the machine of `fixtures/vm/node.ign` into one with a real kubelet and a real container runtime: served files, units,
+/// and a network of which no pod ever asks anything.
+fn with_real_kubelet(config: &mut Value) {
+    let file = |path: &str, mode: u32, source: &str| json!({ "path": path, "mode": mode, "contents": { "source": source } });
+    let served = ["kubelet", "containerd", "containerd-shim-runc-v2", "runc"].map(|name| {
+        let address = format!("https://10.0.2.100:6443/files/real-{name}");
+        file(&format!("/usr/local/bin/{name}"), 0o755, &address)
+    });
+    let library = file(
+        "/usr/lib/x86_64-linux-gnu/libseccomp.so.2",
+        0o644,
+        "https://10.0.2.100:6443/files/real-libseccomp.so.2",
+    );
+    let given = [
+        file(
+            "/etc/cni/net.d/10-none.conflist",
+            0o644,
+            r#"data:,{"cniVersion":"0.4.0","name":"none","plugins":[{"type":"loopback"}]}"#,
+        ),
+        file(
+            "/etc/default/kubelet",
+            0o644,
+            "data:,KUBELET_EXTRA_ARGS=--container-runtime=remote%20--container-runtime-endpoint=unix:///run/containerd/containerd.sock\
+             %20--make-iptables-util-chains=false%0A",
+        ),
+    ];
+    let files = config["storage"]["files"].as_array_mut().unwrap();
+    files.retain(|file| file["path"] != "/usr/local/bin/kubelet");
+    files.extend(served.into_iter().chain([library]).chain(given));
+    let runtime = "[Unit]\nDescription=Container Runtime\n\n[Service]\nType=notify\nExecStart=/usr/local/bin/containerd\nDelegate=yes\n\
+                   KillMode=process\n\n[Install]\nWantedBy=multi-user.target\n";
+    let units = config["systemd"]["units"].as_array_mut().unwrap();
+    for unit in units.iter_mut().filter(|unit| unit["name"] == "kubelet.service") {
+        unit["contents"] = "[Unit]\nDescription=The Real Kubelet\nWants=containerd.service\nAfter=containerd.service\n\n[Service]\n\
+                            Restart=always\nRestartSec=2\n\n[Install]\nWantedBy=multi-user.target\n"
+            .into();
+    }
+    units.push(json!({ "name": "containerd.service", "enabled": true, "contents": runtime }));
+}
+
+/// Boots a machine with a real kubelet into a real cluster, by `mode`.
+fn with_everything_real(name: &str, mode: &str) -> (Node, Arc<Api>, Report) {
+    let served = [
+        ("real-kubelet", "kubelet"),
+        ("real-containerd", "containerd"),
+        ("real-containerd-shim-runc-v2", "containerd-shim-runc-v2"),
+        ("real-runc", "runc"),
+        ("real-libseccomp.so.2", "libseccomp.so.2"),
+    ]
+    .map(|(name, program)| Served {
+        name,
+        bytes: fs::read(control_plane::programs().join(program)).unwrap(),
+        bearer: None,
+    });
+    let mut node = node_with(name, Offered::Real, served.into(), |config| {
+        with_real_kubelet(config);
+        config["kindling"]["node"]["bootstrap"]["mode"] = mode.into();
+        if mode == "kubelet" {
+            config["kindling"]["node"]["bootstrap"]
+                .as_object_mut()
+                .unwrap()
+                .remove("lifetimeSeconds");
+        }
+    });
+    let api = node.api.clone().unwrap();
+    let report = machine::boot(&mut node).report().clone();
+    (node, api, report)
+}
+
+#[test]
+#[ignore = "needs the programs of `make cluster-tools`; `make test-cluster` runs it"]
+fn a_real_kubelet_goes_on_with_what_a_native_join_left() {
+    let (node, api, report) = with_everything_real("join-native", "native");
+    assert_joined(&report, &api, "system");
+    assert_keeps_no_secret(&node, &api);
+}
+
+#[test]
+#[ignore = "needs the programs of `make cluster-tools`; `make test-cluster` runs it"]
+fn a_real_kubelet_joins_by_itself_with_what_the_section_made() {
+    let (_, api, report) = with_everything_real("join-kubelet", "kubelet");
+    let said = report.lines("join").join("\n");
+    assert!(said.contains("join: ready"), "{said}");
+    assert_eq!(
+        api.requests().unwrap().len(),
+        1,
+        "the kubelet's own, and none of the engine's"
+    );
+    let ours = api.node("node-1").unwrap();
+    assert_eq!(
+        ours["metadata"]["labels"]["topology.kubernetes.io/zone"], "a",
+        "{ours}"
+    );
 }
