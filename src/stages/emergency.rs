@@ -431,7 +431,10 @@ mod tests {
         let record = known(&run_dir).unwrap();
         assert_eq!(
             (record.code.as_str(), record.why.last().map(String::as_str)),
-            ("deadline", Some("the last wait it told of: GET http://h/: attempt #8 failed"))
+            (
+                "deadline",
+                Some("the last wait it told of: GET http://h/: attempt #8 failed")
+            )
         );
     }
 
