@@ -4,8 +4,9 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 use crate::diagnostic::{Diagnostic, Pointer, Severity};
-use crate::document::{self, SyntaxError, conform::conform};
+use crate::document::{self, Found, SyntaxError, conform::conform};
 use crate::extension;
+use crate::frontend::{self, Dialect, Made};
 use crate::rules::{self, Findings, catalog as rule};
 use crate::types::Config;
 use crate::version::{NEWEST, Version, VersionError};
@@ -16,6 +17,7 @@ use crate::versions;
 pub struct Checked {
     config: Config,
     version: Version,
+    dialect: Dialect,
     warnings: Vec<Diagnostic>,
     weight: usize,
 }
@@ -36,10 +38,16 @@ impl Checked {
         self.config
     }
 
-    /// The version the document was written in.
+    /// The version the document was written in; of one in another language, the version of what it makes.
     #[must_use]
     pub fn version(&self) -> Version {
         self.version
+    }
+
+    /// The language the document was written in.
+    #[must_use]
+    pub fn dialect(&self) -> Dialect {
+        self.dialect
     }
 
     /// About how many bytes the config takes in memory. Whoever joins many documents watches the sum.
@@ -174,6 +182,7 @@ pub struct Examined {
     /// What is wrong with it, warnings and errors.
     pub findings: Vec<Diagnostic>,
     version: Version,
+    dialect: Dialect,
     weight: usize,
 }
 
@@ -187,6 +196,7 @@ pub fn check(text: &str) -> Result<Checked, Rejected> {
         config,
         findings,
         version,
+        dialect,
         weight,
     } = examine(text)?;
     if findings.iter().any(|finding| finding.severity == Severity::Error) {
@@ -195,6 +205,7 @@ pub fn check(text: &str) -> Result<Checked, Rejected> {
     Ok(Checked {
         config,
         version,
+        dialect,
         warnings: findings,
         weight,
     })
@@ -209,8 +220,45 @@ pub fn examine(text: &str) -> Result<Examined, Rejected> {
     if text.is_empty() {
         return Err(Rejected::Empty);
     }
-    document::syntax(text).map_err(|error| syntax_finding(text, error))?;
-    let version = find_version(text)?;
+    let version = document::syntax(text)
+        .map_err(|error| syntax_finding(text, error))
+        .and_then(|()| find_version(text));
+    match version {
+        Ok(version) => examine_ignition(text, version),
+        Err(rejected) => match frontend::made(text) {
+            None => Err(rejected),
+            Some(Ok(made)) => examine_made(&made, text.len()),
+            Some(Err(findings)) => Err(Rejected::Invalid(findings)),
+        },
+    }
+}
+
+/// A document that was made of one in another language, which has `length` bytes.
+pub(crate) fn examine_made(made: &Made<'_>, length: usize) -> Result<Examined, Rejected> {
+    let text = made.json();
+    let mut findings = made.findings.clone();
+    match examine_ignition(&text, made.version) {
+        Ok(mut examined) => {
+            made.settle(&mut examined.findings);
+            findings.append(&mut examined.findings);
+            Ok(Examined {
+                findings,
+                dialect: made.dialect,
+                weight: examined.weight + length,
+                ..examined
+            })
+        }
+        Err(rejected) => {
+            let mut refused = rejected.diagnostics().into_owned();
+            made.settle(&mut refused);
+            findings.append(&mut refused);
+            Err(Rejected::Invalid(findings))
+        }
+    }
+}
+
+/// A document of Ignition 3, whose grammar was checked.
+fn examine_ignition(text: &str, version: Version) -> Result<Examined, Rejected> {
     let conformity = conform(text, version).map_err(|error| syntax_finding(text, error))?;
     let unusable = conformity
         .findings
@@ -230,12 +278,13 @@ pub fn examine(text: &str) -> Result<Examined, Rejected> {
     }
     findings.append(&mut rules::run_duplicates(&config));
     findings.append(&mut extension::adopt(&mut config));
-    place(&mut findings, text);
+    set_spans(&mut findings, text);
     findings.extend(conformity.findings);
     Ok(Examined {
         config: versions::translate(config, text, version),
         findings,
         version,
+        dialect: Dialect::Ignition(version),
         weight: text.len() + ENTRY_WEIGHT * conformity.entries,
     })
 }
@@ -250,8 +299,36 @@ pub fn check_merged(config: &Config) -> Vec<Diagnostic> {
     findings
 }
 
-/// Gives the findings their bytes, in one walk over the text.
-fn place(findings: &mut [Diagnostic], text: &str) {
+/// Where the author of `text` wrote what the config it makes has at each of `pointers`, in one walk: the place as the
+/// text's own language has it, and its bytes if it is there.
+#[must_use]
+pub fn places(text: &str, pointers: &[&Pointer]) -> Vec<(Pointer, Option<Found>)> {
+    match frontend::made(text) {
+        Some(Ok(made)) => pointers.iter().map(|at| made.origin(at)).collect(),
+        // Nobody has pointers into the config of a text that makes none.
+        Some(Err(_)) => pointers.iter().map(|at| ((*at).clone(), None)).collect(),
+        None => {
+            let found = document::locate(text, pointers.iter().copied());
+            pointers.iter().map(|at| (*at).clone()).zip(found).collect()
+        }
+    }
+}
+
+/// Gives findings about the config that `text` makes their place in it.
+pub fn place(text: &str, findings: &mut [Diagnostic]) {
+    if findings.is_empty() {
+        return;
+    }
+    let pointers: Vec<&Pointer> = findings.iter().map(|finding| &finding.at).collect();
+    let places = places(text, &pointers);
+    for (finding, (at, found)) in findings.iter_mut().zip(places) {
+        finding.at = at;
+        finding.span = found.map(|found| found.value);
+    }
+}
+
+/// As [`place()`], for a text of Ignition 3.
+fn set_spans(findings: &mut [Diagnostic], text: &str) {
     let found = document::locate(text, findings.iter().map(|finding| &finding.at));
     for (finding, found) in findings.iter_mut().zip(found) {
         finding.span = found.map(|found| found.value);

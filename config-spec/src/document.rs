@@ -6,7 +6,7 @@
 
 pub(crate) mod conform;
 mod locate;
-mod scan;
+pub(crate) mod scan;
 
 pub use locate::{Found, find, locate};
 pub(crate) use locate::{find_below, locate_exactly};

@@ -16,6 +16,7 @@ pub mod document;
 mod extension;
 pub mod facts;
 mod fields;
+mod frontend;
 pub mod json;
 mod keyed;
 pub mod lint;
@@ -36,7 +37,8 @@ pub mod url_syntax;
 pub mod version;
 mod versions;
 
-pub use check::{Checked, Examined, Rejected, check, check_merged, examine};
+pub use check::{Checked, Examined, Rejected, check, check_merged, examine, place, places};
 pub use extension::ENTRY as EXTENSION_FILE;
+pub use frontend::Dialect;
 pub use merge::merge;
 pub use schema::{Language, schema};

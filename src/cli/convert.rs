@@ -3,9 +3,10 @@
 use std::path::PathBuf;
 
 use kindling_config_spec::convert::{Obstacle, convert, convert_minimal};
-use kindling_config_spec::diagnostic::{Lines, render};
+use kindling_config_spec::diagnostic::{Lines, Pointer, render};
+use kindling_config_spec::document::Found;
 use kindling_config_spec::version::Version;
-use kindling_config_spec::{check, document};
+use kindling_config_spec::{check, places};
 
 use super::complain;
 use super::words::{Command, Flag, Given, Need, Positional};
@@ -129,17 +130,17 @@ fn expanded(text: &str, name: &str) -> u8 {
 /// One line for each obstacle: where, what, since when.
 fn list(name: &str, text: &str, obstacles: &[Obstacle]) -> String {
     let lines = Lines::new(text);
-    let places = document::locate(text, obstacles.iter().map(|one| &one.at));
-    let line = |(obstacle, place): (&Obstacle, Option<document::Found>)| {
+    let pointers: Vec<&Pointer> = obstacles.iter().map(|one| &one.at).collect();
+    let line = |(obstacle, (at, found)): (&Obstacle, (Pointer, Option<Found>))| {
         let position =
-            place.map(|place| lines.position(place.key.map_or(place.value.start, |key| key.start)));
-        let at = position.map_or_else(String::new, |at| format!(":{}:{}", at.line, at.column));
+            found.map(|found| lines.position(found.key.map_or(found.value.start, |key| key.start)));
+        let line = position.map_or_else(String::new, |at| format!(":{}:{}", at.line, at.column));
         let since = match obstacle.since {
             Some(version) => format!("needs {version} or later"),
             None => "no later version takes it either".to_owned(),
         };
-        format!("  {name}{at}, {}: {} ({since})", obstacle.at, obstacle.what)
+        format!("  {name}{line}, {at}: {} ({since})", obstacle.what)
     };
-    let listed: Vec<String> = obstacles.iter().zip(places).map(line).collect();
+    let listed: Vec<String> = obstacles.iter().zip(places(text, &pointers)).map(line).collect();
     listed.join("\n")
 }

@@ -6,7 +6,7 @@ use kindling_config_spec::diagnostic::{self, Diagnostic, Pointer};
 use kindling_config_spec::order::OrderedMap;
 use kindling_config_spec::provenance::Provenance;
 use kindling_config_spec::types::Config;
-use kindling_config_spec::{check, document};
+use kindling_config_spec::{check, place};
 
 /// A document as it was read.
 pub struct Document<'a> {
@@ -74,10 +74,7 @@ impl<'a> Documents<'a> {
         let mut shown = String::new();
         for (number, mut findings) in self.attribute(merged, findings) {
             if let Some(document) = self.0.get(number) {
-                let places = document::locate(&document.text, findings.iter().map(|finding| &finding.at));
-                for (finding, place) in findings.iter_mut().zip(places) {
-                    finding.span = place.map(|place| place.value);
-                }
+                place(&document.text, &mut findings);
                 shown += &diagnostic::render(&document.name, &document.text, &findings);
             }
         }

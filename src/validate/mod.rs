@@ -16,7 +16,7 @@ use kindling_config_spec::order::Gather;
 use kindling_config_spec::order::{self, OrderedMap, OrderedSet};
 use kindling_config_spec::rules::catalog::KEY_UNKNOWN;
 use kindling_config_spec::types::Config;
-use kindling_config_spec::{Rejected, check, check_merged, document, examine};
+use kindling_config_spec::{Rejected, check, check_merged, examine, place};
 
 use crate::fetch::Fetcher;
 use crate::render::{First, Remote, RenderError, Survey, survey};
@@ -171,11 +171,8 @@ impl Document<'_> {
             .iter()
             .map(|finding| (finding.rule, finding.at.clone()))
             .into_set();
+        place(&self.text, &mut findings);
         findings.retain(|finding| !told.contains(&(finding.rule, finding.at.clone())));
-        let places = document::locate(&self.text, findings.iter().map(|finding| &finding.at));
-        for (finding, place) in findings.iter_mut().zip(places) {
-            finding.span = place.map(|place| place.value);
-        }
         self.findings.append(&mut findings);
     }
 }

@@ -1,0 +1,4 @@
+//! Butane: YAML with the members of Ignition 3 in snake case, and sugar that is made into them.
+
+pub mod files;
+pub(crate) mod variant;
