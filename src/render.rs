@@ -8,6 +8,7 @@ mod ahead;
 mod documents;
 mod error;
 pub mod expand;
+mod places;
 mod rendered;
 mod settings;
 mod survey;
@@ -22,6 +23,7 @@ use tracing::{debug, info, warn};
 use ahead::{Ahead, Room};
 pub use documents::{Document, Documents};
 pub use error::RenderError;
+pub use places::Written;
 pub use rendered::Rendered;
 use settings::only_settings;
 pub use survey::{Survey, survey};
@@ -134,10 +136,12 @@ fn render_with(
     if origins.len() > 1 && !findings.is_empty() {
         warnings.push(documents.show(&config, &findings));
     }
+    let written = places::written(&config, &documents);
     Ok(Rendered {
         config,
         origins,
         warnings,
+        written,
     })
 }
 

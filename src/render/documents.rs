@@ -36,6 +36,10 @@ impl<'a> Documents<'a> {
         }
     }
 
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Document<'a>> {
+        self.0.iter()
+    }
+
     pub(super) fn number_of(&self, name: &str) -> Option<usize> {
         self.0.iter().position(|document| document.name == name)
     }

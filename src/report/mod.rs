@@ -21,7 +21,7 @@ mod unparsable;
 mod waterfall;
 
 pub use boot::Boot;
-pub use failure::{Failure, chain};
+pub use failure::{Failure, chain, in_merged};
 pub use unparsable::Unparsable;
 
 /// What an earlier process of this boot kept as JSON; nothing where that cannot be read: a report must not stop a boot.

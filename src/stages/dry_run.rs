@@ -15,6 +15,7 @@ use serde::Serialize;
 
 use super::given::{self, Given};
 use super::node::{self, Fetching};
+use super::places::located;
 use super::{Environment, disks};
 use crate::fetch::Fetcher;
 use crate::gpt::Found;
@@ -36,6 +37,7 @@ use crate::plan::disks::{Known, Place, plan_layout};
 use crate::plan::map::DiskMap;
 use crate::plan::partitions::InUse;
 use crate::plan::{Plan, Stage, Step, files, kargs, mounts, show};
+use crate::render::Rendered;
 use crate::report::Failure;
 use guess::{Guess, Lookup};
 use maps::maps;
@@ -124,6 +126,19 @@ pub fn plan(
         warnings,
         fetcher,
     } = given::read(text, name, false)?;
+    let written = rendered.written().clone();
+    plan_given(rendered, warnings, &fetcher, root, inventory, environment)
+        .map_err(|failure| located(failure, &written))
+}
+
+fn plan_given(
+    rendered: Rendered,
+    warnings: Vec<String>,
+    fetcher: &Fetcher,
+    root: Option<&Path>,
+    inventory: Option<&Recorded>,
+    environment: &Environment,
+) -> Result<DryRun, Failure> {
     let config = rendered.config();
     let mut dry_run = DryRun {
         documents: rendered
@@ -146,7 +161,7 @@ pub fn plan(
     let machine = Machine::read();
     let processes = process::System::new(environment.path.clone());
     dry_run.plan_disks(config, &digest, &machine, &processes, inventory)?;
-    let expanded = dry_run.expand_node(rendered.into_config(), &fetcher)?;
+    let expanded = dry_run.expand_node(rendered.into_config(), fetcher)?;
     dry_run.plan_target(&expanded, &digest, &machine, &processes, root, environment)?;
     Ok(dry_run)
 }
