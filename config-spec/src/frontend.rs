@@ -8,6 +8,7 @@ pub mod butane;
 mod json;
 mod made;
 mod tree;
+pub(crate) mod yaml;
 
 use std::fmt;
 

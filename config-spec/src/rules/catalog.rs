@@ -57,6 +57,10 @@ macro_rules! rules {
 rules! {
     DOCUMENT_EMPTY = error("document-empty", "ErrEmpty", "The document has no bytes.");
     JSON_SYNTAX = error("json-syntax", "ErrInvalid", "The document is not JSON.");
+    YAML_SYNTAX = nameless("yaml-syntax", Severity::Error,
+        "The document is not YAML, or has more of something than a document may.");
+    YAML_KEY_DUPLICATE = nameless("yaml-key-duplicate", Severity::Error,
+        "A key given twice in one mapping of YAML.");
     VERSION_INVALID = error("version-invalid", "ErrInvalidVersion",
         "`ignition.version` is missing or is not a version.");
     VERSION_UNKNOWN = error("version-unknown", "ErrUnknownVersion",
