@@ -91,7 +91,12 @@ fn configs(folder: &str) -> Vec<(String, String)> {
         .map(|entry| entry.unwrap().path())
         .filter(|path| path.extension().is_some_and(|end| end == "bu"))
         .map(|path| {
-            let name = path.strip_prefix(fixtures()).unwrap().to_str().unwrap().to_owned();
+            let name = path
+                .strip_prefix(fixtures())
+                .unwrap()
+                .to_str()
+                .unwrap()
+                .to_owned();
             (name, read(&path))
         })
         .collect();
@@ -151,4 +156,3 @@ fn configs_become_what_the_reference_makes_of_them() {
     assert!(differing.is_empty(), "{}", differing.join("\n\n"));
     assert_eq!(pairs, 47);
 }
-

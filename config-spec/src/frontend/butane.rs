@@ -98,7 +98,11 @@ pub fn butane(text: &str, files: &dyn LocalFiles, raw: bool) -> Output {
                 Ok(examined) => examined.findings,
                 Err(rejected) => rejected.diagnostics().into_owned(),
             };
-            if output.findings.iter().any(|finding| finding.severity == Severity::Error) {
+            if output
+                .findings
+                .iter()
+                .any(|finding| finding.severity == Severity::Error)
+            {
                 output.failed = Some(Stage::Generated);
             } else {
                 output.json = Some(escaped(&made.json()));
@@ -167,11 +171,20 @@ fn translate<'a>(
     usage: Use,
     told: &mut Told<'_, 'a>,
 ) -> Result<Node<'a>, Stage> {
-    let shape::Typed { document: source, misfits } = shape::typed(document, variant, told);
+    let shape::Typed {
+        document: source,
+        misfits,
+    } = shape::typed(document, variant, told);
     if misfits > 0 {
         return Err(Stage::Parse);
     }
-    let go_on = |told: &Told<'_, '_>| if told.is_refused() { Err(Stage::Source) } else { Ok(()) };
+    let go_on = |told: &Told<'_, '_>| {
+        if told.is_refused() {
+            Err(Stage::Source)
+        } else {
+            Ok(())
+        }
+    };
     check(&source, variant, told);
     go_on(told)?;
 
@@ -224,7 +237,9 @@ fn which(document: &Node<'_>, places: &Places<'_>) -> Result<&'static Variant, D
         help: Some(help),
     };
     let word = |name: &str| {
-        let node = document.get(name).filter(|node| !matches!(&node.value, Value::Plain(plain) if scalar::is_null(plain)));
+        let node = document
+            .get(name)
+            .filter(|node| !matches!(&node.value, Value::Plain(plain) if scalar::is_null(plain)));
         match node.map(|node| (node.as_text(), node.from)) {
             Some((Some(text), from)) => Ok((text, from)),
             Some((None, from)) => Err((from, format!("{name} is no text"))),
@@ -242,15 +257,25 @@ fn which(document: &Node<'_>, places: &Places<'_>) -> Result<&'static Variant, D
     let mut versions = Variant::versions(name).peekable();
     if versions.peek().is_none() {
         let (message, help) = if name == "rhcos" {
-            ("the variant rhcos became openshift".to_owned(), "write variant: openshift, and metadata".to_owned())
+            (
+                "the variant rhcos became openshift".to_owned(),
+                "write variant: openshift, and metadata".to_owned(),
+            )
         } else {
-            (format!("there is no variant {}", crate::suggest::quoted(name)), families())
+            (
+                format!("there is no variant {}", crate::suggest::quoted(name)),
+                families(),
+            )
         };
         return Err(refuse(rule::BUTANE_VERSION, at(VARIANT), from, message, help));
     }
-    let help = format!("{name} has the versions {}", versions.collect::<Vec<_>>().join(", "));
-    let (version, from) = word("version")
-        .map_err(|(from, message)| refuse(rule::BUTANE_VERSION, at("version"), from, message, help.clone()))?;
+    let help = format!(
+        "{name} has the versions {}",
+        versions.collect::<Vec<_>>().join(", ")
+    );
+    let (version, from) = word("version").map_err(|(from, message)| {
+        refuse(rule::BUTANE_VERSION, at("version"), from, message, help.clone())
+    })?;
     Variant::of(name, version).ok_or_else(|| {
         let message = format!("{name} has no version {}", crate::suggest::quoted(version));
         refuse(rule::BUTANE_VERSION, at("version"), from, message, help)
