@@ -5,6 +5,7 @@
 //! only follows from it.
 
 mod base;
+mod boot_device;
 mod encode;
 pub mod files;
 mod forbidden;
@@ -15,6 +16,8 @@ mod names;
 mod nested;
 mod remark;
 mod scalar;
+#[cfg(test)]
+mod seen;
 mod shape;
 mod sources;
 mod sugar;
@@ -206,6 +209,9 @@ fn translate<'a>(
         made = join::join(units, made);
     }
     trees::expand(&mut made, &contents, tell);
+    if let Some(boot) = boot_device::expand(&source) {
+        made = join::join(boot, made);
+    }
     go_on(told)?;
 
     tidy::tidy(&mut made);
@@ -224,6 +230,7 @@ fn check(source: &Node<'_>, variant: &Variant, told: &mut Told<'_, '_>) {
     sources::check(source, tell);
     mounts::check(source, variant, tell);
     modes::warn(source, tell);
+    boot_device::check(source, variant, tell);
 }
 
 /// Which kind of config a document is one of.
