@@ -144,7 +144,11 @@ fn run<'a>(text: &'a str, files: &dyn LocalFiles, usage: Use) -> Result<Made<'a>
     };
     let (document, places) = yaml::read(text).map_err(parse)?;
     let variant = which(&document, &places).map_err(parse)?;
-    let mut told = Told::new(&places);
+    let least = match usage {
+        Use::Boot => Severity::Warning,
+        Use::Desk { .. } => Severity::Info,
+    };
+    let mut told = Told::new(&places, least);
     match translate(document, variant, files, usage, &mut told) {
         Ok(document) => {
             let findings = told.into_inner();
