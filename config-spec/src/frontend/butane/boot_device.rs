@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::super::tree::{Node, Place};
+use crate::frontend::tree::{Node, Place};
 use super::remark::{Remark, Tell};
 use super::variant::Variant;
 use crate::rules::catalog as rule;

@@ -5,7 +5,7 @@
 
 use std::borrow::Cow;
 
-use super::super::tree::{Node, Value};
+use crate::frontend::tree::{Node, Value};
 use crate::fields::{Field, Joining, ROOT, Shape, Table};
 use crate::order::{Gather, OrderedMap};
 
