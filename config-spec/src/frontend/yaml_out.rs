@@ -64,8 +64,11 @@ fn by_runs(one: &str, other: &str) -> Ordering {
 
 /// The digits that `text` starts with, and the rest.
 fn number(text: &str) -> Option<(&str, &str)> {
-    let end = text.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(text.len());
-    text.split_at_checked(end).filter(|(digits, _)| !digits.is_empty())
+    let end = text
+        .find(|letter: char| !letter.is_ascii_digit())
+        .unwrap_or(text.len());
+    text.split_at_checked(end)
+        .filter(|(digits, _)| !digits.is_empty())
 }
 
 fn line(column: usize, out: &mut String) {
@@ -115,6 +118,7 @@ fn block(node: &Node<'_>, column: usize, out: &mut String) {
         Value::Boolean(false) => out.push_str("false"),
         Value::Number(scalar) | Value::Plain(scalar) => out.push_str(scalar),
         Value::Text(words) => text(words, Some(column), out),
+        Value::Bytes(bytes) => text(&String::from_utf8_lossy(bytes), Some(column), out),
     }
 }
 
@@ -195,8 +199,7 @@ fn reads_otherwise(text: &str) -> bool {
     let is_word = |word: &&str| {
         let rest = text.get(1..).unwrap_or_default();
         let is_one = |letter: char| letter.is_lowercase();
-        text.eq_ignore_ascii_case(word)
-            && (rest.chars().all(is_one) || !text.chars().any(is_one))
+        text.eq_ignore_ascii_case(word) && (rest.chars().all(is_one) || !text.chars().any(is_one))
     };
     let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
     matches!(text, "" | "~" | "<<" | ".nan" | ".NaN" | ".NAN")

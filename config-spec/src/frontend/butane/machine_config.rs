@@ -16,11 +16,15 @@ pub(super) fn yaml<'a>(source: &Node<'a>, config: Node<'a>) -> String {
     let setting = |name| {
         let node: Option<&Node<'a>> = section.and_then(|section| section.get(name));
         // A list without entries says nothing.
-        node.filter(|node| node.as_text().is_some() || node.as_boolean().is_some() || !node.elements().is_empty())
+        node.filter(|node| {
+            node.as_text().is_some() || node.as_boolean().is_some() || !node.elements().is_empty()
+        })
     };
-    let spec = BESIDE.into_iter().fold(Node::object(at).with("config", config), |spec, name| {
-        spec.with_some(name, setting(name).cloned())
-    });
+    let spec = BESIDE
+        .into_iter()
+        .fold(Node::object(at).with("config", config), |spec, name| {
+            spec.with_some(name, setting(name).cloned())
+        });
     let mut object = Node::object(at)
         .with("apiVersion", text("machineconfiguration.openshift.io/v1"))
         .with("kind", text("MachineConfig"))
@@ -41,7 +45,8 @@ mod tests {
             r#"{"metadata":{"name":"99-a","labels":{"team10":"1.0","team2":"yes","role":"master"}},
                 "openshift":{"kernelType":"realtime","fips":false,"extensions":[],"kernelArguments":["b","a"]}}"#,
         );
-        let (config, _) = tree(r#"{"storage":{"files":[{"path":"/a","mode":420}]},"ignition":{"version":"3.2.0"}}"#);
+        let (config, _) =
+            tree(r#"{"storage":{"files":[{"path":"/a","mode":420}]},"ignition":{"version":"3.2.0"}}"#);
         assert_eq!(
             yaml(&source, config),
             "\

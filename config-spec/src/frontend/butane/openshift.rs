@@ -36,9 +36,8 @@ pub(super) fn check(source: &Node<'_>, variant: &Variant, tell: &mut Tell<'_>) {
 
 fn check_metadata(source: &Node<'_>, tell: &mut Tell<'_>) {
     let metadata = source.get("metadata");
-    let lacks = |(at, below): (Place, &'static str), message: &str, help| {
-        error(at, message, help).below(below)
-    };
+    let lacks =
+        |(at, below): (Place, &'static str), message: &str, help| error(at, message, help).below(below);
     let name = match (metadata, metadata.and_then(|metadata| metadata.get("name"))) {
         (_, Some(name)) if name.as_text() != Some("") => None,
         (_, Some(name)) => Some((name.from, "")),
@@ -65,8 +64,12 @@ fn check_metadata(source: &Node<'_>, tell: &mut Tell<'_>) {
 fn has_card(source: &Node<'_>) -> bool {
     let is_used = |volume: &Node<'_>| volume.get("cex").is_some_and(|cex| cex.is("enabled"));
     let boots = source.get("bootDevice").and_then(|section| section.get("luks"));
-    let volumes = source.get("storage").map_or(&[][..], |storage| storage.each("luks"));
-    let mut roots = volumes.iter().filter(|volume| volume.word("name") == Some("root"));
+    let volumes = source
+        .get("storage")
+        .map_or(&[][..], |storage| storage.each("luks"));
+    let mut roots = volumes
+        .iter()
+        .filter(|volume| volume.word("name") == Some("root"));
     boots.is_some_and(is_used) || roots.any(is_used)
 }
 
@@ -83,7 +86,14 @@ fn check_card(source: &Node<'_>, tell: &mut Tell<'_>) {
         (None, None) => (source.from, "openshift/kernel_arguments"),
     };
     let help = "add rd.luks.key=/etc/luks/cex.key to openshift.kernel_arguments";
-    tell(error(at, "a root that a crypto card protects needs a kernel argument", help).below(below));
+    tell(
+        error(
+            at,
+            "a root that a crypto card protects needs a kernel argument",
+            help,
+        )
+        .below(below),
+    );
 }
 
 /// Tells that settings of OpenShift count for nothing where only the Ignition config is taken.
@@ -92,7 +102,12 @@ pub(super) fn warn_raw(source: &Node<'_>, tell: &mut Tell<'_>) {
     for member in section {
         let message = "this counts only in a MachineConfig, and the Ignition config is taken alone";
         let help = "leave it out, or do without --raw";
-        tell(Remark::new(rule::BUTANE_OPENSHIFT_UNUSED, member.node.from, message, help));
+        tell(Remark::new(
+            rule::BUTANE_OPENSHIFT_UNUSED,
+            member.node.from,
+            message,
+            help,
+        ));
     }
 }
 
@@ -104,7 +119,11 @@ pub(super) fn check_made(made: &Node<'_>, variant: &Variant, tell: &mut Tell<'_>
         match format.as_text() {
             Some("btrfs") => tell(error(format.from, "there is no btrfs on OpenShift", help)),
             Some("none") if minor >= 14 => {
-                tell(error(format.from, "OpenShift takes no file system without a format", help));
+                tell(error(
+                    format.from,
+                    "OpenShift takes no file system without a format",
+                    help,
+                ));
             }
             _ => {}
         }
@@ -120,7 +139,11 @@ pub(super) fn check_made(made: &Node<'_>, variant: &Variant, tell: &mut Tell<'_>
         let is_special = mode.as_integer().is_none_or(|bits| bits & !0o777 != 0);
         if minor >= 10 && is_special {
             let help = "write the permissions alone, such as 0755";
-            tell(error(mode.from, "setuid, setgid and sticky bits are not taken", help));
+            tell(error(
+                mode.from,
+                "setuid, setgid and sticky bits are not taken",
+                help,
+            ));
         }
     });
     each(made, "passwd.users.*", &mut |user| {
@@ -138,7 +161,10 @@ pub(super) fn check_made(made: &Node<'_>, variant: &Variant, tell: &mut Tell<'_>
 pub(super) fn add_cipher(made: &mut Node<'_>, source: &Node<'_>, variant: &Variant) {
     let fips = source.get("openshift").and_then(|section| section.get("fips"));
     let needs = variant.openshift.is_some_and(|minor| minor < 20);
-    let Some(at) = fips.filter(|fips| needs && fips.as_boolean() == Some(true)).map(|fips| fips.from) else {
+    let Some(at) = fips
+        .filter(|fips| needs && fips.as_boolean() == Some(true))
+        .map(|fips| fips.from)
+    else {
         return;
     };
     each_mut(made, "storage.luks.*", &mut |volume| {
@@ -148,7 +174,10 @@ pub(super) fn add_cipher(made: &mut Node<'_>, source: &Node<'_>, variant: &Varia
         }
         let more = ["--cipher", "aes-cbc-essiv:sha256"].map(|option| Node::text(option, at));
         match volume.get_mut("options") {
-            Some(Node { value: Value::List(options), .. }) => options.extend(more),
+            Some(Node {
+                value: Value::List(options),
+                ..
+            }) => options.extend(more),
             _ => volume.set("options", Node::list(more.into(), at)),
         }
     });
@@ -159,7 +188,8 @@ mod tests {
     use super::*;
     use crate::frontend::butane::seen::{json, told, tree, variant};
 
-    const METADATA: &str = r#""metadata":{"name":"a","labels":{"machineconfiguration.openshift.io/role":"worker"}}"#;
+    const METADATA: &str =
+        r#""metadata":{"name":"a","labels":{"machineconfiguration.openshift.io/role":"worker"}}"#;
 
     fn errors(places: &[&str]) -> Vec<String> {
         places.iter().map(|at| format!("{at} butane-openshift")).collect()
@@ -171,7 +201,10 @@ mod tests {
             (METADATA, &[]),
             ("", &["/metadata/name", "/metadata/labels"]),
             (r#""metadata":{}"#, &["/metadata/name", "/metadata/labels"]),
-            (r#""metadata":{"name":"","labels":{"x":"y"}}"#, &["/metadata/name", "/metadata/labels"]),
+            (
+                r#""metadata":{"name":"","labels":{"x":"y"}}"#,
+                &["/metadata/name", "/metadata/labels"],
+            ),
             (
                 r#""metadata":{"name":"a","labels":{"machineconfiguration.openshift.io/role":""}}"#,
                 &["/metadata/labels"],
@@ -179,7 +212,9 @@ mod tests {
         ];
         for (members, expected) in rows {
             let source = format!("{{{members}}}");
-            let found = told(&source, |source, tell| check(source, variant("openshift 4.8.0"), tell));
+            let found = told(&source, |source, tell| {
+                check(source, variant("openshift 4.8.0"), tell)
+            });
             assert_eq!(found, errors(expected), "{members}");
         }
         let found = told("{}", |source, tell| check(source, variant("fcos 1.7.0"), tell));
@@ -195,7 +230,9 @@ mod tests {
             ("fast", &["/openshift/kernelType"]),
         ] {
             let source = format!("{{{METADATA},\"openshift\":{{\"kernelType\":\"{kernel}\"}}}}");
-            let found = told(&source, |source, tell| check(source, variant("openshift 4.22.0"), tell));
+            let found = told(&source, |source, tell| {
+                check(source, variant("openshift 4.22.0"), tell)
+            });
             assert_eq!(found, errors(expected), "{kernel}");
         }
     }
@@ -209,13 +246,33 @@ mod tests {
         for (version, members, expected) in [
             ("4.19.0", root.to_owned(), &["/openshift/kernel_arguments"][..]),
             ("4.19.0", boot.to_owned(), &["/openshift/kernel_arguments"]),
-            ("4.19.0", format!("{boot},{root}"), &["/openshift/kernel_arguments"]),
-            ("4.19.0", format!("{boot},\"openshift\":{{\"fips\":true}}"), &["/openshift/kernel_arguments"]),
-            ("4.19.0", arguments("\"rd.luks.key=/etc/luks/cex.key2\""), &["/openshift/kernelArguments"]),
-            ("4.19.0", arguments("\"a\",\"rd.luks.key=/etc/luks/cex.key\""), &[]),
+            (
+                "4.19.0",
+                format!("{boot},{root}"),
+                &["/openshift/kernel_arguments"],
+            ),
+            (
+                "4.19.0",
+                format!("{boot},\"openshift\":{{\"fips\":true}}"),
+                &["/openshift/kernel_arguments"],
+            ),
+            (
+                "4.19.0",
+                arguments("\"rd.luks.key=/etc/luks/cex.key2\""),
+                &["/openshift/kernelArguments"],
+            ),
+            (
+                "4.19.0",
+                arguments("\"a\",\"rd.luks.key=/etc/luks/cex.key\""),
+                &[],
+            ),
             ("4.19.0", data.to_owned(), &[]),
             ("4.18.0", root.to_owned(), &[]),
-            ("4.23.0-experimental", boot.to_owned(), &["/openshift/kernel_arguments"]),
+            (
+                "4.23.0-experimental",
+                boot.to_owned(),
+                &["/openshift/kernel_arguments"],
+            ),
         ] {
             let source = format!("{{{METADATA},{members}}}");
             let variant = variant(&format!("openshift {version}"));
@@ -226,10 +283,14 @@ mod tests {
 
     #[test]
     fn settings_of_a_raw_config_are_told() {
-        let source = r#"{"openshift":{"kernelType":"","fips":false,"extensions":[],"kernelArguments":["a"]}}"#;
+        let source =
+            r#"{"openshift":{"kernelType":"","fips":false,"extensions":[],"kernelArguments":["a"]}}"#;
         let found = told(source, warn_raw);
         let line = |name| format!("warning /openshift/{name} butane-openshift-unused");
-        assert_eq!(found, ["kernelType", "fips", "extensions", "kernelArguments"].map(line));
+        assert_eq!(
+            found,
+            ["kernelType", "fips", "extensions", "kernelArguments"].map(line)
+        );
         assert_eq!(told("{}", warn_raw), [""; 0]);
     }
 
@@ -237,19 +298,59 @@ mod tests {
     fn what_machines_do_not_take_is_refused() {
         let rows: &[(&str, &str, &[&str])] = &[
             ("4.8.0", r#""passwd":{"users":[{"name":"core"}]}"#, &[]),
-            ("4.8.0", r#""passwd":{"users":[{"name":"core"},{"name":"root"},{}]}"#, &["/passwd/users/1/name", "/passwd/users/2/name"]),
-            ("4.8.0", r#""storage":{"files":[{"contents":{"source":"data:,a"}},{}]}"#, &[]),
-            ("4.8.0", r#""storage":{"files":[{"contents":{"source":"https://h/a"}}]}"#, &["/storage/files/0/contents/source"]),
-            ("4.8.0", r#""storage":{"files":[{"contents":{"source":"data"}}]}"#, &["/storage/files/0/contents/source"]),
-            ("4.8.0", r#""storage":{"files":[{"contents":{"source":""}}]}"#, &["/storage/files/0/contents/source"]),
-            ("4.8.0", r#""storage":{"filesystems":[{"format":"btrfs"}]}"#, &["/storage/filesystems/0/format"]),
-            ("4.8.0", r#""storage":{"filesystems":[{"format":"xfs"},{"format":"none"}]}"#, &[]),
+            (
+                "4.8.0",
+                r#""passwd":{"users":[{"name":"core"},{"name":"root"},{}]}"#,
+                &["/passwd/users/1/name", "/passwd/users/2/name"],
+            ),
+            (
+                "4.8.0",
+                r#""storage":{"files":[{"contents":{"source":"data:,a"}},{}]}"#,
+                &[],
+            ),
+            (
+                "4.8.0",
+                r#""storage":{"files":[{"contents":{"source":"https://h/a"}}]}"#,
+                &["/storage/files/0/contents/source"],
+            ),
+            (
+                "4.8.0",
+                r#""storage":{"files":[{"contents":{"source":"data"}}]}"#,
+                &["/storage/files/0/contents/source"],
+            ),
+            (
+                "4.8.0",
+                r#""storage":{"files":[{"contents":{"source":""}}]}"#,
+                &["/storage/files/0/contents/source"],
+            ),
+            (
+                "4.8.0",
+                r#""storage":{"filesystems":[{"format":"btrfs"}]}"#,
+                &["/storage/filesystems/0/format"],
+            ),
+            (
+                "4.8.0",
+                r#""storage":{"filesystems":[{"format":"xfs"},{"format":"none"}]}"#,
+                &[],
+            ),
             ("4.13.0", r#""storage":{"filesystems":[{"format":"none"}]}"#, &[]),
-            ("4.14.0", r#""storage":{"filesystems":[{"format":"none"}]}"#, &["/storage/filesystems/0/format"]),
+            (
+                "4.14.0",
+                r#""storage":{"filesystems":[{"format":"none"}]}"#,
+                &["/storage/filesystems/0/format"],
+            ),
             ("4.9.0", r#""storage":{"files":[{"mode":2541}]}"#, &[]),
-            ("4.10.0", r#""storage":{"files":[{"mode":2541}]}"#, &["/storage/files/0/mode"]),
+            (
+                "4.10.0",
+                r#""storage":{"files":[{"mode":2541}]}"#,
+                &["/storage/files/0/mode"],
+            ),
             ("4.10.0", r#""storage":{"files":[{"mode":511}]}"#, &[]),
-            ("4.10.0", r#""storage":{"files":[{"mode":512}]}"#, &["/storage/files/0/mode"]),
+            (
+                "4.10.0",
+                r#""storage":{"files":[{"mode":512}]}"#,
+                &["/storage/files/0/mode"],
+            ),
         ];
         for (version, members, expected) in rows {
             let source = format!("{{{members}}}");
@@ -265,7 +366,8 @@ mod tests {
     #[test]
     fn fips_asks_for_a_cipher() {
         let ciphered = |version: &str, fips: &str, options: &str| {
-            let source = format!("{{\"openshift\":{{\"fips\":{fips}}},\"storage\":{{\"luks\":[{{{options}}}]}}}}");
+            let source =
+                format!("{{\"openshift\":{{\"fips\":{fips}}},\"storage\":{{\"luks\":[{{{options}}}]}}}}");
             let (source, _) = tree(&source);
             let mut made = source.clone();
             add_cipher(&mut made, &source, variant(version));
@@ -285,13 +387,21 @@ mod tests {
             ("--ciphers", false),
         ] {
             let options = format!("\"options\":[\"{option}\"]");
-            let count = ciphered("openshift 4.19.0", "true", &options).unwrap().matches(',').count();
+            let count = ciphered("openshift 4.19.0", "true", &options)
+                .unwrap()
+                .matches(',')
+                .count();
             assert_eq!(count == 0, is_cipher, "{option}");
         }
         let (source, places) = tree(r#"{"openshift":{"fips":true},"storage":{"luks":[{}]}}"#);
         let mut made = source.clone();
         add_cipher(&mut made, &source, variant("openshift 4.8.0"));
-        let options = made.get("storage").unwrap().each("luks")[0].get("options").unwrap();
-        assert_eq!(places.pointer(options.elements()[0].from).to_string(), "/openshift/fips");
+        let options = made.get("storage").unwrap().each("luks")[0]
+            .get("options")
+            .unwrap();
+        assert_eq!(
+            places.pointer(options.elements()[0].from).to_string(),
+            "/openshift/fips"
+        );
     }
 }

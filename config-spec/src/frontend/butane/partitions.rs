@@ -76,12 +76,22 @@ pub(super) fn warn(made: &Node<'_>, variant: &Variant, tell: &mut Tell<'_>) {
 }
 
 fn warn_label(partition: &Node<'_>, tell: &mut Tell<'_>) {
-    let Some(label) = partition.get("label") else { return };
+    let Some(label) = partition.get("label") else {
+        return;
+    };
     let name = label.as_text().unwrap_or_default();
     let reserved = RESERVED.iter().find(|(reserved, ..)| *reserved == name);
     if let Some((_, right, help)) = reserved.filter(|(_, right, _)| *right != number(partition)) {
-        let message = format!("the label {} is that of the system's partition {right}", quoted(name));
-        tell(Remark::new(rule::BUTANE_PARTITION_LABEL, label.from, message, help));
+        let message = format!(
+            "the label {} is that of the system's partition {right}",
+            quoted(name)
+        );
+        tell(Remark::new(
+            rule::BUTANE_PARTITION_LABEL,
+            label.from,
+            message,
+            help,
+        ));
     }
 }
 
@@ -113,7 +123,9 @@ mod tests {
             warn_reuse(source, variant(config), tell);
             warn(source, variant(config), tell);
         });
-        let short = told.iter().map(|line| line.replace("warning /storage/disks/0/partitions/", ""));
+        let short = told
+            .iter()
+            .map(|line| line.replace("warning /storage/disks/0/partitions/", ""));
         short.map(|line| line.replace("butane-", "")).collect()
     }
 
@@ -122,10 +134,20 @@ mod tests {
         const REUSE: &[&str] = &["0/number partition-reuse"];
         let rows: &[(&str, &str, &str, &[&str])] = &[
             ("fcos 1.6.0", "", r#"{"label":"x"}"#, REUSE),
-            ("fcos 1.8.0-experimental", "", r#"{"label":"x","number":0}"#, REUSE),
+            (
+                "fcos 1.8.0-experimental",
+                "",
+                r#"{"label":"x","number":0}"#,
+                REUSE,
+            ),
             ("fcos 1.6.0", r#""wipeTable":false,"#, r#"{"label":"x"}"#, REUSE),
             ("fcos 1.6.0", r#""wipeTable":true,"#, r#"{"label":"x"}"#, &[]),
-            ("fcos 1.6.0", r#""device":"/dev/disk/by-id/coreos-boot-disk","#, r#"{"label":"x"}"#, &[]),
+            (
+                "fcos 1.6.0",
+                r#""device":"/dev/disk/by-id/coreos-boot-disk","#,
+                r#"{"label":"x"}"#,
+                &[],
+            ),
             ("fcos 1.6.0", "", r#"{"label":"x","number":5}"#, &[]),
             ("fcos 1.6.0", "", r#"{"startMiB":5}"#, &[]),
             ("fcos 1.5.0", "", r#"{"label":"x"}"#, &[]),
@@ -133,11 +155,22 @@ mod tests {
             ("flatcar 1.1.0", "", r#"{"label":"x"}"#, &[]),
         ];
         for (config, disk, partitions, expected) in rows {
-            assert_eq!(of(config, disk, partitions), *expected, "{config} {disk} {partitions}");
+            assert_eq!(
+                of(config, disk, partitions),
+                *expected,
+                "{config} {disk} {partitions}"
+            );
         }
         let mirror = r#"{"bootDevice":{"mirror":{"devices":["/dev/a"]}},
             "storage":{"disks":[{"device":"/dev/a","partitions":[{"label":"x"}]}]}}"#;
-        assert_eq!(told(mirror, |source, tell| warn_reuse(source, variant("fcos 1.7.0"), tell)), [""; 0]);
+        assert_eq!(
+            told(mirror, |source, tell| warn_reuse(
+                source,
+                variant("fcos 1.7.0"),
+                tell
+            )),
+            [""; 0]
+        );
     }
 
     #[test]
@@ -154,7 +187,11 @@ mod tests {
             for config in ["fcos 1.0.0", "fcos 1.7.0", "openshift 4.8.0"] {
                 assert_eq!(of(config, "", &partition(number)), [""; 0], "{label}");
                 assert_eq!(of(config, "", &partition(number + 1)), WRONG, "{label}");
-                assert_eq!(of(config, r#""wipeTable":true,"#, &partition(number + 1)), [""; 0], "{label}");
+                assert_eq!(
+                    of(config, r#""wipeTable":true,"#, &partition(number + 1)),
+                    [""; 0],
+                    "{label}"
+                );
             }
             assert_eq!(of("flatcar 1.0.0", "", &partition(7)), [""; 0]);
         }
@@ -167,16 +204,40 @@ mod tests {
         let root = |members: &str| format!(r#"{{"label":"root","number":4{members}}}"#);
         let rows: &[(&str, String, &[&str])] = &[
             ("fcos 1.3.0", root(r#","sizeMiB":8191"#), &["0/sizeMiB root-size"]),
-            ("openshift 4.8.0", root(r#","sizeMiB":1"#), &["0/sizeMiB root-size"]),
+            (
+                "openshift 4.8.0",
+                root(r#","sizeMiB":1"#),
+                &["0/sizeMiB root-size"],
+            ),
             ("fcos 1.2.0", root(r#","sizeMiB":8191"#), &[]),
             ("fcos 1.3.0", root(r#","sizeMiB":8192"#), &[]),
             ("fcos 1.3.0", root(r#","sizeMiB":0"#), &[]),
             ("fcos 1.3.0", root(""), &[]),
-            ("fcos 1.3.0", format!(r#"{},{{"number":5}}"#, root("")), &["0/label root-size"]),
-            ("fcos 1.3.0", format!(r#"{},{{"number":5,"startMiB":0}}"#, root(r#","sizeMiB":0"#)), &["0/label root-size"]),
-            ("fcos 1.3.0", format!(r#"{{"number":5}},{}"#, root("")), &["1/label root-size"]),
-            ("fcos 1.3.0", format!(r#"{},{{"number":5,"startMiB":9}}"#, root("")), &[]),
-            ("fcos 1.3.0", format!(r#"{},{{"number":5}}"#, root(r#","sizeMiB":9000"#)), &[]),
+            (
+                "fcos 1.3.0",
+                format!(r#"{},{{"number":5}}"#, root("")),
+                &["0/label root-size"],
+            ),
+            (
+                "fcos 1.3.0",
+                format!(r#"{},{{"number":5,"startMiB":0}}"#, root(r#","sizeMiB":0"#)),
+                &["0/label root-size"],
+            ),
+            (
+                "fcos 1.3.0",
+                format!(r#"{{"number":5}},{}"#, root("")),
+                &["1/label root-size"],
+            ),
+            (
+                "fcos 1.3.0",
+                format!(r#"{},{{"number":5,"startMiB":9}}"#, root("")),
+                &[],
+            ),
+            (
+                "fcos 1.3.0",
+                format!(r#"{},{{"number":5}}"#, root(r#","sizeMiB":9000"#)),
+                &[],
+            ),
             ("fcos 1.2.0", format!(r#"{},{{"number":5}}"#, root("")), &[]),
         ];
         for (config, partitions, expected) in rows {

@@ -37,11 +37,14 @@ fn error(at: Place, message: impl Into<String>, help: &'static str) -> Remark {
 
 /// Checks the quadlets of the typed tree `source`.
 pub(super) fn check(source: &Node<'_>, tell: &mut Tell<'_>) {
-    let Some(systemd) = source.get("systemd") else { return };
+    let Some(systemd) = source.get("systemd") else {
+        return;
+    };
     for quadlet in systemd.each("quadlets") {
         let name = quadlet.word("name").unwrap_or_default();
         if !KINDS.iter().any(|kind| name.ends_with(kind)) {
-            let help = "end the name in .container, .volume, .network, .kube, .image, .build, .pod or .artifact";
+            let help =
+                "end the name in .container, .volume, .network, .kube, .image, .build, .pod or .artifact";
             tell(match quadlet.get("name") {
                 Some(at) => error(at.from, format!("{} is no name of a quadlet", quoted(name)), help),
                 None => error(quadlet.from, "the quadlet has no name", help).below("name"),
@@ -51,7 +54,11 @@ pub(super) fn check(source: &Node<'_>, tell: &mut Tell<'_>) {
             for member in ["contents", "contentsLocal"] {
                 if let Some(contents) = quadlet.get(member) {
                     let help = "give them to the template, and to the instance only drop-ins";
-                    tell(error(contents.from, "an instance of a template has no contents of its own", help));
+                    tell(error(
+                        contents.from,
+                        "an instance of a template has no contents of its own",
+                        help,
+                    ));
                 }
             }
         } else {
@@ -66,7 +73,11 @@ pub(super) fn check(source: &Node<'_>, tell: &mut Tell<'_>) {
 fn check_contents(part: &Node<'_>, tell: &mut Tell<'_>) {
     if let (Some(_), Some(local)) = (part.get("contents"), part.get("contentsLocal")) {
         let message = "contents are given here and by a local file";
-        tell(error(local.from, message, "keep either contents or contents_local"));
+        tell(error(
+            local.from,
+            message,
+            "keep either contents or contents_local",
+        ));
     }
 }
 
@@ -81,7 +92,9 @@ struct Nodes<'n, 'a> {
 
 /// Makes the quadlets of `document` files and links behind those it has.
 pub(super) fn expand<'a>(document: &mut Node<'a>, contents: &Contents<'_>, tell: &mut Tell<'_>) {
-    let quadlets = document.get_mut("systemd").and_then(|systemd| systemd.take("quadlets"));
+    let quadlets = document
+        .get_mut("systemd")
+        .and_then(|systemd| systemd.take("quadlets"));
     let Some(quadlets) = quadlets else { return };
     let mut nodes = Nodes {
         paths: OrderedSet::new(),
@@ -108,7 +121,10 @@ pub(super) fn expand<'a>(document: &mut Node<'a>, contents: &Contents<'_>, tell:
 
 fn append<'a>(storage: &mut Node<'a>, name: &'static str, mut more: Vec<Node<'a>>, at: Place) {
     match storage.get_mut(name) {
-        Some(Node { value: Value::List(list), .. }) => list.append(&mut more),
+        Some(Node {
+            value: Value::List(list),
+            ..
+        }) => list.append(&mut more),
         _ if more.is_empty() => {}
         _ => storage.set(name, Node::list(more, at)),
     }
@@ -123,7 +139,8 @@ impl<'a> Nodes<'_, 'a> {
             if let Some(link) = self.node(quadlet, path.clone(), tell) {
                 // Instance and template are in one directory, whatever the name says of it.
                 let target = target.rsplit('/').next().unwrap_or_default().to_owned();
-                self.links.push(link.with("target", Node::text(target, quadlet.from)));
+                self.links
+                    .push(link.with("target", Node::text(target, quadlet.from)));
             }
         } else {
             self.file(quadlet, path.clone(), tell);
@@ -135,7 +152,9 @@ impl<'a> Nodes<'_, 'a> {
     }
 
     fn file(&mut self, part: &Node<'a>, path: String, tell: &mut Tell<'_>) {
-        let Some(file) = self.node(part, path, tell) else { return };
+        let Some(file) = self.node(part, path, tell) else {
+            return;
+        };
         let (bytes, from) = match (part.get("contents"), part.get("contentsLocal")) {
             (Some(text), _) => (text.as_text().unwrap_or_default().as_bytes().to_vec(), text.from),
             (None, Some(local)) => match self.contents.read(local, tell) {
@@ -174,8 +193,14 @@ mod tests {
     fn names_and_contents_are_held_to_what_podman_reads() {
         let rows: &[(&str, &[&str])] = &[
             (r#"{"name":"a.container"}"#, &[]),
-            (r#"{"name":"a.volume"},{"name":"a.network"},{"name":"a.kube"},{"name":"a.image"}"#, &[]),
-            (r#"{"name":"a.build"},{"name":"a.pod"},{"name":"a.artifact"},{"name":"../a.pod"}"#, &[]),
+            (
+                r#"{"name":"a.volume"},{"name":"a.network"},{"name":"a.kube"},{"name":"a.image"}"#,
+                &[],
+            ),
+            (
+                r#"{"name":"a.build"},{"name":"a.pod"},{"name":"a.artifact"},{"name":"../a.pod"}"#,
+                &[],
+            ),
             (r#"{"name":"a.service"}"#, &["0/name"]),
             (r#"{"name":"a.pod.conf"}"#, &["0/name"]),
             (r#"{"name":"pod"}"#, &["0/name"]),
@@ -183,8 +208,14 @@ mod tests {
             (r#"{"name":"a@.pod","contents":"x"}"#, &[]),
             (r#"{"name":"a@b.pod","contents":"x"}"#, &["0/contents"]),
             (r#"{"name":"a@b.pod","contentsLocal":"x"}"#, &["0/contentsLocal"]),
-            (r#"{"name":"a.pod","contents":"","contentsLocal":""}"#, &["0/contentsLocal"]),
-            (r#"{"name":"a.pod"},{"name":"b.pod","dropins":[{"contents":"","contentsLocal":"x"}]}"#, &["1/dropins/0/contentsLocal"]),
+            (
+                r#"{"name":"a.pod","contents":"","contentsLocal":""}"#,
+                &["0/contentsLocal"],
+            ),
+            (
+                r#"{"name":"a.pod"},{"name":"b.pod","dropins":[{"contents":"","contentsLocal":"x"}]}"#,
+                &["1/dropins/0/contentsLocal"],
+            ),
         ];
         for (quadlets, expected) in rows {
             let source = format!("{{\"systemd\":{{\"quadlets\":[{quadlets}]}}}}");
@@ -226,7 +257,8 @@ mod tests {
 
     #[test]
     fn quadlets_become_files_and_links() {
-        let contents = |url: &str| format!("\"contents\":{{\"compression\":\"\",\"source\":\"{url}\"}},\"mode\":420");
+        let contents =
+            |url: &str| format!("\"contents\":{{\"compression\":\"\",\"source\":\"{url}\"}},\"mode\":420");
         for (quadlets, expected) in [
             (
                 r#"{"name":"a.pod","rootful":true,"contents":"x","dropins":[{"name":"1.conf","contents":"y"}]}"#,
@@ -255,7 +287,10 @@ mod tests {
         }
         let files = r#","storage":{"files":[{"path":"/x"}]}"#;
         let (text, told) = made(r#"{"name":"a.pod"}"#, files);
-        assert!(told.is_empty() && text.starts_with(r#"{"storage":{"files":[{"path":"/x"},{"path":"/etc"#), "{text}");
+        assert!(
+            told.is_empty() && text.starts_with(r#"{"storage":{"files":[{"path":"/x"},{"path":"/etc"#),
+            "{text}"
+        );
     }
 
     #[test]
@@ -266,10 +301,17 @@ mod tests {
         };
         let quadlet = r#"{"name":"a.pod","rootful":true,"dropins":[{"name":"d"},{"name":"d"}]}"#;
         assert_eq!(made(quadlet, "").1, at(&["0/dropins/1"]));
-        assert_eq!(made(r#"{"name":"a.pod"},{"name":"b/../a.pod"}"#, "").1, at(&["1"]));
+        assert_eq!(
+            made(r#"{"name":"a.pod"},{"name":"b/../a.pod"}"#, "").1,
+            at(&["1"])
+        );
         for list in ["files", "directories", "links"] {
             let storage = format!(r#","storage":{{"{list}":[{{"path":"/etc/containers/systemd/a.pod"}}]}}"#);
-            assert_eq!(made(r#"{"name":"a.pod","rootful":true}"#, &storage).1, at(&["0"]), "{list}");
+            assert_eq!(
+                made(r#"{"name":"a.pod","rootful":true}"#, &storage).1,
+                at(&["0"]),
+                "{list}"
+            );
         }
     }
 
@@ -281,7 +323,8 @@ mod tests {
 
     #[test]
     fn what_is_made_has_the_place_of_what_asked_for_it() {
-        let (source, places) = tree(r#"{"systemd":{"quadlets":[{"name":"a.pod","contents":"x"},{"name":"b@c.pod"}]}}"#);
+        let (source, places) =
+            tree(r#"{"systemd":{"quadlets":[{"name":"a.pod","contents":"x"},{"name":"b@c.pod"}]}}"#);
         let mut document = source.clone();
         expand(&mut document, &CONTENTS, &mut |remark| panic!("{remark:?}"));
         let storage = document.get("storage").unwrap();
@@ -291,7 +334,13 @@ mod tests {
         assert_eq!(at(file.get("mode").unwrap()), "/systemd/quadlets/0");
         assert_eq!(at(file.get("path").unwrap()), "/systemd/quadlets/0/name");
         let contents = file.get("contents").unwrap();
-        assert_eq!(at(contents.get("source").unwrap()), "/systemd/quadlets/0/contents");
-        assert_eq!(at(storage.each("links")[0].get("target").unwrap()), "/systemd/quadlets/1");
+        assert_eq!(
+            at(contents.get("source").unwrap()),
+            "/systemd/quadlets/0/contents"
+        );
+        assert_eq!(
+            at(storage.each("links")[0].get("target").unwrap()),
+            "/systemd/quadlets/1"
+        );
     }
 }

@@ -110,7 +110,11 @@ fn texts_are_quoted_where_they_would_be_something_else() {
         ("\u{feff}", "\"\\uFEFF\""),
         ("\u{1f600}", "\"\\U0001F600\""),
     ] {
-        assert_eq!(write(&Node::text(text, Place::DOCUMENT)), format!("{written}\n"), "{text:?}");
+        assert_eq!(
+            write(&Node::text(text, Place::DOCUMENT)),
+            format!("{written}\n"),
+            "{text:?}"
+        );
         let name = Node::object(Place::DOCUMENT).with(text, Node::text("x", Place::DOCUMENT));
         assert_eq!(write(&name), format!("{written}: x\n"), "{text:?}");
     }
@@ -137,7 +141,10 @@ fn lines_stand_as_they_are_where_that_can_be() {
         let node = Node::object(Place::DOCUMENT).with("k", Node::text(text, Place::DOCUMENT));
         assert_eq!(write(&node), written, "{text:?}");
     }
-    assert_eq!(yaml(r#"["a\nb\n",{"c":"d\ne"}]"#), "- |\n  a\n  b\n- c: |-\n    d\n    e\n");
+    assert_eq!(
+        yaml(r#"["a\nb\n",{"c":"d\ne"}]"#),
+        "- |\n  a\n  b\n- c: |-\n    d\n    e\n"
+    );
     assert_eq!(yaml(r#"{"a\nb":1}"#), "\"a\\nb\": 1\n", "a name has one line");
 }
 
@@ -153,7 +160,8 @@ fn long_names_are_marked() {
 #[test]
 fn names_are_sorted_by_their_runs() {
     let sorted = [
-        "", "/", "a", "a-b", "a.b", "a:", "a1", "a01", "a2", "a2b", "a10", "aB", "ab", "b", "team2", "team10", "z", "é",
+        "", "/", "a", "a-b", "a.b", "a:", "a1", "a01", "a2", "a2b", "a10", "aB", "ab", "b", "team2",
+        "team10", "z", "é",
     ];
     for (index, one) in sorted.iter().enumerate() {
         for (position, other) in sorted.iter().enumerate() {
