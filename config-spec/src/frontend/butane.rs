@@ -9,11 +9,16 @@ mod boot_device;
 mod encode;
 pub mod files;
 mod forbidden;
+mod grub;
 mod join;
+mod machine_config;
 mod modes;
 mod mounts;
 mod names;
 mod nested;
+mod openshift;
+mod partitions;
+mod quadlets;
 mod remark;
 mod scalar;
 #[cfg(test)]

@@ -2,9 +2,9 @@
 
 use std::borrow::Cow;
 
-use super::super::tree::{Node, Place};
 use super::remark::{Remark, Tell};
 use super::variant::Variant;
+use crate::frontend::tree::{Node, Place};
 use crate::rules::catalog as rule;
 
 /// How the boot disk of an architecture is laid out.

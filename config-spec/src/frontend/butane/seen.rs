@@ -1,8 +1,12 @@
 //! For tests: sugar given as JSON with the names of a typed tree, and what becomes of it as text.
 
+use super::base::Contents;
+use super::encode::Forms;
+use super::files::NoFiles;
 use super::remark::Tell;
+use super::told::Told;
 use super::variant::Variant;
-use crate::diagnostic::Severity;
+use crate::diagnostic::{Diagnostic, Severity};
 use crate::frontend::json::read;
 use crate::frontend::made;
 use crate::frontend::tree::{Node, Places};
@@ -30,16 +34,23 @@ pub(super) fn json(node: &Node<'_>) -> String {
 /// there.
 pub(super) fn told(json: &str, look: impl FnOnce(&Node<'_>, &mut Tell<'_>)) -> Vec<String> {
     let (node, places) = tree(json);
-    let mut told = Vec::new();
-    look(&node, &mut |remark| {
-        let finding = remark.finding(&places);
-        assert!(!finding.message.ends_with('.') && finding.help.is_some_and(|help| !help.is_empty()));
+    let mut told = Told::new(&places);
+    look(&node, &mut |remark| told.remark(remark));
+    let line = |finding: Diagnostic| {
+        assert!(!finding.message.ends_with('.') && finding.help.is_some());
         let mark = if finding.severity == Severity::Warning {
             "warning "
         } else {
             ""
         };
-        told.push(format!("{mark}{} {}", finding.at, finding.rule));
-    });
-    told
+        format!("{mark}{} {}", finding.at, finding.rule)
+    };
+    told.into_inner().into_iter().map(line).collect()
 }
+
+/// How contents are taken over where there are no files.
+pub(super) const CONTENTS: Contents<'static> = Contents {
+    files: &NoFiles,
+    forms: Forms::Packed,
+    says_compression: true,
+};
