@@ -6,6 +6,10 @@
 
 #![forbid(unsafe_code)]
 
+// Unit tests share the makers of configs with the tests outside.
+#[cfg(test)]
+extern crate self as kindling_config_spec;
+
 pub mod calendar;
 pub mod certificate;
 mod check;
@@ -39,6 +43,6 @@ mod versions;
 
 pub use check::{Checked, Examined, Rejected, check, check_merged, examine, place, places};
 pub use extension::ENTRY as EXTENSION_FILE;
-pub use frontend::Dialect;
+pub use frontend::{Dialect, butane};
 pub use merge::merge;
 pub use schema::{Language, schema};

@@ -57,6 +57,10 @@ macro_rules! rules {
 rules! {
     DOCUMENT_EMPTY = error("document-empty", "ErrEmpty", "The document has no bytes.");
     JSON_SYNTAX = error("json-syntax", "ErrInvalid", "The document is not JSON.");
+    YAML_SYNTAX = nameless("yaml-syntax", Severity::Error,
+        "The document is not YAML, or has more of something than a document may.");
+    YAML_KEY_DUPLICATE = nameless("yaml-key-duplicate", Severity::Error,
+        "A key given twice in one mapping of YAML.");
     VERSION_INVALID = error("version-invalid", "ErrInvalidVersion",
         "`ignition.version` is missing or is not a version.");
     VERSION_UNKNOWN = error("version-unknown", "ErrUnknownVersion",
@@ -203,6 +207,30 @@ rules! {
     TEMPLATE_WITHOUT_INSTALL = nameless("template-without-install", Severity::Warning,
         "An enabled instance of a template without an Install section.");
 
+    // Butane as a language. Its sugar has rules of its own, below.
+    BUTANE_VERSION = nameless("butane-version", Severity::Error,
+        "The variant or the version of a Butane config is missing, or there is none of that name.");
+    BUTANE_ALIAS = nameless("butane-alias", Severity::Info,
+        "An alias or a merge key of YAML; it counts, but the reference's translator warns of it.");
+    BUTANE_SOURCES_SEVERAL = nameless("butane-sources-several", Severity::Error,
+        "Contents in a Butane config have several sources.");
+    BUTANE_LOCAL = nameless("butane-local", Severity::Error,
+        "A local file that a Butane config names cannot be had; at boot there are none.");
+    BUTANE_TREE = nameless("butane-tree", Severity::Error,
+        "A tree of local files in a Butane config lacks its directory, or has what cannot be taken over.");
+    BUTANE_MOUNT_UNIT = nameless("butane-mount-unit", Severity::Error,
+        "A file system of a Butane config asks for a mount unit and lacks what that needs.");
+    BUTANE_MODE_DECIMAL = nameless("butane-mode-decimal", Severity::Warning,
+        "A mode in a Butane config is decimal, and its digits look octal.");
+    BUTANE_CHILD_INVALID = nameless("butane-child-invalid", Severity::Error,
+        "A config that stands in a Butane config is not valid.");
+    BUTANE_CHILD_SUSPECT = nameless("butane-child-suspect", Severity::Warning,
+        "A config that stands in a Butane config is valid, and something in it is suspicious.");
+    BUTANE_CHILD_VERSION = nameless("butane-child-version", Severity::Warning,
+        "A config that stands in a Butane config is of another version than that becomes, and was not looked at.");
+    BUTANE_MEMBER_FORBIDDEN = nameless("butane-member-forbidden", Severity::Error,
+        "A Butane config has or makes a member that its variant does not take.");
+
     // The extension; the reference knows nothing of it.
     EXTENSION_KEY_UNKNOWN = nameless("extension-key-unknown", Severity::Error,
         "A member that the extension does not have.");
@@ -246,6 +274,28 @@ rules! {
         "A sink has a member, or a URL of a scheme, that its type does not take.");
     CLIENT_IDENTITY_INCOMPLETE = nameless("client-identity-incomplete", Severity::Error,
         "A client certificate without its key, or a key without its certificate.");
+
+    // The sugar of Butane.
+    BUTANE_BOOT_DEVICE = nameless("butane-boot-device", Severity::Error,
+        "`boot_device` of a Butane config asks for a boot device that cannot be made.");
+    BUTANE_BOOT_LAYOUT = nameless("butane-boot-layout", Severity::Warning,
+        "A mirrored `boot_device` of a Butane config without a layout, which is then taken to be x86_64.");
+    BUTANE_GRUB = nameless("butane-grub", Severity::Error,
+        "A user of GRUB in a Butane config without a name, or without a password hash.");
+    BUTANE_GRUB_CONTENTS = nameless("butane-grub-contents", Severity::Warning,
+        "A Butane config gives contents to the file that its users of GRUB are written to; those replace them.");
+    BUTANE_QUADLET = nameless("butane-quadlet", Severity::Error,
+        "A quadlet of a Butane config that cannot be written.");
+    BUTANE_PARTITION_LABEL = nameless("butane-partition-label", Severity::Warning,
+        "A partition of a Butane config has a label of the system's, and not the number that goes with it.");
+    BUTANE_PARTITION_REUSE = nameless("butane-partition-reuse", Severity::Warning,
+        "A partition of a Butane config is known by its label alone, on a disk whose table stays.");
+    BUTANE_ROOT_SIZE = nameless("butane-root-size", Severity::Warning,
+        "The root partition of a Butane config is small, or nothing keeps it from being cut short.");
+    BUTANE_OPENSHIFT = nameless("butane-openshift", Severity::Error,
+        "A Butane config says what OpenShift does not take, or lacks what it needs.");
+    BUTANE_OPENSHIFT_UNUSED = nameless("butane-openshift-unused", Severity::Warning,
+        "A setting of OpenShift in a Butane config of which only the Ignition config is taken.");
 }
 
 #[cfg(test)]
