@@ -9,6 +9,9 @@ use serde::Deserialize;
 
 use crate::{Access, AccessError, Channel, Drive, DriveName, HttpAnswer, HttpRequest, Machine, Recipient};
 
+/// What an envelope holds.
+type Enclosed = Result<Option<String>, AccessError>;
+
 /// A recording, and what was asked of it so far.
 pub(crate) struct RecordedAccess {
     machine: Machine,
@@ -18,7 +21,7 @@ pub(crate) struct RecordedAccess {
     asked: RefCell<Vec<String>>,
     channel: RefCell<RecordedChannel>,
     /// The envelope that can be opened, and what comes of it.
-    envelope: Option<(Vec<u8>, Result<Option<String>, AccessError>)>,
+    envelope: Option<(Vec<u8>, Enclosed)>,
 }
 
 /// A key/value channel: of whichever kind is asked for.
@@ -221,11 +224,7 @@ impl RecordedAccess {
     }
 
     /// The same machine, which can open this envelope.
-    pub(crate) fn with_envelope(
-        mut self,
-        envelope: &[u8],
-        inside: Result<Option<String>, AccessError>,
-    ) -> Self {
+    pub(crate) fn with_envelope(mut self, envelope: &[u8], inside: Enclosed) -> Self {
         self.envelope = Some((envelope.to_owned(), inside));
         self
     }

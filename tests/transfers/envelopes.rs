@@ -15,7 +15,7 @@ use crate::names::inside;
 use crate::sandbox::{Ran, Sandbox};
 use crate::server::{Reply, Seen, Server};
 
-/// A certificate that comes without its private key, and its key as `ssh-keygen -i -m PKCS8` prints it.
+/// A certificate whose private key nobody has kept, and its key as `ssh-keygen -i -m PKCS8` prints it.
 const USER: &str = include_str!("../../fixtures/platforms/azurestack/user.crt");
 const LINE: &str = include_str!("../../fixtures/platforms/azurestack/user.pub");
 const KEYS: &str = "/home/core/.ssh/authorized_keys.d/afterburn";

@@ -6,7 +6,7 @@ use super::*;
 use crate::host::fake::Scripted;
 use crate::host::process::System;
 
-/// A certificate that came without its private key.
+/// A certificate whose private key nobody has kept.
 const USER: &str = include_str!("../../../fixtures/platforms/azurestack/user.crt");
 /// Its key, as `ssh-keygen -i -m PKCS8` prints it.
 const LINE: &str = include_str!("../../../fixtures/platforms/azurestack/user.pub");
