@@ -403,6 +403,43 @@ fn the_initramfs_carries_exactly_the_programs_the_code_can_call() {
 }
 
 #[test]
+fn programs_of_the_real_root_are_called_where_no_boot_gets() {
+    use kindling::invocation::Program;
+    let text = fs::read_to_string(top().join("src/invocation.rs")).unwrap();
+    let (_, variants) = text.split_once("pub enum Program {").unwrap();
+    let (variants, _) = variants.split_once("\n}").unwrap();
+    let mut known: Vec<&str> = variants
+        .lines()
+        .filter_map(|line| line.trim().strip_suffix(','))
+        .collect();
+    known.sort_unstable();
+    let mut listed: Vec<String> = [Program::ALL, Program::REAL_ROOT]
+        .concat()
+        .iter()
+        .map(|program| format!("{program:?}"))
+        .collect();
+    listed.sort_unstable();
+    assert_eq!(listed, known, "a program is of the initramfs or of the real root");
+
+    for program in Program::REAL_ROOT {
+        let caller = match program {
+            Program::Losetup => "src/host/loops.rs",
+            Program::Openssl => "src/host/envelope.rs",
+            other => panic!("who calls {other}?"),
+        };
+        let name = format!("Program::{program:?}");
+        let allowed = [caller, "src/invocation.rs"];
+        assert_absent(&sources("src"), &allowed, &[&name], "no initramfs has it");
+    }
+    // Who writes keys asks for envelopes, and no stage does.
+    let asked = [".recipient(", ".enclosed_key(", ".ssh_keys("];
+    let rule = "keys are had on the running system";
+    assert_absent(&sources("src"), &["src/metadata.rs"], &asked, rule);
+    let metadata = ["platforms/src/azurestack/metadata.rs"];
+    assert_absent(&sources("platforms/src"), &metadata, &asked[..2], rule);
+}
+
+#[test]
 fn every_failure_code_has_a_row_in_the_docs() {
     let docs = fs::read_to_string(top().join("docs/failure-states.md")).unwrap();
     let mut missing = Vec::new();

@@ -8,6 +8,7 @@ pub mod channels;
 pub mod console;
 pub mod devices;
 pub mod efivar;
+pub mod envelope;
 pub mod fake;
 pub mod http;
 pub mod hyperv;
