@@ -39,8 +39,7 @@ pub(super) fn check(source: &Node<'_>, variant: &Variant, tell: &mut Tell<'_>) {
         if format.is_empty() {
             let help = "write the format, for example format: xfs";
             missing("format", "a mount unit needs to know the format", help);
-        }
-        if path.is_empty() && !is_swap {
+        } else if path.is_empty() && !is_swap {
             let help = "write where it is mounted, for example path: /var/lib/data";
             missing("path", "a mount unit needs a path", help);
         }

@@ -226,8 +226,16 @@ impl<'a> Walk<'_, '_, 'a> {
         let Value::Object(written) = node.value else {
             return self.misfit(node, Wanted::Object(members));
         };
+        if self.told.places.original(from).is_some() {
+            self.told.remark(Remark::new(rule::BUTANE_ALIAS, from, ALIAS, ""));
+        }
         let mut typed = Vec::with_capacity(written.len());
         for Member { name, node } in written {
+            if name == MERGE && node.is_null() {
+                self.told
+                    .name(rule::BUTANE_ALIAS, node.from, ALIAS.to_owned(), None);
+                continue;
+            }
             let Some((name, wanted)) = members.find(&name, self.variant) else {
                 self.unknown(&name, &node, members);
                 continue;
@@ -303,6 +311,11 @@ impl<'a> Walk<'_, '_, 'a> {
         self.told.name(rule, node.from, message, help);
     }
 }
+
+/// The key by which a mapping has the members of another one.
+const MERGE: &str = "<<";
+
+const ALIAS: &str = "this counts; the reference's translator warns of it, and with --strict refuses it";
 
 fn is_null(node: &Node<'_>) -> bool {
     match &node.value {

@@ -130,8 +130,12 @@ impl<'a> Nodes<'a> {
     }
 
     fn push(&mut self, kind: Kind, path: String, node: Node<'a>) {
-        if let Value::List(elements) = &mut self.list(kind).value {
+        let list = self.list(kind);
+        if let Value::List(elements) = &mut list.value {
             let index = elements.len();
+            if index == 0 {
+                list.from = node.from;
+            }
             elements.push(node);
             self.by_path.insert(path, (kind, index));
         }
