@@ -22,6 +22,11 @@ const MAX_LENGTH: usize = 16 << 20;
 /// How deep lists and mappings may stand in each other: no member of the language stands deeper than a third of it.
 const MAX_DEPTH: usize = 64;
 
+/// How many commas and opening brackets a document may have. The parser keeps everything in brackets until they close, for
+/// what it is may be a key, so that a few bytes cost it hundreds. Texts in a document count too: which of its bytes are text only
+/// the parser knows.
+const MAX_SIGNS: usize = 1 << 19;
+
 /// The key whose value gives members to its mapping.
 const MERGE: &str = "<<";
 
@@ -56,6 +61,13 @@ impl<'a> Reader<'a> {
     fn new(text: &'a str) -> Read<Self> {
         if text.len() > MAX_LENGTH {
             return Err(Failure::limit(0..0, "the document has more than 16 MiB"));
+        }
+        let signs = text
+            .bytes()
+            .filter(|byte| b",[{".contains(byte))
+            .take(MAX_SIGNS + 1);
+        if signs.count() > MAX_SIGNS {
+            return Err(Failure::limit(0..0, TOO_MANY_SIGNS));
         }
         let start = if text.starts_with('\u{feff}') { 3 } else { 0 };
         Ok(Self {
@@ -314,6 +326,8 @@ impl<'a> Reader<'a> {
 }
 
 const TOO_MANY_VALUES: &str = "the document has more than 524288 values";
+
+const TOO_MANY_SIGNS: &str = "the document has more than 524288 commas and opening brackets";
 
 const TOO_DEEP: &str = "lists and mappings nest more than 64 levels deep";
 
