@@ -69,11 +69,26 @@ fn fixtures_are_the_same_as_butane_configs() {
     for directory in ["examples", "manual", "merge", "mistakes", "valid"] {
         for entry in fs::read_dir(fixtures.join(directory)).expect("the fixtures are there") {
             let path = entry.expect("a directory can be read").path();
+            if path.extension().is_some_and(|end| end == "bu") {
+                continue;
+            }
             let text = fs::read_to_string(&path).expect("fixtures are texts");
             valid += usize::from(survives(&path.display().to_string(), &text));
         }
     }
     assert!(valid >= 55, "{valid} are valid");
+}
+
+/// Butane leaves empty objects out. In 3.2.0 one of them says something: an empty custom pin.
+fn drop_empty(value: &mut Value) {
+    match value {
+        Value::Array(elements) => elements.iter_mut().for_each(drop_empty),
+        Value::Object(members) => members.retain(|_, member| {
+            drop_empty(member);
+            member.as_object().is_none_or(|members| !members.is_empty())
+        }),
+        _ => {}
+    }
 }
 
 #[test]
@@ -89,7 +104,9 @@ fn any_config_is_the_same_as_a_butane_config() {
         Version::ALL.map(|version| {
             let mut config = config.clone();
             version.as_str().clone_into(&mut config.ignition.version);
-            serde_json::to_string(&config).expect("plain data serialises")
+            let mut value = serde_json::to_value(&config).expect("plain data serialises");
+            drop_empty(&mut value);
+            value.to_string()
         })
     });
     let run = TestRunner::new_with_rng(config, rng).run(&configs, |texts| {
