@@ -6,6 +6,10 @@
 
 #![forbid(unsafe_code)]
 
+// Unit tests share the makers of configs with the tests outside.
+#[cfg(test)]
+extern crate self as kindling_config_spec;
+
 pub mod calendar;
 pub mod certificate;
 mod check;
