@@ -186,6 +186,11 @@ fn is_base64(data: &str) -> bool {
     data.len().is_multiple_of(4) && body.bytes().all(in_alphabet)
 }
 
+/// The bytes of padded standard base64.
+pub(crate) fn base64(text: &str) -> Option<Vec<u8>> {
+    BASE64.decode(text).ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

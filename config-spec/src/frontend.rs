@@ -8,6 +8,7 @@ pub mod butane;
 mod json;
 mod made;
 mod tree;
+pub(crate) mod yaml;
 
 use std::fmt;
 
@@ -44,6 +45,6 @@ impl fmt::Display for Dialect {
 
 /// What `text` makes, if it is in one of these languages: a document, or what is wrong with the text. `None` for what is
 /// meant to be Ignition 3, or nothing we know.
-pub(crate) fn made(_text: &str) -> Option<Result<Made<'_>, Vec<Diagnostic>>> {
-    None
+pub(crate) fn made(text: &str) -> Option<Result<Made<'_>, Vec<Diagnostic>>> {
+    butane::made(text)
 }

@@ -39,8 +39,9 @@ pub fn read<T: DeserializeOwned>(bytes: &[u8]) -> Option<T> {
     serde_json::from_str(std::str::from_utf8(bytes).ok()?).ok()
 }
 
-/// JSON without white space in the form of serde_json's `PrettyFormatter`.
-fn spread(compact: &str) -> String {
+/// JSON without white space as people read it: in the form of serde_json's `PrettyFormatter`.
+#[must_use]
+pub fn spread(compact: &str) -> String {
     let mut spread = String::with_capacity(compact.len() * 2);
     let (mut depth, mut in_text, mut is_escaped) = (0, false, false);
     let mut letters = compact.chars().peekable();

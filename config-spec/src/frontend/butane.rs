@@ -1,6 +1,272 @@
 //! Butane: YAML with the members of Ignition 3 in snake case, and sugar that is made into them.
+//!
+//! The steps, each of which sees what the one before made: read, find out the variant, give types, check what the author
+//! wrote, translate, expand the sugar, check what came of it. What is wrong in one ends the way, so that nobody is told what
+//! only follows from it.
 
+mod base;
+mod encode;
 pub mod files;
+mod forbidden;
 mod join;
+mod modes;
+mod mounts;
+mod names;
+mod nested;
 mod remark;
+mod scalar;
+mod shape;
+mod sources;
+mod sugar;
+mod tidy;
+mod told;
+mod trees;
 pub(crate) mod variant;
+mod ways;
+
+use super::tree::{Node, Place, Places, Value};
+use super::{Dialect, Made, yaml};
+use crate::check::examine_made;
+use crate::diagnostic::{Diagnostic, Pointer, Severity};
+use crate::rules::catalog as rule;
+use crate::rules::catalog::Rule;
+use crate::version::Version;
+use base::Contents;
+use encode::Forms;
+use files::{LocalFiles, NoFiles};
+use told::Told;
+use variant::{Family, Variant};
+
+/// Where a config was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// It cannot be read: it is no YAML, of no known variant and version, or has values of wrong types.
+    Parse,
+    /// What its author wrote is wrong.
+    Source,
+    /// What came of it is no valid Ignition config.
+    Generated,
+}
+
+/// What came of a Butane config.
+#[derive(Debug)]
+pub struct Output {
+    /// The Ignition config, in JSON without white space, members in the order of the reference.
+    pub json: Option<String>,
+    /// The version of Ignition that it is of.
+    pub version: Option<Version>,
+    /// All there is to say of the config.
+    pub findings: Vec<Diagnostic>,
+    /// Where it was refused; then there is nothing else but findings.
+    pub failed: Option<Stage>,
+    /// The same as a `MachineConfig` of OpenShift in YAML, where the variant asks for it and `raw` does not refuse it.
+    pub wrapped: Option<String>,
+}
+
+/// Why there is no document.
+struct Failed {
+    stage: Stage,
+    findings: Vec<Diagnostic>,
+}
+
+/// How a config is used.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Use {
+    /// By the machine that it is for. What OpenShift is told beside Ignition is nothing to it.
+    Boot,
+    /// By its author, for a file; raw is without the wrapping of OpenShift.
+    Desk { raw: bool },
+}
+
+/// Translates a Butane config, with the files that it names.
+#[must_use]
+pub fn butane(text: &str, files: &dyn LocalFiles, raw: bool) -> Output {
+    let mut output = Output {
+        json: None,
+        version: None,
+        findings: Vec::new(),
+        failed: None,
+        wrapped: None,
+    };
+    match run(text, files, Use::Desk { raw }) {
+        Err(failed) => {
+            output.findings = failed.findings;
+            output.failed = Some(failed.stage);
+        }
+        Ok(made) => {
+            output.findings = match examine_made(&made, text.len()) {
+                Ok(examined) => examined.findings,
+                Err(rejected) => rejected.diagnostics().into_owned(),
+            };
+            if output.findings.iter().any(|finding| finding.severity == Severity::Error) {
+                output.failed = Some(Stage::Generated);
+            } else {
+                output.json = Some(escaped(&made.json()));
+                output.version = Some(made.version);
+            }
+        }
+    }
+    output
+}
+
+/// The variants with their versions, oldest first, and the version of Ignition that each becomes.
+pub fn versions() -> impl Iterator<Item = (&'static str, &'static str, Version)> {
+    variant::ALL
+        .iter()
+        .map(|variant| (variant.family.name(), variant.version, variant.spec))
+}
+
+/// What `text` makes on the machine that it is for, if it is a Butane config: it has a key `variant` at its top.
+pub(super) fn made(text: &str) -> Option<Result<Made<'_>, Vec<Diagnostic>>> {
+    if !text.contains(VARIANT) {
+        return None;
+    }
+    let is_meant = match yaml::read(text) {
+        Ok((document, _)) => document.members().iter().any(|member| member.name == VARIANT),
+        Err(_) => text.lines().any(|line| line.starts_with("variant:")),
+    };
+    is_meant.then(|| run(text, &NoFiles, Use::Boot).map_err(|failed| failed.findings))
+}
+
+const VARIANT: &str = "variant";
+
+fn run<'a>(text: &'a str, files: &dyn LocalFiles, usage: Use) -> Result<Made<'a>, Failed> {
+    let parse = |finding| Failed {
+        stage: Stage::Parse,
+        findings: vec![finding],
+    };
+    let (document, places) = yaml::read(text).map_err(parse)?;
+    let variant = which(&document, &places).map_err(parse)?;
+    let mut told = Told::new(&places);
+    match translate(document, variant, files, usage, &mut told) {
+        Ok(document) => {
+            let findings = told.into_inner();
+            Ok(Made {
+                document,
+                places,
+                version: variant.spec,
+                dialect: Dialect::Butane {
+                    variant: variant.family.name(),
+                    version: variant.version,
+                },
+                findings,
+                names: names::snake,
+            })
+        }
+        Err(stage) => Err(Failed {
+            stage,
+            findings: told.into_inner(),
+        }),
+    }
+}
+
+fn translate<'a>(
+    document: Node<'a>,
+    variant: &'static Variant,
+    files: &dyn LocalFiles,
+    usage: Use,
+    told: &mut Told<'_, 'a>,
+) -> Result<Node<'a>, Stage> {
+    let shape::Typed { document: source, misfits } = shape::typed(document, variant, told);
+    if misfits > 0 {
+        return Err(Stage::Parse);
+    }
+    let go_on = |told: &Told<'_, '_>| if told.is_refused() { Err(Stage::Source) } else { Ok(()) };
+    check(&source, variant, told);
+    go_on(told)?;
+
+    let is_old = variant.base == 1;
+    let contents = Contents {
+        files,
+        forms: match (usage, variant.openshift) {
+            _ if is_old => Forms::Percent,
+            // On the machine the text is at hand anyway.
+            (Use::Boot, _) | (_, Some(8 | 9)) => Forms::Plain,
+            (Use::Desk { .. }, _) => Forms::Packed,
+        },
+        says_compression: !is_old,
+    };
+    let tell = &mut |remark| told.remark(remark);
+    let mut made = source.clone();
+    base::translate(&mut made, variant, &contents, tell);
+    if let Some(units) = mounts::expand(&source, variant) {
+        made = join::join(units, made);
+    }
+    trees::expand(&mut made, &contents, tell);
+    go_on(told)?;
+
+    tidy::tidy(&mut made);
+    let is_filtered = variant.family != Family::Openshift || usage == Use::Desk { raw: false };
+    if is_filtered {
+        forbidden::check(&made, variant, &mut |remark| told.remark(remark));
+    }
+    go_on(told)?;
+    Ok(made)
+}
+
+/// Checks what the author wrote.
+fn check(source: &Node<'_>, variant: &Variant, told: &mut Told<'_, '_>) {
+    let tell = &mut |remark| told.remark(remark);
+    nested::check_inline(source, variant, tell);
+    sources::check(source, tell);
+    mounts::check(source, variant, tell);
+    modes::warn(source, tell);
+}
+
+/// Which kind of config a document is one of.
+fn which(document: &Node<'_>, places: &Places<'_>) -> Result<&'static Variant, Diagnostic> {
+    let refuse = |rule: Rule, at: Pointer, place: Place, message: String, help: String| Diagnostic {
+        severity: rule.severity,
+        rule: rule.id,
+        at,
+        span: Some(places.value(place)),
+        message,
+        help: Some(help),
+    };
+    let word = |name: &str| {
+        let node = document.get(name).filter(|node| !matches!(&node.value, Value::Plain(plain) if scalar::is_null(plain)));
+        match node.map(|node| (node.as_text(), node.from)) {
+            Some((Some(text), from)) => Ok((text, from)),
+            Some((None, from)) => Err((from, format!("{name} is no text"))),
+            None => Err((document.from, format!("{name} is missing"))),
+        }
+    };
+    let at = |name: &str| Pointer::root().key(name);
+    let families = || {
+        let mut names: Vec<_> = variant::ALL.iter().map(|variant| variant.family.name()).collect();
+        names.dedup();
+        format!("variants are {}", names.join(", "))
+    };
+    let (name, from) = word(VARIANT)
+        .map_err(|(from, message)| refuse(rule::BUTANE_VERSION, at(VARIANT), from, message, families()))?;
+    let mut versions = Variant::versions(name).peekable();
+    if versions.peek().is_none() {
+        let (message, help) = if name == "rhcos" {
+            ("the variant rhcos became openshift".to_owned(), "write variant: openshift, and metadata".to_owned())
+        } else {
+            (format!("there is no variant {}", crate::suggest::quoted(name)), families())
+        };
+        return Err(refuse(rule::BUTANE_VERSION, at(VARIANT), from, message, help));
+    }
+    let help = format!("{name} has the versions {}", versions.collect::<Vec<_>>().join(", "));
+    let (version, from) = word("version")
+        .map_err(|(from, message)| refuse(rule::BUTANE_VERSION, at("version"), from, message, help.clone()))?;
+    Variant::of(name, version).ok_or_else(|| {
+        let message = format!("{name} has no version {}", crate::suggest::quoted(version));
+        refuse(rule::BUTANE_VERSION, at("version"), from, message, help)
+    })
+}
+
+/// JSON that may stand in a page of HTML or a script, as the reference writes it.
+fn escaped(json: &str) -> String {
+    let mut text = String::with_capacity(json.len());
+    for letter in json.chars() {
+        match letter {
+            '<' | '>' | '&' | '\u{2028}' | '\u{2029}' => {
+                text.push_str(&format!("\\u{:04x}", u32::from(letter)));
+            }
+            other => text.push(other),
+        }
+    }
+    text
+}

@@ -52,7 +52,11 @@ impl Place {
 
 /// The places of an author's document.
 #[derive(Debug)]
-pub(crate) struct Places<'a>(Vec<Entry<'a>>);
+pub(crate) struct Places<'a> {
+    entries: Vec<Entry<'a>>,
+    /// The aliases, ascending, each with the place that it copies.
+    aliases: Vec<(Place, Place)>,
+}
 
 #[derive(Debug)]
 struct Entry<'a> {
@@ -96,17 +100,20 @@ impl From<Span> for Range<usize> {
 impl<'a> Places<'a> {
     /// Those of a document whose one value stands at `value`.
     pub(crate) fn new(value: Range<usize>) -> Self {
-        Self(vec![Entry {
-            above: Place::DOCUMENT,
-            step: Step::Document,
-            key: None,
-            value: value.into(),
-        }])
+        Self {
+            entries: vec![Entry {
+                above: Place::DOCUMENT,
+                step: Step::Document,
+                key: None,
+                value: value.into(),
+            }],
+            aliases: Vec::new(),
+        }
     }
 
     /// How many there are.
     pub(crate) fn len(&self) -> usize {
-        self.0.len()
+        self.entries.len()
     }
 
     /// The member `name` of the object at `above`; its name, with quotes if it has any, stands at `key`.
@@ -136,20 +143,48 @@ impl<'a> Places<'a> {
     }
 
     fn add(&mut self, entry: Entry<'a>) -> Place {
-        let place = Place(u32::try_from(self.0.len()).unwrap_or(u32::MAX));
-        self.0.push(entry);
+        let place = Place(u32::try_from(self.entries.len()).unwrap_or(u32::MAX));
+        self.entries.push(entry);
         place
     }
 
     /// Says where the value of `place` ends, once that is known.
     pub(crate) fn ends(&mut self, place: Place, value: Range<usize>) {
-        if let Some(entry) = self.0.get_mut(index(place)) {
+        if let Some(entry) = self.entries.get_mut(index(place)) {
             entry.value = value.into();
         }
     }
 
+    /// Says that `alias`, the newest place, stands for what is at `original`.
+    pub(crate) fn copies(&mut self, alias: Place, original: Place) {
+        self.aliases.push((alias, original));
+    }
+
+    /// The place of which `place` is a copy by an alias of YAML; not that of which it is a part.
+    pub(crate) fn original(&self, place: Place) -> Option<Place> {
+        let found = self.aliases.binary_search_by_key(&place.0, |(alias, _)| alias.0);
+        found
+            .ok()
+            .and_then(|at| self.aliases.get(at))
+            .map(|(_, original)| *original)
+    }
+
+    /// Whether the mapping that `place` belongs to took it over from another one, by `<<`.
+    pub(crate) fn is_taken_over(&self, place: Place) -> bool {
+        let mut at = place;
+        while let Some(entry) = self.entry(at)
+            && at != Place::DOCUMENT
+        {
+            if matches!(&entry.step, Step::Key(name) if name == "<<") {
+                return at != place;
+            }
+            at = entry.above;
+        }
+        false
+    }
+
     fn entry(&self, place: Place) -> Option<&Entry<'a>> {
-        self.0.get(index(place))
+        self.entries.get(index(place))
     }
 
     /// The bytes of the value.

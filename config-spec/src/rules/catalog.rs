@@ -57,6 +57,10 @@ macro_rules! rules {
 rules! {
     DOCUMENT_EMPTY = error("document-empty", "ErrEmpty", "The document has no bytes.");
     JSON_SYNTAX = error("json-syntax", "ErrInvalid", "The document is not JSON.");
+    YAML_SYNTAX = nameless("yaml-syntax", Severity::Error,
+        "The document is not YAML, or has more of something than a document may.");
+    YAML_KEY_DUPLICATE = nameless("yaml-key-duplicate", Severity::Error,
+        "A key given twice in one mapping of YAML.");
     VERSION_INVALID = error("version-invalid", "ErrInvalidVersion",
         "`ignition.version` is missing or is not a version.");
     VERSION_UNKNOWN = error("version-unknown", "ErrUnknownVersion",
@@ -202,6 +206,30 @@ rules! {
         "An enabled unit without an Install section.");
     TEMPLATE_WITHOUT_INSTALL = nameless("template-without-install", Severity::Warning,
         "An enabled instance of a template without an Install section.");
+
+    // Butane as a language. Its sugar has rules of its own, below.
+    BUTANE_VERSION = nameless("butane-version", Severity::Error,
+        "The variant or the version of a Butane config is missing, or there is none of that name.");
+    BUTANE_ALIAS = nameless("butane-alias", Severity::Info,
+        "An alias or a merge key of YAML; it counts, but the reference's translator warns of it.");
+    BUTANE_SOURCES_SEVERAL = nameless("butane-sources-several", Severity::Error,
+        "Contents in a Butane config have several sources.");
+    BUTANE_LOCAL = nameless("butane-local", Severity::Error,
+        "A local file that a Butane config names cannot be had; at boot there are none.");
+    BUTANE_TREE = nameless("butane-tree", Severity::Error,
+        "A tree of local files in a Butane config lacks its directory, or has what cannot be taken over.");
+    BUTANE_MOUNT_UNIT = nameless("butane-mount-unit", Severity::Error,
+        "A file system of a Butane config asks for a mount unit and lacks what that needs.");
+    BUTANE_MODE_DECIMAL = nameless("butane-mode-decimal", Severity::Warning,
+        "A mode in a Butane config is decimal, and its digits look octal.");
+    BUTANE_CHILD_INVALID = nameless("butane-child-invalid", Severity::Error,
+        "A config that stands in a Butane config is not valid.");
+    BUTANE_CHILD_SUSPECT = nameless("butane-child-suspect", Severity::Warning,
+        "A config that stands in a Butane config is valid, and something in it is suspicious.");
+    BUTANE_CHILD_VERSION = nameless("butane-child-version", Severity::Warning,
+        "A config that stands in a Butane config is of another version than that becomes, and was not looked at.");
+    BUTANE_MEMBER_FORBIDDEN = nameless("butane-member-forbidden", Severity::Error,
+        "A Butane config has or makes a member that its variant does not take.");
 
     // The extension; the reference knows nothing of it.
     EXTENSION_KEY_UNKNOWN = nameless("extension-key-unknown", Severity::Error,

@@ -1,0 +1,205 @@
+use super::*;
+use crate::frontend::made;
+use crate::rules::catalog as rule;
+
+/// The tree as JSON, in which plain scalars stand between angle brackets.
+fn shown(text: &str) -> String {
+    fn plain(node: &mut Node<'_>) {
+        match &mut node.value {
+            Value::Plain(text) => *text = format!("<{text}>").into(),
+            Value::List(elements) => elements.iter_mut().for_each(plain),
+            Value::Object(members) => members.iter_mut().for_each(|member| plain(&mut member.node)),
+            _ => {}
+        }
+    }
+    let (mut node, _) = read(text).unwrap_or_else(|finding| panic!("{text:?}: {finding} {:?}", finding.span));
+    plain(&mut node);
+    let mut out = String::new();
+    made::write(&node, &mut out);
+    out
+}
+
+#[test]
+fn documents_become_trees() {
+    for (text, expected) in [
+        ("", r#""<>""#),
+        ("# nothing\n", r#""<>""#),
+        ("--- \n...\n", r#""<>""#),
+        ("a: b\n", r#"{"a":"<b>"}"#),
+        ("\u{feff}a: b\r\nc: d\r\n", r#"{"a":"<b>","c":"<d>"}"#),
+        ("%YAML 1.2\n---\na: b\n", r#"{"a":"<b>"}"#),
+        ("a: b\n---\n[\n", r#"{"a":"<b>"}"#),
+        ("a: b\n...\n]\n", r#"{"a":"<b>"}"#),
+        (
+            r#"{"a": [1, "x", null, true], "b":{"c" : 1.5}, "a/b": {}}"#,
+            r#"{"a":["<1>","x","<null>","<true>"],"b":{"c":"<1.5>"},"a/b":{}}"#,
+        ),
+        ("a:\nb: ~\nc: ''\n", r#"{"a":"<>","b":"<~>","c":""}"#),
+        (
+            "a:\n- b\n-  \n- - c\n  - d\n",
+            r#"{"a":["<b>","<>",["<c>","<d>"]]}"#,
+        ),
+        (
+            "- {a: b, c}\n- [d: e, f]\n",
+            r#"[{"a":"<b>","c":"<>"},[{"d":"<e>"},"<f>"]]"#,
+        ),
+        ("a: b\n  c\n\n  d\n", r#"{"a":"<b c\nd>"}"#),
+        (
+            "a: |\n  b\n   c\n\nd: >-\n  e\n  f\n",
+            r#"{"a":"b\n c\n","d":"e f"}"#,
+        ),
+        ("a: |+\n  b\n\nc: |2-\n   d\n", r#"{"a":"b\n\n","c":" d"}"#),
+        (
+            "'a b': \"c\\td\\u00e9\\\n   e\"\n\"f\" : 'g''h'\n",
+            r#"{"a b":"c\tdée","f":"g'h"}"#,
+        ),
+        ("? a\n: b\n? c\n", r#"{"a":"<b>","c":"<>"}"#),
+        (
+            "a: !!str 1\nb: !!int '2'\nc: !planted x\nd: ! 3\n",
+            r#"{"a":"1","b":"<2>","c":"<x>","d":"<3>"}"#,
+        ),
+        ("a: !!binary aGVs\n  bG8=\nb: !!str\n", r#"{"a":"hello","b":""}"#),
+        ("1: a\n~: b\n0x1: c\n", r#"{"1":"<a>","~":"<b>","0x1":"<c>"}"#),
+    ] {
+        assert_eq!(shown(text), expected, "{text:?}");
+    }
+}
+
+#[test]
+fn what_stands_there_is_not_copied() {
+    let text = "plain: a b\n'single': 'c d'\n\"double\": \"e\"\nblock: |-\n  one line\nflow: [x, \"y\"]\ntag: !!str z\n";
+    let (node, _) = read(text).unwrap();
+    fn all<'n>(node: &'n Node<'_>, out: &mut Vec<&'n Cow<'n, str>>) {
+        match &node.value {
+            Value::Text(text) | Value::Plain(text) => out.push(text),
+            _ => {
+                node.elements().iter().for_each(|element| all(element, out));
+                node.members().iter().for_each(|member| all(&member.node, out));
+            }
+        }
+    }
+    let mut texts = Vec::new();
+    all(&node, &mut texts);
+    texts.extend(node.members().iter().map(|member| &member.name));
+    for text in &texts {
+        assert!(matches!(text, Cow::Borrowed(_)), "{text}");
+    }
+    assert_eq!(texts.len(), 13);
+}
+
+/// Each place as `pointer key=bytes value=bytes`.
+fn placed(text: &str) -> Vec<String> {
+    fn all(text: &str, places: &Places<'_>, node: &Node<'_>, out: &mut Vec<String>) {
+        let pointer = places.pointer(node.from);
+        let key = &text[places.key(node.from)];
+        out.push(format!("{pointer} {key:?} {:?}", &text[places.value(node.from)]));
+        node.elements()
+            .iter()
+            .for_each(|element| all(text, places, element, out));
+        node.members()
+            .iter()
+            .for_each(|member| all(text, places, &member.node, out));
+    }
+    let (node, places) = read(text).unwrap_or_else(|finding| panic!("{text:?}: {finding}"));
+    let mut out = Vec::new();
+    all(text, &places, &node, &mut out);
+    out
+}
+
+#[test]
+fn values_stand_where_they_start() {
+    let text = "# é\nk: é  # ü\nm:\n  n: x\n  o:   # c\n  - 'y' # z\n  -  \"\\\"\" \nb: | # c | d\n  one\n  two\n\nf: [ä, {g: h } ] # i\ne:\n\
+                t: &u !!str v\nw: >2\n   z\n";
+    assert_eq!(
+        placed(text)[1..],
+        [
+            r#"/k "k" "é""#,
+            r##"/m "m" "n: x\n  o:   # c\n  - 'y' # z\n  -  \"\\\"\"""##,
+            r#"/m/n "n" "x""#,
+            r##"/m/o "o" "- 'y' # z\n  -  \"\\\"\"""##,
+            r#"/m/o/0 "'y'" "'y'""#,
+            r#"/m/o/1 "\"\\\"\"" "\"\\\"\"""#,
+            r#"/b "b" "| # c | d\n  one\n  two""#,
+            r#"/f "f" "[ä, {g: h } ]""#,
+            r#"/f/0 "ä" "ä""#,
+            r#"/f/1 "{g: h }" "{g: h }""#,
+            r#"/f/1/g "g" "h""#,
+            r#"/e "e" """#,
+            r#"/t "t" "&u !!str v""#,
+            r#"/w "w" ">2\n   z""#,
+        ]
+    );
+}
+
+#[test]
+fn aliases_and_merges_are_copies_that_stand_where_the_alias_does() {
+    let text =
+        "a: &x {b: [1, 2], c: d}\ne: *x\nf:\n  <<: *x\n  c: own\ng:\n  c: own\n  <<: [{h: i}, *x, {h: j}]\n";
+    assert_eq!(
+        shown(text),
+        r#"{"a":{"b":["<1>","<2>"],"c":"<d>"},"e":{"b":["<1>","<2>"],"c":"<d>"},"f":{"<<":null,"c":"<own>","b":["<1>","<2>"]},"g":{"c":"<own>","<<":null,"h":"<i>","b":["<1>","<2>"]}}"#
+    );
+    let (node, places) = read(text).unwrap();
+    let alias = node.get("e").unwrap();
+    let below = &alias.each("b")[1];
+    assert_eq!(places.pointer(below.from).to_string(), "/e/b/1");
+    assert_eq!(&text[places.value(below.from)], "*x");
+    assert_eq!(places.value(below.from), places.value(alias.from));
+    assert_eq!(places.original(alias.from), Some(node.get("a").unwrap().from));
+    assert_eq!(places.original(below.from), None);
+    let merged = &node.get("g").unwrap().each("b")[0];
+    assert_eq!(places.pointer(merged.from).to_string(), "/g/<</1/b/0");
+    assert!(places.is_taken_over(merged.from));
+    assert!(!places.is_taken_over(below.from));
+    let sign = &node.get("f").unwrap().members()[0].node;
+    assert!(!places.is_taken_over(sign.from));
+    assert_eq!(&text[places.key(sign.from)], "<<");
+    assert_eq!(shown("a: &k key\n*k : v\n"), r#"{"a":"<key>","key":"<v>"}"#);
+    assert_eq!(
+        shown("a: &k key\nb: &k other\nc: *k\n"),
+        r#"{"a":"<key>","b":"<other>","c":"<other>"}"#
+    );
+    assert_eq!(shown("'<<': {a: b}\n"), r#"{"<<":{"a":"<b>"}}"#);
+}
+
+#[test]
+fn what_is_no_document_is_said_without_a_word_of_it() {
+    for (text, line, column, words) in [
+        ("variant: fcos\nstorage: [\n", 3, 1, "in brackets"),
+        ("a: 'planted\n", 1, 4, "quote"),
+        ("a: \"planted\\q\"\n", 1, 4, "backslash"),
+        ("a: planted: b\n", 1, 11, "colon"),
+        ("a: @planted\n", 1, 4, "keeps for itself"),
+        ("a:\n\tplanted: b\n", 2, 2, "tab"),
+        ("a: *planted\n", 1, 4, "alias"),
+        ("a: 'b' planted\n", 1, 8, "in quotes"),
+        ("a: |\n    b\n  planted\n", 3, 3, ""),
+        ("[planted]: b\n", 1, 1, "a key is"),
+        ("a: b\nc: {planted: d]\n", 2, 15, ""),
+        ("a: &x [*x]\n", 1, 8, "inside"),
+        ("a: {<<: planted}\n", 1, 9, "no mapping"),
+        ("a: !!binary planted\n", 1, 4, "base64"),
+        ("a: !!binary gA==\n", 1, 4, "not text"),
+        ("a:\n  - b\n  planted\n", 3, 3, ""),
+    ] {
+        let finding = read(text).unwrap_err();
+        assert_eq!(finding.rule, rule::YAML_SYNTAX.id, "{text:?}");
+        let at = crate::diagnostic::Lines::new(text).position(finding.span.clone().unwrap().start);
+        assert_eq!((at.line, at.column), (line, column), "{text:?}: {finding}");
+        assert!(finding.message.contains(words), "{text:?}: {finding}");
+        let said = format!("{finding:?}");
+        assert!(!said.contains("planted"), "{said}");
+    }
+}
+
+#[test]
+fn a_key_stands_once() {
+    let finding = read("a: 1\nb:\n  c: 1\n  'd': 2\n  c: 3\n").unwrap_err();
+    assert_eq!(finding.rule, rule::YAML_KEY_DUPLICATE.id);
+    assert_eq!(finding.message, "\"c\" is given in line 3 already");
+    assert_eq!(finding.span, Some(26..27));
+    let many: String = (0..40).map(|nth| format!("k{nth}: 1\n")).collect();
+    assert!(read(&many).is_ok());
+    let finding = read(&format!("{many}k7: 2\nk3: 2\n")).unwrap_err();
+    assert_eq!(finding.message, "\"k7\" is given in line 8 already");
+}

@@ -1,0 +1,154 @@
+//! The Butane configs below `fixtures/butane`, held against what the reference was seen to make of them.
+#![expect(clippy::disallowed_methods, reason = "tests read fixtures")]
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Component, Path, PathBuf};
+
+use flate2::read::GzDecoder;
+use kindling_config_spec::butane::files::{Entry, EntryKind, LocalFiles, NoFiles};
+use kindling_config_spec::butane::{Output, Stage, butane};
+use kindling_config_spec::diagnostic::{Lines, Severity};
+use kindling_config_spec::{check, data_url, json};
+use serde_json::Value;
+
+fn fixtures() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures/butane")
+}
+
+fn read(path: &Path) -> String {
+    fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// The directory `files` of the fixtures.
+struct Directory(PathBuf);
+
+impl Directory {
+    fn at(&self, path: &str) -> Result<PathBuf, String> {
+        let mut inside = PathBuf::new();
+        for part in Path::new(path).components() {
+            match part {
+                Component::Normal(name) => inside.push(name),
+                Component::ParentDir if !inside.pop() => return Err("outside of the directory".to_owned()),
+                _ => {}
+            }
+        }
+        Ok(self.0.join(inside))
+    }
+
+    fn collect(&self, path: &Path, below: &str, found: &mut Vec<Entry>) -> Result<(), String> {
+        let metadata = fs::symlink_metadata(path).map_err(|error| error.kind().to_string())?;
+        let is_directory = metadata.is_dir();
+        let kind = if is_directory {
+            EntryKind::Directory
+        } else if metadata.is_symlink() {
+            EntryKind::Link(fs::read_link(path).unwrap().to_string_lossy().into_owned())
+        } else {
+            EntryKind::File {
+                contents: fs::read(path).map_err(|error| error.to_string()),
+                is_executable: metadata.permissions().mode() & 0o111 != 0,
+            }
+        };
+        found.push(Entry {
+            path: below.to_owned(),
+            kind,
+        });
+        if is_directory {
+            let mut names: Vec<_> = fs::read_dir(path)
+                .unwrap()
+                .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+                .collect();
+            names.sort();
+            for name in names {
+                let below = format!("{below}/{name}");
+                self.collect(&path.join(&name), below.trim_start_matches('/'), found)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl LocalFiles for Directory {
+    fn read(&self, path: &str) -> Result<Vec<u8>, String> {
+        fs::read(self.at(path)?).map_err(|error| error.kind().to_string())
+    }
+
+    fn walk(&self, path: &str) -> Result<Vec<Entry>, String> {
+        let mut found = Vec::new();
+        self.collect(&self.at(path)?, "", &mut found)?;
+        Ok(found)
+    }
+}
+
+fn files() -> Directory {
+    Directory(fixtures().join("files"))
+}
+
+/// The configs of a folder of the fixtures by their names, in order.
+fn configs(folder: &str) -> Vec<(String, String)> {
+    let mut found: Vec<_> = fs::read_dir(fixtures().join(folder))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|end| end == "bu"))
+        .map(|path| {
+            let name = path.strip_prefix(fixtures()).unwrap().to_str().unwrap().to_owned();
+            (name, read(&path))
+        })
+        .collect();
+    found.sort();
+    found
+}
+
+/// The same document with contents in the place of data URLs, whichever way those are written.
+fn opened(value: &mut Value) {
+    match value {
+        Value::Array(elements) => elements.iter_mut().for_each(opened),
+        Value::Object(members) => {
+            let source = members.get("source").and_then(Value::as_str).unwrap_or_default();
+            // What a config says of compression that it did itself is the translator's choice.
+            if let Ok(bytes) = data_url::decode(source)
+                && members.get("compression").and_then(Value::as_str) == Some("gzip")
+            {
+                let mut contents = Vec::new();
+                std::io::copy(&mut GzDecoder::new(&*bytes), &mut contents).unwrap();
+                members["source"] = format!("{contents:?}").into();
+                members["compression"] = "".into();
+            } else if let Ok(bytes) = data_url::decode(source) {
+                members["source"] = format!("{bytes:?}").into();
+            }
+            members.values_mut().for_each(opened);
+        }
+        _ => {}
+    }
+}
+
+fn document(json: &str) -> Value {
+    let mut document = serde_json::from_str(json).unwrap_or_else(|error| panic!("{error}: {json}"));
+    opened(&mut document);
+    document
+}
+
+#[test]
+fn configs_become_what_the_reference_makes_of_them() {
+    let mut pairs = 0;
+    let mut differing = Vec::new();
+    for (name, text) in configs("") {
+        let expected = read(&fixtures().join(&name).with_extension("ign"));
+        let output = butane(&text, &files(), true);
+        let Some(json) = &output.json else {
+            differing.push(format!("{name} is refused: {:?}", output.findings));
+            continue;
+        };
+        if document(json) != document(&expected) {
+            differing.push(format!("{name}:\n{}\n{expected}", json::pretty(&document(json))));
+        }
+        // Compression is another program's, all else is the same down to the order of members.
+        if !expected.contains("\"gzip\"") && json::spread(json) + "\n" != expected {
+            differing.push(format!("{name}, as text:\n{}", json::spread(json)));
+        }
+        pairs += 1;
+    }
+    assert!(differing.is_empty(), "{}", differing.join("\n\n"));
+    assert_eq!(pairs, 47);
+}
+
