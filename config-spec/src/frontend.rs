@@ -14,6 +14,7 @@ use std::fmt;
 
 use crate::diagnostic::Diagnostic;
 use crate::version::Version;
+use butane::files::LocalFiles;
 
 pub(crate) use made::Made;
 
@@ -44,7 +45,7 @@ impl fmt::Display for Dialect {
 }
 
 /// What `text` makes, if it is in one of these languages: a document, or what is wrong with the text. `None` for what is
-/// meant to be Ignition 3, or nothing we know.
-pub(crate) fn made(text: &str) -> Option<Result<Made<'_>, Vec<Diagnostic>>> {
-    butane::made(text)
+/// meant to be Ignition 3, or nothing we know. `files` are those beside it.
+pub(crate) fn made<'a>(text: &'a str, files: &dyn LocalFiles) -> Option<Result<Made<'a>, Vec<Diagnostic>>> {
+    butane::made(text, files)
 }

@@ -33,7 +33,7 @@ use crate::rules::catalog::Rule;
 use crate::version::Version;
 use base::Contents;
 use encode::Forms;
-use files::{LocalFiles, NoFiles};
+use files::LocalFiles;
 use told::Told;
 use variant::{Family, Variant};
 
@@ -117,7 +117,7 @@ pub fn versions() -> impl Iterator<Item = (&'static str, &'static str, Version)>
 }
 
 /// What `text` makes on the machine that it is for, if it is a Butane config: it has a key `variant` at its top.
-pub(super) fn made(text: &str) -> Option<Result<Made<'_>, Vec<Diagnostic>>> {
+pub(super) fn made<'a>(text: &'a str, files: &dyn LocalFiles) -> Option<Result<Made<'a>, Vec<Diagnostic>>> {
     if !text.contains(VARIANT) {
         return None;
     }
@@ -125,7 +125,7 @@ pub(super) fn made(text: &str) -> Option<Result<Made<'_>, Vec<Diagnostic>>> {
         Ok((document, _)) => document.members().iter().any(|member| member.name == VARIANT),
         Err(_) => text.lines().any(|line| line.starts_with("variant:")),
     };
-    is_meant.then(|| run(text, &NoFiles, Use::Boot).map_err(|failed| failed.findings))
+    is_meant.then(|| run(text, files, Use::Boot).map_err(|failed| failed.findings))
 }
 
 const VARIANT: &str = "variant";
