@@ -9,6 +9,7 @@ mod json;
 mod made;
 mod tree;
 pub(crate) mod yaml;
+mod yaml_out;
 
 use std::fmt;
 

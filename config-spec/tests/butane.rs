@@ -91,7 +91,12 @@ fn configs(folder: &str) -> Vec<(String, String)> {
         .map(|entry| entry.unwrap().path())
         .filter(|path| path.extension().is_some_and(|end| end == "bu"))
         .map(|path| {
-            let name = path.strip_prefix(fixtures()).unwrap().to_str().unwrap().to_owned();
+            let name = path
+                .strip_prefix(fixtures())
+                .unwrap()
+                .to_str()
+                .unwrap()
+                .to_owned();
             (name, read(&path))
         })
         .collect();
@@ -152,3 +157,136 @@ fn configs_become_what_the_reference_makes_of_them() {
     assert_eq!(pairs, 47);
 }
 
+/// A row of `diagnostics.tsv`, or what ours would be: severity, path, line and column.
+type Row = [String; 4];
+
+/// What the table says of a config in a mode: the stage that refuses it, and its rows.
+fn expected(name: &str, mode: &str) -> (String, Vec<Row>) {
+    let table = read(&fixtures().join("diagnostics.tsv"));
+    let mut stage = "-".to_owned();
+    let mut rows = Vec::new();
+    for line in table.lines().skip(1) {
+        let cells: Vec<_> = line.split('\t').map(str::to_owned).collect();
+        let [file, of, _, at, row @ ..] = &*cells else {
+            panic!("{line}")
+        };
+        if file == name && of == mode {
+            stage = at.clone();
+            rows.push(row.to_vec().try_into().unwrap());
+        }
+    }
+    (stage, rows)
+}
+
+fn rows(output: &Output, text: &str) -> (String, Vec<Row>) {
+    let lines = Lines::new(text);
+    let row = |finding: &kindling_config_spec::diagnostic::Diagnostic| {
+        let at = lines.position(finding.span.clone().expect("it is about a text").start);
+        [
+            finding.severity.to_string(),
+            finding.at.dollar(),
+            at.line.to_string(),
+            at.column.to_string(),
+        ]
+    };
+    let stage = match output.failed {
+        None => "-",
+        Some(Stage::Parse) => "parse",
+        Some(Stage::Source) => "source",
+        Some(Stage::Generated) => "generated",
+    };
+    (stage.to_owned(), output.findings.iter().map(row).collect())
+}
+
+/// Where we differ on purpose: the config, what the reference says, what we say, and why.
+const DIFFERENT: &[(&str, &str, &str, &str)] = &[
+    (
+        "51-yaml-anchors-warn.bu",
+        "warning $.storage.files.2.user 13 13",
+        "info $.storage.files.2.user 13 13",
+        "an alias is used as it should be",
+    ),
+    (
+        "51-yaml-anchors-warn.bu",
+        "warning $.storage.files.3.<< 14 7",
+        "info $.storage.files.3.<< 14 7",
+        "a merge key takes effect",
+    ),
+    (
+        "invalid/boot-tang-no-thumbprint.bu",
+        "error $.storage.luks.0.clevis.tang.0.thumbprint 1 1",
+        "error $.boot_device.luks.tang.0.thumbprint 6 9",
+        "the place is what the author wrote",
+    ),
+    (
+        "invalid/merge-inline-bad.bu",
+        "error - 1 1",
+        "",
+        "one finding for one defect",
+    ),
+    (
+        "invalid/merge-inline-bad.bu",
+        "error $.storage.files.0.path 1 1",
+        "error $.ignition.config.merge.1.inline 7 17",
+        "a place in the document, not in a text within it",
+    ),
+];
+
+#[test]
+fn findings_are_where_the_reference_has_them() {
+    let mut differing = Vec::new();
+    let mut used = vec![false; DIFFERENT.len()];
+    for (name, text) in configs("").into_iter().chain(configs("invalid")) {
+        for (mode, raw) in [("default", false), ("raw", true)] {
+            if raw && !text.contains("variant: openshift") {
+                continue;
+            }
+            let (stage, mut expected) = expected(&name, mode);
+            let output = butane(&text, &files(), raw);
+            let (at, mut found) = rows(&output, &text);
+            if stage == "parse" {
+                assert_eq!(at, "parse", "{name}");
+                assert!(!found.is_empty(), "{name} is refused, with a reason");
+                continue;
+            }
+            for (known, (of, reference, ours, _)) in used.iter_mut().zip(DIFFERENT) {
+                let place = expected.iter().position(|row| row.join(" ") == *reference);
+                if *of == name
+                    && let Some(place) = place
+                {
+                    *known = true;
+                    expected.remove(place);
+                    let ours: Vec<_> = ours.split(' ').map(str::to_owned).collect();
+                    expected.extend(Row::try_from(ours).ok());
+                }
+            }
+            for rows in [&mut expected, &mut found] {
+                rows.sort();
+                rows.dedup();
+            }
+            if (&stage, &expected) != (&at, &found) {
+                differing.push(format!(
+                    "{name} {mode}: {stage} {expected:#?}\nours: {at} {found:#?}"
+                ));
+            }
+        }
+    }
+    assert!(differing.is_empty(), "{}", differing.join("\n"));
+    assert!(
+        used.iter().all(|used| *used),
+        "differences that are none: {used:?}"
+    );
+}
+
+#[test]
+fn refused_configs_are_refused_and_hold_no_document() {
+    let mut refused = 0;
+    for (name, text) in configs("invalid") {
+        let output = butane(&text, &files(), false);
+        assert!(output.failed.is_some() && output.json.is_none(), "{name}");
+        let worst = output.findings.iter().map(|finding| finding.severity).max();
+        assert_eq!(worst, Some(Severity::Error), "{name}");
+        refused += 1;
+    }
+    assert_eq!(refused, 36);
+}

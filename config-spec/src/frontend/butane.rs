@@ -5,16 +5,24 @@
 //! only follows from it.
 
 mod base;
+mod boot_device;
 mod encode;
 pub mod files;
 mod forbidden;
+mod grub;
 mod join;
+mod machine_config;
 mod modes;
 mod mounts;
 mod names;
 mod nested;
+mod openshift;
+mod partitions;
+mod quadlets;
 mod remark;
 mod scalar;
+#[cfg(test)]
+mod seen;
 mod shape;
 mod sources;
 mod sugar;
@@ -98,7 +106,11 @@ pub fn butane(text: &str, files: &dyn LocalFiles, raw: bool) -> Output {
                 Ok(examined) => examined.findings,
                 Err(rejected) => rejected.diagnostics().into_owned(),
             };
-            if output.findings.iter().any(|finding| finding.severity == Severity::Error) {
+            if output
+                .findings
+                .iter()
+                .any(|finding| finding.severity == Severity::Error)
+            {
                 output.failed = Some(Stage::Generated);
             } else {
                 output.json = Some(escaped(&made.json()));
@@ -137,7 +149,11 @@ fn run<'a>(text: &'a str, files: &dyn LocalFiles, usage: Use) -> Result<Made<'a>
     };
     let (document, places) = yaml::read(text).map_err(parse)?;
     let variant = which(&document, &places).map_err(parse)?;
-    let mut told = Told::new(&places);
+    let least = match usage {
+        Use::Boot => Severity::Warning,
+        Use::Desk { .. } => Severity::Info,
+    };
+    let mut told = Told::new(&places, least);
     match translate(document, variant, files, usage, &mut told) {
         Ok(document) => {
             let findings = told.into_inner();
@@ -167,11 +183,20 @@ fn translate<'a>(
     usage: Use,
     told: &mut Told<'_, 'a>,
 ) -> Result<Node<'a>, Stage> {
-    let shape::Typed { document: source, misfits } = shape::typed(document, variant, told);
+    let shape::Typed {
+        document: source,
+        misfits,
+    } = shape::typed(document, variant, told);
     if misfits > 0 {
         return Err(Stage::Parse);
     }
-    let go_on = |told: &Told<'_, '_>| if told.is_refused() { Err(Stage::Source) } else { Ok(()) };
+    let go_on = |told: &Told<'_, '_>| {
+        if told.is_refused() {
+            Err(Stage::Source)
+        } else {
+            Ok(())
+        }
+    };
     check(&source, variant, told);
     go_on(told)?;
 
@@ -193,6 +218,9 @@ fn translate<'a>(
         made = join::join(units, made);
     }
     trees::expand(&mut made, &contents, tell);
+    if let Some(boot) = boot_device::expand(&source) {
+        made = join::join(boot, made);
+    }
     go_on(told)?;
 
     tidy::tidy(&mut made);
@@ -211,6 +239,7 @@ fn check(source: &Node<'_>, variant: &Variant, told: &mut Told<'_, '_>) {
     sources::check(source, tell);
     mounts::check(source, variant, tell);
     modes::warn(source, tell);
+    boot_device::check(source, variant, tell);
 }
 
 /// Which kind of config a document is one of.
@@ -224,7 +253,9 @@ fn which(document: &Node<'_>, places: &Places<'_>) -> Result<&'static Variant, D
         help: Some(help),
     };
     let word = |name: &str| {
-        let node = document.get(name).filter(|node| !matches!(&node.value, Value::Plain(plain) if scalar::is_null(plain)));
+        let node = document
+            .get(name)
+            .filter(|node| !matches!(&node.value, Value::Plain(plain) if scalar::is_null(plain)));
         match node.map(|node| (node.as_text(), node.from)) {
             Some((Some(text), from)) => Ok((text, from)),
             Some((None, from)) => Err((from, format!("{name} is no text"))),
@@ -242,15 +273,25 @@ fn which(document: &Node<'_>, places: &Places<'_>) -> Result<&'static Variant, D
     let mut versions = Variant::versions(name).peekable();
     if versions.peek().is_none() {
         let (message, help) = if name == "rhcos" {
-            ("the variant rhcos became openshift".to_owned(), "write variant: openshift, and metadata".to_owned())
+            (
+                "the variant rhcos became openshift".to_owned(),
+                "write variant: openshift, and metadata".to_owned(),
+            )
         } else {
-            (format!("there is no variant {}", crate::suggest::quoted(name)), families())
+            (
+                format!("there is no variant {}", crate::suggest::quoted(name)),
+                families(),
+            )
         };
         return Err(refuse(rule::BUTANE_VERSION, at(VARIANT), from, message, help));
     }
-    let help = format!("{name} has the versions {}", versions.collect::<Vec<_>>().join(", "));
-    let (version, from) = word("version")
-        .map_err(|(from, message)| refuse(rule::BUTANE_VERSION, at("version"), from, message, help.clone()))?;
+    let help = format!(
+        "{name} has the versions {}",
+        versions.collect::<Vec<_>>().join(", ")
+    );
+    let (version, from) = word("version").map_err(|(from, message)| {
+        refuse(rule::BUTANE_VERSION, at("version"), from, message, help.clone())
+    })?;
     Variant::of(name, version).ok_or_else(|| {
         let message = format!("{name} has no version {}", crate::suggest::quoted(version));
         refuse(rule::BUTANE_VERSION, at("version"), from, message, help)

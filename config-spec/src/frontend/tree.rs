@@ -30,6 +30,8 @@ pub(crate) enum Value<'a> {
     Text(Cow<'a, str>),
     /// A scalar of YAML without quotes and without a tag: what it is, the place decides that it stands at.
     Plain(Cow<'a, str>),
+    /// What YAML tags as binary and is no text. Only contents may be that.
+    Bytes(Vec<u8>),
     List(Vec<Node<'a>>),
     Object(Vec<Member<'a>>),
 }

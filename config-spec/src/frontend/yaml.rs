@@ -264,8 +264,10 @@ impl<'a> Reader<'a> {
                     .filter(|letter| !letter.is_ascii_whitespace())
                     .collect();
                 let bytes = data_url::base64(&bare).ok_or_else(|| Failure::base64(at.clone()))?;
-                let text = String::from_utf8(bytes).map_err(|_| Failure::bytes(at))?;
-                return Ok(Value::Text(text.into()));
+                return Ok(match String::from_utf8(bytes) {
+                    Ok(text) => Value::Text(text.into()),
+                    Err(error) => Value::Bytes(error.into_bytes()),
+                });
             }
             Some("int" | "float" | "bool" | "null") => true,
             Some(_) => false,

@@ -1,13 +1,11 @@
 //! From the typed tree to Ignition's: contents become data URLs, local files are read, and what is sugar is taken out.
 
-use std::borrow::Cow;
-
 use super::encode::{Forms, encode};
 use super::files::LocalFiles;
+use super::mounts;
 use super::remark::{Remark, Tell};
 use super::variant::Variant;
 use super::ways::{RESOURCES, UNITS, each_mut};
-use super::mounts;
 use crate::frontend::tree::{Node, Place, Value};
 use crate::rules::catalog as rule;
 use crate::suggest::quoted;
@@ -21,7 +19,14 @@ pub(super) struct Contents<'f> {
 }
 
 /// The members of the document that are none of Ignition's, and neither make nor need any of its.
-const OWN: [&str; 6] = ["variant", "version", "bootDevice", "grub", "metadata", "openshift"];
+const OWN: [&str; 6] = [
+    "variant",
+    "version",
+    "bootDevice",
+    "grub",
+    "metadata",
+    "openshift",
+];
 
 /// Makes the typed tree one of Ignition's, but for `storage.trees` and `systemd.quadlets`.
 pub(super) fn translate(
@@ -53,7 +58,7 @@ impl Contents<'_> {
     /// Gives a resource the URL of what stands in it, or in a local file.
     fn resource(&self, resource: &mut Node<'_>, tell: &mut Tell<'_>) {
         let (bytes, from) = if let Some(inline) = resource.take("inline") {
-            (text_of(inline.value).into_owned().into_bytes(), inline.from)
+            (bytes_of(inline.value), inline.from)
         } else if let Some(local) = resource.take("local") {
             let Some(bytes) = self.read(&local, tell) else {
                 return;
@@ -69,7 +74,11 @@ impl Contents<'_> {
     pub(super) fn fill(&self, resource: &mut Node<'_>, bytes: &[u8], from: Place) {
         let given = resource.get("compression");
         let is_packed = given.and_then(Node::as_text).is_some_and(|name| !name.is_empty());
-        let forms = if is_packed { self.forms.min(Forms::Plain) } else { self.forms };
+        let forms = if is_packed {
+            self.forms.min(Forms::Plain)
+        } else {
+            self.forms
+        };
         let encoded = encode(bytes, forms);
         if self.says_compression && !is_packed {
             let at = given.map_or(from, |given| given.from);
@@ -80,7 +89,10 @@ impl Contents<'_> {
     }
 
     fn unit(&self, unit: &mut Node<'_>, tell: &mut Tell<'_>) {
-        let Some(local) = unit.take("contentsLocal").filter(|local| local.as_text() != Some("")) else {
+        let Some(local) = unit
+            .take("contentsLocal")
+            .filter(|local| local.as_text() != Some(""))
+        else {
             return;
         };
         if let Some(bytes) = self.read(&local, tell) {
@@ -99,7 +111,10 @@ impl Contents<'_> {
             keys.extend(lines.map(|line| Node::text(line.to_owned(), path.from)));
         }
         match user.get_mut("sshAuthorizedKeys") {
-            Some(Node { value: Value::List(given), .. }) => given.append(&mut keys),
+            Some(Node {
+                value: Value::List(given),
+                ..
+            }) => given.append(&mut keys),
             _ => user.set("sshAuthorizedKeys", Node::list(keys, paths.from)),
         }
     }
@@ -117,14 +132,15 @@ impl Contents<'_> {
 
 pub(super) const HELP: &str = "paths count from the directory that --files-dir names; at boot there is none";
 
-fn text_of(value: Value<'_>) -> Cow<'_, str> {
+fn bytes_of(value: Value<'_>) -> Vec<u8> {
     match value {
-        Value::Text(text) | Value::Plain(text) => text,
-        _ => Cow::Borrowed(""),
+        Value::Bytes(bytes) => bytes,
+        Value::Text(text) | Value::Plain(text) => text.into_owned().into_bytes(),
+        _ => Vec::new(),
     }
 }
 
 /// What is no UTF-8 is replaced, as everywhere in JSON.
-fn lossy(bytes: Vec<u8>) -> String {
+pub(super) fn lossy(bytes: Vec<u8>) -> String {
     String::from_utf8(bytes).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
 }

@@ -29,9 +29,16 @@ const WORD: usize = 4;
 
 /// The shortest URL for `bytes`; of equals, the plainest.
 pub(super) fn encode(bytes: &[u8], forms: Forms) -> Encoded {
-    let percent = 1 + bytes.iter().map(|byte| if is_plain(*byte) { 1 } else { 3 }).sum::<usize>();
+    let percent = 1 + bytes
+        .iter()
+        .map(|byte| if is_plain(*byte) { 1 } else { 3 })
+        .sum::<usize>();
     let base64 = base64_length(bytes.len());
-    let best = if forms == Forms::Percent { percent } else { percent.min(base64) };
+    let best = if forms == Forms::Percent {
+        percent
+    } else {
+        percent.min(base64)
+    };
     let packed = (forms == Forms::Packed).then(|| pack(bytes)).flatten();
     if let Some(packed) = packed.filter(|packed| base64_length(packed.len()) + WORD < best) {
         return Encoded {
@@ -44,7 +51,10 @@ pub(super) fn encode(bytes: &[u8], forms: Forms) -> Encoded {
     } else {
         data_url::encode(bytes)
     };
-    Encoded { url, is_packed: false }
+    Encoded {
+        url,
+        is_packed: false,
+    }
 }
 
 /// What stands behind `data:`.
@@ -86,8 +96,16 @@ mod tests {
         for (bytes, forms, url) in [
             (&b""[..], Forms::Packed, "data:,"),
             (b"a b/\n~", Forms::Packed, "data:,a%20b%2F%0A~"),
-            (b"\x00\x01\x02\x03\x04\x05\x06\x07", Forms::Packed, "data:;base64,AAECAwQFBgc="),
-            (b"\x00\x01\x02\x03\x04\x05\x06\x07", Forms::Percent, "data:,%00%01%02%03%04%05%06%07"),
+            (
+                b"\x00\x01\x02\x03\x04\x05\x06\x07",
+                Forms::Packed,
+                "data:;base64,AAECAwQFBgc=",
+            ),
+            (
+                b"\x00\x01\x02\x03\x04\x05\x06\x07",
+                Forms::Percent,
+                "data:,%00%01%02%03%04%05%06%07",
+            ),
             // Base64 must be shorter, not as short.
             (b"%%%%%aaa", Forms::Packed, "data:,%25%25%25%25%25aaa"),
         ] {

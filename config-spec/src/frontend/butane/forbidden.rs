@@ -104,7 +104,12 @@ pub(super) fn check(document: &Node<'_>, variant: &Variant, tell: &mut Tell<'_>)
                 variant.version,
                 super::names::snake(name),
             );
-            tell(Remark::new(rule::BUTANE_MEMBER_FORBIDDEN, member.from, message, HELP));
+            tell(Remark::new(
+                rule::BUTANE_MEMBER_FORBIDDEN,
+                member.from,
+                message,
+                HELP,
+            ));
         });
     }
 }

@@ -5,8 +5,8 @@
 
 use std::borrow::Cow;
 
-use super::super::tree::{Node, Value};
 use crate::fields::{Field, Joining, ROOT, Shape, Table};
+use crate::frontend::tree::{Node, Value};
 use crate::order::{Gather, OrderedMap};
 
 /// `child` over `parent`, both documents of Ignition 3.

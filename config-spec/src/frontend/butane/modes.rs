@@ -62,9 +62,7 @@ fn is_typical(mode: u16, of: Of) -> bool {
     let is_set_id = has(mode, 0o6000);
     let is_special = match of {
         Of::File => !has(mode, 0o1000) && (!is_set_id || (has(any, EXECUTE) && !has(other, WRITE))),
-        Of::Directory => {
-            has(any, EXECUTE) && !has(mode, 0o4000) && (!has(mode, 0o3000) || has(any, WRITE))
-        }
+        Of::Directory => has(any, EXECUTE) && !has(mode, 0o4000) && (!has(mode, 0o3000) || has(any, WRITE)),
     };
     never_grows && is_readable && needs_read && executes_alike && is_special
 }
@@ -92,7 +90,9 @@ mod tests {
 
     #[test]
     fn every_sane_octal_is_silent() {
-        for mode in [0o644, 0o600, 0o755, 0o700, 0o640, 0o750, 0o444, 0o400, 0o500, 0o4755, 0o2755] {
+        for mode in [
+            0o644, 0o600, 0o755, 0o700, 0o640, 0o750, 0o444, 0o400, 0o500, 0o4755, 0o2755,
+        ] {
             assert!(!is_slip(mode, Of::File), "{mode:o}");
         }
         for mode in [0o755, 0o700, 0o750, 0o1777, 0o2775, 0o711, 0o555] {

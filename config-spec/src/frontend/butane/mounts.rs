@@ -17,7 +17,9 @@ const PLACES: u8 = 6;
 
 /// File systems that want a unit, each with the flag that says so.
 fn wanted<'n, 'a>(source: &'n Node<'a>) -> impl Iterator<Item = (&'n Node<'a>, &'n Node<'a>)> {
-    let all = source.get("storage").map_or(&[][..], |storage| storage.each("filesystems"));
+    let all = source
+        .get("storage")
+        .map_or(&[][..], |storage| storage.each("filesystems"));
     all.iter()
         .filter(|filesystem| filesystem.is("withMountUnit"))
         .filter_map(|filesystem| Some((filesystem, filesystem.get("withMountUnit")?)))
@@ -37,16 +39,22 @@ pub(super) fn check(source: &Node<'_>, variant: &Variant, tell: &mut Tell<'_>) {
         if format.is_empty() {
             let help = "write the format, for example format: xfs";
             missing("format", "a mount unit needs to know the format", help);
-        }
-        if path.is_empty() && !is_swap {
+        } else if path.is_empty() && !is_swap {
             let help = "write where it is mounted, for example path: /var/lib/data";
             missing("path", "a mount unit needs a path", help);
         }
-        let is_writable = |root: &str| path.strip_prefix(root).is_some_and(|rest| matches!(rest.get(..1), None | Some("/")));
+        let is_writable = |root: &str| {
+            path.strip_prefix(root)
+                .is_some_and(|rest| matches!(rest.get(..1), None | Some("/")))
+        };
         let is_held = variant.family == Family::Fcos && variant.fcos >= Some(PLACES);
         if is_held && !path.is_empty() && !is_writable("/etc") && !is_writable("/var") {
             let help = "mount it below /var, or /etc";
-            missing("path", "nothing is mounted there: the root is read-only beside /etc and /var", help);
+            missing(
+                "path",
+                "nothing is mounted there: the root is read-only beside /etc and /var",
+                help,
+            );
         }
     }
 }
@@ -81,7 +89,9 @@ fn is_remote(source: &Node<'_>, filesystem: &Node<'_>) -> bool {
         .find_map(|folder| device.strip_prefix(folder));
     let mut found = false;
     each(source, "storage.luks.*", &mut |volume| {
-        let has_tang = volume.get("clevis").is_some_and(|clevis| !clevis.each("tang").is_empty());
+        let has_tang = volume
+            .get("clevis")
+            .is_some_and(|clevis| !clevis.each("tang").is_empty());
         found |= has_tang && name.is_some() && volume.word("name") == name;
     });
     found
@@ -91,7 +101,11 @@ fn mount(filesystem: &Node<'_>, is_remote: bool) -> (String, String) {
     let word = |name| filesystem.word(name).unwrap_or_default();
     let (device, path) = (word("device"), word("path"));
     let fsck = ["systemd-fsck@", &escaped(device), ".service"].concat();
-    let target = if is_remote { "remote-fs.target" } else { "local-fs.target" };
+    let target = if is_remote {
+        "remote-fs.target"
+    } else {
+        "local-fs.target"
+    };
     let contents = [
         HEAD,
         "[Unit]\nRequires=",

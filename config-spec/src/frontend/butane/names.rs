@@ -9,7 +9,11 @@ pub(super) fn snake(name: &str) -> String {
     let mut written = String::with_capacity(name.len() + 4);
     let mut rest = name;
     while let Some(letter) = rest.chars().next() {
-        let step = if rest.starts_with(MIB) { MIB.len() } else { letter.len_utf8() };
+        let step = if rest.starts_with(MIB) {
+            MIB.len()
+        } else {
+            letter.len_utf8()
+        };
         let (this, behind) = rest.split_at(step);
         if letter.is_ascii_uppercase() {
             written.push('_');
@@ -26,7 +30,11 @@ pub(super) fn is(name: &str, written: &str) -> bool {
     let mut letters = name.as_bytes();
     while let Some((letter, behind)) = letters.split_first() {
         let is_unit = letters.starts_with(MIB.as_bytes());
-        let this = if is_unit { MIB.as_bytes() } else { std::slice::from_ref(letter) };
+        let this = if is_unit {
+            MIB.as_bytes()
+        } else {
+            std::slice::from_ref(letter)
+        };
         if letter.is_ascii_uppercase() {
             let Some(after) = rest.strip_prefix(b"_") else {
                 return false;

@@ -25,7 +25,10 @@ pub(super) fn check_inline(source: &Node<'_>, variant: &Variant, tell: &mut Tell
                         Remark::new(
                             rule::BUTANE_CHILD_VERSION,
                             reference.from,
-                            format!("this config is not of version {}, and is not looked at", variant.spec),
+                            format!(
+                                "this config is not of version {}, and is not looked at",
+                                variant.spec
+                            ),
                             "write it for the version that this config becomes, to have it checked",
                         )
                         .below("version"),
@@ -58,7 +61,9 @@ fn look(text: &str, wanted: Version) -> Look {
     }
     let at = crate::diagnostic::Pointer::root().key("ignition").key("version");
     let found = document::find(text, &at).and_then(|found| text.get(found.value));
-    let version = found.filter(|literal| literal.starts_with('"')).map(document::decode);
+    let version = found
+        .filter(|literal| literal.starts_with('"'))
+        .map(document::decode);
     match version.as_deref().map(Version::parse) {
         Some(Ok(version)) if version == wanted => Look::Same,
         Some(Ok(_) | Err(crate::version::VersionError::Unknown)) => Look::Other,
@@ -73,7 +78,13 @@ fn same(text: &str, inline: &Node<'_>, tell: &mut Tell<'_>) {
         Ok(checked) => checked.warnings().to_vec(),
         Err(rejected) => rejected.diagnostics().into_owned(),
     };
-    for Diagnostic { severity, at, message, .. } in findings {
+    for Diagnostic {
+        severity,
+        at,
+        message,
+        ..
+    } in findings
+    {
         let rule = if severity == Severity::Error {
             rule::BUTANE_CHILD_INVALID
         } else {

@@ -1,7 +1,6 @@
 //! What there is to say of an author's document, before its place is a pointer.
 
-use super::super::tree::{Place, Places};
-use crate::diagnostic::Diagnostic;
+use crate::frontend::tree::Place;
 use crate::rules::catalog::Rule;
 
 /// A finding at a place of the author's document.
@@ -34,19 +33,5 @@ impl Remark {
     /// The same about what is missing below the place.
     pub(super) fn below(self, below: &'static str) -> Self {
         Self { below, ..self }
-    }
-
-    /// The finding; its bytes are those of what is there.
-    pub(super) fn finding(self, places: &Places<'_>) -> Diagnostic {
-        let start = places.pointer(self.at);
-        let steps = self.below.split('/').filter(|step| !step.is_empty());
-        Diagnostic {
-            severity: self.rule.severity,
-            rule: self.rule.id,
-            at: steps.fold(start, |pointer, step| pointer.key(step)),
-            span: Some(places.value(self.at)),
-            message: self.message,
-            help: Some(self.help.to_owned()),
-        }
     }
 }

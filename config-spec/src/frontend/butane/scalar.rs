@@ -51,7 +51,11 @@ fn number(plain: &str) -> Option<String> {
         return sign(is_negative, size).map(|number| number.to_string());
     }
     let decimal = Decimal::read(digits)?;
-    Some(format!("{}{}", if is_negative { "-" } else { "" }, decimal.json()))
+    Some(format!(
+        "{}{}",
+        if is_negative { "-" } else { "" },
+        decimal.json()
+    ))
 }
 
 /// `None` for what starts like no number.
@@ -123,7 +127,9 @@ impl<'a> Decimal<'a> {
 
     /// What stands before the point.
     fn whole(&self) -> Option<u64> {
-        let point = i64::try_from(self.before.len()).ok()?.checked_add(self.exponent)?;
+        let point = i64::try_from(self.before.len())
+            .ok()?
+            .checked_add(self.exponent)?;
         let digits = self.before.bytes().chain(self.behind.bytes());
         let mut size = 0_u64;
         let mut at = 0;
@@ -132,7 +138,9 @@ impl<'a> Decimal<'a> {
             if at >= point || (size == 0 && at > i64::from(u16::MAX)) {
                 break;
             }
-            size = size.checked_mul(10)?.checked_add(u64::from(digit.checked_sub(b'0')?))?;
+            size = size
+                .checked_mul(10)?
+                .checked_add(u64::from(digit.checked_sub(b'0')?))?;
             at += 1;
         }
         Some(size)

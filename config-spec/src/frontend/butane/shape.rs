@@ -5,18 +5,14 @@ use super::remark::Remark;
 use super::sugar::{self, Kind, Sugar};
 use super::told::Told;
 use super::variant::{ALL, Variant};
-use super::{names, scalar};
+use super::{base, names, scalar};
 use crate::fields::{Field, ROOT, Shape, Table};
 use crate::frontend::tree::{Member, Node, Value};
 use crate::rules::catalog as rule;
 use crate::suggest::{quoted, similar};
 
 /// The typed tree of a document. Values that are of another type are told, and absent.
-pub(super) fn typed<'a>(
-    document: Node<'a>,
-    variant: &'static Variant,
-    told: &mut Told<'_, 'a>,
-) -> Typed<'a> {
+pub(super) fn typed<'a>(document: Node<'a>, variant: &'static Variant, told: &mut Told<'_, 'a>) -> Typed<'a> {
     let from = document.from;
     let mut walk = Walk {
         variant,
@@ -42,6 +38,8 @@ pub(super) struct Typed<'a> {
 #[derive(Clone, Copy)]
 enum Wanted {
     Text,
+    /// A text, or bytes that are none.
+    Contents,
     Integer,
     Boolean,
     Texts,
@@ -127,6 +125,7 @@ impl From<&Sugar> for Wanted {
     fn from(sugar: &Sugar) -> Self {
         match sugar.kind {
             Kind::Text => Self::Text,
+            Kind::Contents => Self::Contents,
             Kind::Integer => Self::Integer,
             Kind::Boolean => Self::Boolean,
             Kind::Texts => Self::Texts,
@@ -142,7 +141,7 @@ impl From<&Sugar> for Wanted {
 impl Wanted {
     fn words(self) -> &'static str {
         match self {
-            Self::Text => "a text",
+            Self::Text | Self::Contents => "a text",
             Self::Integer => "a whole number",
             Self::Boolean => "true or false",
             Self::Texts => "a list of texts",
@@ -175,9 +174,10 @@ impl<'a> Walk<'_, '_, 'a> {
         let value = match (wanted, node.value) {
             (_, Value::Null) => return None,
             (_, Value::Plain(plain)) if scalar::is_null(&plain) => return None,
-            (Wanted::Text, Value::Plain(text) | Value::Text(text) | Value::Number(text)) => Value::Text(text),
-            (Wanted::Text, Value::Boolean(flag)) => Value::Text(if flag { "true" } else { "false" }.into()),
-            (Wanted::Integer, Value::Plain(plain) | Value::Number(plain)) => match scalar::integer(&plain) {
+            (Wanted::Text | Wanted::Contents, Value::Plain(text) | Value::Text(text)) => Value::Text(text),
+            (Wanted::Contents, Value::Bytes(bytes)) => Value::Bytes(bytes),
+            (Wanted::Text, Value::Bytes(bytes)) => Value::Text(base::lossy(bytes).into()),
+            (Wanted::Integer, Value::Plain(plain)) => match scalar::integer(&plain) {
                 Some(number) => Value::Number(number.to_string().into()),
                 None => return self.misfit(Node::new(Value::Plain(plain), from), wanted),
             },
@@ -185,7 +185,6 @@ impl<'a> Walk<'_, '_, 'a> {
                 Some(flag) => Value::Boolean(flag),
                 None => return self.misfit(Node::new(Value::Plain(plain), from), wanted),
             },
-            (Wanted::Boolean, Value::Boolean(flag)) => Value::Boolean(flag),
             (Wanted::Texts, Value::List(elements)) => self.list(elements, Wanted::Text),
             (Wanted::Objects(members), Value::List(elements)) => self.list(elements, Wanted::Object(members)),
             (Wanted::Object(members), value @ Value::Object(_)) => {
@@ -207,7 +206,11 @@ impl<'a> Walk<'_, '_, 'a> {
     /// Elements that are null are left out.
     fn list(&mut self, elements: Vec<Node<'a>>, wanted: Wanted) -> Value<'a> {
         let elements = elements.into_iter();
-        Value::List(elements.filter_map(|element| self.value(element, wanted)).collect())
+        Value::List(
+            elements
+                .filter_map(|element| self.value(element, wanted))
+                .collect(),
+        )
     }
 
     fn map(&mut self, members: Vec<Member<'a>>, wanted: Wanted) -> Value<'a> {
@@ -223,8 +226,16 @@ impl<'a> Walk<'_, '_, 'a> {
         let Value::Object(written) = node.value else {
             return self.misfit(node, Wanted::Object(members));
         };
+        if self.told.places.original(from).is_some() {
+            self.told.remark(Remark::new(rule::BUTANE_ALIAS, from, ALIAS, ""));
+        }
         let mut typed = Vec::with_capacity(written.len());
         for Member { name, node } in written {
+            if name == MERGE && node.is_null() {
+                self.told
+                    .name(rule::BUTANE_ALIAS, node.from, ALIAS.to_owned(), None);
+                continue;
+            }
             let Some((name, wanted)) = members.find(&name, self.variant) else {
                 self.unknown(&name, &node, members);
                 continue;
@@ -257,6 +268,7 @@ impl<'a> Walk<'_, '_, 'a> {
             Value::Object(_) => "a mapping",
             Value::List(_) => "a list",
             Value::Text(_) => "a text",
+            Value::Bytes(_) => "bytes",
             Value::Plain(_) | Value::Number(_) | Value::Boolean(_) | Value::Null => "another scalar",
         };
         self.told.remark(Remark::new(
@@ -277,9 +289,7 @@ impl<'a> Walk<'_, '_, 'a> {
         if self.told.is_full(rule.severity) {
             return;
         }
-        let family = ALL
-            .iter()
-            .filter(|variant| variant.family == self.variant.family);
+        let family = ALL.iter().filter(|variant| variant.family == self.variant.family);
         let mut newer = family.filter(|variant| members.has(name, variant));
         let (message, help) = match newer.next() {
             Some(newer) => {
@@ -302,6 +312,11 @@ impl<'a> Walk<'_, '_, 'a> {
     }
 }
 
+/// The key by which a mapping has the members of another one.
+const MERGE: &str = "<<";
+
+const ALIAS: &str = "this counts; the reference's translator warns of it, and with --strict refuses it";
+
 fn is_null(node: &Node<'_>) -> bool {
     match &node.value {
         Value::Null => true,
@@ -313,7 +328,9 @@ fn is_null(node: &Node<'_>) -> bool {
 fn help(value: &Value<'_>, wanted: Wanted) -> &'static str {
     match (wanted, value) {
         (Wanted::Integer | Wanted::Boolean, Value::Text(_)) => "write it without quotes",
-        (Wanted::Texts, Value::Plain(_) | Value::Text(_)) => "start the line with a hyphen, or put it in square brackets",
+        (Wanted::Texts, Value::Plain(_) | Value::Text(_)) => {
+            "start the line with a hyphen, or put it in square brackets"
+        }
         (Wanted::Objects(_), Value::Object(_)) => "put a hyphen before the first key",
         (Wanted::Text, Value::Object(_)) => "put the text in quotes if it has a colon",
         (wanted, Value::List(_)) if wanted.is_mapping() => "leave out the hyphens",

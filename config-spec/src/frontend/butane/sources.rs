@@ -20,7 +20,12 @@ pub(super) fn check(source: &Node<'_>, tell: &mut Tell<'_>) {
     each(source, "storage.trees.*", &mut |tree| {
         if tree.word("local").unwrap_or_default().is_empty() {
             let help = "write local: and a directory below the one that --files-dir names";
-            tell(Remark::new(rule::BUTANE_TREE, tree.from, "a tree without its directory", help));
+            tell(Remark::new(
+                rule::BUTANE_TREE,
+                tree.from,
+                "a tree without its directory",
+                help,
+            ));
         }
     });
 }
@@ -30,6 +35,11 @@ fn one_of(node: &Node<'_>, names: &[&str], tell: &mut Tell<'_>) {
     if let Some(last) = given.skip(1).last() {
         let message = "the contents have a source already";
         let help = "keep one of them: the text itself, a local file, or a URL";
-        tell(Remark::new(rule::BUTANE_SOURCES_SEVERAL, last.from, message, help));
+        tell(Remark::new(
+            rule::BUTANE_SOURCES_SEVERAL,
+            last.from,
+            message,
+            help,
+        ));
     }
 }

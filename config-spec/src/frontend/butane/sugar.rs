@@ -25,6 +25,8 @@ enum Since {
 #[derive(Clone, Copy)]
 pub(super) enum Kind {
     Text,
+    /// A text, or bytes that are none.
+    Contents,
     Integer,
     Boolean,
     Texts,
@@ -92,9 +94,9 @@ const fn openshift(within: &'static str, name: &'static str, kind: Kind) -> Suga
 static ALL: [Sugar; 49] = [
     base(1, "config", "variant", Kind::Text),
     base(1, "config", "version", Kind::Text),
-    base(1, "contents", "inline", Kind::Text),
+    base(1, "contents", "inline", Kind::Contents),
     base(2, "contents", "local", Kind::Text),
-    base(2, "reference", "inline", Kind::Text),
+    base(2, "reference", "inline", Kind::Contents),
     base(2, "reference", "local", Kind::Text),
     base(2, "filesystem", "withMountUnit", Kind::Boolean),
     base(2, "storage", "trees", Kind::Objects("tree")),

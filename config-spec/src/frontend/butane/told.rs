@@ -11,12 +11,15 @@ pub(super) struct Told<'p, 'a> {
     pub(super) places: &'p Places<'a>,
     findings: Findings,
     is_refused: bool,
+    /// What weighs less is nothing to whoever asks.
+    least: Severity,
 }
 
 impl<'p, 'a> Told<'p, 'a> {
-    pub(super) fn new(places: &'p Places<'a>) -> Self {
+    pub(super) fn new(places: &'p Places<'a>, least: Severity) -> Self {
         Self {
             places,
+            least,
             findings: Findings::default(),
             is_refused: false,
         }
@@ -33,10 +36,12 @@ impl<'p, 'a> Told<'p, 'a> {
     }
 
     pub(super) fn remark(&mut self, remark: Remark) {
+        if !self.counts(remark.rule) {
+            return;
+        }
         let start = self.places.pointer(remark.at);
         let steps = remark.below.split('/').filter(|step| !step.is_empty());
         let at = steps.fold(start, |pointer, step| pointer.key(step));
-        self.weigh(remark.rule);
         let report = self.findings.report(remark.rule, at, remark.message);
         let report = report.span(self.places.value(remark.at));
         if !remark.help.is_empty() {
@@ -46,7 +51,9 @@ impl<'p, 'a> Told<'p, 'a> {
 
     /// About the name of the member at `place`.
     pub(super) fn name(&mut self, rule: Rule, place: Place, message: String, help: Option<String>) {
-        self.weigh(rule);
+        if !self.counts(rule) {
+            return;
+        }
         let report = self.findings.report(rule, self.places.pointer(place), message);
         let report = report.span(self.places.key(place));
         if let Some(help) = help {
@@ -54,8 +61,9 @@ impl<'p, 'a> Told<'p, 'a> {
         }
     }
 
-    fn weigh(&mut self, rule: Rule) {
+    fn counts(&mut self, rule: Rule) -> bool {
         self.is_refused |= rule.severity == Severity::Error;
+        rule.severity >= self.least
     }
 
     pub(super) fn into_inner(self) -> Vec<Diagnostic> {

@@ -30,13 +30,23 @@ pub(super) fn expand<'a>(document: &mut Node<'a>, contents: &Contents<'_>, tell:
             Ok(entries) => {
                 for entry in entries {
                     if let Err(refusal) = nodes.add(tree, entry, contents) {
-                        tell(Remark::new(rule::BUTANE_TREE, tree.from, refusal.message, refusal.help));
+                        tell(Remark::new(
+                            rule::BUTANE_TREE,
+                            tree.from,
+                            refusal.message,
+                            refusal.help,
+                        ));
                     }
                 }
             }
             Err(why) => {
                 let message = format!("the local directory {} cannot be had: {why}", quoted(path));
-                tell(Remark::new(rule::BUTANE_LOCAL, tree.from, message, super::base::HELP));
+                tell(Remark::new(
+                    rule::BUTANE_LOCAL,
+                    tree.from,
+                    message,
+                    super::base::HELP,
+                ));
             }
         }
     }
@@ -92,7 +102,11 @@ impl<'a> Nodes<'a> {
         };
         for (kind, _) in LISTS {
             for index in 0..nodes.list(kind).elements().len() {
-                let path = nodes.list(kind).elements().get(index).and_then(|node| node.word("path"));
+                let path = nodes
+                    .list(kind)
+                    .elements()
+                    .get(index)
+                    .and_then(|node| node.word("path"));
                 let path = path.unwrap_or_default().to_owned();
                 nodes.by_path.entry(path).or_insert((kind, index));
             }
@@ -116,8 +130,12 @@ impl<'a> Nodes<'a> {
     }
 
     fn push(&mut self, kind: Kind, path: String, node: Node<'a>) {
-        if let Value::List(elements) = &mut self.list(kind).value {
+        let list = self.list(kind);
+        if let Value::List(elements) = &mut list.value {
             let index = elements.len();
+            if index == 0 {
+                list.from = node.from;
+            }
             elements.push(node);
             self.by_path.insert(path, (kind, index));
         }
@@ -146,10 +164,13 @@ impl<'a> Nodes<'a> {
         let is_root = entry.path.is_empty();
         match entry.kind {
             EntryKind::Directory => self.add_directory(tree, path),
-            EntryKind::File { contents: Ok(bytes), is_executable } if !is_root => {
-                self.add_file(tree, path, &bytes, is_executable, contents)
-            }
-            EntryKind::File { contents: Err(why), .. } => Err(Refusal {
+            EntryKind::File {
+                contents: Ok(bytes),
+                is_executable,
+            } if !is_root => self.add_file(tree, path, &bytes, is_executable, contents),
+            EntryKind::File {
+                contents: Err(why), ..
+            } => Err(Refusal {
                 message: format!("{} of the tree cannot be read: {why}", quoted(&entry.path)),
                 help: super::base::HELP,
             }),
@@ -159,7 +180,10 @@ impl<'a> Nodes<'a> {
                 help: "name a directory; a single file goes into storage.files",
             }),
             EntryKind::Other => Err(Refusal {
-                message: format!("{} of the tree is no file, directory or link", quoted(&entry.path)),
+                message: format!(
+                    "{} of the tree is no file, directory or link",
+                    quoted(&entry.path)
+                ),
                 help: "take it out of the directory: a config has only those",
             }),
         }
