@@ -227,3 +227,224 @@ fn told(error: Errno) -> String {
         other => std::io::Error::from(other).to_string(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::{PermissionsExt, symlink};
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use super::*;
+
+    /// A directory `top/files` to read from, and what lies beside it and is nobody's business.
+    fn desk() -> (tempfile::TempDir, LocalDirectory) {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |path: &str| dir.path().join(path);
+        fs::create_dir_all(at("top/files/sub")).unwrap();
+        fs::create_dir_all(at("top/files2")).unwrap();
+        fs::write(at("top/files/sub/x"), "inside").unwrap();
+        for outside in ["top/secret", "top/files2/secret", "secret"] {
+            fs::write(at(outside), "planted").unwrap();
+        }
+        let files = LocalDirectory::open(&at("top/files"), 1 << 20).unwrap();
+        (dir, files)
+    }
+
+    #[test]
+    fn ways_within_lead_to_files() {
+        let (dir, files) = desk();
+        let at = |path: &str| dir.path().join("top/files").join(path);
+        symlink("sub", at("way")).unwrap();
+        symlink("../sub/x", at("sub/up")).unwrap();
+        for path in [
+            "sub/x",
+            "/sub/x",
+            "sub/../sub/./x",
+            "../files/sub/x",
+            "way/x",
+            "sub/up",
+            "sub//x",
+        ] {
+            assert_eq!(files.read(path).as_deref(), Ok(&b"inside"[..]), "{path}");
+        }
+    }
+
+    #[test]
+    fn no_way_leads_out() {
+        let (dir, files) = desk();
+        let at = |path: &str| dir.path().join("top/files").join(path);
+        let outside = dir.path().join("top");
+        for (name, target) in [
+            ("absolute", outside.join("secret")),
+            ("up", "../secret".into()),
+            ("half", "sub".into()),
+            ("climbs", "half/../../secret".into()),
+            ("far", outside.clone()),
+            ("chain", "far/secret".into()),
+            ("process", "/proc/self/root".into()),
+            ("open", "/proc/self/cwd".into()),
+            ("round", "round".into()),
+        ] {
+            symlink(target, at(name)).unwrap();
+        }
+        let clean = "outside of the directory";
+        let link = "a link leads out of";
+        for (path, why) in [
+            ("../secret", clean),
+            ("sub/../../secret", clean),
+            ("../files2/secret", clean),
+            ("..", clean),
+            ("../../secret", clean),
+            ("absolute", link),
+            ("up", link),
+            ("climbs", link),
+            ("far/secret", link),
+            ("chain", link),
+            ("process/etc/passwd", link),
+            ("open/Cargo.toml", link),
+            ("round", "circle"),
+            ("absent", "No such file"),
+            ("sub", "a directory"),
+            ("", "a directory"),
+        ] {
+            let told = files.read(path).unwrap_err();
+            assert!(told.contains(why), "{path}: {told}");
+        }
+        for path in ["..", "far", "../files2"] {
+            let is_harmless = match files.walk(path) {
+                Err(why) => why.contains(clean) || why.contains(link),
+                // A link that is named itself is told as one.
+                Ok(entries) => matches!(
+                    entries.as_slice(),
+                    [Entry {
+                        kind: EntryKind::Link(_),
+                        ..
+                    }]
+                ),
+            };
+            assert!(is_harmless, "{path}");
+        }
+        assert!(files.walk("far/files2").is_err());
+    }
+
+    #[test]
+    fn the_root_is_a_directory_like_others() {
+        let (dir, _) = desk();
+        let at = |path: &str| dir.path().join(path).display().to_string();
+        symlink(dir.path().join("secret"), dir.path().join("absolute")).unwrap();
+        let files = LocalDirectory::open(Path::new("/"), 1 << 20).unwrap();
+        for path in [at("secret"), at("absolute"), format!("../../{}", at("secret"))] {
+            assert_eq!(files.read(&path).as_deref(), Ok(&b"planted"[..]), "{path}");
+        }
+        let by_process = format!("/proc/self/root{}", at("secret"));
+        assert!(
+            files
+                .read(&by_process)
+                .unwrap_err()
+                .contains("by way of a process")
+        );
+    }
+
+    #[test]
+    fn only_regular_files_are_read_and_no_more_than_there_is_room_for() {
+        let (dir, _) = desk();
+        let at = |path: &str| dir.path().join("top/files").join(path);
+        nix::unistd::mkfifo(&at("pipe"), Bits::S_IRWXU).unwrap();
+        fs::write(at("sub/y"), "other").unwrap();
+        let open = |most| LocalDirectory::open(&dir.path().join("top/files"), most).unwrap();
+        assert_eq!(open(9).read("pipe").unwrap_err(), "it is no regular file");
+        let files = open(11);
+        assert!(files.read("sub/x").is_ok() && files.read("sub/y").is_ok());
+        assert!(files.read("sub/x").is_ok(), "what was read is known");
+        let files = open(10);
+        assert!(files.read("sub/x").is_ok());
+        assert!(files.read("sub/y").unwrap_err().contains("larger than"));
+    }
+
+    #[test]
+    fn a_tree_is_walked_in_the_order_of_names_and_links_are_told() {
+        let (dir, files) = desk();
+        let at = |path: &str| dir.path().join("top/files").join(path);
+        fs::create_dir_all(at("tree/b")).unwrap();
+        fs::write(at("tree/b/deep"), "d").unwrap();
+        fs::write(at("tree/b.conf"), "c").unwrap();
+        fs::write(at("tree/a"), "a").unwrap();
+        fs::set_permissions(at("tree/a"), fs::Permissions::from_mode(0o744)).unwrap();
+        symlink("/etc/passwd", at("tree/link")).unwrap();
+        nix::unistd::mkfifo(&at("tree/pipe"), Bits::S_IRWXU).unwrap();
+        let told: Vec<String> = files
+            .walk("tree")
+            .unwrap()
+            .into_iter()
+            .map(|entry| match entry.kind {
+                EntryKind::Directory => format!("{}/", entry.path),
+                EntryKind::Link(target) => format!("{} -> {target}", entry.path),
+                EntryKind::Other => format!("{}?", entry.path),
+                EntryKind::File {
+                    contents,
+                    is_executable,
+                } => format!(
+                    "{}={}{}",
+                    entry.path,
+                    String::from_utf8(contents.unwrap()).unwrap(),
+                    if is_executable { "*" } else { "" }
+                ),
+            })
+            .collect();
+        assert_eq!(
+            told,
+            [
+                "/",
+                "a=a*",
+                "b/",
+                "b/deep=d",
+                "b.conf=c",
+                "link -> /etc/passwd",
+                "pipe?"
+            ]
+        );
+    }
+
+    #[test]
+    fn deep_trees_end() {
+        let (dir, files) = desk();
+        fs::create_dir_all(dir.path().join("top/files").join("d/".repeat(DEPTH + 1))).unwrap();
+        assert!(files.walk("d").unwrap_err().ends_with("64 directories deep"));
+    }
+
+    #[test]
+    fn a_directory_that_becomes_a_link_meanwhile_leads_nowhere() {
+        let (dir, _) = desk();
+        let at = |path: &str| dir.path().join("top/files").join(path);
+        fs::create_dir(at("real")).unwrap();
+        fs::write(at("real/secret"), "inside").unwrap();
+        symlink(dir.path().join("top"), at("link")).unwrap();
+        let stop = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while !stop.load(Ordering::Relaxed) {
+                    for name in ["real", "link"] {
+                        fs::rename(at(name), at("way")).unwrap();
+                        fs::rename(at("way"), at(name)).unwrap();
+                    }
+                }
+            });
+            for _ in 0..2000 {
+                // A new one each time: answers are kept.
+                let files = LocalDirectory::open(&dir.path().join("top/files"), 1 << 20).unwrap();
+                if let Ok(bytes) = files.read("way/secret") {
+                    assert_eq!(bytes, b"inside");
+                }
+                for entry in files.walk("way").unwrap_or_default() {
+                    if let EntryKind::File {
+                        contents: Ok(bytes), ..
+                    } = entry.kind
+                    {
+                        assert_eq!(bytes, b"inside");
+                    }
+                }
+            }
+            stop.store(true, Ordering::Relaxed);
+        });
+    }
+}
