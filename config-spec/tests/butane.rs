@@ -6,10 +6,10 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Component, Path, PathBuf};
 
 use flate2::read::GzDecoder;
-use kindling_config_spec::butane::files::{Entry, EntryKind, LocalFiles, NoFiles};
+use kindling_config_spec::butane::files::{Entry, EntryKind, LocalFiles};
 use kindling_config_spec::butane::{Output, Stage, butane};
 use kindling_config_spec::diagnostic::{Lines, Severity};
-use kindling_config_spec::{check, data_url, json};
+use kindling_config_spec::{data_url, json};
 use serde_json::Value;
 
 fn fixtures() -> PathBuf {
@@ -229,6 +229,42 @@ const DIFFERENT: &[(&str, &str, &str, &str)] = &[
         "error $.storage.files.0.path 1 1",
         "error $.ignition.config.merge.1.inline 7 17",
         "a place in the document, not in a text within it",
+    ),
+    (
+        "invalid/boot-luks-device-no-method.bu",
+        "error $.boot_device.luks.luks 5 5",
+        "error $.boot_device.luks 5 5",
+        "there is no such member",
+    ),
+    (
+        "invalid/openshift-semantic.bu",
+        "error $.spec.config.passwd.users.0.name 1 1",
+        "error $.passwd.users.0.name 9 13",
+        "the place is what the author wrote, with --raw too",
+    ),
+    (
+        "invalid/openshift-semantic.bu",
+        "error $.spec.config.storage.files.0.contents.source 1 1",
+        "error $.storage.files.0.contents.source 15 17",
+        "the place is what the author wrote, with --raw too",
+    ),
+    (
+        "invalid/openshift-semantic.bu",
+        "error $.spec.config.storage.files.0.mode 1 1",
+        "error $.storage.files.0.mode 13 13",
+        "the place is what the author wrote, with --raw too",
+    ),
+    (
+        "invalid/openshift-semantic.bu",
+        "error $.spec.config.storage.filesystems.0.format 1 1",
+        "error $.storage.filesystems.0.format 18 15",
+        "the place is what the author wrote, with --raw too",
+    ),
+    (
+        "invalid/openshift-semantic.bu",
+        "error $.spec.config.storage.filesystems.1.format 1 1",
+        "error $.storage.filesystems.1.format 20 15",
+        "the place is what the author wrote, with --raw too",
     ),
 ];
 

@@ -43,7 +43,7 @@ use base::Contents;
 use encode::Forms;
 use files::LocalFiles;
 use told::Told;
-use variant::{Family, Variant};
+use variant::Variant;
 
 /// Where a config was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,7 +101,7 @@ pub fn butane(text: &str, files: &dyn LocalFiles, raw: bool) -> Output {
             output.findings = failed.findings;
             output.failed = Some(failed.stage);
         }
-        Ok(made) => {
+        Ok((made, wrapped)) => {
             output.findings = match examine_made(&made, text.len()) {
                 Ok(examined) => examined.findings,
                 Err(rejected) => rejected.diagnostics().into_owned(),
@@ -115,6 +115,7 @@ pub fn butane(text: &str, files: &dyn LocalFiles, raw: bool) -> Output {
             } else {
                 output.json = Some(escaped(&made.json()));
                 output.version = Some(made.version);
+                output.wrapped = wrapped;
             }
         }
     }
@@ -137,12 +138,16 @@ pub(super) fn made<'a>(text: &'a str, files: &dyn LocalFiles) -> Option<Result<M
         Ok((document, _)) => document.members().iter().any(|member| member.name == VARIANT),
         Err(_) => text.lines().any(|line| line.starts_with("variant:")),
     };
-    is_meant.then(|| run(text, files, Use::Boot).map_err(|failed| failed.findings))
+    is_meant.then(|| match run(text, files, Use::Boot) {
+        Ok((made, _)) => Ok(made),
+        Err(failed) => Err(failed.findings),
+    })
 }
 
 const VARIANT: &str = "variant";
 
-fn run<'a>(text: &'a str, files: &dyn LocalFiles, usage: Use) -> Result<Made<'a>, Failed> {
+/// The made document, and the same wrapped for OpenShift where that is wanted.
+fn run<'a>(text: &'a str, files: &dyn LocalFiles, usage: Use) -> Result<(Made<'a>, Option<String>), Failed> {
     let parse = |finding| Failed {
         stage: Stage::Parse,
         findings: vec![finding],
@@ -155,9 +160,9 @@ fn run<'a>(text: &'a str, files: &dyn LocalFiles, usage: Use) -> Result<Made<'a>
     };
     let mut told = Told::new(&places, least);
     match translate(document, variant, files, usage, &mut told) {
-        Ok(document) => {
+        Ok((document, wrapped)) => {
             let findings = told.into_inner();
-            Ok(Made {
+            let made = Made {
                 document,
                 places,
                 version: variant.spec,
@@ -167,7 +172,8 @@ fn run<'a>(text: &'a str, files: &dyn LocalFiles, usage: Use) -> Result<Made<'a>
                 },
                 findings,
                 names: names::snake,
-            })
+            };
+            Ok((made, wrapped))
         }
         Err(stage) => Err(Failed {
             stage,
@@ -182,26 +188,41 @@ fn translate<'a>(
     files: &dyn LocalFiles,
     usage: Use,
     told: &mut Told<'_, 'a>,
-) -> Result<Node<'a>, Stage> {
-    let shape::Typed {
-        document: source,
-        misfits,
-    } = shape::typed(document, variant, told);
-    if misfits > 0 {
+) -> Result<(Node<'a>, Option<String>), Stage> {
+    let typed = shape::typed(document, variant, told);
+    let source = typed.document;
+    if typed.misfits > 0 {
         return Err(Stage::Parse);
     }
-    let go_on = |told: &Told<'_, '_>| {
-        if told.is_refused() {
-            Err(Stage::Source)
-        } else {
-            Ok(())
-        }
-    };
     check(&source, variant, told);
     go_on(told)?;
+    let contents = contents(files, variant, usage);
+    let mut made = expand(&source, variant, &contents, told);
+    let is_wrapped = variant.openshift.is_some() && usage == Use::Desk { raw: false };
+    if variant.openshift.is_some() {
+        for_openshift(&mut made, &source, variant, is_wrapped, told);
+    }
+    go_on(told)?;
+    tidy::tidy(&mut made);
+    // Other machines of OpenShift get what these members say from elsewhere; without wrapping there is no elsewhere.
+    if is_wrapped || variant.openshift.is_none() {
+        forbidden::check(&made, variant, &mut |remark| told.remark(remark));
+    }
+    go_on(told)?;
+    let wrapped = is_wrapped.then(|| machine_config::yaml(&source, made.clone()));
+    Ok((made, wrapped))
+}
 
+fn go_on(told: &Told<'_, '_>) -> Result<(), Stage> {
+    if told.is_refused() {
+        return Err(Stage::Source);
+    }
+    Ok(())
+}
+
+fn contents<'f>(files: &'f dyn LocalFiles, variant: &Variant, usage: Use) -> Contents<'f> {
     let is_old = variant.base == 1;
-    let contents = Contents {
+    Contents {
         files,
         forms: match (usage, variant.openshift) {
             _ if is_old => Forms::Percent,
@@ -210,26 +231,53 @@ fn translate<'a>(
             (Use::Desk { .. }, _) => Forms::Packed,
         },
         says_compression: !is_old,
-    };
+    }
+}
+
+/// What the sugar stands for, below what the author wrote beside it.
+fn expand<'a>(
+    source: &Node<'a>,
+    variant: &Variant,
+    contents: &Contents<'_>,
+    told: &mut Told<'_, 'a>,
+) -> Node<'a> {
     let tell = &mut |remark| told.remark(remark);
     let mut made = source.clone();
-    base::translate(&mut made, variant, &contents, tell);
-    if let Some(units) = mounts::expand(&source, variant) {
+    base::translate(&mut made, variant, contents, tell);
+    if let Some(units) = mounts::expand(source, variant) {
         made = join::join(units, made);
     }
-    trees::expand(&mut made, &contents, tell);
-    if let Some(boot) = boot_device::expand(&source) {
+    trees::expand(&mut made, contents, tell);
+    quadlets::expand(&mut made, contents, tell);
+    if let Some(boot) = boot_device::expand(source) {
         made = join::join(boot, made);
     }
-    go_on(told)?;
-
-    tidy::tidy(&mut made);
-    let is_filtered = variant.family != Family::Openshift || usage == Use::Desk { raw: false };
-    if is_filtered {
-        forbidden::check(&made, variant, &mut |remark| told.remark(remark));
+    partitions::warn(&made, variant, tell);
+    match grub::expand(source, contents) {
+        Some(grub) => join::join(grub, made),
+        None => made,
     }
-    go_on(told)?;
-    Ok(made)
+}
+
+/// What OpenShift takes another way, and what it does not take.
+fn for_openshift<'a>(
+    made: &mut Node<'a>,
+    source: &Node<'a>,
+    variant: &Variant,
+    is_wrapped: bool,
+    told: &mut Told<'_, 'a>,
+) {
+    /// The first generation whose machines take users of GRUB.
+    const GRUB: u8 = 23;
+    let tell = &mut |remark| told.remark(remark);
+    if variant.openshift >= Some(GRUB) {
+        grub::as_contents(made, source, tell);
+    }
+    openshift::add_cipher(made, source, variant);
+    openshift::check_made(made, variant, tell);
+    if !is_wrapped {
+        openshift::warn_raw(source, tell);
+    }
 }
 
 /// Checks what the author wrote.
@@ -239,7 +287,11 @@ fn check(source: &Node<'_>, variant: &Variant, told: &mut Told<'_, '_>) {
     sources::check(source, tell);
     mounts::check(source, variant, tell);
     modes::warn(source, tell);
+    partitions::warn_reuse(source, variant, tell);
     boot_device::check(source, variant, tell);
+    grub::check(source, tell);
+    quadlets::check(source, tell);
+    openshift::check(source, variant, tell);
 }
 
 /// Which kind of config a document is one of.
