@@ -31,6 +31,7 @@ mod told;
 mod trees;
 pub(crate) mod variant;
 mod ways;
+mod write;
 
 use super::tree::{Node, Place, Places, Value};
 use super::{Dialect, Made, yaml};
@@ -44,6 +45,7 @@ use encode::Forms;
 use files::LocalFiles;
 use told::Told;
 use variant::Variant;
+pub use write::butane_of;
 
 /// Where a config was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
