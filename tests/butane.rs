@@ -92,7 +92,7 @@ const PLAIN_JSON: &str =
     "{\"ignition\":{\"version\":\"3.5.0\"},\"storage\":{\"files\":[{\"path\":\"/etc/a\",\"mode\":420}]}}\n";
 /// A warning: the mode is decimal.
 const DOUBTFUL: &str =
-    "variant: fcos\nversion: 1.6.0\nstorage:\n  files:\n    - path: /etc/a\n      mode: 644\n";
+    "variant: fcos\nversion: 1.6.0\nstorage:\n  files:\n    - path: /etc/a\n      mode: 500\n";
 const LOCAL: &str = "variant: fcos\nversion: 1.6.0\nstorage:\n  files:\n    - path: /etc/a\n      contents:\n        local: a.txt\n";
 /// Valid as YAML, and refused by the rules of Ignition.
 const GENERATED: &str = "variant: fcos\nversion: 1.6.0\nstorage:\n  files:\n    - path: relative\n";
@@ -222,7 +222,7 @@ fn an_output_file_is_written_whole_after_success_alone() {
     assert_eq!(desk.run("butane -co absent.ign a.bu").status, 0);
     assert!(!desk.at("absent.ign").exists());
     assert_eq!(desk.run("butane --output=old.ign doubtful.bu").status, 0);
-    assert_eq!(sorted(&desk.read("old.ign"))["storage"]["files"][0]["mode"], 644);
+    assert_eq!(sorted(&desk.read("old.ign"))["storage"]["files"][0]["mode"], 500);
     let ran = desk.run("butane -o no/such/directory a.bu");
     assert_eq!(ran.status, 1);
     assert!(
@@ -274,7 +274,7 @@ fn what_is_no_text_or_not_there_is_told_by_name() {
     for (line, why) in [
         (
             "butane latin.bu",
-            "butane: cannot read latin.bu: it is not UTF-8 text from byte 30 on (line 3)",
+            "butane: cannot read latin.bu: it is not UTF-8 text from byte 31 on (line 3)",
         ),
         ("butane absent.bu", "butane: cannot read absent.bu: "),
         ("butane .", "butane: cannot read .: "),
@@ -376,7 +376,7 @@ fn a_report_shows_the_lines_around_or_one_line() {
          --> doubtful.bu:6:13\n  |\n\
          4 |   files:\n\
          5 |     - path: /etc/a\n\
-         6 |       mode: 644\n  \
+         6 |       mode: 500\n  \
          |             ^^^ {message}\n"
     );
     assert!(around.starts_with(&expected), "{around}\n{expected}");
@@ -721,4 +721,35 @@ fn a_file_that_is_there_keeps_its_mode() {
     assert_eq!(fs::metadata(desk.at("old.ign")).unwrap().mode() & 0o777, 0o600);
     assert!(fs::symlink_metadata(desk.at("link.ign")).unwrap().is_symlink());
     assert_eq!(sorted(&desk.read("old.ign")), sorted(PLAIN_JSON));
+}
+
+#[test]
+fn a_config_is_written_as_butane_and_becomes_the_same_again() {
+    let desk = Desk::new();
+    desk.write("a.bu", PLAIN);
+    desk.write(
+        "a.ign",
+        "{\"ignition\":{\"version\":\"3.4.0\"},\"storage\":{\"files\":[{\"path\":\"/etc/a\",\"mode\":420,\"contents\":{\"source\":\"data:,a%0Ab%0A\"}}]}}",
+    );
+    let ran = desk.run("kindling convert --to butane a.ign");
+    assert_eq!(ran.status, 0, "{}", ran.stderr);
+    assert!(
+        ran.stdout.starts_with("variant: fcos\nversion: 1.5.0\n"),
+        "{}",
+        ran.stdout
+    );
+    assert!(ran.stdout.contains("mode: 0644"), "{}", ran.stdout);
+    desk.write("again.bu", &ran.stdout);
+    let again = sorted(&desk.run("butane again.bu").stdout);
+    assert_eq!(
+        again["storage"]["files"][0]["contents"]["source"],
+        "data:,a%0Ab%0A"
+    );
+    assert_eq!(again["ignition"]["version"], "3.4.0");
+    let ran = desk.run("kindling convert --to butane a.bu");
+    assert!(
+        ran.stdout.starts_with("variant: fcos\nversion: 1.6.0\n"),
+        "{}",
+        ran.stdout
+    );
 }

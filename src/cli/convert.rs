@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use kindling_config_spec::butane::butane;
+use kindling_config_spec::butane::{butane, butane_of};
 use kindling_config_spec::convert::{Obstacle, convert, convert_minimal};
 use kindling_config_spec::diagnostic::{Diagnostic, Lines, Pointer, Severity, render};
 use kindling_config_spec::document::Found;
@@ -27,7 +27,8 @@ pub(super) static COMMAND: Command = Command {
         Flag::with(
             "to",
             "VERSION",
-            "The version to write. Butane and Ignition 2 need none: they have one that they become.",
+            "The version to write, or `butane` for a Butane config. What is Butane or Ignition 2 needs none: each has a \
+             version that it becomes.",
         ),
         Flag::bare("minimal", "Write the oldest version that expresses the config."),
         Flag::bare(
@@ -53,6 +54,8 @@ enum To {
     /// The version that a document of another language becomes.
     Own,
     Version(Version),
+    /// Butane, of the version that becomes the config's.
+    Butane,
     /// The oldest version that expresses it.
     Oldest,
     /// That, without the extension.
@@ -64,6 +67,7 @@ impl Arguments {
         given.not_both("to", "minimal")?;
         given.not_both("to", "expand")?;
         let to = match given.text("to")? {
+            Some("butane") => To::Butane,
             Some(text) => To::Version(version(text).map_err(|why| format!("--to is {text:?}; {why}"))?),
             None if given.is("expand") => To::Expanded,
             None if given.is("minimal") => To::Oldest,
@@ -81,7 +85,7 @@ impl Arguments {
 fn version(text: &str) -> Result<Version, String> {
     Version::parse(text).map_err(|error| {
         let all: Vec<_> = Version::ALL.iter().map(|version| version.as_str()).collect();
-        format!("{error}; there are {}", all.join(", "))
+        format!("{error}; there are {} and butane", all.join(", "))
     })
 }
 
@@ -166,29 +170,36 @@ fn read(source: Source<'_>, name: &str, is_strict: bool) -> Option<Read> {
 
 fn written(source: Source<'_>, name: &str, read: &Read, to: To) -> u8 {
     let checked = &read.checked;
-    let (converted, target) = match (to, read.dialect) {
-        (To::Own, Dialect::Ignition(_)) => {
-            complain(&format!(
-                "{name} is Ignition 3 already: give --to VERSION, --minimal or --expand"
-            ));
-            return USAGE;
-        }
-        (To::Own, Dialect::Butane { .. }) => {
-            return super::print(&json::spread(read.json.as_deref().unwrap_or_default()));
-        }
-        (To::Own, Dialect::Ignition2(_)) => {
-            let version = checked.version();
-            (convert(checked, version), version.as_str())
-        }
-        (To::Version(version), _) => (convert(checked, version), version.as_str()),
-        (To::Oldest | To::Expanded, _) => (convert_minimal(checked), "any version"),
+    if let (To::Own, Dialect::Ignition(_)) = (to, read.dialect) {
+        complain(&format!(
+            "{name} is Ignition 3 already: give --to VERSION, --minimal or --expand"
+        ));
+        return USAGE;
+    }
+    let own = checked.version();
+    let (converted, target) = match to {
+        To::Version(version) => (convert(checked, version), version.as_str()),
+        To::Oldest | To::Expanded => (convert_minimal(checked), "any version"),
+        To::Own | To::Butane => (read.in_own(source), own.as_str()),
     };
     match converted {
+        Ok(text) if to == To::Butane => super::print(butane_of(&text).unwrap_or_default().trim_end()),
         Ok(text) => super::print(text.trim_end()),
         Err(obstacles) => {
             complain(&format!("{name} cannot be written in {target}:"));
             complain(&list(name, source, &obstacles));
             1
+        }
+    }
+}
+
+impl Read {
+    /// The config in the version that it is of, or becomes.
+    fn in_own(&self, source: Source<'_>) -> Result<String, Vec<Obstacle>> {
+        match (&self.json, self.dialect) {
+            (Some(json), _) => Ok(json::spread(json)),
+            (None, Dialect::Ignition(_)) => Ok(source.text.to_owned()),
+            (None, _) => convert(&self.checked, self.checked.version()),
         }
     }
 }

@@ -182,3 +182,80 @@ impl Source<'_> {
         let _ = writeln!(out, "{}", format!("{number:width$} | {}", shown.shown).trim_end());
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::diagnostic::Pointer;
+    use crate::rules::catalog as rule;
+
+    fn finding(text: &str, about: &str, at: &str) -> Diagnostic {
+        let start = text.find(about).unwrap();
+        Diagnostic {
+            severity: Severity::Warning,
+            rule: rule::KEY_UNKNOWN.id,
+            at: Pointer::of(at),
+            span: Some(start..start + about.len()),
+            message: "why".to_owned(),
+            help: None,
+        }
+    }
+
+    #[test]
+    fn the_lines_around_are_shown_as_far_as_there_are_any() {
+        let text = "one: 1\ntwo: 2 2\n\nfour: ä 4\nfive: 5\n";
+        for (about, at, expected) in [
+            (
+                "1",
+                "/one",
+                "warning[$.one]:\n --> f:1:6\n  |\n1 | one: 1\n  |      ^ why\n2 | two: 2 2\n3 |\n",
+            ),
+            (
+                "2 2",
+                "/two",
+                "warning[$.two]:\n --> f:2:6\n  |\n1 | one: 1\n2 | two: 2 2\n  |      ^ why\n3 |\n4 | four: ä 4\n",
+            ),
+            (
+                "4",
+                "/four",
+                "warning[$.four]:\n --> f:4:9\n  |\n2 | two: 2 2\n3 |\n4 | four: ä 4\n  |         ^ why\n5 | five: 5\n",
+            ),
+            (
+                "5",
+                "/five",
+                "warning[$.five]:\n --> f:5:7\n  |\n3 |\n4 | four: ä 4\n5 | five: 5\n  |       ^ why\n",
+            ),
+        ] {
+            let shown = render_around("f", text, &[finding(text, about, at)], Colours::None);
+            assert_eq!(shown, expected);
+        }
+    }
+
+    #[test]
+    fn entries_are_apart_and_numbers_in_line() {
+        let text = "a: b\n".repeat(9) + "c: d\n";
+        let mut findings = [finding(&text, "c", "/c"), finding(&text, "c", "/d")];
+        findings[1].help = Some("help".to_owned());
+        let shown = render_around("f", &text, &findings, Colours::Ansi);
+        let expected = "\x1b[1;33mwarning[$.c]:\x1b[0m\n  --> f:10:1\n   |\n 8 | a: b\n 9 | a: b\n10 | c: d\n   | \x1b[1;33m^ why\x1b[0m\n";
+        assert!(shown.starts_with(&format!("{expected}\n")), "{shown}");
+        assert!(shown.ends_with("why\x1b[0m\n  help: help\n"), "{shown}");
+        assert_eq!(
+            render_lines(&text, &findings),
+            "warning at $.c, line 10 col 1: why\nwarning at $.d, line 10 col 1: why\n"
+        );
+    }
+
+    #[test]
+    fn what_stands_outside_is_one_line_and_of_broken_grammar_nothing_is_shown() {
+        let text = "password_hash: planted\n";
+        let mut outside = finding(text, "planted", "/a");
+        outside.span = Some(90..99);
+        let shown = render_around("f", text, &[outside], Colours::None);
+        assert_eq!(shown, "warning at $.a, line 2 col 1: why\n");
+        let mut broken = finding(text, "planted", "");
+        broken.rule = rule::YAML_SYNTAX.id;
+        let shown = render_around("f", text, &[broken], Colours::None);
+        assert_eq!(shown, "warning at $, line 1 col 16: why\n");
+    }
+}
