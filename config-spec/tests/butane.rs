@@ -1,5 +1,9 @@
 //! The Butane configs below `fixtures/butane`, held against what the reference was seen to make of them.
-#![expect(clippy::disallowed_methods, reason = "tests read fixtures")]
+#![expect(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    reason = "a test that reads fixtures"
+)]
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;

@@ -76,6 +76,18 @@ fn fixtures_are_the_same_as_butane_configs() {
     assert!(valid >= 55, "{valid} are valid");
 }
 
+/// Butane leaves empty objects out. In 3.2.0 one of them says something: an empty custom pin.
+fn drop_empty(value: &mut Value) {
+    match value {
+        Value::Array(elements) => elements.iter_mut().for_each(drop_empty),
+        Value::Object(members) => members.retain(|_, member| {
+            drop_empty(member);
+            member.as_object().is_none_or(|members| !members.is_empty())
+        }),
+        _ => {}
+    }
+}
+
 #[test]
 fn any_config_is_the_same_as_a_butane_config() {
     let rng = TestRng::deterministic_rng(RngAlgorithm::ChaCha);
@@ -89,7 +101,9 @@ fn any_config_is_the_same_as_a_butane_config() {
         Version::ALL.map(|version| {
             let mut config = config.clone();
             version.as_str().clone_into(&mut config.ignition.version);
-            serde_json::to_string(&config).expect("plain data serialises")
+            let mut value = serde_json::to_value(&config).expect("plain data serialises");
+            drop_empty(&mut value);
+            value.to_string()
         })
     });
     let run = TestRunner::new_with_rng(config, rng).run(&configs, |texts| {

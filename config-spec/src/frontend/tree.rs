@@ -171,6 +171,7 @@ impl<'a> Places<'a> {
             .map(|(_, original)| *original)
     }
 
+    #[cfg(test)]
     /// Whether the mapping that `place` belongs to took it over from another one, by `<<`.
     pub(crate) fn is_taken_over(&self, place: Place) -> bool {
         let mut at = place;

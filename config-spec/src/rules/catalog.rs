@@ -207,7 +207,7 @@ rules! {
     TEMPLATE_WITHOUT_INSTALL = nameless("template-without-install", Severity::Warning,
         "An enabled instance of a template without an Install section.");
 
-    // Butane as a language. Its sugar has rules of its own, below.
+    // Butane as a language, then its sugar.
     BUTANE_VERSION = nameless("butane-version", Severity::Error,
         "The variant or the version of a Butane config is missing, or there is none of that name.");
     BUTANE_ALIAS = nameless("butane-alias", Severity::Info,
@@ -230,6 +230,26 @@ rules! {
         "A config that stands in a Butane config is of another version than that becomes, and was not looked at.");
     BUTANE_MEMBER_FORBIDDEN = nameless("butane-member-forbidden", Severity::Error,
         "A Butane config has or makes a member that its variant does not take.");
+    BUTANE_BOOT_DEVICE = nameless("butane-boot-device", Severity::Error,
+        "`boot_device` of a Butane config asks for a boot device that cannot be made.");
+    BUTANE_BOOT_LAYOUT = nameless("butane-boot-layout", Severity::Warning,
+        "A mirrored `boot_device` of a Butane config without a layout, which is then taken to be x86_64.");
+    BUTANE_GRUB = nameless("butane-grub", Severity::Error,
+        "A user of GRUB in a Butane config without a name, or without a password hash.");
+    BUTANE_GRUB_CONTENTS = nameless("butane-grub-contents", Severity::Warning,
+        "A Butane config gives contents to the file that its users of GRUB are written to; those replace them.");
+    BUTANE_QUADLET = nameless("butane-quadlet", Severity::Error,
+        "A quadlet of a Butane config that cannot be written.");
+    BUTANE_PARTITION_LABEL = nameless("butane-partition-label", Severity::Warning,
+        "A partition of a Butane config has a label of the system's, and not the number that goes with it.");
+    BUTANE_PARTITION_REUSE = nameless("butane-partition-reuse", Severity::Warning,
+        "A partition of a Butane config is known by its label alone, on a disk whose table stays.");
+    BUTANE_ROOT_SIZE = nameless("butane-root-size", Severity::Warning,
+        "The root partition of a Butane config is small, or nothing keeps it from being cut short.");
+    BUTANE_OPENSHIFT = nameless("butane-openshift", Severity::Error,
+        "A Butane config says what OpenShift does not take, or lacks what it needs.");
+    BUTANE_OPENSHIFT_UNUSED = nameless("butane-openshift-unused", Severity::Warning,
+        "A setting of OpenShift in a Butane config of which only the Ignition config is taken.");
 
     // The extension; the reference knows nothing of it.
     EXTENSION_KEY_UNKNOWN = nameless("extension-key-unknown", Severity::Error,
@@ -274,28 +294,6 @@ rules! {
         "A sink has a member, or a URL of a scheme, that its type does not take.");
     CLIENT_IDENTITY_INCOMPLETE = nameless("client-identity-incomplete", Severity::Error,
         "A client certificate without its key, or a key without its certificate.");
-
-    // The sugar of Butane.
-    BUTANE_BOOT_DEVICE = nameless("butane-boot-device", Severity::Error,
-        "`boot_device` of a Butane config asks for a boot device that cannot be made.");
-    BUTANE_BOOT_LAYOUT = nameless("butane-boot-layout", Severity::Warning,
-        "A mirrored `boot_device` of a Butane config without a layout, which is then taken to be x86_64.");
-    BUTANE_GRUB = nameless("butane-grub", Severity::Error,
-        "A user of GRUB in a Butane config without a name, or without a password hash.");
-    BUTANE_GRUB_CONTENTS = nameless("butane-grub-contents", Severity::Warning,
-        "A Butane config gives contents to the file that its users of GRUB are written to; those replace them.");
-    BUTANE_QUADLET = nameless("butane-quadlet", Severity::Error,
-        "A quadlet of a Butane config that cannot be written.");
-    BUTANE_PARTITION_LABEL = nameless("butane-partition-label", Severity::Warning,
-        "A partition of a Butane config has a label of the system's, and not the number that goes with it.");
-    BUTANE_PARTITION_REUSE = nameless("butane-partition-reuse", Severity::Warning,
-        "A partition of a Butane config is known by its label alone, on a disk whose table stays.");
-    BUTANE_ROOT_SIZE = nameless("butane-root-size", Severity::Warning,
-        "The root partition of a Butane config is small, or nothing keeps it from being cut short.");
-    BUTANE_OPENSHIFT = nameless("butane-openshift", Severity::Error,
-        "A Butane config says what OpenShift does not take, or lacks what it needs.");
-    BUTANE_OPENSHIFT_UNUSED = nameless("butane-openshift-unused", Severity::Warning,
-        "A setting of OpenShift in a Butane config of which only the Ignition config is taken.");
 }
 
 #[cfg(test)]

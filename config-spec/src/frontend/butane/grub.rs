@@ -2,7 +2,7 @@
 
 use super::base::Contents;
 use super::remark::{Remark, Tell};
-use crate::frontend::tree::{Node, Place, Value};
+use crate::frontend::tree::{Node, Value};
 use crate::rules::catalog as rule;
 
 /// The file that GRUB reads its users from.

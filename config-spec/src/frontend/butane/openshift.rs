@@ -101,7 +101,7 @@ pub(super) fn warn_raw(source: &Node<'_>, tell: &mut Tell<'_>) {
     let section = source.get("openshift").map_or(&[][..], Node::members);
     for member in section {
         let message = "this counts only in a MachineConfig, and the Ignition config is taken alone";
-        let help = "leave it out, or do without --raw";
+        let help = "leave it out, or have a MachineConfig made of the config, without --raw";
         tell(Remark::new(
             rule::BUTANE_OPENSHIFT_UNUSED,
             member.node.from,

@@ -130,18 +130,14 @@ impl<'a> Decimal<'a> {
         let point = i64::try_from(self.before.len())
             .ok()?
             .checked_add(self.exponent)?;
+        // Of nothing, zeros behind the digits make nothing; of anything else, so many are too many.
+        let point = usize::try_from(point.clamp(0, i64::from(u16::MAX))).ok()?;
         let digits = self.before.bytes().chain(self.behind.bytes());
         let mut size = 0_u64;
-        let mut at = 0;
-        for digit in digits.chain(std::iter::repeat(b'0')) {
-            // Zeros behind the digits change nothing any more once they are too many, or of nothing.
-            if at >= point || (size == 0 && at > i64::from(u16::MAX)) {
-                break;
-            }
+        for digit in digits.chain(std::iter::repeat(b'0')).take(point) {
             size = size
                 .checked_mul(10)?
                 .checked_add(u64::from(digit.checked_sub(b'0')?))?;
-            at += 1;
         }
         Some(size)
     }

@@ -34,7 +34,7 @@ pub(super) fn json(node: &Node<'_>) -> String {
 /// there.
 pub(super) fn told(json: &str, look: impl FnOnce(&Node<'_>, &mut Tell<'_>)) -> Vec<String> {
     let (node, places) = tree(json);
-    let mut told = Told::new(&places);
+    let mut told = Told::new(&places, Severity::Info);
     look(&node, &mut |remark| told.remark(remark));
     let line = |finding: Diagnostic| {
         assert!(!finding.message.ends_with('.') && finding.help.is_some());

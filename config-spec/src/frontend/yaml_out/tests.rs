@@ -1,6 +1,55 @@
+use proptest::prelude::*;
+
 use super::*;
 use crate::frontend::json::read;
 use crate::frontend::tree::Place;
+
+fn any_text() -> impl Strategy<Value = String> {
+    prop_oneof![
+        any::<String>(),
+        r#"[-?:,\[\]{}#&*!|>'"%@`~ \n\t\\a.0_xe+]{0,8}"#,
+        r"[0-9]{1,4}[-:._xobe]?[0-9]{0,3}[-:.+]?[0-9]{0,3}",
+        r"( |\n|a|#|- ){0,8}",
+    ]
+}
+
+fn any_tree() -> impl Strategy<Value = Node<'static>> {
+    let text = |text: String| Node::text(text, Place::DOCUMENT);
+    let list = |nodes| Node::list(nodes, Place::DOCUMENT);
+    any_text().prop_map(text).prop_recursive(4, 24, 4, move |inner| {
+        let members = proptest::collection::vec((any_text(), inner.clone()), 0..4);
+        prop_oneof![
+            proptest::collection::vec(inner, 0..4).prop_map(list),
+            members.prop_map(|members| {
+                let mut object = Node::object(Place::DOCUMENT);
+                for (name, node) in members {
+                    object.set(name, node);
+                }
+                object
+            }),
+        ]
+    })
+}
+
+/// Without the places, and without the difference between a text with quotes and one without.
+fn json_of(node: &Node<'_>) -> String {
+    let mut text = String::new();
+    crate::frontend::made::write(node, &mut text);
+    text
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 2_000, failure_persistence: None, ..ProptestConfig::default() })]
+    #[test]
+    fn what_is_written_reads_back(tree in any_tree()) {
+        let object = Node::object(Place::DOCUMENT).with("k", tree);
+        let written = write(&object);
+        match crate::frontend::yaml::read(&written) {
+            Ok((read, _)) => prop_assert_eq!(json_of(&read), json_of(&object), "{}", written),
+            Err(finding) => prop_assert!(false, "{}\n{}", finding, written),
+        }
+    }
+}
 
 /// A document of JSON as YAML.
 fn yaml(json: &str) -> String {
