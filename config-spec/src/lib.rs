@@ -39,6 +39,6 @@ mod versions;
 
 pub use check::{Checked, Examined, Rejected, check, check_merged, examine, place, places};
 pub use extension::ENTRY as EXTENSION_FILE;
-pub use frontend::Dialect;
+pub use frontend::{Dialect, explain};
 pub use merge::merge;
 pub use schema::{Language, schema};

@@ -39,7 +39,11 @@ impl Made<'_> {
         let mut missing = Vec::new();
         for step in steps.by_ref() {
             let next = match &node.value {
-                Value::Object(_) => node.members().iter().find(|member| member.name == step).map(|member| &member.node),
+                Value::Object(_) => node
+                    .members()
+                    .iter()
+                    .find(|member| member.name == step)
+                    .map(|member| &member.node),
                 Value::List(elements) => step.parse::<usize>().ok().and_then(|index| elements.get(index)),
                 _ => None,
             };
