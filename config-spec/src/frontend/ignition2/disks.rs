@@ -126,6 +126,15 @@ fn checked(draft: &mut Draft<'_>, device: &str, partitions: &[Node<'_>]) {
 /// Places and sizes in MiB, and what else has another form.
 fn partition<'a>(draft: &mut Draft<'a>, partition: &mut Node<'a>) {
     let from = partition.from;
+    let is_absent = partition.get("shouldExist").and_then(Node::as_boolean) == Some(false);
+    if is_absent {
+        for size in ["startMiB", "sizeMiB"] {
+            if let Some(size) = partition.take(size) {
+                let message = "a partition that shall not exist has no place and no size";
+                draft.tell(rule::V2_DOUBTFUL, size.from, message, "remove them");
+            }
+        }
+    }
     for (sectors, mib) in [("start", "startMiB"), ("size", "sizeMiB")] {
         match partition.take(sectors) {
             Some(given) => {
@@ -135,15 +144,6 @@ fn partition<'a>(draft: &mut Draft<'a>, partition: &mut Node<'a>) {
             // There absence was zero: the largest free block, also where a partition of that number is.
             None if draft.minor() < 3 => partition.set(mib, Node::integer(0, from)),
             None => {}
-        }
-    }
-    let is_absent = partition.get("shouldExist").and_then(Node::as_boolean) == Some(false);
-    if is_absent && draft.minor() >= 3 {
-        for size in ["startMiB", "sizeMiB"] {
-            if let Some(size) = partition.take(size) {
-                let message = "a partition that shall not exist has no place and no size";
-                draft.tell(rule::V2_DOUBTFUL, size.from, message, "remove them");
-            }
         }
     }
     if let Some(label) = partition.get_mut("label")
