@@ -6,11 +6,12 @@ use std::ops::Range;
 use crate::diagnostic::{Diagnostic, Pointer, Severity};
 use crate::document::{self, Found, SyntaxError, conform::conform};
 use crate::extension;
-use crate::frontend::{Dialect, Made};
+use crate::frontend::{Dialect, Edition, Made};
+use crate::order;
 use crate::rules::{self, Findings, catalog as rule};
 use crate::source::Source;
 use crate::types::Config;
-use crate::version::{NEWEST, Version, VersionError};
+use crate::version::{NEWEST, Parts, Version, VersionError};
 use crate::versions;
 
 /// A document that passed; only [`check`] makes one.
@@ -166,11 +167,17 @@ const STABLE: Version = crate::version::NEWEST_STABLE;
 /// The accepted version nearest to `found`, or all of them.
 fn version_help(found: &str) -> String {
     let numbers = found.split(['-', '+']).next().unwrap_or_default();
-    if Version::parse(numbers).is_ok() {
+    if Version::parse(numbers).is_ok() || Edition::of_version(numbers).is_some() {
         return format!("{numbers} is stable: write \"{numbers}\"");
     }
     if numbers == "3.7.0" {
         return format!("3.7.0 is not stable yet: write \"{NEWEST}\"");
+    }
+    if let Ok(Parts {
+        numbers: [2, _, _], ..
+    }) = Parts::of(found)
+    {
+        return format!("of Ignition 2, there are {}", Edition::SECOND.join(", "));
     }
     let all: Vec<_> = Version::ALL.iter().map(|version| version.as_str()).collect();
     format!("supported are {}", all.join(", "))
@@ -233,6 +240,7 @@ pub(crate) fn examine_made(made: &Made<'_>, length: usize) -> Result<Examined, R
         Ok(mut examined) => {
             made.settle(&mut examined.findings);
             findings.append(&mut examined.findings);
+            in_order(&mut findings);
             Ok(Examined {
                 findings,
                 dialect: made.dialect,
@@ -244,9 +252,15 @@ pub(crate) fn examine_made(made: &Made<'_>, length: usize) -> Result<Examined, R
             let mut refused = rejected.diagnostics().into_owned();
             made.settle(&mut refused);
             findings.append(&mut refused);
+            in_order(&mut findings);
             Err(Rejected::Invalid(findings))
         }
     }
+}
+
+/// What the front end found and what was found in what it made, in the order of the author's text.
+fn in_order(findings: &mut [Diagnostic]) {
+    order::by_key(findings, |finding| finding.span.as_ref().map(|span| span.start));
 }
 
 /// A document of Ignition 3, whose grammar was checked.

@@ -5,7 +5,7 @@
 //! A language is known by what a document says, never by what a file is called.
 
 pub mod butane;
-#[cfg_attr(not(test), allow(dead_code, reason = "what reads Ignition 2 is on its way"))]
+mod ignition2;
 mod json;
 mod made;
 mod tree;
@@ -18,6 +18,7 @@ use crate::diagnostic::Diagnostic;
 use crate::version::Version;
 use butane::files::LocalFiles;
 
+pub(crate) use ignition2::{Edition, names};
 pub(crate) use made::Made;
 
 /// The language of a document.
@@ -49,5 +50,16 @@ impl fmt::Display for Dialect {
 /// What `text` makes, if it is in one of these languages: a document, or what is wrong with the text. `None` for what is
 /// meant to be Ignition 3, or nothing we know. `files` are those beside it.
 pub(crate) fn made<'a>(text: &'a str, files: &dyn LocalFiles) -> Option<Result<Made<'a>, Vec<Diagnostic>>> {
-    butane::made(text, files)
+    match Edition::of(text) {
+        Some(edition) => Some(ignition2::made(text, edition)),
+        None => butane::made(text, files),
+    }
+}
+
+/// What of `text` is written otherwise in Ignition 3, for people who want to write that themselves: each kind of thing
+/// once, where it is first, with the form to write. Nothing for what is no
+/// document of Ignition 2 or 1, or cannot be read as one.
+#[must_use]
+pub fn explain(text: &str) -> Vec<Diagnostic> {
+    Edition::of(text).map_or_else(Vec::new, |edition| ignition2::explained(text, edition))
 }

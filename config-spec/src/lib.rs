@@ -44,7 +44,7 @@ mod versions;
 
 pub use check::{Checked, Examined, Rejected, check, check_merged, examine, place, places};
 pub use extension::ENTRY as EXTENSION_FILE;
-pub use frontend::{Dialect, butane};
+pub use frontend::{Dialect, butane, explain};
 pub use merge::merge;
 pub use schema::{Language, schema};
 pub use source::Source;
