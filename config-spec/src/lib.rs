@@ -33,6 +33,7 @@ pub mod provenance;
 pub mod reference_report;
 pub mod rules;
 mod schema;
+mod source;
 mod suggest;
 pub mod types;
 mod unit_file;
@@ -43,6 +44,7 @@ mod versions;
 
 pub use check::{Checked, Examined, Rejected, check, check_merged, examine, place, places};
 pub use extension::ENTRY as EXTENSION_FILE;
-pub use frontend::{Dialect, butane};
+pub use frontend::{Dialect, butane, explain};
 pub use merge::merge;
 pub use schema::{Language, schema};
+pub use source::Source;

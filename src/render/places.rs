@@ -1,10 +1,10 @@
 //! Where somebody wrote the entries of a rendered config, for records of the stages that only know the sum.
 
 use kindling_config_spec::diagnostic::{Lines, Pointer};
+use kindling_config_spec::provenance::Provenance;
 use kindling_config_spec::types::Config;
-use kindling_config_spec::{check, places, provenance::Provenance};
 
-use super::documents::Documents;
+use super::documents::{Document, Documents};
 
 /// Documents of more than this together are not looked through, in bytes: the boot of a machine with ten thousand files
 /// shall not wait for what only a failure needs.
@@ -108,7 +108,7 @@ pub(super) fn written(config: &Config, documents: &Documents<'_>) -> Written {
         let (entries, pointers): (Vec<Pointer>, Vec<Pointer>) = in_documents.iter().filter_map(here).unzip();
         let pointers: Vec<&Pointer> = pointers.iter().collect();
         let lines = Lines::new(&document.text);
-        for (entry, (at, found)) in entries.into_iter().zip(places(&document.text, &pointers)) {
+        for (entry, (at, found)) in entries.into_iter().zip(document.source().places(&pointers)) {
             if let Some(found) = found {
                 let start = lines.position(found.value.start);
                 let place = format!("{}:{}:{}, {at}", document.name, start.line, start.column);
@@ -131,9 +131,7 @@ fn traced(
             .map(|at| (at.clone(), Some((0, at.clone()))))
             .collect();
     }
-    let configs = documents.iter().map(|document| {
-        check(&document.text).map_or_else(|_| Config::default(), |checked| checked.into_config())
-    });
+    let configs = documents.iter().map(Document::config);
     let provenance = Provenance::new(config, configs);
     entries
         .iter()

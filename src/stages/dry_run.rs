@@ -7,6 +7,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
+use kindling_config_spec::Source;
 use kindling_config_spec::json;
 use kindling_config_spec::order::{OrderedMap, OrderedSet};
 use kindling_config_spec::types::{Config, Disk as WantedDisk};
@@ -109,13 +110,13 @@ impl fmt::Display for DryRun {
     }
 }
 
-/// Plans every stage for `text`, called `name` in findings. References are fetched; nothing is written. Without
+/// Plans every stage for `source`, called `name` in findings. References are fetched; nothing is written. Without
 /// `root` an empty target is assumed. Disks are those of `inventory`, or else of this machine; others are assumed blank.
 ///
 /// # Errors
 /// The record that the boot would end with.
 pub fn plan(
-    text: &str,
+    source: Source<'_>,
     name: &str,
     root: Option<&Path>,
     inventory: Option<&Recorded>,
@@ -125,7 +126,7 @@ pub fn plan(
         rendered,
         warnings,
         fetcher,
-    } = given::read(text, name, false)?;
+    } = given::read(source, name, false)?;
     let written = rendered.written().clone();
     plan_given(rendered, warnings, &fetcher, root, inventory, environment)
         .map_err(|failure| located(failure, &written))

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use kindling_config_spec::types::Config;
 use kindling_config_spec::types::kindling::{FileExtra, Kindling, OnFailure};
-use kindling_config_spec::{Rejected, check, diagnostic, merge};
+use kindling_config_spec::{Rejected, Source, check, diagnostic, merge};
 
 use super::values::{self, Expanded};
 use super::{Context, Ended, Reporter, StageError, emergency, places, pools};
@@ -180,7 +180,7 @@ fn render_fetched(
     let first = First {
         checked,
         name: &fetched.name,
-        text: &fetched.text,
+        source: Source::alone(&fetched.text),
         origin: fetched.origin,
     };
     match render_heard(first, &mut context.fetcher, &|config| reporter.heard(config)) {

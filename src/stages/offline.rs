@@ -4,11 +4,11 @@ mod images;
 
 use std::path::{Path, PathBuf};
 
-use kindling_config_spec::check;
 use kindling_config_spec::convert::convert_minimal;
 use kindling_config_spec::order::OrderedSet;
 use kindling_config_spec::types::Config;
 use kindling_config_spec::version::NEWEST;
+use kindling_config_spec::{Source, check};
 
 use super::Environment;
 use super::files::{Job, unreadable};
@@ -41,8 +41,8 @@ const WAITING: &str = "first-boot.ign";
 
 /// What is asked for.
 pub struct Request<'a> {
-    /// The config's text.
-    pub text: &'a str,
+    /// The config.
+    pub source: Source<'a>,
     /// How findings call it.
     pub name: &'a str,
     /// The network may not be used.
@@ -61,7 +61,7 @@ impl Request<'_> {
     /// # Errors
     /// The record: of the config, of a reference, of the network that is needed, or of what must wait.
     fn read(&self, extent: Extent, seen: &dyn Seen) -> Result<(Given, Expanded), Failure> {
-        let given = given::read(self.text, self.name, self.offline)?;
+        let given = given::read(self.source, self.name, self.offline)?;
         let written = self.written(&given);
         self.settle(given, extent, seen)
             .map_err(|failure| located(failure, &written))

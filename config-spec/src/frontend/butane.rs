@@ -42,7 +42,7 @@ use crate::rules::catalog::Rule;
 use crate::version::Version;
 use base::Contents;
 use encode::Forms;
-use files::{LocalFiles, NoFiles};
+use files::LocalFiles;
 use told::Told;
 use variant::Variant;
 pub use write::butane_of;
@@ -132,7 +132,7 @@ pub fn versions() -> impl Iterator<Item = (&'static str, &'static str, Version)>
 }
 
 /// What `text` makes on the machine that it is for, if it is a Butane config: it has a key `variant` at its top.
-pub(super) fn made(text: &str) -> Option<Result<Made<'_>, Vec<Diagnostic>>> {
+pub(super) fn made<'a>(text: &'a str, files: &dyn LocalFiles) -> Option<Result<Made<'a>, Vec<Diagnostic>>> {
     if !text.contains(VARIANT) {
         return None;
     }
@@ -141,7 +141,7 @@ pub(super) fn made(text: &str) -> Option<Result<Made<'_>, Vec<Diagnostic>>> {
         Ok((document, _)) => document.members().iter().any(|member| member.name == VARIANT),
         Err(_) => text.lines().any(|line| line.starts_with("variant:")),
     };
-    is_meant.then(|| match run(read, &NoFiles, Use::Boot) {
+    is_meant.then(|| match run(read, files, Use::Boot) {
         Ok((made, _)) => Ok(made),
         Err(failed) => Err(failed.findings),
     })

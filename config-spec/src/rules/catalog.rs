@@ -251,6 +251,22 @@ rules! {
     BUTANE_OPENSHIFT_UNUSED = nameless("butane-openshift-unused", Severity::Warning,
         "A setting of OpenShift in a Butane config of which only the Ignition config is taken.");
 
+    // Documents of Ignition 2, and 1.
+    V2_INVALID = nameless("v2-invalid", Severity::Error, "What Ignition 2 itself refuses.");
+    V2_INEXPRESSIBLE = nameless("v2-inexpressible", Severity::Error,
+        "What Ignition 2 takes, and nothing in Ignition 3 means.");
+    V2_CHANGED = nameless("v2-changed", Severity::Warning, "What works otherwise than with Ignition 2.");
+    V2_DOUBTFUL = nameless("v2-doubtful", Severity::Warning,
+        "What Ignition 2 takes, although it does hardly what is meant.");
+    V2_FILESYSTEM_ELSEWHERE = nameless("v2-filesystem-elsewhere", Severity::Warning,
+        "A file system's name that the document does not define, so that another one must.");
+    V2_FILESYSTEM_UNDEFINED = nameless("v2-filesystem-undefined", Severity::Error,
+        "A file system's name that none of the merged documents defines.");
+    V2_FILESYSTEM_AMBIGUOUS = nameless("v2-filesystem-ambiguous", Severity::Error,
+        "A file system's name that two of the merged documents give to different devices.");
+    V2_FORM = nameless("v2-form", Severity::Info,
+        "What is written otherwise in Ignition 3; only `kindling validate` tells it.");
+
     // The extension; the reference knows nothing of it.
     EXTENSION_KEY_UNKNOWN = nameless("extension-key-unknown", Severity::Error,
         "A member that the extension does not have.");
