@@ -75,16 +75,6 @@ impl Failure {
             "write standard base64 with its padding, or take the tag away",
         )
     }
-
-    /// A value tagged `!!binary` that is no text.
-    pub(super) fn bytes(at: Range<usize>) -> Self {
-        Self::new(
-            at,
-            "a value with the tag !!binary is not text",
-            "give these bytes as source: data:;base64,…, or as a local file",
-        )
-    }
-
     /// The key `name` at `second`, which stands at byte `first` too.
     pub(super) fn repeated(text: &str, first: usize, second: Range<usize>, name: &str) -> Self {
         let before = text.as_bytes().get(..first).unwrap_or_default();
