@@ -182,9 +182,13 @@ impl Member for Map<String, Value> {
 }
 
 /// Reads a whole object, which must not be `null`.
-pub(super) fn read<'de, D: Deserializer<'de>>(object: &mut dyn Object, from: D) -> Result<(), D::Error> {
-    // Which kind of deserializer it is, is no matter then.
-    from.deserialize_any(Members(object))
+pub(super) fn read<'de, D: Deserializer<'de>>(
+    name: &'static str,
+    object: &mut dyn Object,
+    from: D,
+) -> Result<(), D::Error> {
+    let names = object.names();
+    from.deserialize_struct(name, names, Members(object))
 }
 
 /// Writes a whole object.

@@ -73,7 +73,7 @@ macro_rules! object {
             impl<'de> serde::Deserialize<'de> for $name {
                 fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
                     let mut object = Self::default();
-                    object::read(&mut object, from)?;
+                    object::read(stringify!($name), &mut object, from)?;
                     Ok(object)
                 }
             }
