@@ -126,7 +126,7 @@ fn what_the_provider_writes_in_version_2_3_boots_as_it_stands_and_joins() {
     let disks = report.lines("lsblk").join("\n");
     let logs = disks.lines().find(|line| line.contains("vdb1")).unwrap();
     let words: Vec<&str> = logs.split_whitespace().skip(2).collect();
-    assert_eq!(words, ["ext4", "logs", "/var/log/pods"], "{logs}");
+    assert_eq!(words, ["ext4", "/var/log/pods"], "{logs}");
     let drop_in = "/etc/systemd/system/kubeadm.service.d/10-network.conf";
     assert!(text(&node, drop_in).contains("network-online.target"));
     for (path, mode) in [
