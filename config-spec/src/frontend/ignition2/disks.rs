@@ -200,9 +200,19 @@ fn in_mib(draft: &mut Draft<'_>, partition: &Node<'_>, member: &str, given: &Nod
     mib
 }
 
-/// Numbers what has neither number nor label: on a table that is wiped, that is the lowest free number.
+/// An empty label is none.
+fn is_nameless(partition: &Node<'_>) -> bool {
+    partition.get("number").is_none() && partition.word("label").is_none_or(str::is_empty)
+}
+
+/// Numbers what has neither number nor label. On a table that is wiped the old engine gives all that have no number the lowest free
+/// ones, in the order of the list, behind those that have one: so as soon as one of them has no label either, all are numbered, for
+/// otherwise it would come before those that are known by their labels.
 fn number<'a>(draft: &mut Draft<'a>, disk: &mut Node<'a>) {
     let wipes = disk.is("wipeTable");
+    if !disk.each("partitions").iter().any(is_nameless) {
+        return;
+    }
     let mut used: OrderedSet<i64> = disk
         .each("partitions")
         .iter()
@@ -212,7 +222,7 @@ fn number<'a>(draft: &mut Draft<'a>, disk: &mut Node<'a>) {
     let is_alone = partitions.len() == 1;
     let mut next = 1;
     for partition in &mut partitions {
-        if partition.get("number").is_some() || partition.get("label").is_some() {
+        if partition.get("number").is_some() || !(wipes || is_nameless(partition)) {
             continue;
         }
         while !used.insert(next) {
@@ -244,13 +254,50 @@ fn number_one(draft: &mut Draft<'_>, partition: &Node<'_>, wipes: bool, is_alone
         return;
     }
     if is_alone && asks_nothing {
-        let message = "this partition becomes number 1: if the disk has one of that number, it is kept, and none is added";
+        // Before 2.3 a place and a size that are not given are zero, not whatever is there.
+        let message = if draft.minor() < 3 {
+            "this partition becomes number 1: if the disk has one of that number, the boot stops before it writes"
+        } else {
+            "this partition becomes number 1: if the disk has one of that number, it is kept, and none is added"
+        };
         draft.tell(rule::V2_CHANGED, at, message, "give it a number or a label");
     } else {
         let message = "a partition has neither number nor label, and the disk's table is not wiped: which one is meant \
                        depends on the disk";
         draft.tell(rule::V2_INEXPRESSIBLE, at, message, "give it a number or a label");
     }
+}
+
+/// Takes out the disks that a file system is made on as a whole: the old engine makes their partitions first, and then the file
+/// system over them. Cluster API's provider writes that.
+pub(super) fn without_overwritten<'a>(
+    draft: &mut Draft<'a>,
+    disks: &mut Vec<Node<'a>>,
+    filesystems: &mut [Node<'a>],
+) {
+    disks.retain(|disk| {
+        let device = disk.word("device").unwrap_or_default();
+        let over = filesystems
+            .iter_mut()
+            .find(|filesystem| filesystem.word("device") == Some(device));
+        let Some(over) = over else {
+            return true;
+        };
+        let message = format!(
+            "the file system on the whole of {} takes the place of its partitions: they are not made",
+            quoted(device)
+        );
+        draft.tell(
+            rule::V2_CHANGED,
+            disk.from,
+            &message,
+            "leave the disk out, or give the file system a partition as its device",
+        );
+        if disk.is("wipeTable") {
+            over.set("wipeFilesystem", Node::boolean(true, disk.from));
+        }
+        false
+    });
 }
 
 /// The arrays that `given` make.

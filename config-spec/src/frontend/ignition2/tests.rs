@@ -518,7 +518,16 @@ fn partitions_become_numbered_and_measured_in_mib() {
         (
             "2.3.0",
             r#"{},{"number":1,"size":0},{"label":"a"},{}"#,
-            json!([{"number":2},{"number":1,"sizeMiB":0},{"label":"a"},{"number":3}]),
+            json!([{"number":2},{"number":1,"sizeMiB":0},{"number":3,"label":"a"},{"number":4}]),
+        ),
+        (
+            "2.3.0",
+            r#"{"label":"A","sizeMiB":100},{"label":"","sizeMiB":50},{"label":"C"}"#,
+            json!([
+                {"number":1,"label":"A","sizeMiB":100},
+                {"number":2,"label":"","sizeMiB":50},
+                {"number":3,"label":"C"}
+            ]),
         ),
         (
             "2.2.0",
@@ -547,6 +556,33 @@ fn partitions_become_numbered_and_measured_in_mib() {
             "{version} {partitions}"
         );
     }
+}
+
+#[test]
+fn a_file_system_on_a_whole_disk_takes_the_place_of_its_partitions() {
+    let members = |wipes: &str| {
+        format!(
+            r#""storage":{{"disks":[{{"device":"/dev/sdb","wipeTable":{wipes},"partitions":[{{}}]}},{{"device":"/dev/sdc"}}],
+               "filesystems":[{{"name":"etcd","mount":{{"device":"/dev/sdb","format":"ext4"}}}}]}}"#
+        )
+    };
+    for (wipes, expected) in [
+        (
+            "true",
+            json!({"device":"/dev/sdb","format":"ext4","path":"/tmp/etcd-ign1","wipeFilesystem":true}),
+        ),
+        (
+            "false",
+            json!({"device":"/dev/sdb","format":"ext4","path":"/tmp/etcd-ign1"}),
+        ),
+    ] {
+        assert_eq!(
+            becomes("2.3.0", &members(wipes)),
+            json!({"storage":{"disks":[{"device":"/dev/sdc"}],"filesystems":[expected]}}),
+            "{wipes}"
+        );
+    }
+    assert!(told("2.3.0", &members("true")).contains(&"warning /storage/disks/0 v2-changed".to_owned()));
 }
 
 #[test]
