@@ -14,6 +14,9 @@ use kindling_config_spec::butane::files::{Entry, EntryKind, LocalFiles, NoFiles}
 use kindling_config_spec::butane::{Output, Stage, butane, versions};
 use kindling_config_spec::diagnostic::{Diagnostic, Lines, Pointer, Severity};
 use kindling_config_spec::{check, data_url, json, places};
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::sample::select;
 use serde_json::Value;
 
 fn fixtures() -> PathBuf {
@@ -795,4 +798,156 @@ fn letters_that_mean_something_in_html_are_escaped() {
     let text = format!("{HEAD}kernel_arguments: {{should_exist: [\"a<b>&\u{2028}é\"]}}\n");
     let json = butane(&text, &NoFiles, true).json.unwrap();
     assert!(json.contains(r"a\u003cb\u003e\u0026\u2028é"), "{json}");
+}
+
+#[test]
+fn the_page_has_the_variants_and_their_versions() {
+    let page = read(&fixtures().join("../../docs/butane.md"));
+    let mut rows: Vec<(&str, Vec<String>)> = Vec::new();
+    for (name, version, spec) in versions() {
+        let becomes = format!("{version} → {spec}");
+        match rows.last_mut() {
+            Some((last, list)) if *last == name => list.push(becomes),
+            _ => rows.push((name, vec![becomes])),
+        }
+    }
+    assert_eq!(rows.len(), 5);
+    for (name, list) in rows {
+        let row = format!("\n| `{name}` | {} |\n", list.join(", "));
+        assert!(page.contains(&row), "the page lacks {row}");
+    }
+}
+
+/// Values with members of the language in places where they belong or do not, in JSON, which is YAML.
+fn any_value() -> impl Strategy<Value = Value> {
+    const NAMES: &[&str] = &[
+        "storage",
+        "files",
+        "directories",
+        "links",
+        "trees",
+        "filesystems",
+        "luks",
+        "disks",
+        "partitions",
+        "raid",
+        "path",
+        "mode",
+        "contents",
+        "append",
+        "inline",
+        "local",
+        "source",
+        "compression",
+        "user",
+        "name",
+        "id",
+        "file_mode",
+        "dir_mode",
+        "device",
+        "format",
+        "with_mount_unit",
+        "mount_options",
+        "clevis",
+        "tang",
+        "cex",
+        "enabled",
+        "systemd",
+        "units",
+        "dropins",
+        "contents_local",
+        "quadlets",
+        "rootful",
+        "passwd",
+        "users",
+        "ssh_authorized_keys_local",
+        "password_hash",
+        "ignition",
+        "config",
+        "merge",
+        "replace",
+        "boot_device",
+        "layout",
+        "mirror",
+        "devices",
+        "grub",
+        "metadata",
+        "labels",
+        "openshift",
+        "fips",
+        "kernel_type",
+        "kindling",
+        "node",
+        "kubelet",
+        "label",
+        "number",
+        "size_mib",
+        "kernel_arguments",
+        "should_exist",
+        "<<",
+        "é/~",
+    ];
+    const TEXTS: &[&str] = &[
+        "",
+        "/",
+        "/etc/a",
+        "x",
+        "swap",
+        "xfs",
+        "root",
+        "boot",
+        "x86_64",
+        "s390x-eckd",
+        "/dev/dasda",
+        "a.container",
+        "a@b.pod",
+        "gzip",
+        "data:,x",
+        "{\"ignition\":{\"version\":\"3.6.0\"}}",
+        "core",
+        "é\u{1f600}",
+    ];
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        (0_i64..5000).prop_map(Value::from),
+        select(TEXTS).prop_map(Value::from),
+    ];
+    leaf.prop_recursive(6, 60, 6, |inner| {
+        prop_oneof![
+            vec(inner.clone(), 0..4).prop_map(Value::from),
+            vec((select(NAMES), inner), 0..6).prop_map(|members| {
+                let members = members.into_iter().map(|(name, value)| (name.to_owned(), value));
+                Value::Object(members.collect())
+            }),
+        ]
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_document_is_told_of_in_its_own_text(sections in vec(any_value(), 7), pick in any::<prop::sample::Index>()) {
+        let all: Vec<_> = versions().collect();
+        let (name, version, _) = all[pick.index(all.len())];
+        let names = ["storage", "systemd", "passwd", "ignition", "boot_device", "grub", "kindling"];
+        let mut document = serde_json::json!({"variant": name, "version": version});
+        for (name, section) in names.into_iter().zip(sections) {
+            document[name] = section;
+        }
+        let text = document.to_string();
+        let entries = vec![entry("", EntryKind::Directory), entry("a", file("x"))];
+        let output = butane(&text, &Made(entries), false);
+        prop_assert_eq!(output.failed.is_none(), output.json.is_some());
+        let at_boot = match check(&text) {
+            Ok(checked) => checked.warnings().to_vec(),
+            Err(rejected) => rejected.diagnostics().into_owned(),
+        };
+        for finding in output.findings.iter().chain(&at_boot) {
+            let span = finding.span.clone().expect("it is about a text");
+            prop_assert!(text.get(span).is_some(), "{}", finding);
+        }
+    }
 }

@@ -116,7 +116,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// Goes to the end of the line.
-    pub(super) fn to_line_end(&mut self) {
+    pub(super) fn skip_line(&mut self) {
         let rest = self.rest();
         let length = rest.find('\n').unwrap_or(rest.len());
         let line = rest.get(..length).unwrap_or_default();
@@ -159,7 +159,7 @@ impl<'a> Cursor<'a> {
             let spaces = self.at;
             self.skip_blanks();
             if self.is_comment() {
-                self.to_line_end();
+                self.skip_line();
             }
             if self.is_line_end() {
                 if self.is_end() {
@@ -192,7 +192,7 @@ impl<'a> Cursor<'a> {
     pub(super) fn finish_line(&mut self) -> Read<()> {
         self.skip_blanks();
         if self.is_comment() {
-            self.to_line_end();
+            self.skip_line();
         }
         if self.is_line_end() {
             Ok(())
@@ -205,7 +205,7 @@ impl<'a> Cursor<'a> {
     pub(super) fn skip_directives(&mut self) -> Read<()> {
         self.skip(false)?;
         while self.column() == 0 && self.peek(0) == b'%' {
-            self.to_line_end();
+            self.skip_line();
             self.skip(false)?;
         }
         Ok(())

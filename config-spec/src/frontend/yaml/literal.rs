@@ -92,7 +92,7 @@ impl<'a> Reader<'a> {
             }
             let start = self.cursor.at();
             let is_deep = matches!(self.cursor.peek(0), b' ' | b'\t');
-            self.cursor.to_line_end();
+            self.cursor.skip_line();
             if is_folded && end.is_some() && !was_deep && !is_deep && breaks > 0 {
                 if breaks == 1 {
                     text.push(' ');
