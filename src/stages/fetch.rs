@@ -15,7 +15,7 @@ use crate::host::channels::Channels;
 use crate::host::log;
 use crate::identity::sha256_hex_of;
 use crate::plan::Stage;
-use crate::render::{First, RenderError, Rendered, render_heard};
+use crate::render::{First, RenderError, Rendered, log_dialect, render_heard};
 use crate::report::Failure;
 
 /// What a source leads to.
@@ -169,6 +169,7 @@ fn render_fetched(
     let stage = context.stage();
     let checked =
         check(&fetched.text).map_err(|rejected| rejection(stage, &fetched.name, &fetched.text, &rejected))?;
+    log_dialect(&fetched.name, &checked);
     if !checked.warnings().is_empty() {
         tracing::warn!(
             "{}",

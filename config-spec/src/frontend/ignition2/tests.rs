@@ -1211,7 +1211,22 @@ fn units_of_one_name_are_one() {
             json!({"storage":{"files":[{"path":"/etc/systemd/network/a.network","mode":420,"overwrite":true,"contents":{"source":"data:,%5Bb%5D"}}]}}),
         ),
     ]);
-    assert_eq!(data_url("a/%ü\n-_.~$&+=:@"), "data:,a%2F%25%C3%BC%0A-_.~$&+=:@");
+}
+
+#[test]
+fn text_is_escaped_as_the_old_translation_does() {
+    let unit = |text: &str| format!(r#""networkd":{{"units":[{{"name":"a.network","contents":"{text}"}}]}}"#);
+    let made = becomes("2.3.0", &unit("#a/%ü\\n#-_.~$&+=:@"));
+    let source = &made["storage"]["files"][0]["contents"]["source"];
+    assert_eq!(source, "data:,%23a%2F%25%C3%BC%0A%23-_.~$&+=:@");
+    let long = unit(&"#".repeat(9 << 20));
+    assert_eq!(
+        told("2.3.0", &long)[..],
+        [
+            "/networkd/units/0/contents unit-syntax",
+            "/networkd/units/0/contents v2-inexpressible"
+        ]
+    );
 }
 
 #[test]
@@ -1395,6 +1410,37 @@ fn findings_point_at_what_somebody_wrote() {
             ("/networkd/units/0/contents".to_owned(), 9)
         ]
     );
+}
+
+/// The members of `fields` and below that came with a minor version, in the notation of the page.
+fn came(with: u8, fields: &[shape::Field], above: &str, found: &mut Vec<String>) {
+    for field in fields {
+        let at = format!("{above}{}", field.name);
+        let (below, mark) = match &field.shape {
+            shape::Shape::Objects(below) => (*below, "[]"),
+            shape::Shape::Object(below) => (*below, ""),
+            shape::Shape::Is(_) => (&[][..], ""),
+        };
+        if field.since == with {
+            found.push(format!("`{at}{mark}`"));
+        } else if field.since < with {
+            came(with, below, &format!("{at}{mark}."), found);
+        }
+    }
+}
+
+#[test]
+fn the_page_names_what_came_with_each_version() {
+    let page = include_str!("../../../../docs/ignition-2.md");
+    for (minor, version) in (1_u8..).zip(Edition::SECOND.into_iter().skip(1)) {
+        let shape::Shape::Object(fields) = members::document(Edition::of_version(version).unwrap()) else {
+            unreachable!()
+        };
+        let mut found = Vec::new();
+        came(minor, fields, "", &mut found);
+        let row = format!("| {version} | {} |", found.join(", "));
+        assert!(page.contains(&row), "docs/ignition-2.md lacks this row:\n{row}");
+    }
 }
 
 /// Documents made along the tables, of values that meet.

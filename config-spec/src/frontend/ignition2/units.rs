@@ -6,8 +6,7 @@ use crate::rules::{catalog as rule, clean_path, extension};
 use crate::suggest::quoted;
 use crate::unit_file;
 
-use super::data_url;
-use super::draft::{Draft, put, single, taken};
+use super::draft::{Draft, put, taken};
 use super::sections::{TWICE, TWICE_FORM};
 
 /// Where networkd's units are.
@@ -177,7 +176,7 @@ fn network_file<'a>(draft: &mut Draft<'a>, unit: Node<'a>, path: &str) -> Option
         "units of networkd are files",
         &format!("\"path\": {}, \"overwrite\": true, \"mode\": 420", quoted(&path)),
     );
-    let source = single("source", Node::text(data_url(text), at), at);
+    let source = draft.data_url(contents);
     let file = Node::object(unit.from)
         .with("path", Node::text(path, at_name(&unit)))
         .with("overwrite", Node::boolean(true, unit.from))
