@@ -6,6 +6,7 @@ use std::path::Path;
 
 use kindling_config_spec::diagnostic::Lines;
 use kindling_config_spec::lint::{Setting, lint};
+use kindling_config_spec::rules::catalog;
 use kindling_config_spec::{examine, place};
 
 #[test]
@@ -46,6 +47,16 @@ fn each_mistake_breaks_its_rule_alone() {
             "{name}: {findings:?}"
         );
         mistakes += 1;
+    }
+    let sugar = ["boot", "grub", "quadlet", "partition", "root", "openshift"];
+    for rule in catalog::ALL {
+        let id = rule.id.as_str();
+        let name = id.strip_prefix("butane-").unwrap_or_default();
+        let is_met = table.split_whitespace().any(|word| word == id);
+        assert!(
+            is_met || !sugar.iter().any(|sugar| name.starts_with(sugar)),
+            "{id}"
+        );
     }
     assert!(mistakes >= 10, "{mistakes}");
 }

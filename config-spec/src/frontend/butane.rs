@@ -98,7 +98,7 @@ pub fn butane(text: &str, files: &dyn LocalFiles, raw: bool) -> Output {
         failed: None,
         wrapped: None,
     };
-    match run(text, files, Use::Desk { raw }) {
+    match run(yaml::read(text), files, Use::Desk { raw }) {
         Err(failed) => {
             output.findings = failed.findings;
             output.failed = Some(failed.stage);
@@ -136,11 +136,12 @@ pub(super) fn made<'a>(text: &'a str, files: &dyn LocalFiles) -> Option<Result<M
     if !text.contains(VARIANT) {
         return None;
     }
-    let is_meant = match yaml::read(text) {
+    let read = yaml::read(text);
+    let is_meant = match &read {
         Ok((document, _)) => document.members().iter().any(|member| member.name == VARIANT),
         Err(_) => text.lines().any(|line| line.starts_with("variant:")),
     };
-    is_meant.then(|| match run(text, files, Use::Boot) {
+    is_meant.then(|| match run(read, files, Use::Boot) {
         Ok((made, _)) => Ok(made),
         Err(failed) => Err(failed.findings),
     })
@@ -149,12 +150,16 @@ pub(super) fn made<'a>(text: &'a str, files: &dyn LocalFiles) -> Option<Result<M
 const VARIANT: &str = "variant";
 
 /// The made document, and the same wrapped for OpenShift where that is wanted.
-fn run<'a>(text: &'a str, files: &dyn LocalFiles, usage: Use) -> Result<(Made<'a>, Option<String>), Failed> {
+fn run<'a>(
+    read: Result<(Node<'a>, Places<'a>), Diagnostic>,
+    files: &dyn LocalFiles,
+    usage: Use,
+) -> Result<(Made<'a>, Option<String>), Failed> {
     let parse = |finding| Failed {
         stage: Stage::Parse,
         findings: vec![finding],
     };
-    let (document, places) = yaml::read(text).map_err(parse)?;
+    let (document, places) = read.map_err(parse)?;
     let variant = which(&document, &places).map_err(parse)?;
     let least = match usage {
         Use::Boot => Severity::Warning,
@@ -199,19 +204,19 @@ fn translate<'a>(
     check(&source, variant, told);
     go_on(told)?;
     let contents = contents(files, variant, usage);
-    let mut made = expand(&source, variant, &contents, told);
+    let (mut made, own) = expand(source, variant, &contents, told);
     let is_wrapped = variant.openshift.is_some() && usage == Use::Desk { raw: false };
     if variant.openshift.is_some() {
-        for_openshift(&mut made, &source, variant, is_wrapped, told);
+        for_openshift(&mut made, &own, variant, is_wrapped, told);
     }
     go_on(told)?;
-    tidy::tidy(&mut made);
+    tidy::tidy(&mut made, variant.spec);
     // Other machines of OpenShift get what these members say from elsewhere; without wrapping there is no elsewhere.
     if is_wrapped || variant.openshift.is_none() {
         forbidden::check(&made, variant, &mut |remark| told.remark(remark));
     }
     go_on(told)?;
-    let wrapped = is_wrapped.then(|| machine_config::yaml(&source, made.clone()));
+    let wrapped = is_wrapped.then(|| machine_config::yaml(&own, made.clone()));
     Ok((made, wrapped))
 }
 
@@ -236,27 +241,29 @@ fn contents<'f>(files: &'f dyn LocalFiles, variant: &Variant, usage: Use) -> Con
     }
 }
 
-/// What the sugar stands for, below what the author wrote beside it.
+/// What the author wrote, above what the sugar in it stands for; and the members that say more than that.
 fn expand<'a>(
-    source: &Node<'a>,
+    source: Node<'a>,
     variant: &Variant,
     contents: &Contents<'_>,
     told: &mut Told<'_, 'a>,
-) -> Node<'a> {
+) -> (Node<'a>, Node<'a>) {
     let tell = &mut |remark| told.remark(remark);
-    let mut made = source.clone();
-    base::translate(&mut made, variant, contents, tell);
-    if let Some(units) = mounts::expand(source, variant) {
-        made = join::join(units, made);
-    }
+    let units = mounts::expand(&source, variant);
+    let mut made = source;
+    let own = base::translate(&mut made, variant, contents, tell);
+    made = below(made, units);
     trees::expand(&mut made, contents, tell);
     quadlets::expand(&mut made, contents, tell);
-    if let Some(boot) = boot_device::expand(source) {
-        made = join::join(boot, made);
-    }
+    made = below(made, boot_device::expand(&own));
     partitions::warn(&made, variant, tell);
-    match grub::expand(source, contents) {
-        Some(grub) => join::join(grub, made),
+    made = below(made, grub::expand(&own, contents));
+    (made, own)
+}
+
+fn below<'a>(made: Node<'a>, parent: Option<Node<'a>>) -> Node<'a> {
+    match parent {
+        Some(parent) => join::join(parent, made),
         None => made,
     }
 }
@@ -264,7 +271,7 @@ fn expand<'a>(
 /// What OpenShift takes another way, and what it does not take.
 fn for_openshift<'a>(
     made: &mut Node<'a>,
-    source: &Node<'a>,
+    own: &Node<'a>,
     variant: &Variant,
     is_wrapped: bool,
     told: &mut Told<'_, 'a>,
@@ -273,12 +280,12 @@ fn for_openshift<'a>(
     const GRUB: u8 = 23;
     let tell = &mut |remark| told.remark(remark);
     if variant.openshift >= Some(GRUB) {
-        grub::as_contents(made, source, tell);
+        grub::as_contents(made, own, tell);
     }
-    openshift::add_cipher(made, source, variant);
+    openshift::add_cipher(made, own, variant);
     openshift::check_made(made, variant, tell);
     if !is_wrapped {
-        openshift::warn_raw(source, tell);
+        openshift::warn_raw(own, tell);
     }
 }
 

@@ -28,17 +28,18 @@ const OWN: [&str; 6] = [
     "openshift",
 ];
 
-/// Makes the typed tree one of Ignition's, but for `storage.trees` and `systemd.quadlets`.
-pub(super) fn translate(
-    document: &mut Node<'_>,
+/// Makes the typed tree one of Ignition's, but for `storage.trees` and `systemd.quadlets`. What it takes out is given back.
+pub(super) fn translate<'a>(
+    document: &mut Node<'a>,
     variant: &Variant,
     contents: &Contents<'_>,
     tell: &mut Tell<'_>,
-) {
+) -> Node<'a> {
     let from = document.get("version").unwrap_or(document).from;
-    for name in OWN {
-        document.take(name);
-    }
+    let own = Node::object(document.from);
+    let own = OWN
+        .into_iter()
+        .fold(own, |own, name| own.with_some(name, document.take(name)));
     let version = Node::text(variant.spec.as_str(), from);
     match document.get_mut("ignition") {
         Some(ignition) => ignition.set("version", version),
@@ -52,6 +53,7 @@ pub(super) fn translate(
     }
     each_mut(document, "passwd.users.*", &mut |user| contents.keys(user, tell));
     each_mut(document, "storage.filesystems.*", &mut mounts::strip);
+    own
 }
 
 impl Contents<'_> {
