@@ -88,7 +88,8 @@ impl Diagnostic {
             catalog::JSON_SYNTAX.id,
             catalog::YAML_SYNTAX.id,
             catalog::YAML_KEY_DUPLICATE.id,
-        ].contains(&self.rule)
+        ]
+        .contains(&self.rule)
     }
 
     /// Where the reference's reports show this finding, which is not always its first byte: inside the bracket of an
