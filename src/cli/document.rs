@@ -6,6 +6,7 @@ use std::io::{self, Read};
 use std::path::Path;
 
 use kindling_config_spec::butane::files::{LocalFiles, NoFiles};
+use kindling_config_spec::json;
 use serde::de::DeserializeOwned;
 
 use super::USAGE;
@@ -97,7 +98,7 @@ pub(super) fn read_record<T: DeserializeOwned>(path: &Path, what: &str, made_by:
         format!("cannot use {path} as {what}: {why}; make the file with `{made_by} > FILE`")
     };
     let text = read(path).map_err(|error| unusable(&error))?;
-    serde_json::from_str(&text).map_err(|error| unusable(&Unparsable::of(&error)))
+    json::parse(&text).map_err(|error| unusable(&Unparsable::of(&error)))
 }
 
 /// All of `from`, which says that it has `size` bytes: no room is wasted, nor more taken than a document may have.

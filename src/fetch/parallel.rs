@@ -32,7 +32,7 @@ impl Default for Limits {
 
 impl Limits {
     /// How many from one host at the same time, as things are for the downloads that `stop` is shared by.
-    pub(crate) fn from_one_host(self, stop: &Stop) -> usize {
+    pub(crate) fn at_one_host(self, stop: &Stop) -> usize {
         let most = if stop.is_overloaded() {
             self.per_busy_host
         } else {
@@ -137,7 +137,7 @@ impl<E> Queue<'_, E> {
             if state.failed.is_some() || state.waiting.is_empty() {
                 return None;
             }
-            let most = self.limits.from_one_host(self.stop);
+            let most = self.limits.at_one_host(self.stop);
             let has_room = |host: &Option<String>| {
                 host.as_ref()
                     .is_none_or(|host| state.active.get(host).is_none_or(|n| *n < most))

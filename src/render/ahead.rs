@@ -177,7 +177,7 @@ impl Drop for Ahead {
 }
 
 fn work(shared: &Shared, fetcher: &Fetcher, stop: &Stop) {
-    while shared.has_place_for_me(Limits::default().from_one_host(stop)) {
+    while shared.has_place_for_me(Limits::default().at_one_host(stop)) {
         let Some((index, reference)) = shared.lock().waiting.pop_front() else {
             return;
         };

