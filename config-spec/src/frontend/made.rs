@@ -84,6 +84,7 @@ fn length(node: &Node<'_>) -> usize {
         Value::Null | Value::Boolean(_) => 5,
         Value::Number(number) => number.len(),
         Value::Text(text) | Value::Plain(text) => 2 + text.len(),
+        Value::Bytes(bytes) => 2 + bytes.len(),
         Value::List(elements) => 2 + elements.iter().map(|element| 1 + length(element)).sum::<usize>(),
         Value::Object(members) => {
             let lengths = members

@@ -106,18 +106,24 @@ impl<'a> Draft<'a> {
     pub(super) fn data_url(&mut self, text: &Node<'a>) -> Node<'a> {
         let at = text.from;
         let mut text = text.as_text().unwrap_or_default();
-        self.encoded = self.encoded.saturating_add(text.len());
-        if self.encoded > MAX_ENCODED {
-            if self.encoded - text.len() <= MAX_ENCODED {
-                let message =
-                    "units of networkd, or files of version 1, have more than 8 MiB of text together";
-                let help = "have a file fetched by its address";
-                self.tell(rule::V2_INEXPRESSIBLE, at, message, help);
-            }
+        if !self.has_room(at, text.len()) {
             text = "";
         }
         let url = format!("data:,{}", names::escaped(text, "-_.~$&+=:@"));
         single("source", Node::text(url, at), at)
+    }
+
+    /// Whether `bytes` more may be made up, for what stands at `at`: a short text may stand for a long one many times over.
+    pub(super) fn has_room(&mut self, at: Place, bytes: usize) -> bool {
+        let before = self.encoded;
+        self.encoded = before.saturating_add(bytes);
+        if self.encoded > MAX_ENCODED && before <= MAX_ENCODED {
+            let message = "units of networkd, files of version 1, and paths of file systems before those of their files have more \
+                           than 8 MiB of text together";
+            let help = "have contents fetched by their address, and give file systems short names and paths";
+            self.tell(rule::V2_INEXPRESSIBLE, at, message, help);
+        }
+        self.encoded <= MAX_ENCODED
     }
 
     pub(super) fn minor(&self) -> u8 {

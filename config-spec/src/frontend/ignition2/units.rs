@@ -139,6 +139,9 @@ pub(super) fn networkd<'a>(draft: &mut Draft<'a>, given: Vec<Node<'a>>) -> Vec<N
         let dropins = taken(&mut unit, "dropins");
         files.extend(network_file(draft, unit, &format!("{NETWORK}/{name}")));
         for dropin in dropins {
+            if !draft.has_room(dropin.from, name.len()) {
+                break;
+            }
             let file = dropin.word("name").unwrap_or_default().to_owned();
             if extension(&file) != ".conf" {
                 let message = format!(
