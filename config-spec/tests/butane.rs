@@ -484,8 +484,8 @@ fn null_is_absence_and_the_elements_behind_it_keep_their_places() {
     assert_eq!(
         told(&text),
         [
-            "object-null $.storage.files.1.user 9:12",
-            "path-relative $.storage.files.1.path 7:13"
+            "path-relative $.storage.files.1.path 7:13",
+            "object-null $.storage.files.1.user 9:12"
         ]
     );
 }

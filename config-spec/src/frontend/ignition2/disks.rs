@@ -268,38 +268,6 @@ fn number_one(draft: &mut Draft<'_>, partition: &Node<'_>, wipes: bool, is_alone
     }
 }
 
-/// Takes out the disks that a file system is made on as a whole: the old engine makes their partitions first, and then the file
-/// system over them. Cluster API's provider writes that.
-pub(super) fn without_overwritten<'a>(
-    draft: &mut Draft<'a>,
-    disks: &mut Vec<Node<'a>>,
-    filesystems: &mut [Node<'a>],
-) {
-    disks.retain(|disk| {
-        let device = disk.word("device").unwrap_or_default();
-        let over = filesystems
-            .iter_mut()
-            .find(|filesystem| filesystem.word("device") == Some(device));
-        let Some(over) = over else {
-            return true;
-        };
-        let message = format!(
-            "the file system on the whole of {} takes the place of its partitions: they are not made",
-            quoted(device)
-        );
-        draft.tell(
-            rule::V2_CHANGED,
-            disk.from,
-            &message,
-            "leave the disk out, or give the file system a partition as its device",
-        );
-        if disk.is("wipeTable") {
-            over.set("wipeFilesystem", Node::boolean(true, disk.from));
-        }
-        false
-    });
-}
-
 /// The arrays that `given` make.
 pub(super) fn arrays<'a>(draft: &mut Draft<'a>, mut given: Vec<Node<'a>>) -> Vec<Node<'a>> {
     for array in &mut given {

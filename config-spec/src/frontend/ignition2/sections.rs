@@ -19,13 +19,12 @@ pub(super) fn document<'a>(draft: &mut Draft<'a>, mut tree: Node<'a>) -> Node<'a
     let ignition = ignition(draft, tree.take("ignition").unwrap_or_else(|| Node::object(from)));
     let mut storage = tree.take("storage").unwrap_or_else(|| Node::object(from));
     let from = storage.from;
-    let mut disks = disks::disks(draft, taken(&mut storage, "disks"));
+    let disks = disks::disks(draft, taken(&mut storage, "disks"));
+    put(&mut storage, "disks", disks, from);
     let arrays = disks::arrays(draft, taken(&mut storage, "raid"));
     put(&mut storage, "raid", arrays, from);
     let mut names = Names::default();
-    let mut filesystems = names.made(draft, taken(&mut storage, "filesystems"));
-    disks::without_overwritten(draft, &mut disks, &mut filesystems);
-    put(&mut storage, "disks", disks, from);
+    let filesystems = names.made(draft, taken(&mut storage, "filesystems"));
     put(&mut storage, "filesystems", filesystems, from);
 
     let mut nodes = nodes::Nodes::default();
