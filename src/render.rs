@@ -48,8 +48,11 @@ pub fn log_dialect(name: &str, checked: &Checked) {
     let dialect = checked.dialect();
     if !matches!(dialect, Dialect::Ignition(_)) {
         let version = checked.version();
-        let warnings = checked.warnings().len();
-        info!("config {name} is {dialect}: taken as Ignition {version}, with {warnings} warnings");
+        let warnings = match checked.warnings().len() {
+            1 => "1 warning".to_owned(),
+            number => format!("{number} warnings"),
+        };
+        info!("config {name} is {dialect}: taken as Ignition {version}, with {warnings}");
     }
 }
 

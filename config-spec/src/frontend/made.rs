@@ -74,7 +74,26 @@ impl Made<'_> {
             let (at, found) = self.origin(&finding.at);
             finding.at = at;
             finding.span = found.map(|found| found.value);
+            if finding.message.contains("$.") {
+                finding.message = self.with_origins(&finding.message);
+            }
         }
+    }
+
+    /// A message that names places of the made document, with those of the author's.
+    fn with_origins(&self, message: &str) -> String {
+        let mut pieces = message.split("$.");
+        let mut told = pieces.next().unwrap_or_default().to_owned();
+        for piece in pieces {
+            let end = piece
+                .find(|letter: char| !letter.is_ascii_alphanumeric() && letter != '.')
+                .unwrap_or(piece.len());
+            let (place, rest) = piece.split_at(end);
+            let at = place.split('.').fold(Pointer::root(), |at, step| at.key(step));
+            told.push_str(&self.origin(&at).0.dollar());
+            told.push_str(rest);
+        }
+        told
     }
 }
 

@@ -1416,6 +1416,97 @@ fn the_page_names_what_came_with_each_version() {
     }
 }
 
+/// What has no form in Ignition 3, or is refused by its rules: the line that is told, and why.
+#[test]
+fn refusals_name_their_line_and_reason() {
+    let storage = |members: &str| {
+        format!("{{\n\"ignition\": {{\"version\": \"2.3.0\"}},\n\"storage\": {{\n{members}\n}}\n}}")
+    };
+    let disk = |partitions: &str| {
+        storage(&format!(
+            "\"disks\": [{{\"device\": \"/dev/vda\", \"partitions\": [\n{partitions}\n]}}]"
+        ))
+    };
+    let file = |rest: &str| format!("{{\"filesystem\": \"root\", \"path\": \"/a\", \"mode\": 420{rest}}}");
+    for (text, line, why) in [
+        (disk("{\"number\": 1},\n{\"sizeMiB\": 5}"), 6, "neither number nor label"),
+        (disk("{\"number\": 1,\n\"size\": 100}"), 6, "the size of partition 1 is no whole number of MiB"),
+        (
+            storage(&format!("\"files\": [{},\n{}]", file(""), file(", \"overwrite\": false"))),
+            5,
+            "is made by an entry before this one",
+        ),
+        (
+            storage(&format!("\"files\": [{}],\n\"links\": [{}]", file(""), r#"{"filesystem": "root", "path": "/a", "target": "/b"}"#)),
+            5,
+            "a file and a link are to be at one path",
+        ),
+        (
+            storage(&format!(
+                "\"files\": [\n{}],\n\"links\": [{}]",
+                file("").replace("/a", "/l/a"),
+                r#"{"filesystem": "root", "path": "/l", "target": "/b"}"#
+            )),
+            5,
+            "a file would be written through the link \"/l\"",
+        ),
+        (
+            storage("\"filesystems\": [{\"mount\": {\"device\": \"/d\", \"format\": \"xfs\",\n\"create\": {}}}]"),
+            5,
+            "create without force fails when the device holds anything",
+        ),
+        (
+            storage("\"filesystems\": [{\"name\": \"x\",\n\"path\": \"/run/x\"}]"),
+            5,
+            "\"/run/x\" is a directory of the initramfs",
+        ),
+        (
+            storage("\"raid\": [\n{\"name\": \"d\", \"level\": \"raid1\"}]"),
+            5,
+            "an array has no members",
+        ),
+        (
+            "{\"ignition\": {\"version\": \"2.3.0\", \"config\": {\"append\": [\n{}]}}}".to_owned(),
+            2,
+            "an entry of a list of things to fetch has no source",
+        ),
+        (
+            "{\"ignition\": {\"version\": \"2.3.0\"},\n\"passwd\": {\"groups\": [{\"name\": \"a\"},\n{\"name\": \"a\", \"gid\": 5}]}}".to_owned(),
+            3,
+            "the group is given otherwise before",
+        ),
+        (
+            disk("{\"number\": 2},\n{\"number\": 2}"),
+            6,
+            "number 2 is that of $.storage.disks.0.partitions.0",
+        ),
+    ] {
+        let told = findings(&text);
+        let lines = crate::diagnostic::Lines::new(&text);
+        let errors = told.iter().filter(|finding| finding.severity == crate::diagnostic::Severity::Error);
+        let first = errors.clone().next().unwrap_or_else(|| panic!("{text} is taken"));
+        assert!(first.message.contains(why), "{first}\n{text}");
+        assert_eq!(lines.position(first.span.clone().unwrap().start).line, line, "{first}\n{text}");
+    }
+}
+
+/// Messages of the rules name places too: the second entry's label is the made document's third partition.
+#[test]
+fn places_in_messages_are_the_authors() {
+    let disk = |partitions: &str| format!(r#"{{"device":"/dev/vda","partitions":[{partitions}]}}"#);
+    let members = format!(
+        r#""storage":{{"disks":[{},{}]}}"#,
+        disk(r#"{"number":1},{"number":2}"#),
+        disk(r#"{"number":3},{"number":3}"#)
+    );
+    let told = findings(&document("2.3.0", &members));
+    assert_eq!(told[0].at.to_string(), "/storage/disks/1/partitions/1");
+    assert_eq!(
+        told[0].message,
+        "number 3 is that of $.storage.disks.1.partitions.0"
+    );
+}
+
 /// Documents made along the tables, of values that meet.
 mod made_up {
     use proptest::prelude::*;
