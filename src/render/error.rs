@@ -153,7 +153,7 @@ impl RenderError {
                 format!("put a config at {document}; the smallest is {{\"ignition\":{{\"version\":\"3.4.0\"}}}}")
             }
             Self::NotText { document, .. } => {
-                format!("write {document} as JSON in UTF-8; if it is compressed, set compression in the reference")
+                format!("write {document} in UTF-8; if it is compressed, set compression in the reference")
             }
             Self::Invalid {
                 document, findings, ..
