@@ -160,6 +160,10 @@ struct Mapping<'a> {
 impl<'a> Reader<'a> {
     fn document(&mut self) -> Read<Value<'a>> {
         self.cursor.skip_directives()?;
+        while self.cursor.take_marker("...") {
+            self.cursor.finish_line()?;
+            self.cursor.skip_directives()?;
+        }
         let is_open = !self.cursor.take_marker("---");
         let value = self.node(Place::DOCUMENT, 0, 0, is_open)?;
         self.cursor.skip(false)?;

@@ -1,7 +1,7 @@
 //! Values in block style: what belongs to what is said by indentation.
 
 use super::failure;
-use super::{Key, Mapping, Node, Place, Properties, Read, Reader, Scalar, Value};
+use super::{Key, Mapping, Node, Place, Properties, Read, Reader, Scalar, Tag, Value};
 
 impl<'a> Reader<'a> {
     /// The value at `place`, whatever it is. In a further line it stands at column `min` at least, an entry of a list at
@@ -18,24 +18,20 @@ impl<'a> Reader<'a> {
         if self.is_over(min, list_min) {
             return self.scalar(Scalar::nothing(before), Properties::default(), place);
         }
-        let outer = self.cursor.properties()?;
-        let mut inner = Properties::default();
-        if outer.start.is_some() {
+        let mut outer = Properties::default();
+        loop {
+            let found = self.cursor.properties()?;
             let end = self.cursor.before_blanks();
-            if !self.cursor.skip(false)? {
-                // In one line with a key, they are the key's.
-                return self.content(place, min, is_open, Properties::default(), outer);
+            if found.start.is_none() || !self.cursor.skip(false)? {
+                // What stands in one line with a key is the key's.
+                return self.content(place, min, is_open, outer, found);
             }
+            outer = self.both(outer, found)?;
             is_open = true;
             if self.is_over(min, list_min) {
                 return self.scalar(Scalar::nothing(end), outer, place);
             }
-            inner = self.cursor.properties()?;
-            if self.cursor.is_line_end() && inner.start.is_some() {
-                return Err(self.cursor.fail(failure::ANCHOR));
-            }
         }
-        self.content(place, min, is_open, outer, inner)
     }
 
     /// Whether the value that was asked for is not there: the text ends, or goes on with what does not belong to it.
@@ -71,7 +67,7 @@ impl<'a> Reader<'a> {
                 Err(self.cursor.fail(failure::ENTRY))
             };
         }
-        if self.cursor.is_sign(b'?') || self.cursor.is_sign(b':') {
+        if self.cursor.is_sign(b'?') {
             return if is_open && is_bare {
                 self.collection(start, outer, place, |reader| reader.mapping(place, column, None))
             } else {
@@ -96,7 +92,11 @@ impl<'a> Reader<'a> {
                 Ok(value)
             }
             _ => {
-                let scalar = self.any_scalar(Some(min))?;
+                let scalar = if self.cursor.is_sign(b':') {
+                    Scalar::nothing(self.cursor.at())
+                } else {
+                    self.any_scalar(Some(min))?
+                };
                 self.cursor.skip_blanks();
                 if !self.cursor.is_sign(b':') {
                     let properties = self.both(outer, inner)?;
@@ -115,13 +115,22 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// The properties of a value that has some in this line and some in lines before.
+    /// All properties of a value that has some in this line and some in lines before.
     fn both(&self, outer: Properties<'a>, inner: Properties<'a>) -> Read<Properties<'a>> {
-        match (outer.start, inner.start) {
-            (Some(_), Some(_)) => Err(self.cursor.fail(failure::ANCHOR)),
-            (Some(_), None) => Ok(outer),
-            (None, _) => Ok(inner),
+        let has_two = outer.anchor.is_some() && inner.anchor.is_some()
+            || outer.tag != Tag::None && inner.tag != Tag::None;
+        if has_two {
+            return Err(self.cursor.fail(failure::ANCHOR));
         }
+        Ok(Properties {
+            anchor: outer.anchor.or(inner.anchor),
+            tag: if outer.tag == Tag::None {
+                inner.tag
+            } else {
+                outer.tag
+            },
+            start: outer.start.or(inner.start),
+        })
     }
 
     /// The entries of a list whose hyphens stand at `column`; the first is here.

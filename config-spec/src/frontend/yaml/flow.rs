@@ -34,6 +34,9 @@ impl<'a> Reader<'a> {
             self.end = self.cursor.at();
             return Ok(false);
         }
+        if self.cursor.peek(0) == b',' {
+            return Err(self.cursor.fail(failure::FLOW));
+        }
         Ok(true)
     }
 

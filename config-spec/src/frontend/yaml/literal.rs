@@ -20,12 +20,12 @@ impl<'a> Reader<'a> {
         let start = self.cursor.at();
         let is_folded = self.cursor.peek(0) == b'>';
         self.cursor.advance(1);
-        let mut chomp = Chomp::Clip;
+        let mut chomp = None;
         let mut indent = None;
         loop {
             match self.cursor.peek(0) {
-                b'-' => chomp = Chomp::Strip,
-                b'+' => chomp = Chomp::Keep,
+                b'-' if chomp.is_none() => chomp = Some(Chomp::Strip),
+                b'+' if chomp.is_none() => chomp = Some(Chomp::Keep),
                 digit @ b'1'..=b'9' if indent.is_none() => {
                     indent = Some(min.saturating_sub(1) + usize::from(digit - b'0'));
                 }
@@ -42,7 +42,7 @@ impl<'a> Reader<'a> {
             Some(indent) => indent,
             None => self.first_indent().max(min),
         };
-        let (text, end) = self.block_lines(indent, is_folded, chomp);
+        let (text, end) = self.block_lines(indent, is_folded, chomp.unwrap_or(Chomp::Clip));
         let end = end.unwrap_or(header);
         Ok(Scalar {
             text,
@@ -52,13 +52,15 @@ impl<'a> Reader<'a> {
         })
     }
 
-    /// The indentation of the next line that is not blank.
+    /// The indentation of the next line that is not blank, or that of a blank one before it that has more.
     fn first_indent(&self) -> usize {
         let mut ahead = self.cursor;
+        let mut indent = 0;
         loop {
             ahead.skip_spaces();
+            indent = indent.max(ahead.column());
             if !ahead.is_line_end() || ahead.is_end() {
-                return ahead.column();
+                return indent;
             }
             ahead.next_line();
         }
