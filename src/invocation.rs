@@ -8,9 +8,10 @@ use std::time::Duration;
 use serde::ser::SerializeSeq;
 use serde::{Serialize, Serializer};
 
-/// A program that a stage may run, looked up on `PATH` by its bare name.
+/// A program that may be run, looked up on `PATH` by its bare name.
 ///
-/// `dracut/30kindling/module-setup.sh` installs exactly [`Program::ALL`]; a test compares the two.
+/// `dracut/30kindling/module-setup.sh` installs exactly [`Program::ALL`]; a test compares the two. The rest are
+/// [`Program::REAL_ROOT`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(into = "&'static str")]
 pub enum Program {
@@ -72,8 +73,10 @@ pub enum Program {
     Setfiles,
     /// The distribution's hook that edits the boot loader's kernel arguments.
     KargsHelper,
-    /// Makes an image a block device; for images at a desk only, so that no initramfs needs it.
+    /// Makes an image a block device; for images at a desk only.
     Losetup,
+    /// Makes keys and opens envelopes, for what a platform tells on the running system.
+    Openssl,
 }
 
 impl Program {
@@ -110,6 +113,18 @@ impl Program {
         Self::KargsHelper,
     ];
 
+    /// Programs of the running system, or of a desk: no stage of a boot runs one, so that no initramfs needs it.
+    pub const REAL_ROOT: &[Self] = &[Self::Losetup, Self::Openssl];
+
+    /// Where it is looked for, in the words of a message.
+    #[must_use]
+    pub fn home(self) -> &'static str {
+        match Self::REAL_ROOT.contains(&self) {
+            true => "on this system",
+            false => "in this initramfs",
+        }
+    }
+
     /// The bare name, as it is looked up on `PATH`.
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -144,6 +159,7 @@ impl Program {
             Self::Setfiles => "setfiles",
             Self::KargsHelper => "ignition-kargs-helper",
             Self::Losetup => "losetup",
+            Self::Openssl => "openssl",
         }
     }
 }

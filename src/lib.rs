@@ -5,6 +5,9 @@
 //! Left of `apply` everything is pure or read-only; all that can hurt a machine is in [`apply`] and [`host`].
 //! Each stage of a boot is a process of its own ([`stages`]).
 
+// `tracing::warn!` and its kin are the macros of the module `log`.
+extern crate self as tracing;
+
 pub mod apply;
 pub mod calendar;
 pub mod cli;
@@ -15,6 +18,7 @@ pub mod identity;
 pub mod inspect;
 pub mod inventory;
 pub mod invocation;
+pub mod log;
 pub mod metadata;
 pub mod node;
 pub mod plan;
@@ -24,3 +28,6 @@ pub mod shadow;
 pub mod stages;
 pub mod state;
 pub mod validate;
+
+// The name `warn` alone would be an attribute, too, where the macro is defined.
+pub(crate) use log::{debug, error, info, warning as warn};

@@ -9,7 +9,8 @@ use std::path::{Path, PathBuf};
 
 use kindling_config_spec::units::Mode;
 use kindling_platforms::{
-    Access as Via, AccessError, CheckIn, Metadata, Platform, PlatformError, PlatformId, network,
+    Access as Via, AccessError, CheckIn, EnvelopeFault, Metadata, Platform, PlatformError, PlatformId,
+    network,
 };
 
 use crate::host::accounts::{self, LookupError};
@@ -83,6 +84,32 @@ pub enum MetadataError {
     /// What belongs to a user is written with that user's rights, and they could not be taken.
     #[error(transparent)]
     Become(#[from] BecomeError),
+}
+
+impl MetadataError {
+    /// The stable name of this failure.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Silent(_) => "metadata-silent",
+            Self::Ask {
+                source: AccessError::Envelope { fault, .. },
+                ..
+            } => match fault {
+                EnvelopeFault::NoProgram => "program-missing",
+                EnvelopeFault::NoRecipient => "envelope-certificate",
+                EnvelopeFault::Closed => "envelope-closed",
+                EnvelopeFault::Contents => "envelope-contents",
+                EnvelopeFault::Key => "envelope-key",
+            },
+            Self::Ask { .. } => "metadata-unreachable",
+            Self::Malformed { .. } => "metadata-malformed",
+            Self::Platform(_) => "platform-not-here",
+            Self::Write(_) => "metadata-unwritable",
+            Self::Lookup(_) | Self::NoUser(_) => "metadata-user",
+            Self::Become(_) => "metadata-rights",
+        }
+    }
 }
 
 impl From<PlatformError> for MetadataError {

@@ -8,20 +8,23 @@ mod ahead;
 mod documents;
 mod error;
 pub mod expand;
+mod places;
 mod rendered;
 mod settings;
 mod survey;
 
 use std::borrow::Cow;
 
+use kindling_config_spec::butane::files::NoFiles;
 use kindling_config_spec::diagnostic::{self, Pointer, Severity};
 use kindling_config_spec::types::{Config, Resource};
-use kindling_config_spec::{Checked, check, check_merged, data_url, merge};
+use kindling_config_spec::{Checked, Source, check, check_merged, data_url, merge};
 use tracing::{debug, info, warn};
 
 use ahead::{Ahead, Room};
 pub use documents::{Document, Documents};
 pub use error::RenderError;
+pub use places::Written;
 pub use rendered::Rendered;
 use settings::only_settings;
 pub use survey::{Survey, survey};
@@ -50,7 +53,7 @@ pub struct First<'a> {
     /// What it is called in findings.
     pub name: &'a str,
     /// What it says.
-    pub text: &'a str,
+    pub source: Source<'a>,
     /// Who gave it.
     pub origin: Origin,
 }
@@ -58,7 +61,7 @@ pub struct First<'a> {
 impl<'a> First<'a> {
     /// A document that a person gives at the desk, not a platform.
     #[must_use]
-    pub fn given(checked: Checked, name: &'a str, text: &'a str) -> Self {
+    pub fn given(checked: Checked, name: &'a str, source: Source<'a>) -> Self {
         let origin = Origin {
             kind: OriginKind::User,
             source: name.to_owned(),
@@ -68,7 +71,7 @@ impl<'a> First<'a> {
         Self {
             checked,
             name,
-            text,
+            source,
             origin,
         }
     }
@@ -111,7 +114,7 @@ fn render_with(
     heard: &dyn Fn(&Config),
 ) -> Result<Rendered, RenderError> {
     let config = first.checked.into_config();
-    let mut rendering = Rendering::new(first.name, first.text, fetcher, Remote::Fetched);
+    let mut rendering = Rendering::new(first.name, first.source, fetcher, Remote::Fetched);
     rendering.is_ahead = is_ahead;
     rendering.heard = Some(heard);
     rendering.origins.push(first.origin);
@@ -134,10 +137,12 @@ fn render_with(
     if origins.len() > 1 && !findings.is_empty() {
         warnings.push(documents.show(&config, &findings));
     }
+    let written = places::written(&config, &documents);
     Ok(Rendered {
         config,
         origins,
         warnings,
+        written,
     })
 }
 
@@ -186,7 +191,7 @@ struct Place<'n> {
 }
 
 impl<'a, 'f> Rendering<'a, 'f> {
-    fn new(name: &str, text: &'a str, fetcher: &'f mut Fetcher, remote: Remote) -> Self {
+    fn new(name: &str, source: Source<'a>, fetcher: &'f mut Fetcher, remote: Remote) -> Self {
         Self {
             fetcher,
             remote,
@@ -199,7 +204,8 @@ impl<'a, 'f> Rendering<'a, 'f> {
             warnings: Vec::new(),
             documents: Documents::of(Document {
                 name: name.to_owned(),
-                text: Cow::Borrowed(text),
+                text: Cow::Borrowed(source.text),
+                files: source.files,
             }),
             chain: Vec::new(),
             left: REFERENCED_LIMIT,
@@ -307,6 +313,7 @@ impl<'a, 'f> Rendering<'a, 'f> {
         self.documents.push(Document {
             name: document.clone(),
             text: Cow::Owned(text),
+            files: &NoFiles,
         });
         self.origins.push(Origin {
             kind: OriginKind::User,

@@ -242,6 +242,7 @@ fn unsafe_stands_in_few_modules() {
         &all,
         &[
             "src/host/block.rs",
+            "src/host/cold_strings.rs",
             "src/host/never_run.rs",
             "src/host/vboxguest.rs",
             "src/host/vmware.rs",
@@ -251,9 +252,46 @@ fn unsafe_stands_in_few_modules() {
     );
     assert_absent(
         &all,
-        &["src/host/unwind.rs", "src/host/never_run.rs"],
+        &[
+            "src/host/cold_strings.rs",
+            "src/host/never_run.rs",
+            "src/host/unwind.rs",
+        ],
         &["unsafe("],
         "symbols under names of our choice",
+    );
+}
+
+#[test]
+fn what_the_binary_has_no_code_for_is_not_called() {
+    // Of the C library: src/host/never_run.rs, link/never-run.ld. Other builds have all of it, so no other test would tell.
+    let all: Vec<Source> = ["src", "config-spec/src", "platforms/src"]
+        .iter()
+        .flat_map(|dir| sources(dir))
+        .collect();
+    assert_absent(
+        &all,
+        &["src/host/never_run.rs"],
+        &[
+            "getifaddrs",
+            "if_nameindex",
+            "getservby",
+            "getpwnam",
+            "getpwuid",
+            "getgrnam",
+            "getgrgid",
+            "User::from_name",
+            "User::from_uid",
+            "Group::from_name",
+            "Group::from_gid",
+            "home_dir()",
+            "initgroups",
+            "getgrouplist",
+            "dlopen",
+            "dlsym",
+            "setlocale",
+        ],
+        "functions of the C library whose code is left out",
     );
 }
 
@@ -400,6 +438,43 @@ fn the_initramfs_carries_exactly_the_programs_the_code_can_call() {
         .collect();
     called.sort_unstable();
     assert_eq!(listed, called);
+}
+
+#[test]
+fn programs_of_the_real_root_are_called_where_no_boot_gets() {
+    use kindling::invocation::Program;
+    let text = fs::read_to_string(top().join("src/invocation.rs")).unwrap();
+    let (_, variants) = text.split_once("pub enum Program {").unwrap();
+    let (variants, _) = variants.split_once("\n}").unwrap();
+    let mut known: Vec<&str> = variants
+        .lines()
+        .filter_map(|line| line.trim().strip_suffix(','))
+        .collect();
+    known.sort_unstable();
+    let mut listed: Vec<String> = [Program::ALL, Program::REAL_ROOT]
+        .concat()
+        .iter()
+        .map(|program| format!("{program:?}"))
+        .collect();
+    listed.sort_unstable();
+    assert_eq!(listed, known, "a program is of the initramfs or of the real root");
+
+    for program in Program::REAL_ROOT {
+        let caller = match program {
+            Program::Losetup => "src/host/loops.rs",
+            Program::Openssl => "src/host/envelope.rs",
+            other => panic!("who calls {other}?"),
+        };
+        let name = format!("Program::{program:?}");
+        let allowed = [caller, "src/invocation.rs"];
+        assert_absent(&sources("src"), &allowed, &[&name], "no initramfs has it");
+    }
+    // Who writes keys asks for envelopes, and no stage does.
+    let asked = [".recipient(", ".enclosed_key(", ".ssh_keys("];
+    let rule = "keys are had on the running system";
+    assert_absent(&sources("src"), &["src/metadata.rs"], &asked, rule);
+    let metadata = ["platforms/src/azurestack/metadata.rs"];
+    assert_absent(&sources("platforms/src"), &metadata, &asked[..2], rule);
 }
 
 #[test]

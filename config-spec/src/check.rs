@@ -6,10 +6,12 @@ use std::ops::Range;
 use crate::diagnostic::{Diagnostic, Pointer, Severity};
 use crate::document::{self, Found, SyntaxError, conform::conform};
 use crate::extension;
-use crate::frontend::{self, Dialect, Made};
+use crate::frontend::{Dialect, Edition, Made};
+use crate::order;
 use crate::rules::{self, Findings, catalog as rule};
+use crate::source::Source;
 use crate::types::Config;
-use crate::version::{NEWEST, Version, VersionError};
+use crate::version::{NEWEST, Parts, Version, VersionError};
 use crate::versions;
 
 /// A document that passed; only [`check`] makes one.
@@ -165,11 +167,17 @@ const STABLE: Version = crate::version::NEWEST_STABLE;
 /// The accepted version nearest to `found`, or all of them.
 fn version_help(found: &str) -> String {
     let numbers = found.split(['-', '+']).next().unwrap_or_default();
-    if Version::parse(numbers).is_ok() {
+    if Version::parse(numbers).is_ok() || Edition::of_version(numbers).is_some() {
         return format!("{numbers} is stable: write \"{numbers}\"");
     }
     if numbers == "3.7.0" {
         return format!("3.7.0 is not stable yet: write \"{NEWEST}\"");
+    }
+    if let Ok(Parts {
+        numbers: [2, _, _], ..
+    }) = Parts::of(found)
+    {
+        return format!("of Ignition 2, there are {}", Edition::SECOND.join(", "));
     }
     let all: Vec<_> = Version::ALL.iter().map(|version| version.as_str()).collect();
     format!("supported are {}", all.join(", "))
@@ -186,29 +194,33 @@ pub struct Examined {
     weight: usize,
 }
 
+impl Examined {
+    /// The same as a document that passed, if it did.
+    pub(crate) fn passed(self) -> Result<Checked, Rejected> {
+        if self
+            .findings
+            .iter()
+            .any(|finding| finding.severity == Severity::Error)
+        {
+            return Err(Rejected::Invalid(self.findings));
+        }
+        Ok(Checked {
+            config: self.config,
+            version: self.version,
+            dialect: self.dialect,
+            warnings: self.findings,
+            weight: self.weight,
+        })
+    }
+}
+
 /// Checks a document by the rules of its own version and translates it to the newest types.
 ///
 /// # Errors
 /// [`Rejected`]; its variants follow the order in which a document is read, so that one without a usable version is
 /// told nothing else.
 pub fn check(text: &str) -> Result<Checked, Rejected> {
-    let Examined {
-        config,
-        findings,
-        version,
-        dialect,
-        weight,
-    } = examine(text)?;
-    if findings.iter().any(|finding| finding.severity == Severity::Error) {
-        return Err(Rejected::Invalid(findings));
-    }
-    Ok(Checked {
-        config,
-        version,
-        dialect,
-        warnings: findings,
-        weight,
-    })
+    Source::alone(text).check()
 }
 
 /// As [`check()`], but a document that breaks rules is told so and given all the same: for those who look for what else
@@ -217,20 +229,7 @@ pub fn check(text: &str) -> Result<Checked, Rejected> {
 /// # Errors
 /// [`Rejected`], where the document cannot be read.
 pub fn examine(text: &str) -> Result<Examined, Rejected> {
-    if text.is_empty() {
-        return Err(Rejected::Empty);
-    }
-    let version = document::syntax(text)
-        .map_err(|error| syntax_finding(text, error))
-        .and_then(|()| find_version(text));
-    match version {
-        Ok(version) => examine_ignition(text, version),
-        Err(rejected) => match frontend::made(text) {
-            None => Err(rejected),
-            Some(Ok(made)) => examine_made(&made, text.len()),
-            Some(Err(findings)) => Err(Rejected::Invalid(findings)),
-        },
-    }
+    Source::alone(text).examine()
 }
 
 /// A document that was made of one in another language, which has `length` bytes.
@@ -241,6 +240,7 @@ pub(crate) fn examine_made(made: &Made<'_>, length: usize) -> Result<Examined, R
         Ok(mut examined) => {
             made.settle(&mut examined.findings);
             findings.append(&mut examined.findings);
+            in_order(&mut findings);
             Ok(Examined {
                 findings,
                 dialect: made.dialect,
@@ -252,13 +252,19 @@ pub(crate) fn examine_made(made: &Made<'_>, length: usize) -> Result<Examined, R
             let mut refused = rejected.diagnostics().into_owned();
             made.settle(&mut refused);
             findings.append(&mut refused);
+            in_order(&mut findings);
             Err(Rejected::Invalid(findings))
         }
     }
 }
 
+/// What the front end found and what was found in what it made, in the order of the author's text.
+fn in_order(findings: &mut [Diagnostic]) {
+    order::by_key(findings, |finding| finding.span.as_ref().map(|span| span.start));
+}
+
 /// A document of Ignition 3, whose grammar was checked.
-fn examine_ignition(text: &str, version: Version) -> Result<Examined, Rejected> {
+pub(crate) fn examine_ignition(text: &str, version: Version) -> Result<Examined, Rejected> {
     let conformity = conform(text, version).map_err(|error| syntax_finding(text, error))?;
     let unusable = conformity
         .findings
@@ -299,32 +305,15 @@ pub fn check_merged(config: &Config) -> Vec<Diagnostic> {
     findings
 }
 
-/// Where the author of `text` wrote what the config it makes has at each of `pointers`, in one walk: the place as the
-/// text's own language has it, and its bytes if it is there.
+/// As [`Source::places`], for a document that has no files beside it.
 #[must_use]
 pub fn places(text: &str, pointers: &[&Pointer]) -> Vec<(Pointer, Option<Found>)> {
-    match frontend::made(text) {
-        Some(Ok(made)) => pointers.iter().map(|at| made.origin(at)).collect(),
-        // Nobody has pointers into the config of a text that makes none.
-        Some(Err(_)) => pointers.iter().map(|at| ((*at).clone(), None)).collect(),
-        None => {
-            let found = document::locate(text, pointers.iter().copied());
-            pointers.iter().map(|at| (*at).clone()).zip(found).collect()
-        }
-    }
+    Source::alone(text).places(pointers)
 }
 
-/// Gives findings about the config that `text` makes their place in it.
+/// As [`Source::place`], for a document that has no files beside it.
 pub fn place(text: &str, findings: &mut [Diagnostic]) {
-    if findings.is_empty() {
-        return;
-    }
-    let pointers: Vec<&Pointer> = findings.iter().map(|finding| &finding.at).collect();
-    let places = places(text, &pointers);
-    for (finding, (at, found)) in findings.iter_mut().zip(places) {
-        finding.at = at;
-        finding.span = found.map(|found| found.value);
-    }
+    Source::alone(text).place(findings);
 }
 
 /// As [`place()`], for a text of Ignition 3.
@@ -335,7 +324,7 @@ fn set_spans(findings: &mut [Diagnostic], text: &str) {
     }
 }
 
-fn syntax_finding(text: &str, error: SyntaxError) -> Rejected {
+pub(crate) fn syntax_finding(text: &str, error: SyntaxError) -> Rejected {
     let letter = text
         .get(error.at..)
         .and_then(|rest| rest.chars().next())
@@ -395,7 +384,7 @@ fn read_finding(text: &str, error: &serde_json::Error) -> Rejected {
     Rejected::Invalid(findings.into_inner())
 }
 
-fn find_version(text: &str) -> Result<Version, Rejected> {
+pub(crate) fn find_version(text: &str) -> Result<Version, Rejected> {
     let root = Pointer::root();
     if !text.trim_start().starts_with('{')
         && let Some(found) = document::find(text, &root).filter(|found| !is_null(text, found))

@@ -5,7 +5,7 @@ mod redact;
 mod render;
 
 pub use pointer::Pointer;
-pub use render::{LineColumn, Lines, render};
+pub use render::{Colours, LineColumn, Lines, render, render_around, render_lines};
 
 use std::fmt;
 use std::ops::Range;
@@ -82,6 +82,16 @@ pub struct Diagnostic {
 }
 
 impl Diagnostic {
+    /// Whether it is about the grammar of the text: what is a key there and what a value, nobody knows.
+    fn is_of_grammar(&self) -> bool {
+        [
+            catalog::JSON_SYNTAX.id,
+            catalog::YAML_SYNTAX.id,
+            catalog::YAML_KEY_DUPLICATE.id,
+        ]
+        .contains(&self.rule)
+    }
+
     /// Where the reference's reports show this finding, which is not always its first byte: inside the bracket of an
     /// object or a list, and behind what cannot be read. `None` where they show line 0, column 0.
     #[must_use]

@@ -17,6 +17,7 @@ use crate::types::kindling::VERSION;
 use crate::version::Version::{self, V3_0_0, V3_3_0};
 pub(crate) use kindling::KINDLING;
 pub(crate) use patterns::Pattern;
+pub(crate) use storage::{CEX, OWNER, TANG};
 
 /// The members of one kind of object.
 #[derive(Debug)]

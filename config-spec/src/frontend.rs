@@ -5,16 +5,20 @@
 //! A language is known by what a document says, never by what a file is called.
 
 pub mod butane;
+mod ignition2;
 mod json;
 mod made;
 mod tree;
 pub(crate) mod yaml;
+mod yaml_out;
 
 use std::fmt;
 
 use crate::diagnostic::Diagnostic;
 use crate::version::Version;
+use butane::files::LocalFiles;
 
+pub(crate) use ignition2::{Edition, names};
 pub(crate) use made::Made;
 
 /// The language of a document.
@@ -44,7 +48,18 @@ impl fmt::Display for Dialect {
 }
 
 /// What `text` makes, if it is in one of these languages: a document, or what is wrong with the text. `None` for what is
-/// meant to be Ignition 3, or nothing we know.
-pub(crate) fn made(_text: &str) -> Option<Result<Made<'_>, Vec<Diagnostic>>> {
-    None
+/// meant to be Ignition 3, or nothing we know. `files` are those beside it.
+pub(crate) fn made<'a>(text: &'a str, files: &dyn LocalFiles) -> Option<Result<Made<'a>, Vec<Diagnostic>>> {
+    match Edition::of(text) {
+        Some(edition) => Some(ignition2::made(text, edition)),
+        None => butane::made(text, files),
+    }
+}
+
+/// What of `text` is written otherwise in Ignition 3, for people who want to write that themselves: each kind of thing
+/// once, where it is first, with the form to write. Nothing for what is no
+/// document of Ignition 2 or 1, or cannot be read as one.
+#[must_use]
+pub fn explain(text: &str) -> Vec<Diagnostic> {
+    Edition::of(text).map_or_else(Vec::new, |edition| ignition2::explained(text, edition))
 }

@@ -3,7 +3,11 @@
 use std::io;
 
 use serde::Serialize;
-use serde::de::DeserializeOwned;
+use serde::de::{Deserialize, DeserializeOwned};
+
+mod records;
+
+use records::Records;
 
 /// Writes a value's JSON, without white space.
 ///
@@ -33,14 +37,26 @@ pub fn pretty(value: &(impl Serialize + ?Sized)) -> String {
     spread(&text(value))
 }
 
+/// What `text` is: no list where an object is meant.
+///
+/// # Errors
+/// When it is not JSON, or not of this type.
+pub fn parse<'de, T: Deserialize<'de>>(text: &'de str) -> serde_json::Result<T> {
+    let mut from = serde_json::Deserializer::from_str(text);
+    let value = T::deserialize(Records(&mut from))?;
+    from.end()?;
+    Ok(value)
+}
+
 /// What `bytes` are; `None` for what is not UTF-8, not JSON, or not of this type.
 #[must_use]
 pub fn read<T: DeserializeOwned>(bytes: &[u8]) -> Option<T> {
-    serde_json::from_str(std::str::from_utf8(bytes).ok()?).ok()
+    parse(std::str::from_utf8(bytes).ok()?).ok()
 }
 
-/// JSON without white space in the form of serde_json's `PrettyFormatter`.
-fn spread(compact: &str) -> String {
+/// JSON without white space as people read it: in the form of serde_json's `PrettyFormatter`.
+#[must_use]
+pub fn spread(compact: &str) -> String {
     let mut spread = String::with_capacity(compact.len() * 2);
     let (mut depth, mut in_text, mut is_escaped) = (0, false, false);
     let mut letters = compact.chars().peekable();

@@ -6,6 +6,10 @@
 
 #![forbid(unsafe_code)]
 
+// Unit tests share the makers of configs with the tests outside.
+#[cfg(test)]
+extern crate self as kindling_config_spec;
+
 pub mod calendar;
 pub mod certificate;
 mod check;
@@ -29,6 +33,7 @@ pub mod provenance;
 pub mod reference_report;
 pub mod rules;
 mod schema;
+mod source;
 mod suggest;
 pub mod types;
 mod unit_file;
@@ -39,6 +44,7 @@ mod versions;
 
 pub use check::{Checked, Examined, Rejected, check, check_merged, examine, place, places};
 pub use extension::ENTRY as EXTENSION_FILE;
-pub use frontend::Dialect;
+pub use frontend::{Dialect, butane, explain};
 pub use merge::merge;
 pub use schema::{Language, schema};
+pub use source::Source;

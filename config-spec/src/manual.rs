@@ -70,7 +70,7 @@ fn page() -> String {
         let _ = writeln!(page, "\n## `{}`\n", field.name);
         let _ = writeln!(page, "{}\n\n{}", field.about, section.prose);
         objects(&mut page, field.name, below(&field.shape), is_extension(field));
-        let _ = writeln!(page, "\nExample:\n\n```json\n{}```", section.example);
+        example(&mut page, section.example);
     }
     page.push_str("\n## Shared objects\n");
     let shared = shared();
@@ -80,6 +80,18 @@ fn page() -> String {
         members(&mut page, name, shared.get(name).copied(), name == "resource");
     }
     page
+}
+
+/// A document in the two forms in which it can be written, side by side.
+fn example(page: &mut String, json: &str) {
+    let yaml = crate::butane::butane_of(json).expect("an example is valid");
+    let cell = |language: &str, text: &str| format!("<td>\n\n```{language}\n{text}```\n\n</td>");
+    let _ = writeln!(
+        page,
+        "\nExample:\n\n<table>\n<tr><th>Ignition</th><th>Butane</th></tr>\n<tr>\n{}\n{}\n</tr>\n</table>",
+        cell("json", json),
+        cell("yaml", &yaml),
+    );
 }
 
 fn is_extension(field: &Field) -> bool {

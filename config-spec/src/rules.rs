@@ -11,6 +11,7 @@ mod fetching;
 mod filesystems;
 mod findings;
 mod luks;
+mod names;
 mod nodes;
 mod order;
 mod paths;
@@ -21,6 +22,7 @@ mod systemd;
 mod told;
 
 pub(crate) use findings::Findings;
+pub(crate) use nodes::octal_meant;
 pub(crate) use order::sorted;
 pub(crate) use paths::clean as clean_path;
 
@@ -55,7 +57,7 @@ pub(crate) fn run(config: &Config, version: Version) -> Vec<Diagnostic> {
 /// What only a whole config can be held to, that is one to which nothing will be merged any more.
 pub(crate) fn run_whole(config: &Config) -> Vec<Diagnostic> {
     let mut findings = Findings::default();
-    for check in extension::WHOLE_CHECKS {
+    for check in extension::WHOLE_CHECKS.iter().chain(names::WHOLE_CHECKS) {
         check(config, NEWEST, &mut findings);
     }
     order::sorted(findings.into_inner())
@@ -72,4 +74,4 @@ pub(crate) fn run_duplicates(config: &Config) -> Vec<Diagnostic> {
 pub(crate) use luks::custom_present_with_others;
 
 /// Which names are names of units.
-pub(crate) use systemd::is_unit_name;
+pub(crate) use systemd::{extension, is_unit_name};

@@ -88,20 +88,12 @@ impl Version {
     /// # Errors
     /// [`VersionError::Malformed`] and [`VersionError::Unknown`].
     pub fn parse(text: &str) -> Result<Self, VersionError> {
-        let (rest, metadata) = text.split_once('+').unwrap_or((text, ""));
-        let (numbers, pre_release) = rest.split_once('-').unwrap_or((rest, ""));
-        if !is_suffix(metadata) || !is_suffix(pre_release) {
-            return Err(VersionError::Malformed);
-        }
-        let mut parsed = [0_i64; 3];
-        let mut parts = numbers.split('.');
-        for slot in &mut parsed {
-            *slot = parts.next().and_then(number).ok_or(VersionError::Malformed)?;
-        }
-        if parts.next().is_some() {
-            return Err(VersionError::Malformed);
-        }
-        let [major, minor, patch] = parsed;
+        let Parts {
+            numbers,
+            pre_release,
+            metadata,
+        } = Parts::of(text)?;
+        let [major, minor, patch] = numbers;
         match (major, minor, patch, pre_release, metadata) {
             (3, 0, 0, "", "") => Ok(Self::V3_0_0),
             (3, 1, 0, "", "") => Ok(Self::V3_1_0),
@@ -119,6 +111,42 @@ impl Version {
 impl fmt::Display for Version {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str(self.as_str())
+    }
+}
+
+/// The parts of a version's text.
+pub(crate) struct Parts<'a> {
+    pub(crate) numbers: [i64; 3],
+    /// What stands behind the hyphen; empty without one.
+    pub(crate) pre_release: &'a str,
+    /// What stands behind the plus sign; empty without one.
+    pub(crate) metadata: &'a str,
+}
+
+impl<'a> Parts<'a> {
+    /// Those of `text`, by the rules that [`Version::parse`] names.
+    ///
+    /// # Errors
+    /// [`VersionError::Malformed`].
+    pub(crate) fn of(text: &'a str) -> Result<Self, VersionError> {
+        let (rest, metadata) = text.split_once('+').unwrap_or((text, ""));
+        let (digits, pre_release) = rest.split_once('-').unwrap_or((rest, ""));
+        if !is_suffix(metadata) || !is_suffix(pre_release) {
+            return Err(VersionError::Malformed);
+        }
+        let mut numbers = [0_i64; 3];
+        let mut parts = digits.split('.');
+        for slot in &mut numbers {
+            *slot = parts.next().and_then(number).ok_or(VersionError::Malformed)?;
+        }
+        if parts.next().is_some() {
+            return Err(VersionError::Malformed);
+        }
+        Ok(Self {
+            numbers,
+            pre_release,
+            metadata,
+        })
     }
 }
 

@@ -1,6 +1,6 @@
 //! How a platform reaches the machine it runs on. The engine implements [`Access`]; tests replay it.
 //!
-//! Nine questions serve every family of platforms:
+//! Nine questions serve every family of platforms, and two more the keys of one:
 //!
 //! | Family | Asks |
 //! |---|---|
@@ -13,6 +13,7 @@
 //! | vsock (`applehv`) | [`Access::http`] with a `vsock:CID:PORT/` URL |
 //! | socket (`lxd`) | [`Access::http`] with a `unix:` URL |
 //! | nothing (`metal`) | — |
+//! | keys of `azurestack`, in an envelope | [`Access::recipient`], [`Access::enclosed_key`] |
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -79,6 +80,28 @@ pub trait Access {
     /// [`AccessError::Failed`] when it exists and cannot be listed.
     fn list(&self, directory: &Path) -> Result<Vec<String>, AccessError>;
 
+    /// Makes a pair of keys for one answer that nobody else shall read.
+    ///
+    /// # Errors
+    /// [`AccessError::Envelope`] when this system cannot; [`AccessError::NotBuilt`] where it never does.
+    fn recipient(&self) -> Result<Recipient, AccessError> {
+        Err(AccessError::NotBuilt {
+            what: "a certificate of this machine's own".to_owned(),
+        })
+    }
+
+    /// Opens an envelope (CMS, RFC 5652) that was closed for the recipient, with certificates inside (PKCS #12, without a
+    /// password). Of the first of them that came without its private key this is the public key, as a line `ssh-rsa …`;
+    /// `None` where there is no such certificate.
+    ///
+    /// # Errors
+    /// As [`Self::recipient`], and when it is no such envelope.
+    fn enclosed_key(&self, _recipient: &Recipient, _envelope: &[u8]) -> Result<Option<String>, AccessError> {
+        Err(AccessError::NotBuilt {
+            what: "an envelope".to_owned(),
+        })
+    }
+
     /// Tells whoever watches the boot what is odd and does not stop it. Never quotes a config.
     fn warn(&self, _what: &str) {}
 }
@@ -94,6 +117,22 @@ pub struct Machine {
     pub command_line: String,
     /// Whether the network may be asked: not in the stage before it is up.
     pub is_online: bool,
+}
+
+/// Whom an envelope is closed for: a certificate, and the private key that opens it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Recipient {
+    /// The certificate in DER, as base64 in one line.
+    pub certificate: String,
+    /// Certificate and private key, as whoever made them keeps them.
+    pub secret: Vec<u8>,
+}
+
+impl core::fmt::Debug for Recipient {
+    /// Without the key.
+    fn fmt(&self, out: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        out.write_str("Recipient")
+    }
 }
 
 /// What to ask a metadata service.
@@ -213,6 +252,14 @@ pub enum AccessError {
         /// The cause, in the words of the layer below.
         why: String,
     },
+    /// Keys in an envelope were not had.
+    #[error("{fault}: {why}")]
+    Envelope {
+        /// What was not to be done.
+        fault: EnvelopeFault,
+        /// The cause, in the words of the layer below; never what was in the envelope.
+        why: String,
+    },
     /// It stays as it is.
     #[error("cannot change {what}: {why}")]
     Unchanged {
@@ -221,4 +268,24 @@ pub enum AccessError {
         /// The cause, in the words of the layer below.
         why: String,
     },
+}
+
+/// How far keys in an envelope were away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum EnvelopeFault {
+    /// What makes keys and opens envelopes is not on this system.
+    #[error("cannot read keys that come in an envelope")]
+    NoProgram,
+    /// There was nobody to close it for.
+    #[error("cannot make a key and a certificate for the envelope")]
+    NoRecipient,
+    /// It is none, or closed for somebody else.
+    #[error("cannot open the envelope with this machine's key")]
+    Closed,
+    /// What is in it holds no certificates that can be read.
+    #[error("cannot read the certificates in the envelope")]
+    Contents,
+    /// The key is not one that is asked for here.
+    #[error("cannot make a line of the key in the envelope")]
+    Key,
 }

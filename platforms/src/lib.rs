@@ -59,7 +59,8 @@ pub mod yaml;
 mod zvm;
 
 pub use access::{
-    Access, AccessError, Channel, Drive, DriveName, HttpAnswer, HttpMethod, HttpRequest, Machine,
+    Access, AccessError, Channel, Drive, DriveName, EnvelopeFault, HttpAnswer, HttpMethod, HttpRequest,
+    Machine, Recipient,
 };
 pub use akamai::Akamai;
 pub use aliyun::Aliyun;

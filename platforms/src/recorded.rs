@@ -7,7 +7,10 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use crate::{Access, AccessError, Channel, Drive, DriveName, HttpAnswer, HttpRequest, Machine};
+use crate::{Access, AccessError, Channel, Drive, DriveName, HttpAnswer, HttpRequest, Machine, Recipient};
+
+/// What an envelope holds.
+type Enclosed = Result<Option<String>, AccessError>;
 
 /// A recording, and what was asked of it so far.
 pub(crate) struct RecordedAccess {
@@ -17,6 +20,8 @@ pub(crate) struct RecordedAccess {
     time: Option<u64>,
     asked: RefCell<Vec<String>>,
     channel: RefCell<RecordedChannel>,
+    /// The envelope that can be opened, and what comes of it.
+    envelope: Option<(Vec<u8>, Enclosed)>,
 }
 
 /// A key/value channel: of whichever kind is asked for.
@@ -96,6 +101,7 @@ impl RecordedAccess {
             time: None,
             asked: RefCell::default(),
             channel: RefCell::default(),
+            envelope: None,
         }
     }
 
@@ -199,6 +205,7 @@ impl RecordedAccess {
             time: None,
             asked: RefCell::default(),
             channel: RefCell::default(),
+            envelope: None,
         }
     }
 
@@ -214,6 +221,12 @@ impl RecordedAccess {
             is_read_only: false,
         });
         access
+    }
+
+    /// The same machine, which can open this envelope.
+    pub(crate) fn with_envelope(mut self, envelope: &[u8], inside: Enclosed) -> Self {
+        self.envelope = Some((envelope.to_owned(), inside));
+        self
     }
 
     /// The same machine with another instruction set.
@@ -372,6 +385,22 @@ impl Access for RecordedAccess {
             None => recorded.values.remove(key),
         };
         Ok(())
+    }
+
+    fn recipient(&self) -> Result<Recipient, AccessError> {
+        self.note("a recipient".to_owned());
+        Ok(Recipient {
+            certificate: "recorded".to_owned(),
+            secret: b"recorded".to_vec(),
+        })
+    }
+
+    fn enclosed_key(&self, recipient: &Recipient, envelope: &[u8]) -> Result<Option<String>, AccessError> {
+        self.note("open an envelope".to_owned());
+        assert_eq!(recipient.secret, b"recorded");
+        let (known, inside) = self.envelope.as_ref().expect("a test that knows of envelopes");
+        assert_eq!(envelope, known);
+        inside.clone()
     }
 
     fn warn(&self, what: &str) {

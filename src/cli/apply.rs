@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use kindling_config_spec::Source;
+
 use super::inspect::image_of_a_disk;
 use super::words::{Command, Flag, Given, Need, Positional};
 use super::{USAGE, complain, document, environment};
@@ -16,7 +18,7 @@ pub(super) static COMMAND: Command = Command {
     about: "Make what a first boot with this config would make, away from it: in a root, or on its disks as images.",
     positional: Some(Positional {
         name: "CONFIG",
-        help: "The config file, or `-` for standard input.",
+        help: document::CONFIG,
         need: Need::One,
     }),
     flags: &[
@@ -35,6 +37,7 @@ pub(super) static COMMAND: Command = Command {
             "Leave to the first boot what an image should not hold (disks, identity, secrets), and write both \
              parts to this directory: baked.ign and first-boot.ign. Without root and image, only this is done.",
         ),
+        document::FILES_DIR,
         Flag::bare("offline", "Fail where the network would be needed."),
     ],
 };
@@ -45,6 +48,7 @@ struct Arguments {
     images: Vec<Image>,
     split: Option<PathBuf>,
     offline: bool,
+    files_dir: Option<PathBuf>,
 }
 
 impl Arguments {
@@ -60,6 +64,7 @@ impl Arguments {
             images: images.into_iter().map(image_of_a_disk).collect(),
             split: given.path("split"),
             offline: given.is("offline"),
+            files_dir: given.path("files-dir"),
         })
     }
 }
@@ -88,9 +93,19 @@ fn run(arguments: &Arguments) -> u8 {
             return error.status();
         }
     };
+    let files = match document::local_files(arguments.files_dir.as_deref()) {
+        Ok(files) => files,
+        Err(message) => {
+            complain(&message);
+            return USAGE;
+        }
+    };
     Log::open(true, "").install();
     let request = Request {
-        text: &text,
+        source: Source {
+            text: &text,
+            files: &*files,
+        },
         name: &name,
         offline: arguments.offline,
         skips_what_waits: false,

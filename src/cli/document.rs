@@ -5,11 +5,39 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
+use kindling_config_spec::butane::files::{LocalFiles, NoFiles};
+use kindling_config_spec::json;
 use serde::de::DeserializeOwned;
 
 use super::USAGE;
+use super::words::Flag;
 use crate::fetch::DOCUMENT_LIMIT;
+use crate::host::local_files::LocalDirectory;
 use crate::report::Unparsable;
+
+/// What the help calls a config that is given by name.
+pub(super) const CONFIG: &str = "The config (Ignition 3 or 2 JSON, Butane YAML), or `-` for standard input.";
+
+/// Where local files are: [`local_files`].
+pub(super) const FILES_DIR: Flag = Flag::with(
+    "files-dir",
+    "DIR",
+    "The directory with the local files that a Butane config names; without it there are none, as at boot.",
+);
+
+/// The files below `dir`, which [`FILES_DIR`] names; none without one.
+///
+/// # Errors
+/// A line that names the directory and says why it cannot be used.
+pub(super) fn local_files(dir: Option<&Path>) -> Result<Box<dyn LocalFiles>, String> {
+    let Some(dir) = dir else {
+        return Ok(Box::new(NoFiles));
+    };
+    match LocalDirectory::open(dir, DOCUMENT_LIMIT) {
+        Ok(files) => Ok(Box::new(files)),
+        Err(error) => Err(format!("cannot use {} for local files: {error}", dir.display())),
+    }
+}
 
 /// A document that cannot be read.
 #[derive(Debug, thiserror::Error)]
@@ -21,9 +49,7 @@ pub(super) enum Unreadable {
     #[error("it is larger than {} MiB; no config is: check the name", DOCUMENT_LIMIT >> 20)]
     TooLarge,
     /// It is not text.
-    #[error(
-        "it is not UTF-8 text from byte {at} on (line {line}); write the config as JSON in UTF-8, uncompressed"
-    )]
+    #[error("it is not UTF-8 text from byte {at} on (line {line}); write the config in UTF-8, uncompressed")]
     NotText {
         /// Offset of the first byte that is none of a text.
         at: usize,
@@ -72,7 +98,7 @@ pub(super) fn read_record<T: DeserializeOwned>(path: &Path, what: &str, made_by:
         format!("cannot use {path} as {what}: {why}; make the file with `{made_by} > FILE`")
     };
     let text = read(path).map_err(|error| unusable(&error))?;
-    serde_json::from_str(&text).map_err(|error| unusable(&Unparsable::of(&error)))
+    json::parse(&text).map_err(|error| unusable(&Unparsable::of(&error)))
 }
 
 /// All of `from`, which says that it has `size` bytes: no room is wasted, nor more taken than a document may have.

@@ -17,6 +17,19 @@ pub(super) enum Takes {
     Value,
     /// Nothing, or `=true` and the like.
     Boolean,
+    /// Nothing, which is this value, or one behind `=`.
+    Optional(&'static str),
+}
+
+impl Takes {
+    /// The value of a flag that stands alone; `None` where one has to follow.
+    fn alone(self) -> Option<&'static str> {
+        match self {
+            Self::Value => None,
+            Self::Boolean => Some("true"),
+            Self::Optional(value) => Some(value),
+        }
+    }
 }
 
 /// What every parser knows.
@@ -37,35 +50,90 @@ pub(super) fn parse<'a>(arguments: &'a [OsString], known: &Known) -> Result<(Fla
     Ok((flags, behind.map_or(rest, |(_, behind)| behind)))
 }
 
-/// The same by the other grammar that the reference has: flags begin with two dashes, and words may stand between them.
+/// Letters behind one dash, and the flags that they are short for.
+pub(super) type Letters = [(u8, &'static str)];
+
+/// The same by the other grammar that the reference has: flags begin with two dashes, or are `letters` behind one, and words
+/// may stand between them.
 ///
 /// # Errors
 /// A message that names the flag.
-pub(super) fn parse_mixed(arguments: &[OsString], known: &Known) -> Result<(Flags, Vec<OsString>), String> {
+pub(super) fn parse_mixed(
+    arguments: &[OsString],
+    known: &Known,
+    letters: &Letters,
+) -> Result<(Flags, Vec<OsString>), String> {
     let (mut flags, mut words) = (Flags::new(), Vec::new());
     let mut rest = arguments;
     while let Some((first, behind)) = rest.split_first() {
-        if first == "--" {
-            words.extend_from_slice(behind);
-            break;
-        }
         let bytes = first.as_bytes();
-        let is_short = bytes.len() > 1 && bytes.starts_with(b"-") && !bytes.starts_with(b"--");
-        if is_short && first != "-h" {
-            return Err(format!("unknown shorthand flag: {}", first.to_string_lossy()));
-        }
-        rest = match take(rest, known)? {
-            Some((name, value, behind)) => {
-                flags.insert(name, value);
-                behind
+        rest = match bytes {
+            b"--" => {
+                words.extend_from_slice(behind);
+                break;
             }
-            None => {
+            [b'-', b'-', ..] => match take(rest, known)? {
+                Some((name, value, behind)) => {
+                    flags.insert(name, value);
+                    behind
+                }
+                None => behind,
+            },
+            [b'-', cluster @ ..] if !cluster.is_empty() => {
+                take_letters(cluster, behind, known, letters, &mut flags)?
+            }
+            _ => {
                 words.push(first.clone());
                 behind
             }
         };
     }
     Ok((flags, words))
+}
+
+/// The flags that letters behind one dash are; the last may have a value, in the same word or the next. Returns what follows.
+fn take_letters<'a>(
+    cluster: &[u8],
+    behind: &'a [OsString],
+    known: &Known,
+    letters: &Letters,
+    flags: &mut Flags,
+) -> Result<&'a [OsString], String> {
+    let mut left = cluster;
+    while let Some((letter, after)) = left.split_first() {
+        let name = letters.iter().find(|(short, _)| short == letter);
+        let found = name.and_then(|(_, name)| known.iter().find(|(known, _)| known == name));
+        let Some((name, takes)) = found else {
+            return Err(format!(
+                "unknown shorthand flag: -{}",
+                String::from_utf8_lossy(cluster)
+            ));
+        };
+        let value = |bytes: &[u8]| OsString::from_vec(bytes.to_vec());
+        match (after, takes.alone(), behind.split_first()) {
+            ([b'=', given @ ..], ..) if !given.is_empty() => {
+                flags.insert(name, value(given));
+                return Ok(behind);
+            }
+            (_, Some(alone), _) => drop(flags.insert(name, alone.into())),
+            ([], None, Some((next, behind))) => {
+                flags.insert(name, next.clone());
+                return Ok(behind);
+            }
+            ([], None, None) => {
+                return Err(format!(
+                    "flag needs an argument: -{}",
+                    String::from_utf8_lossy(cluster)
+                ));
+            }
+            (given, None, _) => {
+                flags.insert(name, value(given));
+                return Ok(behind);
+            }
+        }
+        left = after;
+    }
+    Ok(behind)
 }
 
 /// A flag with its value, and what follows it.
@@ -89,11 +157,11 @@ fn take<'a>(arguments: &'a [OsString], known: &Known) -> Result<Option<Taken<'a>
     let Some((name, takes)) = known.iter().find(|(known, _)| *known == name) else {
         return Err(format!("flag provided but not defined: -{name}"));
     };
-    match (given, takes, behind.split_first()) {
+    match (given, takes.alone(), behind.split_first()) {
         (Some(value), _, _) => Ok(Some((name, value, behind))),
-        (None, Takes::Boolean, _) => Ok(Some((name, "true".into(), behind))),
-        (None, Takes::Value, Some((value, behind))) => Ok(Some((name, value.clone(), behind))),
-        (None, Takes::Value, None) => Err(format!("flag needs an argument: -{name}")),
+        (None, Some(alone), _) => Ok(Some((name, alone.into(), behind))),
+        (None, None, Some((value, behind))) => Ok(Some((name, value.clone(), behind))),
+        (None, None, None) => Err(format!("flag needs an argument: -{name}")),
     }
 }
 
@@ -214,11 +282,51 @@ mod tests {
             (vec!["--nope"], Err("flag provided but not defined: -nope")),
         ] {
             let words: Vec<OsString> = words.iter().map(OsString::from).collect();
-            let found = parse_mixed(&words, KNOWN).map(|(flags, words)| (flags["root"].clone(), words));
+            let found = parse_mixed(&words, KNOWN, &[]).map(|(flags, words)| (flags["root"].clone(), words));
             let expected = expected
                 .map(|(root, words)| (OsString::from(root), words.iter().map(OsString::from).collect()))
                 .map_err(str::to_owned);
             assert_eq!(found, expected);
+        }
+    }
+
+    #[test]
+    fn letters_stand_for_flags() {
+        const KNOWN: &[(&str, Takes)] = &[
+            ("root", Takes::Value),
+            ("version", Takes::Boolean),
+            ("pretty", Takes::Boolean),
+            ("color", Takes::Optional("always")),
+        ];
+        const LETTERS: &Letters = &[
+            (b'r', "root"),
+            (b'V', "version"),
+            (b'p', "pretty"),
+            (b'C', "color"),
+        ];
+        for (words, expected) in [
+            (vec!["-r", "/x", "w"], Ok("root=/x w")),
+            (vec!["-r/x", "w"], Ok("root=/x w")),
+            (vec!["-r=/x", "w"], Ok("root=/x w")),
+            (vec!["-Vpr", "-x"], Ok("pretty=true root=-x version=true")),
+            (vec!["-Vp=false"], Ok("pretty=false version=true")),
+            (vec!["-C", "never"], Ok("color=always never")),
+            (vec!["--color", "-C=never"], Ok("color=never")),
+            (vec!["--color=auto"], Ok("color=auto")),
+            (vec!["-", "--", "-V"], Ok("- -V")),
+            (vec!["-r"], Err("flag needs an argument: -r")),
+            (vec!["-Vr"], Err("flag needs an argument: -Vr")),
+            (vec!["-Vx"], Err("unknown shorthand flag: -Vx")),
+        ] {
+            let words: Vec<OsString> = words.iter().map(OsString::from).collect();
+            let found = parse_mixed(&words, KNOWN, LETTERS).map(|(flags, words)| {
+                let flags = flags
+                    .into_iter()
+                    .map(|(name, value)| format!("{name}={}", value.display()));
+                let words = words.iter().map(|word| word.display().to_string());
+                flags.chain(words).collect::<Vec<_>>().join(" ")
+            });
+            assert_eq!(found, expected.map(str::to_owned).map_err(str::to_owned));
         }
     }
 

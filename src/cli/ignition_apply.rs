@@ -3,6 +3,9 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
+use kindling_config_spec::Source;
+use kindling_config_spec::diagnostic::render;
+
 use super::flags::{self, Takes};
 use super::{USAGE, complain, document, environment, ignition};
 use crate::host::log::Log;
@@ -98,7 +101,7 @@ fn applied(arguments: &Arguments) -> Result<(), String> {
     let name = arguments.config.display().to_string();
     let text = document::read(&arguments.config).map_err(|error| format!("cannot read {name}: {error}"))?;
     let request = Request {
-        text: &text,
+        source: Source::alone(&text),
         name: &name,
         offline: arguments.offline,
         skips_what_waits: arguments.ignores_unsupported,
@@ -107,9 +110,10 @@ fn applied(arguments: &Arguments) -> Result<(), String> {
     };
     if !is_container() {
         // The config's own findings first, as the reference has it.
-        kindling_config_spec::check(&text).map_err(|rejected| {
-            kindling_config_spec::diagnostic::render(&name, &text, &rejected.diagnostics())
-        })?;
+        request
+            .source
+            .check()
+            .map_err(|rejected| render(&name, &text, &rejected.diagnostics()))?;
         return Err(
             "ignition-apply runs in containers only; on a machine, kindling apply takes a --root".to_owned(),
         );

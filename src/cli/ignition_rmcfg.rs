@@ -49,7 +49,7 @@ enum Wish {
 }
 
 fn resolve(arguments: &[OsString]) -> Result<Wish, String> {
-    let (flags, rest) = flags::parse_mixed(arguments, KNOWN)?;
+    let (flags, rest) = flags::parse_mixed(arguments, KNOWN, &[(b'h', "h")])?;
     if flags::boolean(&flags, "h")? || flags::boolean(&flags, "help")? {
         return Ok(Wish::Help);
     }

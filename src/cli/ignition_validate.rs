@@ -1,10 +1,13 @@
 //! The command line of the reference's validator (engine.md 1.5): the report on standard output, what cannot be
 //! reported on standard error, status 1 for every failure but a wrong flag.
+//!
+//! By this name people ask what the reference would say, so other languages than Ignition 3 are refused, though our engine
+//! takes them.
 
 use std::ffi::OsString;
 use std::path::Path;
 
-use kindling_config_spec::{Rejected, check, reference_report};
+use kindling_config_spec::{Dialect, Rejected, check, reference_report};
 
 use super::flags::{self, Takes};
 use super::{USAGE, complain, document, ignition};
@@ -53,6 +56,14 @@ fn validate(file: &Path) -> u8 {
         }
     };
     let (findings, status) = match check(&text) {
+        Ok(checked) if !matches!(checked.dialect(), Dialect::Ignition(_)) => {
+            complain(&format!(
+                "{}: {} is no Ignition 3: judge it with kindling validate, or validate what kindling convert makes of it",
+                file.display(),
+                checked.dialect()
+            ));
+            return 1;
+        }
         Ok(checked) => (checked.warnings().to_vec(), 0),
         Err(Rejected::Invalid(findings)) => (findings, 1),
         Err(refused) => {

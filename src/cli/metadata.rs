@@ -218,14 +218,17 @@ fn ask(platform: Option<&str>, tasks: &[Task]) -> Result<(), String> {
         root: &root,
         processes: &processes,
     };
-    run(platform, tasks, &via, system).map_err(|error| chain(&error).join(": "))
+    run(platform, tasks, &via, system).map_err(failure)
+}
+
+/// What a person reads, and the name by which docs/failure-states.md lists it.
+fn failure(error: MetadataError) -> String {
+    format!("{} [{}]", chain(&error).join(": "), error.code())
 }
 
 fn show(platform: &dyn Platform, via: &HostAccess<'_>) -> Result<(), String> {
     let attributes = match platform.metadata() {
-        Some(metadata) => metadata
-            .attributes(via)
-            .map_err(|error| chain(&MetadataError::from(error)).join(": "))?,
+        Some(metadata) => metadata.attributes(via).map_err(|error| failure(error.into()))?,
         None => Vec::new(),
     };
     let text = own_lines(platform.id(), &attributes) + &agent_lines(&attributes);

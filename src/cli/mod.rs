@@ -8,6 +8,7 @@
 )]
 
 mod apply;
+mod butane;
 mod convert;
 mod document;
 mod emergency;
@@ -75,6 +76,7 @@ pub fn main() -> u8 {
         .into_owned();
     let arguments: Vec<OsString> = arguments.collect();
     match name.as_str() {
+        "butane" => butane::main(&arguments),
         "ignition" => ignition::main(&arguments),
         "ignition-apply" => ignition_apply::main(&arguments),
         "ignition-rmcfg" => ignition_rmcfg::main(&arguments),

@@ -215,7 +215,6 @@ mod tests {
                 "apply a --root b --image c",
                 "--root and --image exclude each other",
             ),
-            ("convert a", "give --to VERSION, --minimal or --expand"),
             (
                 "convert a --to 3.1.0 --minimal",
                 "--to and --minimal exclude each other",

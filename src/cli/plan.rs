@@ -3,6 +3,8 @@
 use std::ffi::OsStr;
 use std::path::PathBuf;
 
+use kindling_config_spec::Source;
+
 use super::inspect::{image_of, read_images, read_inventory};
 use super::words::{Command, Flag, Given, Need, Positional};
 use super::{Format, USAGE, complain, document, environment};
@@ -19,7 +21,7 @@ pub(super) static COMMAND: Command = Command {
     about: "Show what a first boot with this config would do. Changes nothing.",
     positional: Some(Positional {
         name: "CONFIG",
-        help: "The config file, or `-` for standard input.",
+        help: document::CONFIG,
         need: Need::One,
     }),
     flags: &[
@@ -41,6 +43,7 @@ pub(super) static COMMAND: Command = Command {
              size than 512. May be given for each disk, but not with --inventory.",
         )
         .many(),
+        document::FILES_DIR,
         Flag::bare(
             "exit-code",
             "End with status 3 where there is something to change; 0 is nothing, 1 is a boot that would refuse.",
@@ -55,6 +58,7 @@ struct Arguments {
     inventory: Option<PathBuf>,
     images: Vec<Image>,
     exit_code: bool,
+    files_dir: Option<PathBuf>,
 }
 
 /// Runs the command and returns its exit status.
@@ -80,6 +84,13 @@ fn run(arguments: &Arguments) -> u8 {
             return error.status();
         }
     };
+    let files = match document::local_files(arguments.files_dir.as_deref()) {
+        Ok(files) => files,
+        Err(message) => {
+            complain(&message);
+            return USAGE;
+        }
+    };
     let disks = match arguments.disks(&environment.path) {
         Ok(disks) => disks,
         Err(message) => {
@@ -88,8 +99,12 @@ fn run(arguments: &Arguments) -> u8 {
         }
     };
     let name = arguments.config.display().to_string();
+    let source = Source {
+        text: &text,
+        files: &*files,
+    };
     match dry_run::plan(
-        &text,
+        source,
         &name,
         arguments.root.as_deref(),
         disks.as_ref(),
@@ -126,6 +141,7 @@ impl Arguments {
             inventory: given.path("inventory"),
             images,
             exit_code: given.is("exit-code"),
+            files_dir: given.path("files-dir"),
         })
     }
 

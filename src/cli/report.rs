@@ -152,7 +152,7 @@ fn of_running(root: &Path) -> Result<Option<Boot>, String> {
     }
     let dir: PathBuf = environment()?.run_dir;
     let kept = |name: &str| std::fs::read_to_string(dir.join(name)).ok();
-    let failure: Option<Failure> = kept("failure.json").and_then(|text| serde_json::from_str(&text).ok());
+    let failure: Option<Failure> = kept("failure.json").and_then(|text| json::parse(&text).ok());
     let stages = progress::read(kept(progress::LIST).as_deref());
     if stages.is_empty() && failure.is_none() {
         return Ok(None);

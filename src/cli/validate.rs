@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use kindling_config_spec::Source;
 use kindling_config_spec::facts::Facts;
 use kindling_config_spec::lint::{Setting, UserData};
 use kindling_config_spec::order::Gather;
@@ -25,7 +26,7 @@ pub(super) static COMMAND: Command = Command {
     about: "Judge configs: by the rules of their version, by what fails on a first boot, and with all they refer to.",
     positional: Some(Positional {
         name: "CONFIG",
-        help: "Config files; `-` is standard input.",
+        help: "The configs (Ignition 3 or 2 JSON, Butane YAML); `-` is standard input.",
         need: Need::AtLeastOne,
     }),
     flags: &[
@@ -36,6 +37,7 @@ pub(super) static COMMAND: Command = Command {
         ),
         Flag::bare("strict", "Fail for warnings too."),
         Flag::bare("lenient", "Only warn of members that the spec does not know."),
+        document::FILES_DIR,
         Flag::bare(
             "fetch",
             "Fetch the configs that are referred to, and judge the whole.",
@@ -65,6 +67,7 @@ struct Arguments {
     format: Format,
     strict: bool,
     lenient: bool,
+    files_dir: Option<PathBuf>,
     fetch: bool,
     target: Option<PathBuf>,
     platform: Option<String>,
@@ -100,6 +103,13 @@ fn run(arguments: &Arguments) -> u8 {
             return USAGE;
         }
     };
+    let files = match document::local_files(arguments.files_dir.as_deref()) {
+        Ok(files) => files,
+        Err(message) => {
+            complain(&message);
+            return USAGE;
+        }
+    };
     let mut texts = Vec::new();
     for file in &arguments.files {
         match document::read(file) {
@@ -112,7 +122,10 @@ fn run(arguments: &Arguments) -> u8 {
     }
     let judged: Vec<Judged<'_>> = texts
         .iter()
-        .map(|(name, text)| validate::judge(name, text, &arguments.bench(text, facts.as_ref()), &mut fetcher))
+        .map(|(name, text)| {
+            let source = Source { text, files: &*files };
+            validate::judge(name, source, &arguments.bench(text, facts.as_ref()), &mut fetcher)
+        })
         .collect();
     let printed = super::print(&match arguments.format {
         Format::Text => validate::text(&judged),
@@ -138,6 +151,7 @@ impl Arguments {
             },
             strict: given.is("strict"),
             lenient: given.is("lenient"),
+            files_dir: given.path("files-dir"),
             fetch: given.is("fetch"),
             target: given.path("target"),
             platform: given.text("platform")?.map(str::to_owned),

@@ -4,10 +4,13 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use kindling_platforms::{Access, AccessError, Channel, Drive, HttpAnswer, HttpRequest, Machine, Platform};
+use kindling_platforms::{
+    Access, AccessError, Channel, Drive, HttpAnswer, HttpRequest, Machine, Platform, Recipient,
+};
 
 use super::{Fetcher, shown};
 use crate::host::channels::Channels;
+use crate::host::envelope;
 use crate::host::media::{self, MediaPaths};
 use crate::host::process::Processes;
 use crate::host::vsock::Peer;
@@ -160,6 +163,14 @@ impl Access for HostAccess<'_> {
 
     fn list(&self, directory: &Path) -> Result<Vec<String>, AccessError> {
         media::list(directory)
+    }
+
+    fn recipient(&self) -> Result<Recipient, AccessError> {
+        envelope::recipient(self.processes)
+    }
+
+    fn enclosed_key(&self, recipient: &Recipient, envelope: &[u8]) -> Result<Option<String>, AccessError> {
+        envelope::enclosed_key(self.processes, recipient, envelope)
     }
 
     fn warn(&self, what: &str) {

@@ -13,17 +13,32 @@ use crate::host::workers;
 pub struct Limits {
     /// In all. Also the number of threads.
     pub overall: usize,
-    /// From one host: more would take turns in its queue and be refused.
+    /// From one host.
     pub per_host: usize,
+    /// From one host, once any has said that it cannot cope: more would take turns in its queue and be refused.
+    pub per_busy_host: usize,
 }
 
 impl Default for Limits {
-    /// 32 in all, 16 per host.
+    /// 32, be they from one host; 8 from one host after an overload.
     fn default() -> Self {
         Self {
             overall: 32,
-            per_host: 16,
+            per_host: 32,
+            per_busy_host: 8,
         }
+    }
+}
+
+impl Limits {
+    /// How many from one host at the same time, as things are for the downloads that `stop` is shared by.
+    pub(crate) fn at_one_host(self, stop: &Stop) -> usize {
+        let most = if stop.is_overloaded() {
+            self.per_busy_host
+        } else {
+            self.per_host
+        };
+        most.max(1)
     }
 }
 
@@ -61,7 +76,8 @@ where
             failed: None,
         }),
         freed: Condvar::new(),
-        per_host: limits.per_host.max(1),
+        limits,
+        stop: &stop,
     };
     let results: Vec<Mutex<Option<T>>> = jobs.iter().map(|_| Mutex::new(None)).collect();
     let worker = || {
@@ -77,7 +93,7 @@ where
                 }
                 Err(error) => Some(error),
             };
-            queue.done(host, failure, &stop);
+            queue.done(host, failure);
         }
     };
     workers::run(limits.overall.min(jobs.len()), &worker);
@@ -96,10 +112,11 @@ where
         .collect())
 }
 
-struct Queue<E> {
+struct Queue<'a, E> {
     state: Mutex<State<E>>,
     freed: Condvar,
-    per_host: usize,
+    limits: Limits,
+    stop: &'a Stop,
 }
 
 struct State<E> {
@@ -108,7 +125,7 @@ struct State<E> {
     failed: Option<E>,
 }
 
-impl<E> Queue<E> {
+impl<E> Queue<'_, E> {
     fn lock(&self) -> MutexGuard<'_, State<E>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -120,9 +137,10 @@ impl<E> Queue<E> {
             if state.failed.is_some() || state.waiting.is_empty() {
                 return None;
             }
+            let most = self.limits.at_one_host(self.stop);
             let has_room = |host: &Option<String>| {
                 host.as_ref()
-                    .is_none_or(|host| state.active.get(host).is_none_or(|n| *n < self.per_host))
+                    .is_none_or(|host| state.active.get(host).is_none_or(|n| *n < most))
             };
             if let Some(place) = state.waiting.iter().position(|(_, host)| has_room(host)) {
                 let (index, host) = state.waiting.remove(place)?;
@@ -136,7 +154,7 @@ impl<E> Queue<E> {
     }
 
     /// The others are stopped once the failure is noted: what they say then is not the cause.
-    fn done(&self, host: Option<String>, failure: Option<E>, stop: &Stop) {
+    fn done(&self, host: Option<String>, failure: Option<E>) {
         let mut state = self.lock();
         if let Some(active) = host.and_then(|host| state.active.get_mut(&host)) {
             *active = active.saturating_sub(1);
@@ -145,7 +163,7 @@ impl<E> Queue<E> {
             state.failed = failure;
         }
         if state.failed.is_some() {
-            stop.set();
+            self.stop.set();
         }
         drop(state);
         self.freed.notify_all();
@@ -210,6 +228,7 @@ mod tests {
         let limits = Limits {
             overall: 8,
             per_host: 3,
+            per_busy_host: 1,
         };
         download(
             &fetcher(),
@@ -225,6 +244,55 @@ mod tests {
         )
         .unwrap();
         assert!(most.load(Ordering::SeqCst) <= 3);
+    }
+
+    /// Says once that it cannot cope, and is there the next time.
+    struct Overloaded(AtomicUsize);
+
+    impl Transport for Overloaded {
+        fn open(&self, _request: &Request, _connection: &Connection) -> Result<Answer, TransferError> {
+            let first = self.0.fetch_add(1, Ordering::SeqCst) == 0;
+            Err(TransferError::Status(if first { 503 } else { 404 }))
+        }
+    }
+
+    #[test]
+    fn a_host_that_cannot_cope_gets_fewer_at_once() {
+        let pace = Pace::new(Arc::new(SimulatedClock::default()), 1);
+        let settings = TransportSettings::first(Duration::ZERO, false);
+        let fetcher = Fetcher::new(Arc::new(Overloaded(AtomicUsize::new(0))), settings, pace);
+        let jobs: Vec<usize> = (0..200).collect();
+        let (active, most) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        let limits = Limits {
+            overall: 8,
+            per_host: 8,
+            per_busy_host: 2,
+        };
+        download(
+            &fetcher,
+            limits,
+            &jobs,
+            |_| Some("h".to_owned()),
+            |job, via| {
+                let now = active.fetch_add(1, Ordering::SeqCst) + 1;
+                if *job == 0 {
+                    let resource = kindling_config_spec::types::Resource {
+                        source: Some("http://h/".to_owned()),
+                        ..Default::default()
+                    };
+                    let refused = via.buffer(&resource, 1).unwrap_err();
+                    assert_eq!(refused.code(), "http-status");
+                } else if *job > 8 {
+                    // Those that ran beside the first one had begun before it heard of the overload.
+                    most.fetch_max(now, Ordering::SeqCst);
+                }
+                std::thread::yield_now();
+                active.fetch_sub(1, Ordering::SeqCst);
+                Ok::<(), ()>(())
+            },
+        )
+        .unwrap();
+        assert!(most.load(Ordering::SeqCst) <= 2, "{most:?}");
     }
 
     #[test]

@@ -200,25 +200,35 @@ impl Backoff {
     }
 }
 
-/// Tells downloads that their result is no longer wanted.
+/// What downloads that run beside each other hear of each other: that their result is no longer wanted, and that a server
+/// cannot cope.
 #[derive(Clone, Debug, Default)]
-pub struct Stop(Arc<AtomicBool>);
+pub struct Stop {
+    set: Arc<AtomicBool>,
+    overloaded: Arc<AtomicBool>,
+}
 
 impl Stop {
     /// Asks every holder to give up at the next opportunity.
     pub fn set(&self) {
-        self.0.store(true, Ordering::Relaxed);
+        self.set.store(true, Ordering::Relaxed);
     }
 
     /// The flag itself, for those who know no more of fetching.
     pub(super) fn flag(&self) -> Arc<AtomicBool> {
-        Arc::clone(&self.0)
+        Arc::clone(&self.set)
     }
 
     /// Whether somebody asked.
     #[must_use]
     pub fn is_set(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
+        self.set.load(Ordering::Relaxed)
+    }
+
+    /// Whether a server said that it cannot cope.
+    #[must_use]
+    pub fn is_overloaded(&self) -> bool {
+        self.overloaded.load(Ordering::Relaxed)
     }
 }
 
@@ -319,8 +329,12 @@ impl<'a> Trials<'a> {
             }
             _ => Duration::ZERO,
         };
+        let load = Load::of(&cause);
+        if load == Load::TooHigh {
+            self.stop.overloaded.store(true, Ordering::Relaxed);
+        }
         // What a server asks for it asks of all machines: they still must not come back together.
-        let pause = asked.saturating_add(self.backoff.pause(Load::of(&cause)));
+        let pause = asked.saturating_add(self.backoff.pause(load));
         if let (Some(after), Some(left)) = (self.total, self.left()) {
             let is_over = matches!(
                 cause,

@@ -7,11 +7,9 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use super::console::{Console, WAITING};
+use crate::log::{self, Level, Sink};
 use crate::report::Failure;
 use crate::report::progress::StageRecord;
-use tracing::field::{Field, Visit};
-use tracing::span::{Attributes, Id, Record};
-use tracing::{Event, Level, Metadata, Subscriber};
 
 /// Identifier of every line; distributions filter the journal by it.
 const IDENTIFIER: &str = "ignition";
@@ -48,10 +46,10 @@ enum Severity {
 impl Severity {
     fn of(level: Level) -> Self {
         match level {
-            Level::ERROR => Self::Critical,
-            Level::WARN => Self::Warning,
-            Level::INFO => Self::Info,
-            Level::DEBUG | Level::TRACE => Self::Debug,
+            Level::Error => Self::Critical,
+            Level::Warn => Self::Warning,
+            Level::Info => Self::Info,
+            Level::Debug => Self::Debug,
         }
     }
 
@@ -88,7 +86,7 @@ impl Log {
             console: Console::of_initramfs(),
         };
         if log.syslog.is_none() && !to_stdout {
-            log.line(
+            log.write(
                 Severity::Error,
                 "cannot open the system log; lines go to standard output",
             );
@@ -98,11 +96,10 @@ impl Log {
 
     /// Makes this the sink for the rest of the process.
     pub fn install(self) {
-        // A second call in one process (tests) keeps the first sink.
-        drop(tracing::subscriber::set_global_default(self));
+        log::install(Box::new(self));
     }
 
-    fn line(&self, severity: Severity, text: &str) {
+    fn write(&self, severity: Severity, text: &str) {
         let _order = self.order.lock();
         // A plan has thousands of lines: standard output takes them at once, the system log one by one.
         let mut whole = String::new();
@@ -144,52 +141,20 @@ fn connect() -> Option<UnixDatagram> {
     Some(socket)
 }
 
-/// Collects the message of an event; other fields are appended.
-#[derive(Default)]
-struct Text(String);
-
-impl Visit for Text {
-    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        // Writing to a String cannot fail.
-        let _ = match field.name() {
-            "message" => write!(self.0, "{value:?}"),
-            name => write!(self.0, " {name}={value:?}"),
-        };
-    }
-}
-
-impl Subscriber for Log {
-    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        *metadata.level() <= Level::DEBUG && metadata.target().starts_with("kindling")
-    }
-
-    fn new_span(&self, _span: &Attributes<'_>) -> Id {
-        Id::from_u64(1)
-    }
-
-    fn record(&self, _span: &Id, _values: &Record<'_>) {}
-
-    fn record_follows_from(&self, _span: &Id, _follows: &Id) {}
-
-    fn event(&self, event: &Event<'_>) {
-        let mut text = Text::default();
-        event.record(&mut text);
+impl Sink for Log {
+    fn line(&self, level: Level, target: Option<&str>, text: fmt::Arguments<'_>) {
         let line = if self.prefix.is_empty() {
-            text.0
+            text.to_string()
         } else {
-            format!("{}: {}", self.prefix, text.0)
+            format!("{}: {text}", self.prefix)
         };
         if let Some(console) = self.console.as_ref()
-            && event.metadata().target() == WAITING
+            && target == Some(WAITING)
         {
             console.tell(&format!("kindling: {line}"));
         }
-        self.line(Severity::of(*event.metadata().level()), &line);
+        self.write(Severity::of(level), &line);
     }
-
-    fn enter(&self, _span: &Id) {}
-
-    fn exit(&self, _span: &Id) {}
 }
 
 /// One record for the journal, beside the lines.
@@ -380,11 +345,11 @@ mod tests {
         };
         let started = Instant::now();
         for _ in 0..10_000 {
-            log.line(Severity::Info, "a line");
+            log.write(Severity::Info, "a line");
         }
         assert!(started.elapsed() < Duration::from_secs(60));
         drop(reader);
-        log.line(Severity::Info, "a line");
+        log.write(Severity::Info, "a line");
     }
 
     #[test]
@@ -426,7 +391,7 @@ mod tests {
 
     #[test]
     fn a_missing_system_log_is_an_error_and_not_critical() {
-        assert_eq!(Severity::of(Level::ERROR).word(), "CRITICAL");
+        assert_eq!(Severity::of(Level::Error).word(), "CRITICAL");
         assert_eq!(Severity::Error.word(), "ERROR");
     }
 }

@@ -52,7 +52,7 @@ const STDOUT_KEPT: u64 = 1 << 20;
 #[derive(Debug, thiserror::Error)]
 pub enum ProcessError {
     /// No executable file of that name is on `PATH`.
-    #[error("the program {program} is not in this initramfs")]
+    #[error("the program {program} is not {}", program.home())]
     NotInstalled {
         /// The missing program.
         program: Program,

@@ -26,7 +26,8 @@ use kindling_config_spec::units::{Bytes, Mode};
 
 use crate::identity::{ContentDigest, Hashed, hex};
 use crate::inventory::target::{Kind, Node};
-use calls::{below, empty, enter, joined, lock, names, node, set_access_at};
+pub(in crate::host) use calls::names;
+use calls::{below, empty, enter, joined, lock, node, set_access_at};
 pub use staged::{Filling, Staged};
 
 /// How many links one path may go through, as the kernel's own limit (`MAXSYMLINKS`, linux/namei.h).

@@ -261,3 +261,30 @@ fn a_users_links_lead_only_where_the_user_may_write() {
     let written = std::fs::metadata(root.join("home/core/.ssh/authorized_keys.d/afterburn")).unwrap();
     assert_eq!((written.uid(), written.gid()), (nobody, nobody));
 }
+
+#[test]
+fn every_cause_has_its_code() {
+    let id = kindling_platforms::get("azurestack").unwrap().id();
+    let ask = |source| PlatformError::Access { id, source };
+    let envelope = |fault| {
+        ask(AccessError::Envelope {
+            fault,
+            why: "why".to_owned(),
+        })
+    };
+    let why = "why".to_owned();
+    for (error, code) in [
+        (ask(NOTHING), "metadata-unreachable"),
+        (PlatformError::Malformed { id, why }, "metadata-malformed"),
+        (PlatformError::NotHere { id }, "platform-not-here"),
+        (envelope(EnvelopeFault::NoProgram), "program-missing"),
+        (envelope(EnvelopeFault::NoRecipient), "envelope-certificate"),
+        (envelope(EnvelopeFault::Closed), "envelope-closed"),
+        (envelope(EnvelopeFault::Contents), "envelope-contents"),
+        (envelope(EnvelopeFault::Key), "envelope-key"),
+    ] {
+        assert_eq!(MetadataError::from(error).code(), code);
+    }
+    assert_eq!(MetadataError::Silent(id).code(), "metadata-silent");
+    assert_eq!(MetadataError::NoUser("core".to_owned()).code(), "metadata-user");
+}

@@ -1,7 +1,7 @@
 //! Why a machine does not become a node: one cause each, where the config decides it, and what to do.
 
 use crate::plan::Stage;
-use crate::report::Failure;
+use crate::report::{Failure, in_merged};
 
 /// A cause. Each has a row in docs/failure-states.md.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -172,7 +172,7 @@ impl Cause {
             code: self.code().to_owned(),
             stage: Stage::Join,
             what: what.into(),
-            place: Some(format!("merged config, {}", self.pointer())),
+            place: in_merged(self.pointer()),
             why,
             next: self.next().to_owned(),
         }

@@ -55,6 +55,8 @@ pub(super) struct Ahead {
 struct Shared {
     state: Mutex<State>,
     arrived: Condvar,
+    /// How many threads are at work.
+    working: AtomicUsize,
 }
 
 struct State {
@@ -74,6 +76,14 @@ enum Slot {
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether a thread goes on; one that does not is counted out. Nearly always all documents are of one host.
+    fn has_place_for_me(&self, most: usize) -> bool {
+        let fewer = |working: usize| (working > most).then(|| working - 1);
+        self.working
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, fewer)
+            .is_err()
     }
 }
 
@@ -106,10 +116,11 @@ impl Ahead {
         let shared = Arc::new(Shared {
             state: Mutex::new(State { waiting, slots }),
             arrived: Condvar::new(),
+            working: AtomicUsize::new(count.min(Limits::default().per_host)),
         });
-        for _ in 0..count.min(Limits::default().per_host) {
-            let (shared, fetcher) = (Arc::clone(&shared), fetcher.stopped_by(&stop));
-            thread::spawn(move || work(&shared, &fetcher));
+        for _ in 0..shared.working.load(Ordering::Relaxed) {
+            let (shared, fetcher, stop) = (Arc::clone(&shared), fetcher.stopped_by(&stop), stop.clone());
+            thread::spawn(move || work(&shared, &fetcher, &stop));
         }
         Self {
             shared,
@@ -165,8 +176,8 @@ impl Drop for Ahead {
     }
 }
 
-fn work(shared: &Shared, fetcher: &Fetcher) {
-    loop {
+fn work(shared: &Shared, fetcher: &Fetcher, stop: &Stop) {
+    while shared.has_place_for_me(Limits::default().at_one_host(stop)) {
         let Some((index, reference)) = shared.lock().waiting.pop_front() else {
             return;
         };

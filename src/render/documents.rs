@@ -2,11 +2,12 @@
 
 use std::borrow::Cow;
 
+use kindling_config_spec::Source;
+use kindling_config_spec::butane::files::LocalFiles;
 use kindling_config_spec::diagnostic::{self, Diagnostic, Pointer};
 use kindling_config_spec::order::OrderedMap;
 use kindling_config_spec::provenance::Provenance;
 use kindling_config_spec::types::Config;
-use kindling_config_spec::{check, place};
 
 /// A document as it was read.
 pub struct Document<'a> {
@@ -14,6 +15,26 @@ pub struct Document<'a> {
     pub name: String,
     /// What it says.
     pub text: Cow<'a, str>,
+    /// What it may read besides: only the one that was given at the desk has anything.
+    pub files: &'a dyn LocalFiles,
+}
+
+impl Document<'_> {
+    /// It, as it is at hand.
+    #[must_use]
+    pub fn source(&self) -> Source<'_> {
+        Source {
+            text: &self.text,
+            files: self.files,
+        }
+    }
+
+    /// What it means by itself; nothing where that is not valid.
+    pub(super) fn config(&self) -> Config {
+        self.source()
+            .check()
+            .map_or_else(|_| Config::default(), |checked| checked.into_config())
+    }
 }
 
 /// All documents of a config, in the order of merging: parents before children, siblings in theirs.
@@ -36,6 +57,10 @@ impl<'a> Documents<'a> {
         }
     }
 
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Document<'a>> {
+        self.0.iter()
+    }
+
     pub(super) fn number_of(&self, name: &str) -> Option<usize> {
         self.0.iter().position(|document| document.name == name)
     }
@@ -53,9 +78,7 @@ impl<'a> Documents<'a> {
             return OrderedMap::from([(0, findings.to_vec())]);
         }
         // Only a config with findings is worth reading its documents once more.
-        let configs = self.0.iter().map(|document| {
-            check(&document.text).map_or_else(|_| Config::default(), |checked| checked.into_config())
-        });
+        let configs = self.0.iter().map(Document::config);
         let provenance = Provenance::new(merged, configs);
         for finding in findings {
             let (number, at) = provenance.trace(&finding.at).unwrap_or((0, Pointer::root()));
@@ -74,7 +97,7 @@ impl<'a> Documents<'a> {
         let mut shown = String::new();
         for (number, mut findings) in self.attribute(merged, findings) {
             if let Some(document) = self.0.get(number) {
-                place(&document.text, &mut findings);
+                document.source().place(&mut findings);
                 shown += &diagnostic::render(&document.name, &document.text, &findings);
             }
         }

@@ -3,6 +3,7 @@
 use kindling_config_spec::types::Config;
 use serde::{Deserialize, Serialize};
 
+use super::places::Written;
 use crate::fetch::Origin;
 
 /// A config without open references: what the stages work from.
@@ -12,6 +13,8 @@ pub struct Rendered {
     pub(super) origins: Vec<Origin>,
     #[serde(skip)]
     pub(super) warnings: Vec<String>,
+    #[serde(skip)]
+    pub(super) written: Written,
 }
 
 impl Rendered {
@@ -28,6 +31,7 @@ impl Rendered {
             config,
             origins,
             warnings: Vec::new(),
+            written: Written::default(),
         }
     }
 
@@ -45,6 +49,12 @@ impl Rendered {
     /// The config, for values of this machine to be put into.
     pub(crate) fn config_mut(&mut self) -> &mut Config {
         &mut self.config
+    }
+
+    /// Where somebody wrote its entries. Empty for one from the cache.
+    #[must_use]
+    pub fn written(&self) -> &Written {
+        &self.written
     }
 
     /// The documents it consists of, in the order they were read. Empty when there was none.

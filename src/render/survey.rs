@@ -21,7 +21,7 @@ pub struct Survey<'a> {
 /// together: that is looked at by the caller.
 pub fn survey<'a>(first: First<'a>, fetcher: &mut Fetcher, remote: Remote) -> Survey<'a> {
     let config = first.checked.into_config();
-    let mut rendering = Rendering::new(first.name, first.text, fetcher, remote);
+    let mut rendering = Rendering::new(first.name, first.source, fetcher, remote);
     rendering.origins.push(first.origin);
     let settings = only_settings(&config);
     let config = rendering

@@ -119,7 +119,7 @@ fn outcome(pages: &[Page], is_ahead: bool) -> (Result<Rendered, String>, Transpo
         Pace::new(Arc::new(SimulatedClock::default()), 1),
     );
     let result = render_with(
-        First::given(checked, "first", &text),
+        First::given(checked, "first", Source::alone(&text)),
         &mut fetcher,
         is_ahead,
         &|_| {},

@@ -56,11 +56,22 @@ fn heading(stage: Stage) -> String {
     format!("{HEADING}{stage} [")
 }
 
-fn in_merged(pointer: &str) -> Option<String> {
-    (!pointer.is_empty()).then(|| format!("merged config, {pointer}"))
+/// What a place begins with that is only known in the sum of the documents.
+const IN_MERGED: &str = "merged config, ";
+
+/// The place of what stands at `pointer` of the merged config; none for the whole of it.
+#[must_use]
+pub fn in_merged(pointer: &str) -> Option<String> {
+    (!pointer.is_empty()).then(|| format!("{IN_MERGED}{pointer}"))
 }
 
 impl Failure {
+    /// The place in the merged config, where no more of it is known.
+    #[must_use]
+    pub fn pointer(&self) -> Option<&str> {
+        self.place.as_deref()?.strip_prefix(IN_MERGED)
+    }
+
     /// The record as a console can show it at once: of many findings only those that fit, and their number.
     #[must_use]
     pub fn fit(mut self) -> Self {

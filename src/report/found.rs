@@ -4,6 +4,7 @@ use super::boot::Boot;
 use super::progress::StageRecord;
 use super::receipt::{FORMAT, Receipt};
 use super::{Failure, serial};
+use kindling_config_spec::json;
 
 /// What such a file holds.
 pub enum Found {
@@ -29,12 +30,12 @@ pub fn read(bytes: &[u8]) -> Result<Found, String> {
         }
         return Ok(Found::Receipt(Box::new(receipt)));
     }
-    if let Ok(stages) = serde_json::from_str::<Vec<StageRecord>>(&text)
+    if let Ok(stages) = json::parse::<Vec<StageRecord>>(&text)
         && !stages.is_empty()
     {
         return boot(Boot::of_stages(stages, None));
     }
-    if let Ok(failure) = serde_json::from_str::<Failure>(&text) {
+    if let Ok(failure) = json::parse::<Failure>(&text) {
         return boot(Boot::of_stages(Vec::new(), Some(failure)));
     }
     match serial::read(&text) {

@@ -21,11 +21,11 @@ mod unparsable;
 mod waterfall;
 
 pub use boot::Boot;
-pub use failure::{Failure, chain};
+pub use failure::{Failure, chain, in_merged};
 pub use unparsable::Unparsable;
 
 /// What an earlier process of this boot kept as JSON; nothing where that cannot be read: a report must not stop a boot.
 fn kept<T: serde::de::DeserializeOwned + Default>(text: Option<&str>) -> T {
-    text.and_then(|text| serde_json::from_str(text).ok())
+    text.and_then(|text| kindling_config_spec::json::parse(text).ok())
         .unwrap_or_default()
 }

@@ -9,6 +9,7 @@ use super::progress::StageRecord;
 use crate::apply::Outcome;
 use crate::fetch::Origin;
 use crate::identity::ContentDigest;
+use kindling_config_spec::json;
 use kindling_config_spec::units::Mode;
 
 /// The form of the file. Readers refuse a larger number.
@@ -207,8 +208,8 @@ impl Receipt {
             steps: Vec<StepRecord>,
             nodes: Vec<NodeRecord>,
         }
-        let heading = serde_json::from_str(text)?;
-        let Rest { files, steps, nodes } = serde_json::from_str(text)?;
+        let heading = json::parse(text)?;
+        let Rest { files, steps, nodes } = json::parse(text)?;
         Ok(Self {
             heading,
             files,

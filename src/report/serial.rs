@@ -6,6 +6,7 @@ use super::boot::Boot;
 use super::failure::HEADING;
 use super::progress::{StageRecord, UNFINISHED};
 use crate::plan::Stage;
+use kindling_config_spec::json;
 
 /// Lines of others that may stand within a record.
 const FOREIGN: usize = 16;
@@ -121,7 +122,7 @@ fn event(line: &str, from_here: &[String]) -> Event {
     if let Some(at) = line.find("[{\"stage\":\"") {
         let list = line.get(at..).unwrap_or_default();
         let list = list.rfind(']').and_then(|end| list.get(..=end));
-        return match list.map(serde_json::from_str::<Vec<StageRecord>>) {
+        return match list.map(json::parse::<Vec<StageRecord>>) {
             Some(Ok(list)) => Event::List(list),
             _ => Event::Nothing,
         };

@@ -9,7 +9,7 @@ use crate::host::boot::{self, Boot, BootError};
 use crate::host::{devices, machine, process};
 use crate::plan::Stage;
 use crate::plan::entries::{self, Next, Unfit, Wanted, root_device, starts_kernel};
-use crate::report::Failure;
+use crate::report::{Failure, in_merged};
 
 /// Says until the next boot that an entry was changed.
 const CHANGED: &str = "kernel-arguments-changed";
@@ -97,7 +97,7 @@ pub fn reboot(environment: &Environment) -> Failure {
 
 fn record(error: &EntriesError) -> Failure {
     let mut failure = Failure::of(Stage::Kargs, error.code(), error, error.next().to_owned());
-    failure.place = Some("merged config, /kernelArguments".to_owned());
+    failure.place = in_merged("/kernelArguments");
     failure
 }
 

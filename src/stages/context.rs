@@ -7,6 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use kindling_config_spec::json;
 use kindling_config_spec::merge;
 use kindling_config_spec::types::Config;
 use kindling_platforms::Platform;
@@ -143,8 +144,8 @@ impl<'a> Context<'a> {
         let stage = self.stage();
         // As text: a second way to read a config would be a second copy of its readers in the binary.
         let text = fs::read_to_string(path).map_err(|error| cache_failure(stage, path, &error))?;
-        let user: Config = serde_json::from_str(&text)
-            .map_err(|error| cache_failure(stage, path, &Unparsable::of(&error)))?;
+        let user: Config =
+            json::parse(&text).map_err(|error| cache_failure(stage, path, &Unparsable::of(&error)))?;
         self.fetcher
             .configure(&user.ignition)
             .and_then(|()| self.fetcher.identify(&user.kindling.transport))
@@ -241,7 +242,7 @@ fn read_state(path: &Path, stage: Stage) -> Result<State, Failure> {
         failure
     };
     match fs::read_to_string(path) {
-        Ok(text) => serde_json::from_str(&text).map_err(|error| unreadable(&Unparsable::of(&error))),
+        Ok(text) => json::parse(&text).map_err(|error| unreadable(&Unparsable::of(&error))),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(State::default()),
         Err(error) => Err(unreadable(&error)),
     }

@@ -7,6 +7,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
+use kindling_config_spec::Source;
 use kindling_config_spec::json;
 use kindling_config_spec::order::{OrderedMap, OrderedSet};
 use kindling_config_spec::types::{Config, Disk as WantedDisk};
@@ -15,6 +16,7 @@ use serde::Serialize;
 
 use super::given::{self, Given};
 use super::node::{self, Fetching};
+use super::places::located;
 use super::{Environment, disks};
 use crate::fetch::Fetcher;
 use crate::gpt::Found;
@@ -36,6 +38,7 @@ use crate::plan::disks::{Known, Place, plan_layout};
 use crate::plan::map::DiskMap;
 use crate::plan::partitions::InUse;
 use crate::plan::{Plan, Stage, Step, files, kargs, mounts, show};
+use crate::render::Rendered;
 use crate::report::Failure;
 use guess::{Guess, Lookup};
 use maps::maps;
@@ -107,13 +110,13 @@ impl fmt::Display for DryRun {
     }
 }
 
-/// Plans every stage for `text`, called `name` in findings. References are fetched; nothing is written. Without
+/// Plans every stage for `source`, called `name` in findings. References are fetched; nothing is written. Without
 /// `root` an empty target is assumed. Disks are those of `inventory`, or else of this machine; others are assumed blank.
 ///
 /// # Errors
 /// The record that the boot would end with.
 pub fn plan(
-    text: &str,
+    source: Source<'_>,
     name: &str,
     root: Option<&Path>,
     inventory: Option<&Recorded>,
@@ -123,7 +126,20 @@ pub fn plan(
         rendered,
         warnings,
         fetcher,
-    } = given::read(text, name, false)?;
+    } = given::read(source, name, false)?;
+    let written = rendered.written().clone();
+    plan_given(rendered, warnings, &fetcher, root, inventory, environment)
+        .map_err(|failure| located(failure, &written))
+}
+
+fn plan_given(
+    rendered: Rendered,
+    warnings: Vec<String>,
+    fetcher: &Fetcher,
+    root: Option<&Path>,
+    inventory: Option<&Recorded>,
+    environment: &Environment,
+) -> Result<DryRun, Failure> {
     let config = rendered.config();
     let mut dry_run = DryRun {
         documents: rendered
@@ -146,7 +162,7 @@ pub fn plan(
     let machine = Machine::read();
     let processes = process::System::new(environment.path.clone());
     dry_run.plan_disks(config, &digest, &machine, &processes, inventory)?;
-    let expanded = dry_run.expand_node(rendered.into_config(), &fetcher)?;
+    let expanded = dry_run.expand_node(rendered.into_config(), fetcher)?;
     dry_run.plan_target(&expanded, &digest, &machine, &processes, root, environment)?;
     Ok(dry_run)
 }

@@ -151,7 +151,7 @@ fn command_line(environment: &Environment) -> String {
 /// The policy of this boot: of the config as far as one was read, else of the base configs; below the kernel arguments.
 fn policy(environment: &Environment, line: &str) -> (Policy, Option<String>) {
     let kept = fs::read_to_string(environment.run_dir.join(policy::FILE)).ok();
-    let kept = kept.and_then(|text| serde_json::from_str(&text).ok());
+    let kept = kept.and_then(|text| json::parse(&text).ok());
     let config = kept.unwrap_or_else(|| {
         let base = fetch::read_base(&environment.dirs, &platform(line));
         // A base config that is broken has failed the boot, and its record says so.
@@ -190,7 +190,7 @@ fn verdict(policy: &Policy, run_dir: &Path, processes: &dyn Processes) -> Verdic
 /// The record that is kept of this boot.
 pub(super) fn known(run_dir: &Path) -> Option<Failure> {
     let text = fs::read_to_string(run_dir.join(FAILURE)).ok()?;
-    serde_json::from_str(&text).ok()
+    json::parse(&text).ok()
 }
 
 fn keep(run_dir: &Path, failure: &Failure) {

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use kindling_config_spec::Source;
 use kindling_config_spec::types::Config;
 
 use super::given;
@@ -18,13 +19,13 @@ pub struct Plain {
     pub warnings: Vec<String>,
 }
 
-/// Resolves `text`, called `name` in findings, and puts files and units in the place of its section. References and authorities
+/// Resolves `source`, called `name` in findings, and puts files and units in the place of its section. References and authorities
 /// are fetched, a token is not.
 ///
 /// # Errors
 /// The record: of the config, of a reference, of authorities that only the machine can ask for.
-pub fn expand(text: &str, name: &str) -> Result<Plain, Failure> {
-    let given = given::read(text, name, false)?;
+pub fn expand(source: Source<'_>, name: &str) -> Result<Plain, Failure> {
+    let given = given::read(source, name, false)?;
     let mut warnings = given.warnings;
     let mut config = given.rendered.into_config();
     if let Some(settled) = node::settle(&config, &given.fetcher, Fetching::Authorities)? {

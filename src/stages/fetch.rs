@@ -5,10 +5,10 @@ use std::path::Path;
 
 use kindling_config_spec::types::Config;
 use kindling_config_spec::types::kindling::{FileExtra, Kindling, OnFailure};
-use kindling_config_spec::{Rejected, check, diagnostic, merge};
+use kindling_config_spec::{Rejected, Source, check, diagnostic, merge};
 
 use super::values::{self, Expanded};
-use super::{Context, Ended, Reporter, StageError, emergency, pools};
+use super::{Context, Ended, Reporter, StageError, emergency, places, pools};
 use crate::apply::Applied;
 use crate::fetch::{Acquired, Fetched, HostAccess, Places, acquire, needs_network, parse_arguments};
 use crate::host::channels::Channels;
@@ -68,6 +68,10 @@ pub(super) fn run(mut context: Context<'_>, reporter: &Reporter) -> Result<Ended
     if let Some(need) = needs.first() {
         let what = format!("{} ({})", need.what, need.pointer);
         return ask_for_network(&mut context, &what);
+    }
+    let run_dir = &context.environment.run_dir;
+    if let Err(error) = places::keep(run_dir, rendered.written()) {
+        tracing::warn!("records of this boot will have no lines of the config: {error}");
     }
     settle(&context, rendered.config(), reporter);
     context.save()?;
@@ -176,7 +180,7 @@ fn render_fetched(
     let first = First {
         checked,
         name: &fetched.name,
-        text: &fetched.text,
+        source: Source::alone(&fetched.text),
         origin: fetched.origin,
     };
     match render_heard(first, &mut context.fetcher, &|config| reporter.heard(config)) {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use kindling_config_spec::{check, diagnostic};
+use kindling_config_spec::{Source, diagnostic};
 
 use crate::fetch::{Fetcher, Network, Pace, TransportSettings};
 use crate::host::machine;
@@ -24,19 +24,21 @@ pub(super) struct Given {
     pub(super) warnings: Vec<String>,
 }
 
-/// Reads `text`, called `name` in findings. With `offline`, a reference to the network is an error at once.
+/// Reads `source`, called `name` in findings. With `offline`, a reference to the network is an error at once.
 ///
 /// # Errors
 /// The record that a boot would end with.
-pub(super) fn read(text: &str, name: &str, offline: bool) -> Result<Given, Failure> {
+pub(super) fn read(source: Source<'_>, name: &str, offline: bool) -> Result<Given, Failure> {
     let settings = TransportSettings::first(FIRST_CONFIG, offline);
     let mut fetcher = Fetcher::new(Arc::new(Network::default()), settings, Pace::real())
         .no_earlier_than(machine::earliest());
-    let checked =
-        check(text).map_err(|rejected| super::fetch::rejection(Stage::Fetch, name, text, &rejected))?;
+    let text = source.text;
+    let checked = source
+        .check()
+        .map_err(|rejected| super::fetch::rejection(Stage::Fetch, name, text, &rejected))?;
     let of_first =
         (!checked.warnings().is_empty()).then(|| diagnostic::render(name, text, checked.warnings()));
-    let rendered = render(First::given(checked, name, text), &mut fetcher)
+    let rendered = render(First::given(checked, name, source), &mut fetcher)
         .map_err(|error| Failure::of(Stage::Fetch, error.code(), &error, error.next()))?;
     let warnings = of_first
         .into_iter()

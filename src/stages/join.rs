@@ -151,8 +151,7 @@ fn read(run_dir: &Path) -> Result<Join, Failure> {
     let cannot = |why: String| Cause::Handed.record(format!("cannot read {}", path.display()), vec![why]);
     let text = fs::read_to_string(&path).map_err(|error| cannot(error.to_string()))?;
     // Its words may quote the file, which holds the token.
-    let handed: Join =
-        serde_json::from_str(&text).map_err(|error| cannot(Unparsable::of(&error).to_string()))?;
+    let handed: Join = json::parse(&text).map_err(|error| cannot(Unparsable::of(&error).to_string()))?;
     if handed.format > handed::FORMAT {
         return Err(cannot(format!("it has format {}", handed.format)));
     }

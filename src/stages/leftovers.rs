@@ -5,6 +5,7 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
+use kindling_config_spec::json;
 use kindling_config_spec::types::{Config, Filesystem, Storage};
 
 use super::context;
@@ -15,7 +16,7 @@ use super::context;
 /// When the file cannot be read or replaced; it is as before then.
 pub(super) fn blank(cache: &Path) -> io::Result<()> {
     let text = fs::read_to_string(cache)?;
-    let config: Config = serde_json::from_str(&text)?;
+    let config: Config = json::parse(&text)?;
     context::cache(cache, &outline(config))
 }
 

@@ -22,6 +22,7 @@ mod leftovers;
 mod mount;
 mod node;
 pub mod offline;
+mod places;
 mod pools;
 pub mod preflight;
 pub mod receipt;
@@ -144,7 +145,7 @@ fn run_as(
     if options.stage == Stage::FetchOffline {
         last_failure::recall();
     }
-    let ended = work(&noted).map_err(StageError::fit);
+    let ended = work(&noted).map_err(|error| places::in_stage(error, options, environment).fit());
     let (applied, error) = match ended {
         Ok(Ended::Done(applied)) => (Some(applied), None),
         Ok(Ended::NeedsNetwork) => (None, None),

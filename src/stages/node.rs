@@ -16,7 +16,7 @@ use crate::host::sysroot::Sysroot;
 use crate::node::expand::{Expanded, Facts, expand};
 use crate::node::handed::{During, FILE, IN_INITRAMFS, Join, Mode, PENDING};
 use crate::plan::{Conflict, Stage};
-use crate::report::Failure;
+use crate::report::{Failure, in_merged};
 
 /// More is no token; the longest in use are the signed ones of service accounts.
 const TOKEN_LIMIT: u64 = 16 << 10;
@@ -127,7 +127,7 @@ fn fetched_token(fetcher: &Fetcher, source: &Resource) -> Result<String, Failure
             code: "token-unfit".to_owned(),
             stage: Stage::Files,
             what: "what stands at the address of the bootstrap token is none".to_owned(),
-            place: Some(format!("merged config, {at}")),
+            place: in_merged(at),
             why: vec!["it is empty, or not one word of letters, digits and signs".to_owned()],
             next: "have the address give the token and nothing else".to_owned(),
         });

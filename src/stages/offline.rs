@@ -4,16 +4,17 @@ mod images;
 
 use std::path::{Path, PathBuf};
 
-use kindling_config_spec::check;
 use kindling_config_spec::convert::convert_minimal;
 use kindling_config_spec::order::OrderedSet;
 use kindling_config_spec::types::Config;
 use kindling_config_spec::version::NEWEST;
+use kindling_config_spec::{Source, check};
 
 use super::Environment;
 use super::files::{Job, unreadable};
 use super::given::{self, Given};
 use super::node::{self, Fetching};
+use super::places::located;
 use crate::apply::{Applied, Host, Keys, Noted, Secrets};
 use crate::fetch::{Origin, needs_network};
 use crate::host::accounts;
@@ -28,8 +29,9 @@ use crate::plan::Stage;
 use crate::plan::offline::{Extent, leave_out, waiting};
 use crate::plan::origins::Origins;
 use crate::plan::split::{Seen, Split, Unseen, split};
-use crate::report::Failure;
+use crate::render::Written;
 use crate::report::progress::StageRecord;
+use crate::report::{Failure, in_merged};
 pub use images::Image;
 
 /// The config that was carried out.
@@ -39,8 +41,8 @@ const WAITING: &str = "first-boot.ign";
 
 /// What is asked for.
 pub struct Request<'a> {
-    /// The config's text.
-    pub text: &'a str,
+    /// The config.
+    pub source: Source<'a>,
     /// How findings call it.
     pub name: &'a str,
     /// The network may not be used.
@@ -59,7 +61,21 @@ impl Request<'_> {
     /// # Errors
     /// The record: of the config, of a reference, of the network that is needed, or of what must wait.
     fn read(&self, extent: Extent, seen: &dyn Seen) -> Result<(Given, Expanded), Failure> {
-        let given = given::read(self.text, self.name, self.offline)?;
+        let given = given::read(self.source, self.name, self.offline)?;
+        let written = self.written(&given);
+        self.settle(given, extent, seen)
+            .map_err(|failure| located(failure, &written))
+    }
+
+    /// The lines of the entries, as long as the entries are those that were written.
+    fn written(&self, given: &Given) -> Written {
+        if self.skips_what_waits || self.split.is_some() {
+            return Written::default();
+        }
+        given.rendered.written().clone()
+    }
+
+    fn settle(&self, given: Given, extent: Extent, seen: &dyn Seen) -> Result<(Given, Expanded), Failure> {
         for warning in &given.warnings {
             tracing::warn!("{warning}");
         }
@@ -79,7 +95,7 @@ impl Request<'_> {
                 code: "network-unavailable".to_owned(),
                 stage: Stage::Fetch,
                 what: format!("the network is needed for {}", need.what),
-                place: Some(format!("merged config, {}", need.pointer)),
+                place: in_merged(&need.pointer),
                 why: vec!["it may not be used: --offline".to_owned()],
                 next: "give the content inline, or run it without --offline".to_owned(),
             });
@@ -133,6 +149,7 @@ impl Request<'_> {
             processes: &processes,
         };
         let (mut given, expanded) = self.read(extent, &seen)?;
+        let written = self.written(&given);
         given.fetcher = given.fetcher.noted_in(&noted.runs);
         // No device is made or looked at below a root.
         let devices = devices::System::new(0, processes.clone());
@@ -155,6 +172,7 @@ impl Request<'_> {
             extent,
         };
         self.files(&expanded, digest, below, &host)
+            .map_err(|failure| located(failure, &written))
     }
 
     fn files(

@@ -14,7 +14,7 @@ use crate::host::sysroot::Sysroot;
 use crate::node::handed::{Join, Severity};
 use crate::node::preflight::{Finding, Report, Setting, judge};
 use crate::plan::Stage;
-use crate::report::Failure;
+use crate::report::{Failure, in_merged};
 
 const STAGE: Stage = Stage::Join;
 
@@ -79,7 +79,7 @@ fn failure(report: &Report, mode: Severity) -> Option<Failure> {
         code: "preflight-failed".to_owned(),
         stage: STAGE,
         what,
-        place: Some("merged config, /kindling/node/preflight".to_owned()),
+        place: in_merged("/kindling/node/preflight"),
         why,
         next,
     })

@@ -9,6 +9,7 @@ mod sarif;
 
 use std::borrow::Cow;
 
+use kindling_config_spec::butane::files::LocalFiles;
 use kindling_config_spec::diagnostic::{Diagnostic, Pointer, RuleId, Severity};
 use kindling_config_spec::lint::catalog::REFERENCE_UNRESOLVED;
 use kindling_config_spec::lint::{self, LintRule, Setting};
@@ -16,7 +17,7 @@ use kindling_config_spec::order::Gather;
 use kindling_config_spec::order::{self, OrderedMap, OrderedSet};
 use kindling_config_spec::rules::catalog::KEY_UNKNOWN;
 use kindling_config_spec::types::Config;
-use kindling_config_spec::{Rejected, check, check_merged, examine, place};
+use kindling_config_spec::{Rejected, Source, check, check_merged};
 
 use crate::fetch::Fetcher;
 use crate::render::{First, Remote, RenderError, Survey, survey};
@@ -60,6 +61,7 @@ pub struct Document<'a> {
     pub name: String,
     /// What it says.
     pub text: Cow<'a, str>,
+    files: &'a dyn LocalFiles,
     /// What is wrong with it, in the order of the document.
     pub findings: Vec<Diagnostic>,
 }
@@ -96,15 +98,15 @@ impl<'a> Judged<'a> {
     }
 }
 
-/// Judges `text`, which is called `name`. With [`Remote::Fetched`] its references are fetched by `fetcher`, and the
+/// Judges `source`, which is called `name`. With [`Remote::Fetched`] its references are fetched by `fetcher`, and the
 /// time that takes is the servers'.
 #[must_use]
-pub fn judge<'a>(name: &'a str, text: &'a str, bench: &Bench<'_>, fetcher: &mut Fetcher) -> Judged<'a> {
-    match check(text) {
-        Err(rejected) => judge_alone(name, text, rejected.diagnostics().into_owned(), bench),
+pub fn judge<'a>(name: &'a str, source: Source<'a>, bench: &Bench<'_>, fetcher: &mut Fetcher) -> Judged<'a> {
+    match source.check() {
+        Err(rejected) => judge_alone(name, source, rejected.diagnostics().into_owned(), bench),
         Ok(checked) => {
             let warnings = checked.warnings().to_vec();
-            let first = First::given(checked, name, text);
+            let first = First::given(checked, name, source);
             judge_all(survey(first, fetcher, bench.remote), warnings, bench)
         }
     }
@@ -112,14 +114,20 @@ pub fn judge<'a>(name: &'a str, text: &'a str, bench: &Bench<'_>, fetcher: &mut 
 
 /// A document that is not valid is linted by itself, as far as it can be read: its author wants to know all at once. It
 /// has no sum with others.
-fn judge_alone<'a>(name: &str, text: &'a str, findings: Vec<Diagnostic>, bench: &Bench<'_>) -> Judged<'a> {
+fn judge_alone<'a>(
+    name: &str,
+    source: Source<'a>,
+    findings: Vec<Diagnostic>,
+    bench: &Bench<'_>,
+) -> Judged<'a> {
     let mut document = Document {
         name: name.to_owned(),
-        text: Cow::Borrowed(text),
+        text: Cow::Borrowed(source.text),
+        files: source.files,
         findings,
     };
     let mut skipped = Vec::new();
-    if let Ok(examined) = examine(text) {
+    if let Ok(examined) = source.examine() {
         document.add(of_the_machine(&examined.config, bench));
         skipped = lint::skipped(&bench.setting);
     }
@@ -149,6 +157,7 @@ fn judge_all<'a>(survey: Survey<'a>, warnings: Vec<Diagnostic>, bench: &Bench<'_
             findings: first.take().unwrap_or_else(|| of_its_own(&read.text)),
             name: read.name,
             text: read.text,
+            files: read.files,
         })
         .collect();
     for (number, findings) in about_all {
@@ -171,7 +180,11 @@ impl Document<'_> {
             .iter()
             .map(|finding| (finding.rule, finding.at.clone()))
             .into_set();
-        place(&self.text, &mut findings);
+        let source = Source {
+            text: &self.text,
+            files: self.files,
+        };
+        source.place(&mut findings);
         findings.retain(|finding| !told.contains(&(finding.rule, finding.at.clone())));
         self.findings.append(&mut findings);
     }

@@ -19,6 +19,7 @@ command -v hyperfine >/dev/null || { echo "hyperfine is not installed (Debian pa
 mkdir -p "$work/ours" "$work/bin" "$work/none"
 ln -s "$engine" "$work/ours/ignition"
 ln -s "$engine" "$work/ours/ignition-validate"
+ln -s "$engine" "$work/ours/butane"
 # Debian's reference is built with SELinux relabelling: it wants a policy and a program that labels.
 printf '#!/bin/sh\nexec cat >/dev/null\n' >"$work/bin/setfiles"
 chmod +x "$work/bin/setfiles"
@@ -29,6 +30,12 @@ import json
 files = [{"path": f"/etc/bench/{n % 100:02}/file-{n:05}", "mode": 420,
           "contents": {"source": "data:,content%20of%20file%20" + str(n) * 20}} for n in range(10000)]
 print(json.dumps({"ignition": {"version": "3.3.0"}, "storage": {"files": files}}))
+PY
+python3 - >"$work/files.bu" <<'PY'
+print("variant: fcos\nversion: 1.4.0\nstorage:\n  files:")
+for n in range(10000):
+    print(f"    - path: /etc/bench/{n % 100:02}/file-{n:05}\n      mode: 0644\n      contents:\n        inline: |")
+    print(f"          content of file {str(n) * 10}\n          and another line of it")
 PY
 : >"$work/cmdline"
 
@@ -104,11 +111,24 @@ print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
 PY
 done
 
+# Parsed, checked, translated and written; the reference where somebody has it.
+for pair in "ours $work/ours/butane" "reference $(command -v butane || true)"; do
+  read -r name binary <<<"$pair"
+  [ -x "$binary" ] || continue
+  hyperfine -N --warmup 1 --runs 10 --export-json "$work/butane-$name.json" \
+    "$binary --output $work/$name.ign $work/files.bu" >/dev/null 2>&1
+  python3 - "$binary" --output "$work/$name.ign" "$work/files.bu" >"$work/butane-$name.memory" <<'PY'
+import resource, subprocess, sys
+subprocess.run(sys.argv[1:], check=True)
+print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
+PY
+done
+
 python3 - "$work" <<'PY'
 import json, os, sys
 work = sys.argv[1]
 names = {"empty": "empty config, fetch + files", "files": "10,000 inline files, fetch + files",
-         "validate": "10,000 inline files, validate"}
+         "validate": "10,000 inline files, validate", "butane": "10,000 files in YAML, butane"}
 print(f"{'work':<36}{'':<8}{'ours':>10}{'reference':>12}{'ratio':>9}")
 for bench, title in names.items():
     def read(kind, name):

@@ -3,7 +3,7 @@
 
 use kindling::fetch::{Origin, OriginKind};
 use kindling::render::{First, RenderError, Rendered, render};
-use kindling_config_spec::check;
+use kindling_config_spec::{Source, check};
 use serde_json::{Value, json};
 
 use crate::fetcher;
@@ -25,7 +25,7 @@ fn rendered(pointer: &Value) -> Result<Rendered, RenderError> {
     let first = First {
         checked: check(&text).expect("the pointer is valid"),
         name: "user config",
-        text: &text,
+        source: Source::alone(&text),
         origin: Origin {
             kind: OriginKind::User,
             source: "qemu".to_owned(),

@@ -2,7 +2,7 @@
 
 use kindling::fetch::{Origin, OriginKind, resource};
 use kindling::render::{First, RenderError, Rendered, render};
-use kindling_config_spec::{check, data_url};
+use kindling_config_spec::{Source, check, data_url};
 use serde_json::{Value, json};
 
 use crate::server::{Identity, Reply, Server};
@@ -21,7 +21,7 @@ fn first(text: &str) -> First<'_> {
     First {
         checked: check(text).expect("the first config is valid"),
         name: "user config",
-        text,
+        source: Source::alone(text),
         origin: origin(),
     }
 }

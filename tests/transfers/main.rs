@@ -8,6 +8,7 @@
 mod agent;
 mod bomb;
 mod clouds;
+mod envelopes;
 mod journal;
 mod names;
 mod proxy;

@@ -60,10 +60,6 @@ fn refusals_say_what_to_write() {
             "#cloud-config\nusers: []\n",
             "this is user data for cloud-init; an Ignition config is JSON",
         ),
-        (
-            "variant: fcos\n",
-            "this is a Butane config; translate it to Ignition JSON first",
-        ),
         (r#"{"ignition":{"version":"3.6.0"},}"#, "remove the comma"),
         (
             r#"{"ignition":{"version":"3.6.0"},"storage":{"files":[{"path":"/a","mode":"0644"}]}}"#,

@@ -1,7 +1,11 @@
 //! Findings as people read them: the line they are about, underlined.
 
+mod around;
+
 use std::fmt::Write as _;
 use std::ops::Range;
+
+pub use around::{Colours, render_around, render_lines};
 
 use super::{Diagnostic, redact};
 use crate::order;
@@ -83,6 +87,18 @@ impl<'a> Lines<'a> {
         }
     }
 
+    /// As [`Self::position`], with the column counted in characters.
+    #[must_use]
+    pub fn position_in_letters(&self, at: usize) -> LineColumn {
+        let at = at.min(self.text.len());
+        let Mark { line, start } = self.line_of(at);
+        let before = self.text.get(start..at).unwrap_or_default();
+        LineColumn {
+            line,
+            column: 1 + before.chars().count(),
+        }
+    }
+
     /// The line of byte `at`.
     fn line_of(&self, at: usize) -> Mark {
         let from = at - at % STRIDE;
@@ -147,9 +163,14 @@ impl<'a> Source<'a> {
         let lines = Lines::new(text);
         let spans = findings.iter().filter_map(|finding| finding.span.as_ref());
         let mut windows: Vec<usize> = spans.map(|span| window_start(&lines, span.start)).collect();
-        order::sort(&mut windows);
+        Self::windowed(lines, &mut windows)
+    }
+
+    /// A text of which only what stands behind `windows` is shown.
+    fn windowed(lines: Lines<'a>, windows: &mut [usize]) -> Self {
+        order::sort(windows);
         Self {
-            secrets: redact::secrets(text, &windows, MAX_COLUMNS),
+            secrets: redact::secrets(lines.text, windows, MAX_COLUMNS),
             lines,
         }
     }

@@ -5,7 +5,7 @@
 //! and an odd one from a copy.
 
 mod strict;
-mod types_of;
+pub(crate) mod types_of;
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -24,7 +24,7 @@ use crate::version::{NEWEST, Version};
 /// Large configs have some ten thousand.
 pub(crate) const MAX_ENTRIES: usize = 1 << 17;
 
-const TOO_MANY_ENTRIES: &str = "the lists of the document have more than 131072 entries";
+pub(crate) const TOO_MANY_ENTRIES: &str = "the lists of the document have more than 131072 entries";
 
 /// As [`MAX_ENTRIES`], for pieces of the text that must read differently. Hardly any document has one.
 const MAX_EDITS: usize = 1 << 17;

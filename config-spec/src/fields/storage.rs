@@ -6,6 +6,9 @@ mod luks;
 mod node;
 mod raid;
 
+pub(crate) use luks::{CEX, TANG};
+pub(crate) use node::OWNER;
+
 use super::{Joining, Table, objects};
 use crate::version::Version::{V3_0_0, V3_2_0};
 

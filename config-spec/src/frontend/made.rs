@@ -83,6 +83,7 @@ pub(crate) fn write(node: &Node<'_>, out: &mut String) {
         Value::Boolean(false) => out.push_str("false"),
         Value::Number(number) => out.push_str(number),
         Value::Text(text) | Value::Plain(text) => quote(text, out),
+        Value::Bytes(bytes) => quote(&String::from_utf8_lossy(bytes), out),
         Value::List(elements) => {
             out.push('[');
             for (index, element) in elements.iter().enumerate() {

@@ -30,6 +30,8 @@ pub(crate) enum Value<'a> {
     Text(Cow<'a, str>),
     /// A scalar of YAML without quotes and without a tag: what it is, the place decides that it stands at.
     Plain(Cow<'a, str>),
+    /// What YAML tags as binary and is no text. Only contents may be that.
+    Bytes(Vec<u8>),
     List(Vec<Node<'a>>),
     Object(Vec<Member<'a>>),
 }
@@ -169,6 +171,7 @@ impl<'a> Places<'a> {
             .map(|(_, original)| *original)
     }
 
+    #[cfg(test)]
     /// Whether the mapping that `place` belongs to took it over from another one, by `<<`.
     pub(crate) fn is_taken_over(&self, place: Place) -> bool {
         let mut at = place;

@@ -183,15 +183,12 @@ impl<'a> Reader<'a> {
             Tag::Text | Tag::Binary => false,
             Tag::None | Tag::Unknown => scalar.style == Style::Plain,
         };
-        let text = if properties.tag == Tag::Binary {
+        let value = if properties.tag == Tag::Binary {
             decoded(&scalar.text, &at)?
+        } else if is_plain {
+            Value::Plain(scalar.text)
         } else {
-            scalar.text
-        };
-        let value = if is_plain {
-            Value::Plain(text)
-        } else {
-            Value::Text(text)
+            Value::Text(scalar.text)
         };
         self.finish(value, at, properties, place)
     }
@@ -288,14 +285,13 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// The text that is written in base64.
-fn decoded<'a>(text: &str, at: &Range<usize>) -> Read<Cow<'a, str>> {
+/// What is written in base64: a text, or bytes that are none.
+fn decoded<'a>(text: &str, at: &Range<usize>) -> Read<Value<'a>> {
     let bare: String = text.split_ascii_whitespace().collect();
-    let fail = |why| Err(Failure::new(at.clone(), why));
     match data_url::base64(&bare).map(String::from_utf8) {
-        Some(Ok(text)) => Ok(text.into()),
-        Some(Err(_)) => fail(failure::BYTES),
-        None => fail(failure::BASE64),
+        Some(Ok(text)) => Ok(Value::Text(text.into())),
+        Some(Err(error)) => Ok(Value::Bytes(error.into_bytes())),
+        None => Err(Failure::new(at.clone(), failure::BASE64)),
     }
 }
 

@@ -26,7 +26,9 @@ fn all(config: &Config) -> impl Iterator<Item = (Pointer, &str)> {
 }
 
 fn paths_outlive_the_switch(config: &Config, _: &Setting<'_>, findings: &mut Findings) {
-    for (at, path) in all(config) {
+    // Below the path of a name of Ignition 2, what is written is on the file system of that name, and stays there.
+    let lasting = |path: &str| crate::frontend::names::above(path).is_some();
+    for (at, path) in all(config).filter(|(_, path)| !lasting(path)) {
         let lost = LOST.iter().find(|lost| {
             path.strip_prefix(**lost)
                 .is_some_and(|rest| rest.starts_with('/'))

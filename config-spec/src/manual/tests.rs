@@ -36,6 +36,15 @@ fn examples_are_valid() {
             checked.warnings()
         );
         assert!(check_merged(checked.config()).is_empty(), "{}", section.name);
+        let butane = crate::butane::butane_of(section.example).expect("it was checked");
+        let same = check(&butane).unwrap_or_else(|error| panic!("{}: {error}", section.name));
+        assert_eq!(same.version(), checked.version(), "{}", section.name);
+        assert!(
+            same.warnings().is_empty(),
+            "{}: {:?}",
+            section.name,
+            same.warnings()
+        );
         let document: serde_json::Value = serde_json::from_str(section.example).expect("it was checked");
         assert!(validator.is_valid(&document), "{}", section.name);
         assert!(

@@ -17,6 +17,9 @@ A config is one JSON object in UTF-8. The smallest one is `{\"ignition\": {\"ver
 - A wrong type is an error: `\"420\"` is no integer, and neither is `420.0`.
 - Lengths are counted in bytes of UTF-8.
 - Two entries of a list with the same key are an error; lists that are appended have no keys.
+- The same language in YAML is Butane: members are written with underscores (`sizeMiB` is `size_mib`), `variant` and
+  `version` stand for `ignition.version`, modes may be octal, and contents stand as they are behind `inline`. Each example
+  below is shown in both.
 - Editors complete and explain a config with one of the JSON Schemas of `kindling schema VERSION`, which are also in
   `config-spec/schema`. What a schema cannot say, such as how members depend on each other, only the rules say.
 

@@ -207,6 +207,66 @@ rules! {
     TEMPLATE_WITHOUT_INSTALL = nameless("template-without-install", Severity::Warning,
         "An enabled instance of a template without an Install section.");
 
+    // Butane as a language, then its sugar.
+    BUTANE_VERSION = nameless("butane-version", Severity::Error,
+        "The variant or the version of a Butane config is missing, or there is none of that name.");
+    BUTANE_ALIAS = nameless("butane-alias", Severity::Info,
+        "An alias or a merge key of YAML; it counts, but the reference's translator warns of it.");
+    BUTANE_SOURCES_SEVERAL = nameless("butane-sources-several", Severity::Error,
+        "Contents in a Butane config have several sources.");
+    BUTANE_LOCAL = nameless("butane-local", Severity::Error,
+        "A local file that a Butane config names cannot be had; at boot there are none.");
+    BUTANE_TREE = nameless("butane-tree", Severity::Error,
+        "A tree of local files in a Butane config lacks its directory, or has what cannot be taken over.");
+    BUTANE_MOUNT_UNIT = nameless("butane-mount-unit", Severity::Error,
+        "A file system of a Butane config asks for a mount unit and lacks what that needs.");
+    BUTANE_MODE_DECIMAL = nameless("butane-mode-decimal", Severity::Warning,
+        "A mode in a Butane config is decimal, and its digits look octal.");
+    BUTANE_CHILD_INVALID = nameless("butane-child-invalid", Severity::Error,
+        "A config that stands in a Butane config is not valid.");
+    BUTANE_CHILD_SUSPECT = nameless("butane-child-suspect", Severity::Warning,
+        "A config that stands in a Butane config is valid, and something in it is suspicious.");
+    BUTANE_CHILD_VERSION = nameless("butane-child-version", Severity::Warning,
+        "A config that stands in a Butane config is of another version than that becomes, and was not looked at.");
+    BUTANE_MEMBER_FORBIDDEN = nameless("butane-member-forbidden", Severity::Error,
+        "A Butane config has or makes a member that its variant does not take.");
+    BUTANE_BOOT_DEVICE = nameless("butane-boot-device", Severity::Error,
+        "`boot_device` of a Butane config asks for a boot device that cannot be made.");
+    BUTANE_BOOT_LAYOUT = nameless("butane-boot-layout", Severity::Warning,
+        "A mirrored `boot_device` of a Butane config without a layout, which is then taken to be x86_64.");
+    BUTANE_GRUB = nameless("butane-grub", Severity::Error,
+        "A user of GRUB in a Butane config without a name, or without a password hash.");
+    BUTANE_GRUB_CONTENTS = nameless("butane-grub-contents", Severity::Warning,
+        "A Butane config gives contents to the file that its users of GRUB are written to; those replace them.");
+    BUTANE_QUADLET = nameless("butane-quadlet", Severity::Error,
+        "A quadlet of a Butane config that cannot be written.");
+    BUTANE_PARTITION_LABEL = nameless("butane-partition-label", Severity::Warning,
+        "A partition of a Butane config has a label of the system's, and not the number that goes with it.");
+    BUTANE_PARTITION_REUSE = nameless("butane-partition-reuse", Severity::Warning,
+        "A partition of a Butane config is known by its label alone, on a disk whose table stays.");
+    BUTANE_ROOT_SIZE = nameless("butane-root-size", Severity::Warning,
+        "The root partition of a Butane config is small, or nothing keeps it from being cut short.");
+    BUTANE_OPENSHIFT = nameless("butane-openshift", Severity::Error,
+        "A Butane config says what OpenShift does not take, or lacks what it needs.");
+    BUTANE_OPENSHIFT_UNUSED = nameless("butane-openshift-unused", Severity::Warning,
+        "A setting of OpenShift in a Butane config of which only the Ignition config is taken.");
+
+    // Documents of Ignition 2, and 1.
+    V2_INVALID = nameless("v2-invalid", Severity::Error, "What Ignition 2 itself refuses.");
+    V2_INEXPRESSIBLE = nameless("v2-inexpressible", Severity::Error,
+        "What Ignition 2 takes, and nothing in Ignition 3 means.");
+    V2_CHANGED = nameless("v2-changed", Severity::Warning, "What works otherwise than with Ignition 2.");
+    V2_DOUBTFUL = nameless("v2-doubtful", Severity::Warning,
+        "What Ignition 2 takes, although it does hardly what is meant.");
+    V2_FILESYSTEM_ELSEWHERE = nameless("v2-filesystem-elsewhere", Severity::Warning,
+        "A file system's name that the document does not define, so that another one must.");
+    V2_FILESYSTEM_UNDEFINED = nameless("v2-filesystem-undefined", Severity::Error,
+        "A file system's name that none of the merged documents defines.");
+    V2_FILESYSTEM_AMBIGUOUS = nameless("v2-filesystem-ambiguous", Severity::Error,
+        "A file system's name that two of the merged documents give to different devices.");
+    V2_FORM = nameless("v2-form", Severity::Info,
+        "What is written otherwise in Ignition 3; only `kindling validate` tells it.");
+
     // The extension; the reference knows nothing of it.
     EXTENSION_KEY_UNKNOWN = nameless("extension-key-unknown", Severity::Error,
         "A member that the extension does not have.");

@@ -88,6 +88,11 @@ fn all(config: &Config) -> impl Iterator<Item = Node<'_>> {
     directories.chain(files).chain(links)
 }
 
+/// Where each of them stands, and its path.
+pub(super) fn paths(config: &Config) -> impl Iterator<Item = (Pointer, &str)> {
+    all(config).map(|node| (node.at(), node.path))
+}
+
 fn paths_are_paths(config: &Config, _: Version, findings: &mut Findings) {
     for node in all(config) {
         paths::check(node.path, || node.at().key("path"), findings);
@@ -118,10 +123,7 @@ fn special_bits_are_kept(config: &Config, version: Version, findings: &mut Findi
             continue;
         };
         let message = format!("version {version} drops the setuid, setgid and sticky bits of mode {mode}");
-        let octal = u32::from_str_radix(&mode.to_string(), 8)
-            .ok()
-            .filter(|octal| *octal <= 0o777);
-        let help = match octal {
+        let help = match octal_meant(mode) {
             Some(meant) => format!("modes are decimal: {mode:04} in octal is {meant}"),
             None => "set ignition.version to 3.6.0 or later to keep them".to_owned(),
         };
@@ -129,6 +131,12 @@ fn special_bits_are_kept(config: &Config, version: Version, findings: &mut Findi
             .report(rule::MODE_SPECIAL_BITS, node.at().key("mode"), message)
             .help(help);
     }
+}
+
+/// The mode without special bits whose octal digits are those of `mode`.
+pub(crate) fn octal_meant(mode: i64) -> Option<u32> {
+    let octal = u32::from_str_radix(&mode.to_string(), 8).ok()?;
+    (octal <= 0o777).then_some(octal)
 }
 
 fn owners_are_unambiguous(config: &Config, _: Version, findings: &mut Findings) {

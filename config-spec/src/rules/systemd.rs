@@ -43,7 +43,7 @@ fn all(config: &Config) -> impl Iterator<Item = (Pointer, &Unit)> {
 }
 
 /// What follows the last dot of the last path segment, with the dot; empty without one.
-fn extension(name: &str) -> &str {
+pub(crate) fn extension(name: &str) -> &str {
     let file = name.rsplit('/').next().unwrap_or_default();
     file.rfind('.')
         .and_then(|dot| file.get(dot..))

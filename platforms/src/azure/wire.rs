@@ -4,6 +4,9 @@
 
 use core::net::{IpAddr, Ipv4Addr, SocketAddr};
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+
 use crate::lease;
 use crate::service::{get, refused, request, text};
 use crate::xml::{Element, elements, escaped};
@@ -20,6 +23,9 @@ const HEADERS: [(&str, &str); 2] = [
     ("x-ms-agent-name", "com.coreos.afterburn"),
     ("x-ms-version", VERSION),
 ];
+
+/// What the server shall close an envelope with: what the established agent asks for.
+const CIPHER: &str = "DES_EDE3_CBC";
 
 /// How often a report is made that the server has no place for.
 const TRIES: usize = 3;
@@ -40,6 +46,8 @@ struct Goal {
     container: String,
     instance: String,
     shared_config: Option<String>,
+    /// Empty where the server says so.
+    certificates: Option<String>,
 }
 
 /// Addresses of this machine.
@@ -80,7 +88,11 @@ impl<'a> Wire<'a> {
     }
 
     fn read(&self, url: &str, what: &str) -> Result<Vec<Element>, PlatformError> {
-        let found = text(self.via, self.id, &get(url, &HEADERS))?;
+        self.read_as(&get(url, &HEADERS), what)
+    }
+
+    fn read_as(&self, request: &HttpRequest, what: &str) -> Result<Vec<Element>, PlatformError> {
+        let found = text(self.via, self.id, request)?;
         let document = found.ok_or_else(|| self.malformed(format!("{what} is not there")))?;
         if document.len() > LIMIT {
             return Err(self.malformed(format!("{what} is longer than {LIMIT} bytes")));
@@ -91,17 +103,18 @@ impl<'a> Wire<'a> {
     fn goal(&self) -> Result<Goal, PlatformError> {
         let what = "the goal state";
         let found = self.read(&self.url("/machine/?comp=goalstate"), what)?;
-        let first = |path: &str| {
+        let said = |path: &str| {
             let of_path = |element: &&Element| element.path == format!("GoalState/{path}");
-            let text = found.iter().find(of_path).map(|element| element.text.clone());
-            text.filter(|text| !text.is_empty())
+            found.iter().find(of_path).map(|element| element.text.clone())
         };
+        let first = |path: &str| said(path).filter(|text| !text.is_empty());
         let needed = |path: &str| first(path).ok_or_else(|| self.malformed(format!("{what} has no {path}")));
         Ok(Goal {
             incarnation: needed("Incarnation")?,
             container: needed("Container/ContainerId")?,
             instance: needed("Container/RoleInstanceList/RoleInstance/InstanceId")?,
             shared_config: first("Container/RoleInstanceList/RoleInstance/Configuration/SharedConfig"),
+            certificates: said("Container/RoleInstanceList/RoleInstance/Configuration/Certificates"),
         })
     }
 
@@ -136,6 +149,44 @@ impl<'a> Wire<'a> {
             }
         }
         Ok(addresses)
+    }
+
+    /// Where the certificates of this machine are to be asked for; `None` where it has none.
+    ///
+    /// # Errors
+    /// As [`Self::addresses`]; [`PlatformError::Malformed`] also where the server names no address for them.
+    pub(crate) fn certificates(&self) -> Result<Option<String>, PlatformError> {
+        match self.goal()?.certificates {
+            Some(url) if url.is_empty() => {
+                Err(self.malformed("the goal state has an empty address of certificates".to_owned()))
+            }
+            found => Ok(found),
+        }
+    }
+
+    /// The certificates behind `url`, in an envelope that the server closes for `recipient`: a certificate in DER, as base64 in
+    /// one line.
+    ///
+    /// # Errors
+    /// As [`Self::addresses`].
+    pub(crate) fn envelope(&self, url: &str, recipient: &str) -> Result<Vec<u8>, PlatformError> {
+        let what = "the file of certificates";
+        let mut headers = HEADERS.to_vec();
+        headers.extend([
+            ("x-ms-cipher-name", CIPHER),
+            ("x-ms-guest-agent-public-x509-cert", recipient),
+        ]);
+        let found = self.read_as(&get(url, &headers), what)?;
+        let data = found
+            .iter()
+            .find(|element| element.path == "CertificateFile/Data");
+        let data = data.ok_or_else(|| self.malformed(format!("{what} has no Data")))?;
+        let base64: String = data.text.split_ascii_whitespace().collect();
+        let envelope = STANDARD.decode(base64).unwrap_or_default();
+        if envelope.is_empty() {
+            return Err(self.malformed(format!("{what} has Data that is empty or not base64")));
+        }
+        Ok(envelope)
     }
 
     /// Tells the server that this machine is ready.
@@ -204,7 +255,7 @@ pub(crate) mod tests {
         <Version>2015-04-05</Version><Version>2012-11-30</Version></Supported></Versions>";
     const GOAL: &str = "<GoalState xmlns:xsi=\"http://www.w3.org/2001/XMLSchema-instance\"><Incarnation>3</Incarnation>\
         <Container><ContainerId>c-1</ContainerId><RoleInstanceList><RoleInstance><InstanceId>r&amp;1</InstanceId>\
-        <Configuration><SharedConfig>http://168.63.129.16/sc?a=1&amp;b=2</SharedConfig></Configuration></RoleInstance>\
+        <Configuration><SharedConfig>http://168.63.129.16/sc?a=1&amp;b=2</SharedConfig>%</Configuration></RoleInstance>\
         <RoleInstance><InstanceId>r-2</InstanceId></RoleInstance></RoleInstanceList></Container></GoalState>";
     const SHARED: &str = "<SharedConfig><Incarnation number=\"1\" instance=\"r&amp;1\"/><Instances>\
         <Instance id=\"other\" address=\"10.0.0.9\"><InputEndpoints><Endpoint loadBalancedPublicAddress=\"203.0.113.9:22\"/>\
@@ -220,9 +271,14 @@ pub(crate) mod tests {
 
     /// The server of a machine that is well.
     pub(crate) fn server() -> RecordedAccess {
+        server_with("")
+    }
+
+    /// The same, with more in the machine's configuration.
+    pub(crate) fn server_with(configuration: &str) -> RecordedAccess {
         RecordedAccess::of_service(&[
             (VERSIONS_URL, 200, VERSIONS),
-            (GOAL_URL, 200, GOAL),
+            (GOAL_URL, 200, &GOAL.replace('%', configuration)),
             ("http://168.63.129.16/sc?a=1&b=2", 200, SHARED),
             (HEALTH_URL, 200, ""),
         ])

@@ -52,7 +52,7 @@ pub(super) fn empty(dir: &OwnedFd) -> io::Result<()> {
 }
 
 /// The names in a directory, `.` and `..` left out.
-pub(super) fn names(dir: OwnedFd) -> io::Result<Vec<OsString>> {
+pub(in crate::host) fn names(dir: OwnedFd) -> io::Result<Vec<OsString>> {
     let mut names = Vec::new();
     for entry in nix::dir::Dir::from_fd(dir)?.iter() {
         let name = OsStr::from_bytes(entry?.file_name().to_bytes()).to_owned();

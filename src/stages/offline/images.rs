@@ -34,6 +34,8 @@ use crate::plan::step::TableWrite;
 use crate::report::Failure;
 use crate::report::progress::StageRecord;
 use crate::stages::disks::look::Live;
+use crate::stages::given::Given;
+use crate::stages::places::located;
 use crate::stages::{announce, disks, mount};
 
 /// What stands for a disk of the config.
@@ -53,7 +55,14 @@ impl Request<'_> {
     /// # Errors
     /// The record. Nothing was changed if it is of the config, of the images, or of a plan.
     pub fn into_images(&self, images: &[Image]) -> Result<Applied, Failure> {
-        let (mut given, Expanded { config, origins }) = self.read(Extent::Image, &Unseen)?;
+        let (given, expanded) = self.read(Extent::Image, &Unseen)?;
+        let written = self.written(&given);
+        self.make(given, expanded, images)
+            .map_err(|failure| located(failure, &written))
+    }
+
+    fn make(&self, mut given: Given, expanded: Expanded, images: &[Image]) -> Result<Applied, Failure> {
+        let Expanded { config, origins } = expanded;
         let images = named(images, &config)?;
         // Whatever ends this process takes its mounts along, and nobody else sees them.
         mounts::keep_to_ourselves().map_err(|error| attach_failure(&error))?;

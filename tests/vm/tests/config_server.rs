@@ -12,7 +12,7 @@ mod machine;
 
 use std::fs;
 
-use kindling_vm::cluster::{NODE_BOOTSTRAPPER, Offer};
+use kindling_vm::cluster::{NODE_BOOTSTRAPPER, Offer, Served};
 use kindling_vm::report::Report;
 use kindling_vm::scenario::{self, Node, UserData};
 use kindling_vm::{config_server, image, workspace};
@@ -93,6 +93,50 @@ fn a_pool_of_the_config_server_joins_by_kubeadm_and_says_so() {
     }
     assert!(text(&node, "/etc/kubernetes/kubeconfig").contains(NODE_BOOTSTRAPPER));
     assert!(text(&node, "/etc/machine-config-daemon/node-annotations.json").contains("rendered-pool-a-"));
+}
+
+/// What the provider writes is version 2.3, whose stub the infrastructure provider wraps around an address. Both are taken as they
+/// stand: a partition of which nothing is said, a file system with a name, a second entry for a unit, a file without a mode.
+#[test]
+fn what_the_provider_writes_in_version_2_3_boots_as_it_stands_and_joins() {
+    let written = workspace::root().join("fixtures/guides/cluster-api/provider.ign");
+    let offer = Offer {
+        files: vec![Served {
+            name: "provider.ign",
+            bytes: fs::read(written).unwrap(),
+            bearer: None,
+        }],
+        ..scenario::worker_offer()
+    };
+    let stub = workspace::fixtures().join("cluster-api-2.3.ign");
+    let mut node = machine::node("capi-2.3", &UserData::Firmware(stub), offer);
+    let report = machine::boot(&mut node).report().clone();
+    assert_eq!(report.lines("failed"), [""; 0], "failed units");
+    assert_eq!(report.lines("hostname"), ["pool-a-7x2kq"]);
+    assert_eq!(text(&node, "/var/lib/joined/name"), "pool-a-7x2kq");
+    assert_eq!(
+        text(&node, "/var/lib/seen/cluster-api/bootstrap-success.complete"),
+        "success"
+    );
+    let files = text(&node, "/var/lib/seen/files");
+    assert!(
+        files.contains("700 root /etc/kubeadm.sh") && files.contains("600 root /tmp/kubeadm.yml"),
+        "{files}"
+    );
+    let disks = report.lines("lsblk").join("\n");
+    let logs = disks.lines().find(|line| line.contains("vdb1")).unwrap();
+    let words: Vec<&str> = logs.split_whitespace().skip(2).collect();
+    assert_eq!(words, ["ext4", "/var/log/pods"], "{logs}");
+    let drop_in = "/etc/systemd/system/kubeadm.service.d/10-network.conf";
+    assert!(text(&node, drop_in).contains("network-online.target"));
+    for (path, mode) in [
+        ("/etc/kubernetes/pki/ca.crt", "0640"),
+        ("/etc/kubernetes/cloud.conf", "0644"),
+        ("/etc/sudoers.d/core", "0600"),
+    ] {
+        let status = image::status(node.root_disk(), path).unwrap();
+        assert!(status.contains(&format!("Mode:  {mode}")), "{path}: {status}");
+    }
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use crate::fields::Shape;
 
 /// What a shape asks for.
-pub(super) fn wanted(shape: &Shape) -> &'static str {
+pub(crate) fn wanted(shape: &Shape) -> &'static str {
     match shape {
         Shape::Text => "a string",
         Shape::Integer => "an integer",
@@ -15,7 +15,7 @@ pub(super) fn wanted(shape: &Shape) -> &'static str {
 }
 
 /// What a value is, told by its first byte.
-pub(super) fn found(first: Option<u8>) -> &'static str {
+pub(crate) fn found(first: Option<u8>) -> &'static str {
     match first {
         Some(b'"') => "a string",
         Some(b'{') => "an object",
@@ -26,7 +26,7 @@ pub(super) fn found(first: Option<u8>) -> &'static str {
 }
 
 /// How to write `literal` so that it fits, where that is plain.
-pub(super) fn help(shape: &Shape, literal: &str) -> Option<&'static str> {
+pub(crate) fn help(shape: &Shape, literal: &str) -> Option<&'static str> {
     let quoted = literal.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
     match (shape, quoted) {
         (Shape::Integer, Some(digits))

@@ -75,7 +75,7 @@ pub(super) static LUKS: Table = Table {
     ],
 };
 
-pub(super) static CEX: Table = Table {
+pub(crate) static CEX: Table = Table {
     name: "cex",
     fields: &[boolean(V3_5_0, "enabled", "Whether it is used.")],
 };
@@ -126,7 +126,7 @@ pub(super) static CUSTOM: Table = Table {
     ],
 };
 
-pub(super) static TANG: Table = Table {
+pub(crate) static TANG: Table = Table {
     name: "tang",
     fields: &[
         text(

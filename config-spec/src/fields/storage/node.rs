@@ -118,7 +118,7 @@ pub(super) static LINK: Table = Table {
     ],
 };
 
-pub(super) static OWNER: Table = Table {
+pub(crate) static OWNER: Table = Table {
     name: "owner",
     fields: &[
         integer(V3_0_0, "id", "The numeric id. It excludes `name`.").example("1000"),

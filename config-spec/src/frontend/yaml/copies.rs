@@ -85,6 +85,7 @@ const TOO_MUCH_COPIED: &str = "anchors and aliases copy more than 16 MiB of text
 fn weight(node: &Node<'_>) -> (usize, usize) {
     let inside: (usize, usize) = match &node.value {
         Value::Text(text) | Value::Plain(text) | Value::Number(text) => (0, text.len()),
+        Value::Bytes(bytes) => (0, bytes.len()),
         Value::Null | Value::Boolean(_) => (0, 0),
         Value::List(elements) => elements.iter().map(weight).fold((0, 0), add),
         Value::Object(members) => members

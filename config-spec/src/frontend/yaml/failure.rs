@@ -84,11 +84,6 @@ pub(super) const BASE64: Why = (
     "a value with the tag !!binary is not base64",
     "write standard base64 with its padding, or take the tag away",
 );
-pub(super) const BYTES: Why = (
-    "a value with the tag !!binary is not text",
-    "give these bytes as source: data:;base64,…, or as a local file",
-);
-
 /// What is wrong, and where.
 pub(super) struct Failure {
     rule: Rule,

@@ -59,8 +59,10 @@ pub(super) fn paths_are_mounted_again(config: &Config, _: &Setting<'_>, findings
         let unit = mount_unit(path);
         let has_unit = config.systemd.units.iter().any(|known| known.name == unit);
         // The kernel arguments name the root and, on most systems, what belongs to it.
+        // So does the distribution for its OEM partition; a name of Ignition 2 was never a mount point.
         if has_unit
-            || matches!(path, "/" | "/boot" | "/boot/efi" | "/efi" | "/usr")
+            || matches!(path, "/" | "/boot" | "/boot/efi" | "/efi" | "/oem" | "/usr")
+            || crate::frontend::names::above(path) == Some(path)
             || is_discovered(config, filesystem, path)
         {
             continue;

@@ -1,0 +1,129 @@
+//! Contents as data URLs: with percent signs, in base64, or compressed, whichever is shortest.
+
+use std::io::Write;
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+
+use crate::data_url;
+
+/// Which forms a URL may take; each has those before it.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Forms {
+    /// Percent signs only, as the oldest configs have it.
+    Percent,
+    /// That, or base64.
+    Plain,
+    /// All of them.
+    Packed,
+}
+
+/// A data URL, and whether what it holds is compressed by gzip.
+pub(super) struct Encoded {
+    pub(super) url: String,
+    pub(super) is_packed: bool,
+}
+
+/// What the word `gzip` weighs against a shorter URL.
+const WORD: usize = 4;
+
+/// The shortest URL for `bytes`; of equals, the plainest.
+pub(super) fn encode(bytes: &[u8], forms: Forms) -> Encoded {
+    let percent = 1 + bytes
+        .iter()
+        .map(|byte| if is_plain(*byte) { 1 } else { 3 })
+        .sum::<usize>();
+    let base64 = base64_length(bytes.len());
+    let best = if forms == Forms::Percent {
+        percent
+    } else {
+        percent.min(base64)
+    };
+    let packed = (forms == Forms::Packed).then(|| pack(bytes)).flatten();
+    if let Some(packed) = packed.filter(|packed| base64_length(packed.len()) + WORD < best) {
+        return Encoded {
+            url: data_url::encode(&packed),
+            is_packed: true,
+        };
+    }
+    let url = if best == percent {
+        escaped(bytes, percent)
+    } else {
+        data_url::encode(bytes)
+    };
+    Encoded {
+        url,
+        is_packed: false,
+    }
+}
+
+/// What stands behind `data:`.
+fn base64_length(bytes: usize) -> usize {
+    ";base64,".len() + bytes.div_ceil(3).saturating_mul(4)
+}
+
+fn pack(bytes: &[u8]) -> Option<Vec<u8>> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+    encoder.write_all(bytes).ok()?;
+    encoder.finish().ok()
+}
+
+fn is_plain(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"-_.!~*'()".contains(&byte)
+}
+
+fn escaped(bytes: &[u8], length: usize) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
+    let mut url = String::with_capacity("data:".len() + length);
+    url.push_str("data:,");
+    for byte in bytes {
+        if is_plain(*byte) {
+            url.push(char::from(*byte));
+        } else {
+            let digit = |at: u8| char::from(DIGITS[usize::from(at & 15)]);
+            url.extend(['%', digit(byte >> 4), digit(*byte)]);
+        }
+    }
+    url
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_shortest_form_wins() {
+        for (bytes, forms, url) in [
+            (&b""[..], Forms::Packed, "data:,"),
+            (b"a b/\n~", Forms::Packed, "data:,a%20b%2F%0A~"),
+            (
+                b"\x00\x01\x02\x03\x04\x05\x06\x07",
+                Forms::Packed,
+                "data:;base64,AAECAwQFBgc=",
+            ),
+            (
+                b"\x00\x01\x02\x03\x04\x05\x06\x07",
+                Forms::Percent,
+                "data:,%00%01%02%03%04%05%06%07",
+            ),
+            // Base64 must be shorter, not as short.
+            (b"%%%%%aaa", Forms::Packed, "data:,%25%25%25%25%25aaa"),
+        ] {
+            let encoded = encode(bytes, forms);
+            assert_eq!(encoded.url, url);
+            assert!(!encoded.is_packed);
+            assert_eq!(data_url::decode(&encoded.url).unwrap(), bytes);
+        }
+    }
+
+    #[test]
+    fn repetition_is_compressed_where_that_is_allowed() {
+        let text = "x".repeat(200);
+        let encoded = encode(text.as_bytes(), Forms::Packed);
+        assert!(encoded.is_packed && encoded.url.len() < 100, "{}", encoded.url);
+        let packed = data_url::decode(&encoded.url).unwrap();
+        assert_eq!(packed[..10], [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 2, 255]);
+        assert!(!encode(text.as_bytes(), Forms::Plain).is_packed);
+        assert!(!encode("x".repeat(40).as_bytes(), Forms::Packed).is_packed);
+    }
+}

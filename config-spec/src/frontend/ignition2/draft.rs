@@ -1,0 +1,133 @@
+//! A document while it is made: what is found on the way, and what is noted.
+
+use crate::diagnostic::Diagnostic;
+use crate::frontend::tree::{Member, Node, Place, Places, Value};
+use crate::rules::Findings;
+use crate::rules::catalog::{self as rule, Rule};
+
+use super::Edition;
+
+pub(super) struct Draft<'a> {
+    pub(super) text: &'a str,
+    pub(super) places: Places<'a>,
+    pub(super) edition: Edition,
+    pub(super) findings: Findings,
+    /// Whether a value has a type that its member does not take.
+    pub(super) is_unusable: bool,
+    /// How many entries the lists have, all together.
+    pub(super) entries: usize,
+    notes: Vec<Note>,
+}
+
+/// What is written otherwise in Ignition 3: a kind of thing, with the place where it is first.
+struct Note {
+    at: Place,
+    what: &'static str,
+    form: String,
+    /// How often there is more of it.
+    more: usize,
+}
+
+impl<'a> Draft<'a> {
+    pub(super) fn new(text: &'a str, places: Places<'a>, edition: Edition) -> Self {
+        Self {
+            text,
+            places,
+            edition,
+            findings: Findings::default(),
+            is_unusable: false,
+            entries: 0,
+            notes: Vec::new(),
+        }
+    }
+
+    /// Adds a breach of `rule` by the value at `at`.
+    pub(super) fn tell(&mut self, rule: Rule, at: Place, message: &str, help: &str) {
+        let span = self.places.value(at);
+        let report = self
+            .findings
+            .report(rule, self.places.pointer(at), message)
+            .span(span);
+        if !help.is_empty() {
+            report.help(help);
+        }
+    }
+
+    /// As [`Self::tell`], of the member `name` that the object at `above` has, or should have.
+    pub(super) fn tell_key(&mut self, rule: Rule, at: Place, message: &str, help: &str) {
+        let span = self.places.key(at);
+        self.findings
+            .report(rule, self.places.pointer(at), message)
+            .span(span)
+            .help(help);
+    }
+
+    /// Notes that `what` stands at `at`, and how Ignition 3 writes it.
+    pub(super) fn note(&mut self, at: Place, what: &'static str, form: &str) {
+        // The texts are few, and each is one constant.
+        match self.notes.iter_mut().find(|note| note.what == what) {
+            Some(note) => note.more += 1,
+            None => self.notes.push(Note {
+                at,
+                what,
+                form: form.to_owned(),
+                more: 0,
+            }),
+        }
+    }
+
+    /// The notes as findings.
+    pub(super) fn explained(self) -> Vec<Diagnostic> {
+        let mut findings = Findings::default();
+        for note in &self.notes {
+            let more = match note.more {
+                0 => String::new(),
+                more => format!(" (and {more} more)"),
+            };
+            findings
+                .report(
+                    rule::V2_FORM,
+                    self.places.pointer(note.at),
+                    format!("{}{more}", note.what),
+                )
+                .span(self.places.key(note.at))
+                .help(note.form.as_str());
+        }
+        findings.into_inner()
+    }
+
+    pub(super) fn minor(&self) -> u8 {
+        self.edition.minor
+    }
+}
+
+/// The elements of the list that is the member `name`, taken out.
+pub(super) fn taken<'a>(node: &mut Node<'a>, name: &str) -> Vec<Node<'a>> {
+    match node.take(name).map(|node| node.value) {
+        Some(Value::List(elements)) => elements,
+        _ => Vec::new(),
+    }
+}
+
+/// Gives the member `name` those elements; without any there is no such member.
+pub(super) fn put<'a>(node: &mut Node<'a>, name: &'static str, elements: Vec<Node<'a>>, from: Place) {
+    if !elements.is_empty() {
+        node.set(name, Node::list(elements, from));
+    }
+}
+
+/// An object with one member, which takes no room for more.
+pub(super) fn single<'a>(name: &'static str, node: Node<'a>, from: Place) -> Node<'a> {
+    let name = name.into();
+    Node::new(Value::Object(vec![Member { name, node }]), from)
+}
+
+/// Whether two nodes say the same, wherever they come from.
+pub(super) fn same(one: &Node<'_>, other: &Node<'_>) -> bool {
+    let text = |node| {
+        let mut text = String::new();
+        crate::frontend::made::write(node, &mut text);
+        text
+    };
+    text(one) == text(other)
+}
