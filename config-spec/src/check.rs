@@ -347,14 +347,9 @@ pub(crate) fn syntax_finding(text: &str, error: SyntaxError) -> Rejected {
     Rejected::Invalid(findings.into_inner())
 }
 
-/// What the text probably is, if it is no JSON at all.
+/// What to look for. What is no JSON at all is named by [`crate::frontend::foreign`].
 fn syntax_help(text: &str, error: SyntaxError) -> &'static str {
-    let start = text.trim_start();
-    if start.starts_with("#cloud-config") || start.starts_with("#!") {
-        "this is user data for cloud-init; an Ignition config is JSON"
-    } else if start.starts_with("variant:") || start.contains("\nvariant:") {
-        "this is a Butane config; translate it to Ignition JSON first"
-    } else if text.starts_with('\u{1f}') {
+    if text.starts_with('\u{1f}') {
         "this looks compressed; a config that refers to it needs \"compression\": \"gzip\""
     } else if error.problem.contains("comma before") {
         "remove the comma"

@@ -88,6 +88,7 @@ impl Diagnostic {
             catalog::JSON_SYNTAX.id,
             catalog::YAML_SYNTAX.id,
             catalog::YAML_KEY_DUPLICATE.id,
+            catalog::USER_DATA_FOREIGN.id,
         ]
         .contains(&self.rule)
     }
@@ -100,7 +101,8 @@ impl Diagnostic {
         let span = self.span.as_ref()?;
         let first = text.as_bytes().get(span.start).copied();
         let is_open = matches!(first, Some(b'{' | b'['));
-        let at = if self.rule == catalog::JSON_SYNTAX.id || is_open {
+        let is_unread = [catalog::JSON_SYNTAX.id, catalog::USER_DATA_FOREIGN.id].contains(&self.rule);
+        let at = if is_unread || is_open {
             span.start.checked_add(1)?
         } else if self.rule == catalog::TYPE_MISMATCH.id {
             span.end

@@ -5,10 +5,11 @@
 //! A language is known by what a document says, never by what a file is called.
 
 pub mod butane;
+pub(crate) mod foreign;
 mod ignition2;
 mod json;
 mod made;
-mod tree;
+pub(crate) mod tree;
 pub(crate) mod yaml;
 mod yaml_out;
 

@@ -38,9 +38,14 @@ impl fmt::Display for Entry {
 #[must_use]
 pub fn report(text: &str, findings: &[Diagnostic]) -> Vec<Entry> {
     let lines = Lines::new(text);
+    let is_unreadable = [
+        rule::JSON_SYNTAX.id,
+        rule::TYPE_MISMATCH.id,
+        rule::USER_DATA_FOREIGN.id,
+    ];
     let unreadable = findings
         .iter()
-        .find(|finding| [rule::JSON_SYNTAX.id, rule::TYPE_MISMATCH.id].contains(&finding.rule));
+        .find(|finding| is_unreadable.contains(&finding.rule));
     if let Some(finding) = unreadable {
         // Whatever else there is to tell, the reference did not get as far.
         return vec![Entry {
@@ -94,6 +99,7 @@ mod tests {
                 vec!["error at line 1 col 62"],
             ),
             ("{\"ignition\":", vec!["error at line 0 col 0"]),
+            ("#cloud-config\n", vec!["error at line 1 col 2"]),
             // A name given twice is told by us alone.
             (
                 "{\"ignition\":{\"version\":\"3.6.0\"},\"systemd\":{},\"systemd\":{}}",

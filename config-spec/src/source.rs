@@ -5,8 +5,8 @@ use crate::check::{
 };
 use crate::diagnostic::{Diagnostic, Pointer};
 use crate::document::{self, Found};
-use crate::frontend;
 use crate::frontend::butane::files::{LocalFiles, NoFiles};
+use crate::frontend::{self, foreign};
 
 /// A document as it is at hand: its text, and the files that it may name. Only Butane names any.
 #[derive(Clone, Copy)]
@@ -52,7 +52,10 @@ impl<'a> Source<'a> {
         match version {
             Ok(version) => examine_ignition(text, version),
             Err(rejected) => match frontend::made(text, self.files) {
-                None => Err(rejected),
+                None => Err(match foreign::finding(text) {
+                    Some(finding) => Rejected::Invalid(vec![finding]),
+                    None => rejected,
+                }),
                 Some(Ok(made)) => examine_made(&made, text.len()),
                 Some(Err(findings)) => Err(Rejected::Invalid(errors_first(findings))),
             },

@@ -39,7 +39,7 @@ fn the_version_comes_before_everything_but_grammar() {
         ("\"x\"", "error $ type-mismatch"),
         ("\u{feff}{}", "error $ json-syntax"),
         ("\0", "error $ json-syntax"),
-        ("#cloud-config\n", "error $ json-syntax"),
+        ("#cloud-config\n", "error $ user-data-foreign"),
     ] {
         assert_eq!(told(text), [expected], "{text:?}");
     }
@@ -58,7 +58,7 @@ fn refusals_say_what_to_write() {
         ),
         (
             "#cloud-config\nusers: []\n",
-            "this is user data for cloud-init; an Ignition config is JSON",
+            "cloud-init is not what reads it here, and nothing of it was done: write the same as a Butane or Ignition config",
         ),
         (r#"{"ignition":{"version":"3.6.0"},}"#, "remove the comma"),
         (

@@ -1,16 +1,18 @@
 //! Which bytes of a document must not be shown: passwords, keys, header values, contents, URLs with credentials.
-//!
-//! Documents are shown because they are wrong, so this reads tokens, not grammar, and takes any text.
+
+mod json;
+mod yaml;
 
 use std::ops::Range;
 
-use crate::document::decode;
+use crate::document;
 
-/// Members whose value is never shown, in lower case; of objects, everything inside.
-const SECRET: [&str; 10] = [
+/// Members whose value is never shown, as [`named`] has their names; of objects, everything inside.
+const SECRET: [&str; 11] = [
     "clientkey",
     "config",
     "contents",
+    "inline",
     "keyfile",
     "password",
     "passwordhash",
@@ -24,7 +26,23 @@ const SECRET: [&str; 10] = [
 /// What a source that is no inline data starts with.
 const ADDRESSES: [&str; 6] = ["http://", "https://", "tftp://", "s3://", "gs://", "arn:"];
 
-/// An open array or object.
+/// The ranges in `text` that must not be shown, ascending, quotes left out: for each of the ascending `windows` at least the
+/// first `width` that end behind it. `None` for a text of which nothing may be shown, for nobody knows what is what in it.
+pub(super) fn secrets(text: &str, windows: &[usize], width: usize) -> Option<Vec<Range<usize>>> {
+    if windows.is_empty() {
+        return Some(Vec::new());
+    }
+    let is_braced = text.trim_start_matches('\u{feff}').trim_start().starts_with('{');
+    if is_braced && document::syntax(text).is_ok() {
+        return Some(json::secrets(text, windows, width));
+    }
+    match yaml::secrets(text) {
+        None if is_braced => Some(json::secrets(text, windows, width)),
+        secrets => secrets,
+    }
+}
+
+/// What is known of the members of an object from where it stands.
 #[derive(Clone, Copy, Default)]
 struct Frame {
     /// Everything inside is secret.
@@ -33,127 +51,34 @@ struct Frame {
     headers: bool,
 }
 
-/// The ranges of literals that must not be shown, as far as somebody looks.
-struct Found<'a> {
-    ranges: Vec<Range<usize>>,
-    /// Where somebody starts to look, ascending.
-    windows: &'a [usize],
-    /// How many secrets a look can meet.
-    width: usize,
-    /// How many of those are still to be met by the last look that started.
-    left: usize,
-}
-
-impl Found<'_> {
-    fn push(&mut self, range: Range<usize>) {
-        let started = self.windows.partition_point(|start| *start < range.end);
-        if started > 0 {
-            self.windows = self.windows.get(started..).unwrap_or_default();
-            self.left = self.width;
-        }
-        if let Some(left) = self.left.checked_sub(1) {
-            self.left = left;
-            self.ranges.push(range);
+impl Frame {
+    /// Of the object or list that is the member `key`.
+    fn below(self, key: &str) -> Self {
+        Self {
+            secret: self.secret || is_secret(key) && key != "config" && key != "contents",
+            headers: self.headers || key == "httpheaders" || key == "headers",
         }
     }
-}
 
-/// The ranges of literals in `text` that must not be shown, ascending, quotes left out: for each of the ascending
-/// `windows` the first `width` that end behind it. A hostile text has far too many to keep them all.
-pub(super) fn secrets(text: &str, windows: &[usize], width: usize) -> Vec<Range<usize>> {
-    let bytes = text.as_bytes();
-    let mut found = Found {
-        ranges: Vec::new(),
-        windows,
-        width: width + 1,
-        left: 0,
-    };
-    let mut open: Vec<Frame> = Vec::new();
-    let mut key = String::new();
-    let mut at = 0;
-    while let Some(&byte) = bytes.get(at) {
-        let frame = open.last().copied().unwrap_or_default();
-        let start = at;
-        at += 1;
-        match byte {
-            b'{' | b'[' => {
-                let secret = frame.secret || (is_secret(&key) && key != "config" && key != "contents");
-                open.push(Frame {
-                    secret,
-                    headers: frame.headers || key == "httpheaders" || key == "headers",
-                });
-                key.clear();
-            }
-            b'}' | b']' => {
-                open.pop();
-                key.clear();
-            }
-            b',' => key.clear(),
-            b':' | b' ' | b'\t' | b'\r' | b'\n' => {}
-            b'"' => {
-                at = string_end(bytes, at);
-                let literal = text.get(start..at).unwrap_or_default();
-                if is_key(bytes, at) {
-                    // No name that matters is long.
-                    key = decode(literal)
-                        .chars()
-                        .take(40)
-                        .collect::<String>()
-                        .to_lowercase();
-                } else if frame.secret || is_secret_member(&key, frame) || carries_secret(&key, literal) {
-                    let closed = literal.len() > 1 && literal.ends_with('"');
-                    found.push(start + 1..if closed { at - 1 } else { at });
-                }
-            }
-            _ => {
-                let rest = bytes.get(at..).unwrap_or_default();
-                let end = rest.iter().position(|byte| b",:{}[]\" \t\r\n".contains(byte));
-                at = end.map_or(bytes.len(), |end| at + end);
-                if frame.secret || is_secret_member(&key, frame) {
-                    found.push(start..at);
-                }
-            }
-        }
+    /// Whether the text, number or flag is secret that is the member `key`.
+    fn hides(self, key: &str) -> bool {
+        self.secret || is_secret(key) || self.headers && key == "value"
     }
-    found.ranges
 }
 
 fn is_secret(key: &str) -> bool {
     SECRET.contains(&key)
 }
 
-fn is_secret_member(key: &str, frame: Frame) -> bool {
-    is_secret(key) || (frame.headers && key == "value")
+/// A member's name in the one form that all languages' names for the same thing have. No name that matters is long.
+fn named(name: &str) -> String {
+    let letters = name.chars().filter(|letter| *letter != '_');
+    letters.take(40).collect::<String>().to_lowercase()
 }
 
-/// Where the string that starts before `at` ends: behind its quote, or at the end of a line that breaks it.
-fn string_end(bytes: &[u8], mut at: usize) -> usize {
-    while let Some(&byte) = bytes.get(at) {
-        match byte {
-            b'"' => return at + 1,
-            b'\n' => return at,
-            b'\\' => at += 2,
-            _ => at += 1,
-        }
-    }
-    bytes.len()
-}
-
-/// Whether a colon follows.
-fn is_key(bytes: &[u8], at: usize) -> bool {
-    let rest = bytes.get(at..).unwrap_or_default();
-    rest.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b':')
-}
-
-/// Contents in a data URL, also a broken one, a password or a token in any other, and a hash of crypt(5).
-fn carries_secret(key: &str, literal: &str) -> bool {
-    // Enough to see a scheme; escapes make a character at most six bytes long.
-    let start: String = literal.chars().skip(1).take(64).collect();
-    let start = if start.contains('\\') {
-        decode(&format!("\"{start}\"")).into_owned()
-    } else {
-        start
-    };
+/// Contents in a data URL, also a broken one, a password or a token in any other, and a hash of crypt(5). The value starts with
+/// `start`, and is written `literal`.
+fn carries_secret(key: &str, start: &str, literal: &str) -> bool {
     let start = start.trim_start();
     let starts_with = |scheme: &&str| {
         let begin = start.get(..scheme.len());
@@ -162,97 +87,4 @@ fn carries_secret(key: &str, literal: &str) -> bool {
     let is_data = starts_with(&"data:") || (key == "source" && !ADDRESSES.iter().any(starts_with));
     let is_hash = start.starts_with('$') && start.matches('$').count() > 2;
     is_data || is_hash || (start.contains(":/") && literal.contains(['@', '?']))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn hidden(text: &str) -> Vec<&str> {
-        secrets(text, &[0], 100)
-            .into_iter()
-            .map(|range| text.get(range).unwrap_or("?"))
-            .collect()
-    }
-
-    #[test]
-    fn secrets_are_recognised() {
-        for (text, expected) in [
-            (r#"{"name":"ada","passwordHash":"$6$x"}"#, vec!["$6$x"]),
-            (r#"{"PASSWORDHASH" : 12,"uid":7}"#, vec!["12"]),
-            (
-                r#"{"keyFile":{"source":"http://h/k","verification":{"hash":"h"}},"name":"n"}"#,
-                vec!["http://h/k", "h"],
-            ),
-            (
-                r#"{"httpHeaders":[{"name":"A","value":"s"}],"value":"t"}"#,
-                vec!["s"],
-            ),
-            (
-                r#"{"sinks":[{"headers":[{"name":"A","value":"s"}],"url":"https://h/?key=1"}]}"#,
-                vec!["s", "https://h/?key=1"],
-            ),
-            (
-                r#"{"clientKey":{"source":"https://h/k"},"clientCertificate":{"source":"https://h/c"}}"#,
-                vec!["https://h/k"],
-            ),
-            (
-                r#"{"bootstrap":{"token":"a.b","tokenSource":{"source":"http://h/t"}}}"#,
-                vec!["a.b", "http://h/t"],
-            ),
-            (
-                r#"{"kubelet":{"config":{"maxPods":9,"staticPodURLHeader":{"A":["s"]}}}}"#,
-                vec!["s"],
-            ),
-            (r#"{"sshAuthorizedKeys":["k"],"shell":"s"}"#, vec!["k"]),
-            (r#"{"source":"data:,x"}"#, vec!["data:,x"]),
-            (r#"{"source":"\u0064ata:,x"}"#, vec![r"\u0064ata:,x"]),
-            (r#"{"source":"https://u:p@h/"}"#, vec!["https://u:p@h/"]),
-            (r#"{"source":"https://h/?sig=1"}"#, vec!["https://h/?sig=1"]),
-            (r#"{"source":"https://h/a"}"#, vec![]),
-            (r#"{"source":"data;x"}"#, vec!["data;x"]),
-            (r#"{"uid":"$6$s$h","name":"$HOME"}"#, vec!["$6$s$h"]),
-            (
-                r#"{"ignition":{"config":{"replace":{"source":"https://h/a"}}}}"#,
-                vec![],
-            ),
-            (r#"{"contents":{"source":"https://h/a"}}"#, vec![]),
-            (r#"{"contents":"[Service]"}"#, vec!["[Service]"]),
-            ("{\"passwordHash\":\"cut\n", vec!["cut"]),
-            ("{\"passwordHash\":\"cut\\", vec!["cut\\"]),
-        ] {
-            assert_eq!(hidden(text), expected, "{text}");
-        }
-    }
-
-    #[test]
-    fn only_what_somebody_looks_at_is_kept() {
-        let text = r#"["data:0","data:1","data:2","data:3","data:4","data:5","data:6"]"#;
-        let kept = |windows: &[usize]| -> Vec<usize> {
-            let ranges = secrets(text, windows, 1);
-            ranges.into_iter().map(|range| range.start / 9).collect()
-        };
-        assert!(kept(&[]).is_empty());
-        assert_eq!(kept(&[0]), [0, 1]);
-        assert_eq!(kept(&[0, 1]), [0, 1]);
-        assert_eq!(kept(&[0, 10]), [0, 1, 2]);
-        assert_eq!(kept(&[0, 40, 41]), [0, 1, 4, 5]);
-    }
-
-    #[test]
-    fn any_text_is_survived() {
-        for text in [
-            "",
-            "\"",
-            "\\",
-            "]]]]",
-            "[[[[{{",
-            "a: b\n- c",
-            "\"\\\"",
-            "{\"é\":é}",
-            "\"é",
-        ] {
-            let _ = secrets(text, &[0], 100);
-        }
-    }
 }

@@ -122,7 +122,10 @@ pub fn render(name: &str, text: &str, findings: &[Diagnostic]) -> String {
                 let LineColumn { line, column } = excerpt.at;
                 let comma = if pointer.is_empty() { "" } else { ", " };
                 let _ = writeln!(out, "  {name}:{line}:{column}{comma}{pointer}");
-                excerpt.write(&mut out);
+                // Whose secrets what looks like, is known of configs only.
+                if finding.rule != rule::USER_DATA_FOREIGN.id {
+                    excerpt.write(&mut out);
+                }
             }
             None if pointer.is_empty() => drop(writeln!(out, "  {name}")),
             None => drop(writeln!(out, "  {name}, {pointer}")),
@@ -136,12 +139,15 @@ pub fn render(name: &str, text: &str, findings: &[Diagnostic]) -> String {
 
 struct Source<'a> {
     lines: Lines<'a>,
-    secrets: Vec<Range<usize>>,
+    /// What is not shown; without them, nothing is.
+    secrets: Option<Vec<Range<usize>>>,
 }
 
 /// A line, or a part of one, with what to underline.
 struct Excerpt {
     at: LineColumn,
+    /// Only the position is told.
+    is_hidden: bool,
     shown: String,
     underline: String,
 }
@@ -179,6 +185,7 @@ impl<'a> Source<'a> {
         let from = window_start(&self.lines, span.start);
         let mut excerpt = Excerpt {
             at: self.lines.position(span.start),
+            is_hidden: self.secrets.is_none(),
             shown: String::new(),
             underline: String::new(),
         };
@@ -198,6 +205,10 @@ impl<'a> Source<'a> {
     fn fill(&self, excerpt: &mut Excerpt, range: Range<usize>, marked: &Range<usize>) {
         let mut at = range.start;
         let mut columns = 0;
+        let secrets = self.secrets.as_deref().unwrap_or_default();
+        if excerpt.is_hidden {
+            return;
+        }
         while let Some(letter) = self
             .lines
             .text
@@ -212,7 +223,7 @@ impl<'a> Source<'a> {
                 return;
             }
             columns += 1;
-            if let Some(secret) = self.secret_at(at) {
+            if let Some(secret) = secret_at(secrets, at) {
                 excerpt.push('…', secret.start < marked.end && marked.start < secret.end);
                 at = secret.end;
                 continue;
@@ -229,11 +240,11 @@ impl<'a> Source<'a> {
             at += letter.len_utf8();
         }
     }
+}
 
-    fn secret_at(&self, at: usize) -> Option<&Range<usize>> {
-        let next = self.secrets.partition_point(|secret| secret.end <= at);
-        self.secrets.get(next).filter(|secret| secret.contains(&at))
-    }
+fn secret_at(secrets: &[Range<usize>], at: usize) -> Option<&Range<usize>> {
+    let next = secrets.partition_point(|secret| secret.end <= at);
+    secrets.get(next).filter(|secret| secret.contains(&at))
 }
 
 impl Excerpt {
@@ -243,6 +254,9 @@ impl Excerpt {
     }
 
     fn write(&self, out: &mut String) {
+        if self.is_hidden {
+            return;
+        }
         let number = self.at.line.to_string();
         let _ = writeln!(out, "  {number} | {}", self.shown);
         let _ = writeln!(

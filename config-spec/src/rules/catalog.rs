@@ -56,6 +56,8 @@ macro_rules! rules {
 
 rules! {
     DOCUMENT_EMPTY = error("document-empty", "ErrEmpty", "The document has no bytes.");
+    USER_DATA_FOREIGN = nameless("user-data-foreign", Severity::Error,
+        "The document is something else: for cloud-init, a script, an object of Kubernetes, a web page.");
     JSON_SYNTAX = error("json-syntax", "ErrInvalid", "The document is not JSON.");
     YAML_SYNTAX = nameless("yaml-syntax", Severity::Error,
         "The document is not YAML, or has more of something than a document may.");

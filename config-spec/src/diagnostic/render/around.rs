@@ -228,6 +228,7 @@ impl Source<'_> {
     fn show_beside(&self, out: &mut String, width: usize, number: usize, range: Range<usize>) {
         let mut shown = Excerpt {
             at: LineColumn { line: 0, column: 0 },
+            is_hidden: self.secrets.is_none(),
             shown: String::new(),
             underline: String::new(),
         };
@@ -310,11 +311,12 @@ mod tests {
 
     #[test]
     fn entries_are_apart_and_numbers_in_line() {
-        let text = "a: b\n".repeat(9) + "c: d\n";
+        let before: String = (1..10).map(|line| format!("a{line}: b\n")).collect();
+        let text = before + "c: d\n";
         let mut findings = [finding(&text, "c", "/c"), finding(&text, "c", "/d")];
         findings[1].help = Some("help".to_owned());
         let shown = render_around("f", &text, &findings, Colours::Ansi);
-        let expected = "\x1b[1;33mwarning[$.c]:\x1b[0m\n  --> f:10:1\n   |\n 8 | a: b\n 9 | a: b\n10 | c: d\n   | \x1b[1;33m^ why\x1b[0m\n";
+        let expected = "\x1b[1;33mwarning[$.c]:\x1b[0m\n  --> f:10:1\n   |\n 8 | a8: b\n 9 | a9: b\n10 | c: d\n   | \x1b[1;33m^ why\x1b[0m\n";
         assert!(shown.starts_with(&format!("{expected}\n")), "{shown}");
         assert!(shown.ends_with("why\x1b[0m\n  help: help\n"), "{shown}");
         assert_eq!(
