@@ -2,6 +2,7 @@
 
 use super::lists::{Elsewhere, append, keyed, keyed_apart};
 use super::{Merge, objects};
+use crate::frontend::names;
 use crate::types::{
     Cex, Clevis, ClevisCustom, Directory, Disk, File, Filesystem, Link, Luks, Owner, Partition, Raid,
     Storage, Tang,
@@ -71,10 +72,20 @@ impl Merge for Filesystem {
             label: child.label.or(self.label),
             mount_options: append(self.mount_options, child.mount_options),
             options: append(self.options, child.options),
-            path: child.path.or(self.path),
+            path: path(self.path, child.path),
             uuid: child.uuid.or(self.uuid),
             wipe_filesystem: child.wipe_filesystem.or(self.wipe_filesystem),
         }
+    }
+}
+
+/// The path that stands for a name of Ignition 2 takes the place of none that somebody wrote: files that are meant for that one would
+/// be on the root. Those that go by the name have no file system then, and a rule says so.
+fn path(parent: Option<String>, child: Option<String>) -> Option<String> {
+    let is_of_name = |path: &String| names::above(path) == Some(path);
+    match (parent, child) {
+        (Some(parent), Some(child)) if is_of_name(&child) && !is_of_name(&parent) => Some(parent),
+        (parent, child) => child.or(parent),
     }
 }
 

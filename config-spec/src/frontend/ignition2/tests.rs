@@ -867,6 +867,21 @@ fn a_name_is_looked_for_in_all_merged_documents() {
             "/storage/files/0/path v2-filesystem-undefined none of the merged configs defines a file system \"d\""
         ]
     );
+    // The other one mounts the device elsewhere, for files of its own: neither gets the other's place.
+    let other = r#"{"ignition":{"version":"3.4.0"},"storage":{"filesystems":[{"device":"/a","path":"/var/x","format":"xfs"}]}}"#;
+    let other = check(other).expect("it is valid").into_config();
+    let both = format!(
+        r#""storage":{{{},"filesystems":[{{"name":"d","mount":{{"device":"/a","format":"xfs"}}}}]}}"#,
+        file_in("d")
+    );
+    let merged = merge(other, config(&both));
+    assert_eq!(merged.storage.filesystems[0].path.as_deref(), Some("/var/x"));
+    assert_eq!(
+        told(&merged),
+        [
+            "/storage/files/0/path v2-filesystem-undefined none of the merged configs defines a file system \"d\""
+        ]
+    );
     assert_eq!(
         told(&merge(config(&defined("/a")), config(&defined("/b")))),
         [
