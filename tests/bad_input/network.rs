@@ -181,7 +181,7 @@ fn a_file_with_another_digest_is_found_before_the_first_write() {
         1,
         r#"kindling: first boot FAILED in stage files [hash-mismatch]
   what:  /opt/tool (0644): http://SERVER/tool
-  where: merged config, /storage/files/2
+  where: config of platform file:1:329, /storage/files/2
   why:   cannot get the content of /opt/tool
          the content of http://SERVER/tool?… has the wrong digest: expected sha512-00000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000, got sha512-93a2e0a1746b7bdfac283813d543056b7fc9655b951f16339fc580c6a432dd7b10f2a7eca23d1ab198a809bee3a5dd2d7b27bff81b0a4ca080b8b61ff10199fb
   next:  check the server's copy; if it is the right one, put its digest into the config"#,
@@ -200,7 +200,7 @@ fn a_file_that_is_not_served_is_found_before_the_first_write() {
         1,
         r#"kindling: first boot FAILED in stage files [http-status]
   what:  /opt/tool (0644): http://SERVER/tool
-  where: merged config, /storage/files/2
+  where: config of platform file:1:329, /storage/files/2
   why:   cannot get the content of /opt/tool
          cannot fetch http://SERVER/tool?…
          the server answered with status 403

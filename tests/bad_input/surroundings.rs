@@ -124,7 +124,7 @@ fn a_directory_with_a_file_system_in_it_is_not_removed() {
         1,
         r#"kindling: first boot FAILED in stage files [path-mounted]
   what:  /srv would be removed, and a file system is mounted at /srv/data
-  where: merged config, /storage/directories/0
+  where: config of platform file:1:133, /storage/directories/0
   why:   nothing was changed
   next:  leave overwrite out, or mount the file system elsewhere"#,
     );

@@ -28,7 +28,7 @@ fn a_file_is_there_and_may_not_be_overwritten() {
         1,
         r#"kindling: first boot FAILED in stage files [path-exists]
   what:  /etc/hosts is a file in the target, and the config asks for contents of its own
-  where: merged config, /storage/files/2
+  where: config of platform file:1:329, /storage/files/2
   why:   nothing was changed
   next:  set overwrite to true if it may go, or use another path"#,
     );
@@ -48,9 +48,9 @@ fn everything_in_the_way_is_told_at_once() {
         1,
         r#"kindling: first boot FAILED in stage files [path-exists]
   what:  /home is a directory in the target, and the config asks for a file
-  where: merged config, /storage/files/3
-  why:   also: /etc/hosts is a file in the target, and the config asks for contents of its own (/storage/files/2)
-         also: /etc/null is a symbolic link in the target, and the config asks for a file (/storage/files/4)
+  where: config of platform file:1:397, /storage/files/3
+  why:   also: /etc/hosts is a file in the target, and the config asks for contents of its own (config of platform file:1:329, /storage/files/2)
+         also: /etc/null is a symbolic link in the target, and the config asks for a file (config of platform file:1:460, /storage/files/4)
          nothing was changed
   next:  set overwrite to true if it may go, or use another path"#,
     );
@@ -65,7 +65,7 @@ fn a_path_through_a_file() {
         1,
         r#"kindling: first boot FAILED in stage files [path-exists]
   what:  /etc/hostname/d/file cannot be made: /etc/hostname is a file in the target, not a directory
-  where: merged config, /storage/files/2
+  where: config of platform file:1:329, /storage/files/2
   why:   nothing was changed
   next:  use another path, or make /etc/hostname a directory of the config with overwrite"#,
     );
@@ -81,7 +81,7 @@ fn an_owner_whom_nobody_creates() {
         1,
         r#"kindling: first boot FAILED in stage files [account-unknown]
   what:  the target has no user "nobodys", and the config creates none
-  where: merged config, /storage/files/2/user/name
+  where: config of platform file:1:329, /storage/files/2/user/name
   why:   nothing was changed
   next:  create the user in the config's passwd section, or use a number"#,
     );
@@ -175,7 +175,7 @@ fn a_download_that_does_not_fit_leaves_nothing_behind() {
         1,
         r#"kindling: first boot FAILED in stage files [target-write-failed]
   what:  /opt/tool (0644): http://SERVER/tool (no hash)
-  where: merged config, /storage/files/2
+  where: config of platform file:1:329, /storage/files/2
   why:   cannot write the content of /opt/tool
          no storage space
   next:  check that the target's file system is mounted writable and has space left"#,
@@ -202,17 +202,23 @@ fn inline_content_that_does_not_fit_is_no_half_file_and_fits_later() {
     let entry = first.parse::<usize>().unwrap() + 2;
     let record = r#"kindling: first boot FAILED in stage files [target-write-failed]
   what:  /opt/fN (0644): 4.8 KiB
-  where: merged config, /storage/files/N
+WHERE
   why:   cannot write /opt/fN
          No space left on device (os error 28)
   next:  check that the target's file system is mounted writable and has space left"#;
     let record = record.replace("/opt/fN", &format!("/opt/f{first}"));
-    assert_record(
-        &machine,
-        &ran,
-        1,
-        &record.replace("files/N", &format!("files/{entry}")),
+    // The column depends on how long the contents before it are.
+    let place = ran
+        .stderr
+        .lines()
+        .find_map(|line| line.find("  where: ").and_then(|at| line.get(at..)));
+    let place = place.unwrap_or_default();
+    assert!(
+        place.starts_with("  where: config of platform file:1:")
+            && place.ends_with(&format!(", /storage/files/{entry}")),
+        "{place}"
     );
+    assert_record(&machine, &ran, 1, &record.replace("WHERE", place));
     let after = listing(&machine.at("after"));
     let whole = format!("file 0644 0:0\n{}", "y".repeat(5_000));
     for (name, text) in after.iter().filter(|(name, _)| name.starts_with("opt/")) {

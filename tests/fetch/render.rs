@@ -118,7 +118,11 @@ fn the_rendered_config_survives_the_cache() {
     let server = Server::always(Reply::ok(document("child", None, &[]).to_string()));
     let result = rendered(&document("parent", None, &[server.url("/c")])).unwrap();
     let text = serde_json::to_string(&result).unwrap();
-    assert_eq!(serde_json::from_str::<Rendered>(&text).unwrap(), result);
+    let again = serde_json::from_str::<Rendered>(&text).unwrap();
+    assert_eq!(
+        (again.config(), again.origins()),
+        (result.config(), result.origins())
+    );
 }
 
 #[test]

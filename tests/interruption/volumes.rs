@@ -380,7 +380,7 @@ fn what_stands_in_the_way_is_refused_before_anything_is_written() {
     fs::create_dir(root(&machine, "etc/luks")).unwrap();
     fs::write(root(&machine, "etc/luks/data"), "somebody's").unwrap();
     let says = "[path-exists]\n  what:  /etc/luks/data is a file in the target, and a key of this volume goes there\n  \
-                where: merged config, /storage/luks/0";
+                where: config of platform file:1:122, /storage/luks/0";
     refused(&machine, says);
     let machine = Machine::copy_of(&start);
     fs::write(root(&machine, "etc/crypttab"), "data UUID=1 none\n").unwrap();
@@ -388,7 +388,7 @@ fn what_stands_in_the_way_is_refused_before_anything_is_written() {
     let machine = Machine::copy_of(&start);
     fs::write(machine.0.at("bin/header"), "TYPE=ext4\nUUID=1\n").unwrap();
     let says = "[volume-absent]\n  what:  /dev/null of the volume data holds ext4, not a LUKS volume\n  \
-                where: merged config, /storage/luks/0/device";
+                where: config of platform file:1:122, /storage/luks/0/device";
     refused(&machine, says);
     let machine = Machine::copy_of(&start);
     let state = machine.read("run/state").replace("\"data\":\"", "\"other\":\"");

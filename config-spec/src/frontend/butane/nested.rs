@@ -91,6 +91,11 @@ fn same(text: &str, inline: &Node<'_>, tell: &mut Tell<'_>) {
             rule::BUTANE_CHILD_SUSPECT
         };
         let message = format!("in this config, at {}: {message}", at.dollar());
-        tell(Remark::new(rule, inline.from, message, ""));
+        tell(Remark::new(
+            rule,
+            inline.from,
+            message,
+            "correct the config that this text is",
+        ));
     }
 }

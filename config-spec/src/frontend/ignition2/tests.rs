@@ -430,7 +430,7 @@ fn what_ignition_2_refuses_of_disks() {
         (
             "2.0.0",
             r#"{"number":1,"size":-2048}"#,
-            vec![assumed("0/size"), format!("{} v2-invalid", at("0/size"))],
+            vec![format!("{} v2-invalid", at("0/size")), assumed("0/size")],
         ),
         ("2.1.0", r#"{"number":1,"size":-2048}"#, vec![assumed("0/size")]),
         (
