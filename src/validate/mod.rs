@@ -11,11 +11,11 @@ use std::borrow::Cow;
 
 use kindling_config_spec::butane::files::LocalFiles;
 use kindling_config_spec::diagnostic::{Diagnostic, Pointer, RuleId, Severity};
-use kindling_config_spec::lint::catalog::REFERENCE_UNRESOLVED;
+use kindling_config_spec::lint::catalog::{MODE_DECIMAL, REFERENCE_UNRESOLVED};
 use kindling_config_spec::lint::{self, LintRule, Setting};
 use kindling_config_spec::order::Gather;
 use kindling_config_spec::order::{self, OrderedMap, OrderedSet};
-use kindling_config_spec::rules::catalog::KEY_UNKNOWN;
+use kindling_config_spec::rules::catalog::{BUTANE_MODE_DECIMAL, KEY_UNKNOWN};
 use kindling_config_spec::types::Config;
 use kindling_config_spec::{Rejected, Source, check, check_merged, explain};
 
@@ -190,7 +190,12 @@ impl Document<'_> {
             files: self.files,
         };
         source.place(&mut findings);
-        findings.retain(|finding| !told.contains(&(finding.rule, finding.at.clone())));
+        let is_told = |rule: RuleId, finding: &Diagnostic| told.contains(&(rule, finding.at.clone()));
+        findings.retain(|finding| {
+            // The same of a mode in YAML, where it is written otherwise.
+            let is_of_yaml = finding.rule == MODE_DECIMAL.rule.id && is_told(BUTANE_MODE_DECIMAL.id, finding);
+            !is_of_yaml && !is_told(finding.rule, finding)
+        });
         self.findings.append(&mut findings);
     }
 }

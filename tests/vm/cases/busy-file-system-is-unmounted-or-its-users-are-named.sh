@@ -34,7 +34,8 @@ until [ "$(readlink "/proc/$sleep/cwd")" = "$data" ] && [ "$(cat "/proc/$sleep/c
 done
 fails stage umount
 says "in stage umount [unmount-failed]"
-says "where: merged config, /storage/filesystems/0"
+says "where: config of platform file:"
+says ", /storage/filesystems/0"
 says "cannot unmount /var/lib/data: still used by "
 says "tail (pid $tail)"
 says "sleep (pid $sleep)"

@@ -35,13 +35,15 @@ fails stage mount
 told '"code":"program-failed"'
 told "mount -o \\\"\\\" -t xfs $data $point"
 told "mount ended with status 32: mount: $point: wrong fs type"
-told '"place":"merged config, /storage/filesystems/1"'
+told '"place":"config of platform file:'
+told ', /storage/filesystems/1"'
 
 put_config $data ext4 '"noatime", "no-such-option=1"'
 fails stage mount
 told "mount -o noatime,no-such-option=1 -t ext4 $data $point"
 told "mount ended with status 32: mount: $point:"
-says "where: merged config, /storage/filesystems/1"
+says "where: config of platform file:"
+says ", /storage/filesystems/1"
 says "next:  compare the file system's format, mountOptions and device with what mount said"
 
 # Nobody shares that: told at once, for a tag is not a device to wait for.
