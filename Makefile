@@ -17,12 +17,14 @@ AS_ROOT := $(if $(SUDO),sudo env "PATH=$$PATH" "HOME=$$HOME")
 all: build
 
 # A static binary: the initramfs need not bring a C library for it. What else is asked of the linker makes it smaller
-# (docs/decisions/0008-no-unwind-tables.md, 0013-size.md, 0032-smaller-once-more.md); `muldefs` lets src/host/unwind.rs,
-# never_run.rs and cold_strings.rs stand in for functions of the C library.
-C_LIBRARY := target/c-library
+# (docs/decisions/0008-no-unwind-tables.md, 0013-size.md); `muldefs` lets src/host/unwind.rs and never_run.rs stand in for
+# functions of the C library.
 LINK := -C link-arg=-Wl,-z,pack-relative-relocs -C link-arg=-Wl,--no-eh-frame-hdr \
-  -C link-arg=-Wl,-T,link/no-unwind-tables.ld -C link-arg=-Wl,-z,muldefs -C link-arg=link/never-run.ld \
-  -C link-arg=-L$(C_LIBRARY)
+  -C link-arg=-Wl,-T,link/no-unwind-tables.ld -C link-arg=-Wl,-z,muldefs
+# Names variants that another release of the C library may not have: there the binary links as well, and is larger.
+ifneq ($(findstring 2.36,$(shell getconf GNU_LIBC_VERSION 2>/dev/null)),)
+LINK += -C link-arg=link/cold-strings.ld
+endif
 # Functions with the same code become one, where Rust brings its own linker: the other one cannot.
 ifneq ($(wildcard $(shell rustc --print sysroot)/lib/rustlib/$(TARGET)/bin/rust-lld),)
 LINK += -C link-arg=-Wl,--icf=all
@@ -33,7 +35,6 @@ SHORT := for dir in "$${CARGO_HOME:-$$HOME/.cargo}"/registry/src/*/; do printf '
 
 build: cc
 	cargo fetch --locked --target $(TARGET)
-	link/c-library.sh $(C_LIBRARY)
 	RUSTFLAGS="-C target-feature=+crt-static $(LINK)$$($(SHORT))" \
 	  cargo build --release --locked --target $(TARGET) --bin kindling
 

@@ -18,7 +18,7 @@ use std::borrow::Cow;
 use kindling_config_spec::butane::files::NoFiles;
 use kindling_config_spec::diagnostic::{self, Pointer, Severity};
 use kindling_config_spec::types::{Config, Resource};
-use kindling_config_spec::{Checked, Source, check, check_merged, data_url, merge};
+use kindling_config_spec::{Checked, Dialect, Source, check, check_merged, data_url, merge};
 use tracing::{debug, info, warn};
 
 use ahead::{Ahead, Room};
@@ -42,6 +42,19 @@ pub const DOCUMENTS_LIMIT: usize = 256;
 /// How much the documents that a config refers to may weigh together, in bytes of memory, about: as much as one
 /// document may have. Packed and inline, a few kilobytes could be more than any machine holds.
 const REFERENCED_LIMIT: u64 = DOCUMENT_LIMIT;
+
+/// Says of a document in another language than Ignition 3 that it was taken, and as what.
+pub fn log_dialect(name: &str, checked: &Checked) {
+    let dialect = checked.dialect();
+    if !matches!(dialect, Dialect::Ignition(_)) {
+        let version = checked.version();
+        let warnings = match checked.warnings().len() {
+            1 => "1 warning".to_owned(),
+            number => format!("{number} warnings"),
+        };
+        info!("config {name} is {dialect}: taken as Ignition {version}, with {warnings}");
+    }
+}
 
 /// What the fetch settings of the result are called.
 const MERGED: &str = "the merged config";
@@ -394,6 +407,7 @@ impl<'a, 'f> Rendering<'a, 'f> {
     fn check(&mut self, text: &str, document: &str) -> Result<Config, RenderError> {
         match check(text) {
             Ok(checked) => {
+                log_dialect(document, &checked);
                 let mut weight = checked.weight();
                 if !checked.warnings().is_empty() {
                     let rendered = diagnostic::render(document, text, checked.warnings());

@@ -6,12 +6,17 @@
     reason = "a test that cannot run the binary should panic"
 )]
 
+#[path = "support/sandbox.rs"]
+#[allow(dead_code, reason = "shared by tests that use different parts")]
+mod sandbox;
+
 use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use sandbox::{Sandbox, require_root};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -751,5 +756,76 @@ fn a_config_is_written_as_butane_and_becomes_the_same_again() {
         ran.stdout.starts_with("variant: fcos\nversion: 1.6.0\n"),
         "{}",
         ran.stdout
+    );
+}
+
+/// A config of a cluster that still speaks the old language.
+const OLD: &str = "{\"ignition\":{\"version\":\"2.2.0\"},\n\"storage\":{\"files\":[{\"filesystem\":\"root\",\"path\":\"/etc/a\",\"mode\":420,\n\"contents\":{\"source\":\"data:,a\"}}]}}";
+
+#[test]
+fn ignition_2_is_taken_and_converted() {
+    let desk = Desk::new();
+    desk.write("old.ign", OLD);
+    let ran = desk.run("kindling validate old.ign");
+    assert_eq!(ran.status, 0, "{}", ran.stdout);
+    for (line, version) in [
+        ("kindling convert old.ign", None),
+        ("kindling convert --to 3.6.0 old.ign", Some("3.6.0")),
+        ("kindling convert --minimal old.ign", Some("3.0.0")),
+    ] {
+        let ran = desk.run(line);
+        assert_eq!(ran.status, 0, "{line}: {}", ran.stderr);
+        let written = sorted(&ran.stdout);
+        let told = written["ignition"]["version"].as_str().unwrap();
+        assert!(version.is_none_or(|version| version == told), "{line}: {told}");
+        assert!(told.starts_with("3."), "{line}: {told}");
+        assert_eq!(
+            written["storage"]["files"][0]["contents"]["source"], "data:,a",
+            "{line}"
+        );
+    }
+    let ran = desk.run("kindling convert --to butane old.ign");
+    assert_eq!(ran.status, 0, "{}", ran.stderr);
+    desk.write("new.bu", &ran.stdout);
+    assert_eq!(desk.run("butane -s new.bu").status, 0);
+    let plan = desk.run("kindling plan old.ign");
+    assert_eq!(plan.status, 0, "{}", plan.stderr);
+    let by_name = desk.run("ignition-validate old.ign");
+    assert_eq!((by_name.status, by_name.stdout.as_str()), (1, ""));
+    assert!(
+        by_name.stderr.contains("Ignition 2.2.0 is no Ignition 3"),
+        "{}",
+        by_name.stderr
+    );
+    // What is no Butane is none, whatever the program is called.
+    let ran = desk.run("butane old.ign");
+    assert_eq!((ran.status, ran.stdout.as_str()), (1, ""));
+}
+
+#[test]
+fn a_machine_boots_from_butane_and_ignition_2() {
+    require_root();
+    for text in [&PLAIN.replace("mode: 0644", "contents: {inline: hello}"), OLD] {
+        let machine = Sandbox::new();
+        machine.give(text);
+        for stage in ["fetch-offline", "fetch", "files"] {
+            let ran = machine.stage(stage);
+            assert_eq!(ran.status, Some(0), "{stage}: {}", ran.stderr);
+        }
+        assert!(machine.root().join("etc/a").is_file());
+    }
+}
+
+#[test]
+fn a_machine_has_no_local_files_and_says_so_with_the_line() {
+    require_root();
+    let machine = Sandbox::new();
+    machine.give(LOCAL);
+    let ran = machine.stage("fetch-offline");
+    assert_ne!(ran.status, Some(0));
+    assert!(
+        ran.stderr.contains(":7:16, /storage/files/0/contents/local") && ran.stderr.contains("--files-dir"),
+        "{}",
+        ran.stderr
     );
 }

@@ -459,3 +459,21 @@ fn a_gzip_bomb_is_defused() {
         BOMB,
     );
 }
+
+#[test]
+fn the_old_language_takes_no_more() {
+    let head = "{\"ignition\":{\"version\":\"2.0.0\"},\"storage\":{\"files\":[";
+    let file = |number: usize| format!("{{\"filesystem\":\"root\",\"path\":\"/{number}\"}}");
+    let files: Vec<String> = (0..131_000).map(file).collect();
+    let crowd = format!("{head}{}]}}}}", files.join(","));
+    accepted("a crowd of files", crowd.as_bytes(), BOMB);
+    let start = format!(
+        "{head}{{\"filesystem\":\"root\",\"path\":\"/a\",\"mode\":420,\"contents\":{{\"source\":\"data:,"
+    );
+    let giant = filled(DOCUMENT - MIB, &start, "x", "\"}}]}}");
+    accepted("a giant file", &giant, BOMB);
+    // Each byte would be three as an address.
+    let start = "{\"ignition\":{\"version\":\"2.0.0\"},\"networkd\":{\"units\":[{\"name\":\"a.network\",\"contents\":\"";
+    let units = filled(10 * MIB, start, "#", "\"}]}}");
+    refused("a giant unit", &units, BOMB, "v2-inexpressible");
+}

@@ -242,7 +242,6 @@ fn unsafe_stands_in_few_modules() {
         &all,
         &[
             "src/host/block.rs",
-            "src/host/cold_strings.rs",
             "src/host/never_run.rs",
             "src/host/vboxguest.rs",
             "src/host/vmware.rs",
@@ -252,46 +251,9 @@ fn unsafe_stands_in_few_modules() {
     );
     assert_absent(
         &all,
-        &[
-            "src/host/cold_strings.rs",
-            "src/host/never_run.rs",
-            "src/host/unwind.rs",
-        ],
+        &["src/host/unwind.rs", "src/host/never_run.rs"],
         &["unsafe("],
         "symbols under names of our choice",
-    );
-}
-
-#[test]
-fn what_the_binary_has_no_code_for_is_not_called() {
-    // Of the C library: src/host/never_run.rs, link/never-run.ld. Other builds have all of it, so no other test would tell.
-    let all: Vec<Source> = ["src", "config-spec/src", "platforms/src"]
-        .iter()
-        .flat_map(|dir| sources(dir))
-        .collect();
-    assert_absent(
-        &all,
-        &["src/host/never_run.rs"],
-        &[
-            "getifaddrs",
-            "if_nameindex",
-            "getservby",
-            "getpwnam",
-            "getpwuid",
-            "getgrnam",
-            "getgrgid",
-            "User::from_name",
-            "User::from_uid",
-            "Group::from_name",
-            "Group::from_gid",
-            "home_dir()",
-            "initgroups",
-            "getgrouplist",
-            "dlopen",
-            "dlsym",
-            "setlocale",
-        ],
-        "functions of the C library whose code is left out",
     );
 }
 

@@ -381,3 +381,56 @@ fn a_config_is_converted_or_what_stands_in_the_way_is_told_with_its_line() {
         assert_eq!(kindling(&arguments).status, status, "{arguments:?}");
     }
 }
+
+/// A document of Ignition 2: what is wrong with it, what changes, and what is written otherwise now.
+#[test]
+fn an_old_config_is_judged_explained_and_converted() {
+    let dir = TempDir::new().unwrap();
+    let text = "{\n  \"ignition\": {\"version\": \"2.3.0\"},\n  \"storage\": {\"files\": [\n    {\"filesystem\": \"root\", \
+                \"path\": \"/etc/a\", \"mode\": 420, \"contents\": {\"source\": \"data:,a\"}}\n  ]}\n}\n";
+    let config = file(&dir, "old.ign", text);
+    let ran = kindling(&["validate", "--strict", &config]);
+    assert_eq!(ran.status, 0, "{}", ran.stdout);
+    assert!(ran.stdout.contains("info[v2-form]: "), "{}", ran.stdout);
+    assert!(ran.stdout.contains("\"overwrite\": true"), "{}", ran.stdout);
+    assert!(
+        ran.stdout
+            .ends_with(&format!("{config}: 0 errors, 0 warnings, 3 notes\n")),
+        "{}",
+        ran.stdout
+    );
+    let report: Value =
+        serde_json::from_str(&kindling(&["validate", "--format", "json", &config]).stdout).unwrap();
+    let judged = &report["configs"][0];
+    assert_eq!(
+        (&judged["errors"], &judged["warnings"], &judged["notes"]),
+        (&0.into(), &0.into(), &3.into())
+    );
+    let told = |finding: &Value| (finding["severity"].clone(), finding["line"].clone());
+    let notes: Vec<_> = judged["findings"].as_array().unwrap().iter().map(told).collect();
+    assert_eq!(notes, [2, 4, 4].map(|line| ("info".into(), line.into())));
+    let log: Value =
+        serde_json::from_str(&kindling(&["validate", "--format", "sarif", &config]).stdout).unwrap();
+    assert_eq!(log["runs"][0]["results"][0]["level"], "note");
+
+    let made = kindling(&["convert", "--minimal", &config]);
+    assert_eq!((made.status, made.stderr.as_str()), (0, ""));
+    let made: Value = serde_json::from_str(&made.stdout).unwrap();
+    assert_eq!(made["ignition"]["version"], "3.0.0");
+    assert_eq!(made["storage"]["files"][0]["overwrite"], true);
+    let newest = kindling(&["convert", "--to", "3.6.0", &config]);
+    assert_eq!(
+        serde_json::from_str::<Value>(&newest.stdout).unwrap()["ignition"]["version"],
+        "3.6.0"
+    );
+
+    let validator = dir.path().join("ignition-validate");
+    symlink(env!("CARGO_BIN_EXE_kindling"), &validator).unwrap();
+    let ran = run_as(&validator, &[&config]);
+    assert_eq!((ran.status, ran.stdout.as_str()), (0, ""));
+    let refused = file(&dir, "refused.ign", &text.replace("data:,a", "oem:///a"));
+    let ran = run_as(&validator, &[&refused]);
+    assert_eq!(ran.status, 1);
+    let start = "error at $.storage.files.0.contents.source, line 4 col ";
+    assert!(ran.stdout.starts_with(start), "{}", ran.stdout);
+}

@@ -202,7 +202,11 @@ impl Examined {
             .iter()
             .any(|finding| finding.severity == Severity::Error)
         {
-            return Err(Rejected::Invalid(self.findings));
+            return Err(Rejected::Invalid(match self.dialect {
+                // Found in the order of the reference, which puts them so already.
+                Dialect::Ignition(_) => self.findings,
+                _ => errors_first(self.findings),
+            }));
         }
         Ok(Checked {
             config: self.config,
@@ -253,7 +257,7 @@ pub(crate) fn examine_made(made: &Made<'_>, length: usize) -> Result<Examined, R
             made.settle(&mut refused);
             findings.append(&mut refused);
             in_order(&mut findings);
-            Err(Rejected::Invalid(findings))
+            Err(Rejected::Invalid(errors_first(findings)))
         }
     }
 }
@@ -261,6 +265,12 @@ pub(crate) fn examine_made(made: &Made<'_>, length: usize) -> Result<Examined, R
 /// What the front end found and what was found in what it made, in the order of the author's text.
 fn in_order(findings: &mut [Diagnostic]) {
     order::by_key(findings, |finding| finding.span.as_ref().map(|span| span.start));
+}
+
+/// A record has room for a few: what stops the boot comes before what is merely told.
+pub(crate) fn errors_first(mut findings: Vec<Diagnostic>) -> Vec<Diagnostic> {
+    order::by_key(&mut findings, |finding| finding.severity != Severity::Error);
+    findings
 }
 
 /// A document of Ignition 3, whose grammar was checked.

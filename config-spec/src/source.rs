@@ -1,7 +1,7 @@
 //! A document and the files beside it.
 
 use crate::check::{
-    Checked, Examined, Rejected, examine_ignition, examine_made, find_version, syntax_finding,
+    Checked, Examined, Rejected, errors_first, examine_ignition, examine_made, find_version, syntax_finding,
 };
 use crate::diagnostic::{Diagnostic, Pointer};
 use crate::document::{self, Found};
@@ -57,9 +57,15 @@ impl<'a> Source<'a> {
                     None => rejected,
                 }),
                 Some(Ok(made)) => examine_made(&made, text.len()),
-                Some(Err(findings)) => Err(Rejected::Invalid(findings)),
+                Some(Err(findings)) => Err(Rejected::Invalid(errors_first(findings))),
             },
         }
+    }
+
+    /// Whether the document is in another language than Ignition 3, so that its members may have other names.
+    #[must_use]
+    pub fn is_translated(self) -> bool {
+        frontend::made(self.text, self.files).is_some()
     }
 
     /// Where the author wrote what the config that it makes has at each of `pointers`, in one walk: the place as the

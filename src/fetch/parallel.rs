@@ -31,6 +31,22 @@ impl Default for Limits {
 }
 
 impl Limits {
+    /// Where there are others, one host leaves places to them: while it is down, they shall not wait for it, and what
+    /// they fail with for good shall be heard.
+    fn shared(self, waiting: &VecDeque<(usize, Option<String>)>) -> Self {
+        let mut hosts = waiting.iter().filter_map(|(_, host)| host.as_ref());
+        let first = hosts.next();
+        let left = if hosts.any(|host| Some(host) != first) {
+            self.per_busy_host
+        } else {
+            0
+        };
+        Self {
+            per_host: self.per_host.min(self.overall.saturating_sub(left)),
+            ..self
+        }
+    }
+
     /// How many from one host at the same time, as things are for the downloads that `stop` is shared by.
     pub(crate) fn at_one_host(self, stop: &Stop) -> usize {
         let most = if stop.is_overloaded() {
@@ -64,11 +80,12 @@ where
 {
     let stop = Stop::default();
     let fetcher = fetcher.stopped_by(&stop);
-    let waiting = jobs
+    let waiting: VecDeque<(usize, Option<String>)> = jobs
         .iter()
         .enumerate()
         .map(|(index, job)| (index, host(job)))
         .collect();
+    let limits = limits.shared(&waiting);
     let queue = Queue {
         state: Mutex::new(State {
             waiting,
@@ -173,7 +190,7 @@ impl<E> Queue<'_, E> {
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
-    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
     use std::time::Duration;
 
     use super::*;
@@ -263,6 +280,7 @@ mod tests {
         let fetcher = Fetcher::new(Arc::new(Overloaded(AtomicUsize::new(0))), settings, pace);
         let jobs: Vec<usize> = (0..200).collect();
         let (active, most) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        let heard = AtomicBool::new(false);
         let limits = Limits {
             overall: 8,
             per_host: 8,
@@ -282,8 +300,13 @@ mod tests {
                     };
                     let refused = via.buffer(&resource, 1).unwrap_err();
                     assert_eq!(refused.code(), "http-status");
-                } else if *job > 8 {
-                    // Those that ran beside the first one had begun before it heard of the overload.
+                    heard.store(true, Ordering::SeqCst);
+                } else if *job < 8 {
+                    // Those that are under way when a host says so are not called back.
+                    while !heard.load(Ordering::SeqCst) {
+                        std::thread::yield_now();
+                    }
+                } else {
                     most.fetch_max(now, Ordering::SeqCst);
                 }
                 std::thread::yield_now();
@@ -293,6 +316,18 @@ mod tests {
         )
         .unwrap();
         assert!(most.load(Ordering::SeqCst) <= 2, "{most:?}");
+    }
+
+    #[test]
+    fn one_of_several_hosts_leaves_places_to_the_others() {
+        let limits = Limits::default();
+        let of = |hosts: &[Option<&str>]| {
+            let hosts = hosts.iter().map(|host| host.map(str::to_owned));
+            limits.shared(&hosts.enumerate().collect()).per_host
+        };
+        assert_eq!(of(&[Some("a"), None, Some("a")]), 32);
+        assert_eq!(of(&[Some("a"), Some("b"), Some("a")]), 24);
+        assert_eq!(of(&[]), 32);
     }
 
     #[test]

@@ -229,7 +229,7 @@ impl SourceError {
             Self::Packed { .. } => {
                 "pack the config again: gzip or zstd, and base64 over it if need be".to_owned()
             }
-            Self::NotText { .. } => "write the config as JSON in UTF-8".to_owned(),
+            Self::NotText { .. } => "write the config in UTF-8".to_owned(),
         }
     }
 }

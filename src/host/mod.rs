@@ -5,7 +5,6 @@ pub mod archive;
 pub mod block;
 pub mod boot;
 pub mod channels;
-mod cold_strings;
 pub mod console;
 pub mod devices;
 pub mod efivar;

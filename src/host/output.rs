@@ -24,17 +24,22 @@ pub fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     } else {
         path.to_owned()
     };
-    let Some((temporary, mut file)) = beside(&real) else {
+    // Until it is somebody's as the one before it was, nobody else opens it.
+    let mode = if there.is_some() { 0o600 } else { 0o644 };
+    let Some((temporary, mut file)) = beside(&real, mode) else {
         return in_place(path, bytes);
     };
-    let filled = file.write_all(bytes).and_then(|()| {
-        if let Some(there) = &there {
+    let as_before = match &there {
+        Some(there) => {
             // Nobody but root gives files away, and nobody else need be told.
             drop(fchown(&file, Some(there.uid()), Some(there.gid())));
-            file.set_permissions(there.permissions())?;
+            file.set_permissions(there.permissions())
         }
-        file.sync_data()
-    });
+        None => Ok(()),
+    };
+    let filled = as_before
+        .and_then(|()| file.write_all(bytes))
+        .and_then(|()| file.sync_data());
     let placed = filled.map(|()| fs::rename(&temporary, &real).is_ok());
     if !matches!(placed, Ok(true)) {
         // Nothing depends on it.
@@ -44,13 +49,13 @@ pub fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
 }
 
 /// A new file in the same directory; `None` where there cannot be one.
-fn beside(path: &Path) -> Option<(PathBuf, File)> {
+fn beside(path: &Path, mode: u32) -> Option<(PathBuf, File)> {
     let name = path.file_name()?.to_string_lossy();
     let temporary = path.with_file_name(format!(".{name}.{}", std::process::id()));
     let file = OpenOptions::new()
         .write(true)
         .create_new(true)
-        .mode(0o644)
+        .mode(mode)
         .open(&temporary)
         .ok()?;
     Some((temporary, file))

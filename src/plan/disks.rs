@@ -15,7 +15,7 @@ pub mod volumes;
 use std::path::PathBuf;
 
 use kindling_config_spec::order::{Gather, OrderedMap, OrderedSet};
-use kindling_config_spec::types::Config;
+use kindling_config_spec::types::{Config, Disk as WantedDisk, Filesystem};
 
 pub use claims::settle_places;
 use marks::Marks;
@@ -72,6 +72,16 @@ pub struct Known<'a> {
     pub fresh: [u8; 16],
 }
 
+/// Whether the config puts a file system on the whole of a disk that it gives partitions to, and says of both that what is there
+/// may go: what Cluster API's provider writes. The reference makes the table first and the file system over it, so nothing of the
+/// table would be left; a rule tells it.
+fn is_overwritten(config: &Config, disk: &WantedDisk) -> bool {
+    let is_over = |filesystem: &Filesystem| {
+        filesystem.device == disk.device && filesystem.wipe_filesystem == Some(true)
+    };
+    disk.wipe_table == Some(true) && config.storage.filesystems.iter().any(is_over)
+}
+
 /// Lays out all disks.
 ///
 /// # Errors
@@ -82,6 +92,16 @@ pub fn plan_layout(config: &Config, known: &Known<'_>) -> Result<Layout, Vec<Con
     for (index, disk) in config.storage.disks.iter().enumerate() {
         let Some(found) = known.disks.get(&disk.device) else {
             continue;
+        };
+        let alone;
+        let disk = if is_overwritten(config, disk) {
+            alone = WantedDisk {
+                partitions: Vec::new(),
+                ..disk.clone()
+            };
+            &alone
+        } else {
+            disk
         };
         let medium = match &found.found {
             Found::Gpt { table, .. } if disk.wipe_table != Some(true) => table.disk_guid,

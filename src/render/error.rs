@@ -1,7 +1,7 @@
 //! Why references do not end in a valid config.
 
 use kindling_config_spec::Rejected;
-use kindling_config_spec::diagnostic::{self, Diagnostic};
+use kindling_config_spec::diagnostic::{self, Diagnostic, Severity};
 
 use super::{DEPTH_LIMIT, DOCUMENTS_LIMIT, REFERENCED_LIMIT};
 use crate::fetch::FetchError;
@@ -153,11 +153,11 @@ impl RenderError {
                 format!("put a config at {document}; the smallest is {{\"ignition\":{{\"version\":\"3.4.0\"}}}}")
             }
             Self::NotText { document, .. } => {
-                format!("write {document} as JSON in UTF-8; if it is compressed, set compression in the reference")
+                format!("write {document} in UTF-8; if it is compressed, set compression in the reference")
             }
             Self::Invalid {
                 document, findings, ..
-            } => findings.iter().find_map(|finding| finding.help.clone()).unwrap_or_else(|| {
+            } => of_errors(findings).unwrap_or_else(|| {
                 format!("correct {document} at the lines shown; \"kindling plan\" shows the same before a boot")
             }),
             Self::MergedInvalid { .. } => {
@@ -172,4 +172,12 @@ impl RenderError {
             }
         }
     }
+}
+
+/// What to write instead, where a finding that stops the boot says so.
+fn of_errors(findings: &[Diagnostic]) -> Option<String> {
+    let mut errors = findings
+        .iter()
+        .filter(|finding| finding.severity == Severity::Error);
+    errors.find_map(|finding| finding.help.clone())
 }

@@ -10,9 +10,22 @@ use super::documents::{Document, Documents};
 /// shall not wait for what only a failure needs.
 const MOST: usize = 1 << 20;
 
-/// Entries of a config, and where each stands: its pointer, and document, line, column and place there.
+/// How many comparisons the search for entries in several documents may take, about: each of them is looked for in each.
+const MOST_COMPARED: usize = 400_000;
+
+/// Entries of a config, and where each stands.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Written(Vec<(String, String)>);
+pub struct Written(Vec<Entry>);
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Entry {
+    /// Its pointer in the config.
+    pointer: String,
+    /// Whether the document is one of Ignition 3, in which everything below the entry has the same names.
+    has_same_names: bool,
+    /// Document, line, column, and the place there.
+    place: String,
+}
 
 impl Written {
     /// The place of what stands at `pointer`, or of the entry that it is in.
@@ -20,11 +33,9 @@ impl Written {
     pub fn find(&self, pointer: &str) -> Option<String> {
         let mut above = pointer;
         loop {
-            let found = self.0.iter().find(|(entry, _)| entry == above);
-            if let Some((entry, place)) = found {
-                // In a document of another language the rest of the way has other names.
-                let rest = pointer.strip_prefix(entry).filter(|_| place.ends_with(entry));
-                return Some(format!("{place}{}", rest.unwrap_or_default()));
+            if let Some(entry) = self.0.iter().find(|entry| entry.pointer == above) {
+                let rest = pointer.strip_prefix(above).filter(|_| entry.has_same_names);
+                return Some(format!("{}{}", entry.place, rest.unwrap_or_default()));
             }
             above = above.rsplit_once('/')?.0;
         }
@@ -33,23 +44,28 @@ impl Written {
     /// One line for each entry.
     #[must_use]
     pub fn to_text(&self) -> String {
-        let plain = |place: &str| place.replace(char::is_control, "?");
-        let lines = self
-            .0
-            .iter()
-            .map(|(entry, place)| format!("{entry}\t{}\n", plain(place)));
-        lines.collect()
+        let mut text = String::new();
+        for entry in &self.0 {
+            let sign = if entry.has_same_names { "=" } else { "~" };
+            let place = entry.place.replace(char::is_control, "?");
+            text.extend([&entry.pointer, "\t", sign, "\t", &place, "\n"]);
+        }
+        text
     }
 
     /// What [`Self::to_text`] wrote.
     #[must_use]
     pub fn of_text(text: &str) -> Self {
-        let entries = text.lines().filter_map(|line| line.split_once('\t'));
-        Self(
-            entries
-                .map(|(entry, place)| (entry.to_owned(), place.to_owned()))
-                .collect(),
-        )
+        let entry = |line: &str| {
+            let (pointer, rest) = line.split_once('\t')?;
+            let (sign, place) = rest.split_once('\t')?;
+            Some(Entry {
+                pointer: pointer.to_owned(),
+                has_same_names: sign == "=",
+                place: place.to_owned(),
+            })
+        };
+        Self(text.lines().filter_map(entry).collect())
     }
 }
 
@@ -99,7 +115,12 @@ pub(super) fn written(config: &Config, documents: &Documents<'_>) -> Written {
         return Written(written);
     }
     let entries = entries(config);
-    let in_documents = traced(config, documents, &entries);
+    let count = documents.iter().count();
+    let compared = entries.len().saturating_mul(entries.len()).saturating_mul(count);
+    if count > 1 && compared > MOST_COMPARED {
+        return Written(written);
+    }
+    let in_documents = traced(config, documents, &entries, count);
     for (number, document) in documents.iter().enumerate() {
         let here = |(entry, at): &(Pointer, Option<(usize, Pointer)>)| {
             let (_, at) = at.clone().filter(|(of, _)| *of == number)?;
@@ -108,11 +129,15 @@ pub(super) fn written(config: &Config, documents: &Documents<'_>) -> Written {
         let (entries, pointers): (Vec<Pointer>, Vec<Pointer>) = in_documents.iter().filter_map(here).unzip();
         let pointers: Vec<&Pointer> = pointers.iter().collect();
         let lines = Lines::new(&document.text);
+        let has_same_names = !document.source().is_translated();
         for (entry, (at, found)) in entries.into_iter().zip(document.source().places(&pointers)) {
             if let Some(found) = found {
                 let start = lines.position(found.value.start);
-                let place = format!("{}:{}:{}, {at}", document.name, start.line, start.column);
-                written.push((entry.to_string(), place));
+                written.push(Entry {
+                    pointer: entry.to_string(),
+                    has_same_names,
+                    place: format!("{}:{}:{}, {at}", document.name, start.line, start.column),
+                });
             }
         }
     }
@@ -124,8 +149,9 @@ fn traced(
     config: &Config,
     documents: &Documents<'_>,
     entries: &[Pointer],
+    count: usize,
 ) -> Vec<(Pointer, Option<(usize, Pointer)>)> {
-    if documents.iter().count() == 1 {
+    if count == 1 {
         return entries
             .iter()
             .map(|at| (at.clone(), Some((0, at.clone()))))
@@ -143,24 +169,33 @@ fn traced(
 mod tests {
     use super::*;
 
+    fn entry(pointer: &str, has_same_names: bool, place: &str) -> Entry {
+        Entry {
+            pointer: pointer.to_owned(),
+            has_same_names,
+            place: place.to_owned(),
+        }
+    }
+
     #[test]
     fn a_place_is_that_of_the_entry_above() {
         let written = Written(vec![
-            ("/storage/disks/0".into(), "a.ign:3:7, /storage/disks/0".into()),
-            (
-                "/storage/disks/0/partitions/1".into(),
-                "b.bu:9:5, /boot_device/mirror".into(),
+            entry("/storage/disks/0", true, "a.ign:3:7, /storage/disks/4"),
+            entry(
+                "/storage/disks/0/partitions/1",
+                false,
+                "b.bu:9:5, /storage/disks/0/partitions/1",
             ),
         ]);
         for (pointer, place) in [
-            ("/storage/disks/0", Some("a.ign:3:7, /storage/disks/0")),
+            ("/storage/disks/0", Some("a.ign:3:7, /storage/disks/4")),
             (
                 "/storage/disks/0/device",
-                Some("a.ign:3:7, /storage/disks/0/device"),
+                Some("a.ign:3:7, /storage/disks/4/device"),
             ),
             (
                 "/storage/disks/0/partitions/1/sizeMiB",
-                Some("b.bu:9:5, /boot_device/mirror"),
+                Some("b.bu:9:5, /storage/disks/0/partitions/1"),
             ),
             ("/storage/disks/01", None),
             ("", None),
@@ -172,7 +207,7 @@ mod tests {
 
     #[test]
     fn a_name_with_a_line_end_is_one_line() {
-        let written = Written(vec![("/a".into(), "x\ny:1:1, /a".into())]);
+        let written = Written(vec![entry("/a", true, "x\ny:1:1, /a")]);
         assert_eq!(
             Written::of_text(&written.to_text()).find("/a").as_deref(),
             Some("x?y:1:1, /a")

@@ -59,6 +59,9 @@ fn heading(stage: Stage) -> String {
 /// What a place begins with that is only known in the sum of the documents.
 const IN_MERGED: &str = "merged config, ";
 
+/// What the lines of further conflicts begin with.
+const ALSO: &str = "also: ";
+
 /// The place of what stands at `pointer` of the merged config; none for the whole of it.
 #[must_use]
 pub fn in_merged(pointer: &str) -> Option<String> {
@@ -70,6 +73,24 @@ impl Failure {
     #[must_use]
     pub fn pointer(&self) -> Option<&str> {
         self.place.as_deref()?.strip_prefix(IN_MERGED)
+    }
+
+    /// The same record with the places that `find` has for pointers into the merged config.
+    #[must_use]
+    pub fn located(mut self, find: &dyn Fn(&str) -> Option<String>) -> Self {
+        let Some(place) = self.pointer().and_then(find) else {
+            return self;
+        };
+        self.place = Some(place);
+        for why in &mut self.why {
+            let also = why.strip_prefix(ALSO).and_then(|_| why.rsplit_once(" ("));
+            let Some((message, pointer)) = also else { continue };
+            let pointer = pointer.trim_end_matches(')');
+            // Two countings in one record would send people to the wrong entry.
+            let place = find(pointer).unwrap_or_else(|| format!("{IN_MERGED}{pointer}"));
+            *why = format!("{message} ({place})");
+        }
+        self
     }
 
     /// The record as a console can show it at once: of many findings only those that fit, and their number.
@@ -146,7 +167,7 @@ impl Failure {
         let first = conflicts.first();
         let shown = conflicts.iter().skip(1).take(CONFLICTS_SHOWN - 1);
         let mut why: Vec<String> = shown
-            .map(|conflict| format!("also: {} ({})", conflict.message, conflict.pointer))
+            .map(|conflict| format!("{ALSO}{} ({})", conflict.message, conflict.pointer))
             .collect();
         if conflicts.len() > CONFLICTS_SHOWN {
             why.push(format!("and {} more", conflicts.len() - CONFLICTS_SHOWN));

@@ -15,7 +15,7 @@ use crate::host::channels::Channels;
 use crate::host::log;
 use crate::identity::sha256_hex_of;
 use crate::plan::Stage;
-use crate::render::{First, RenderError, Rendered, render_heard};
+use crate::render::{First, RenderError, Rendered, log_dialect, render_heard};
 use crate::report::Failure;
 
 /// What a source leads to.
@@ -55,6 +55,10 @@ pub(super) fn run(mut context: Context<'_>, reporter: &Reporter) -> Result<Ended
         .iter()
         .for_each(|warning| tracing::warn!("{warning}"));
     cache(&context, &rendered)?;
+    let run_dir = &context.environment.run_dir;
+    if let Err(error) = places::keep(run_dir, rendered.written()) {
+        tracing::warn!("records of this boot will have no lines of the config: {error}");
+    }
     context.state.record(rendered.origins());
     log::config_fetched("base", &context.base.origin.source, false);
     for origin in rendered.origins() {
@@ -68,10 +72,6 @@ pub(super) fn run(mut context: Context<'_>, reporter: &Reporter) -> Result<Ended
     if let Some(need) = needs.first() {
         let what = format!("{} ({})", need.what, need.pointer);
         return ask_for_network(&mut context, &what);
-    }
-    let run_dir = &context.environment.run_dir;
-    if let Err(error) = places::keep(run_dir, rendered.written()) {
-        tracing::warn!("records of this boot will have no lines of the config: {error}");
     }
     settle(&context, rendered.config(), reporter);
     context.save()?;
@@ -169,6 +169,7 @@ fn render_fetched(
     let stage = context.stage();
     let checked =
         check(&fetched.text).map_err(|rejected| rejection(stage, &fetched.name, &fetched.text, &rejected))?;
+    log_dialect(&fetched.name, &checked);
     if !checked.warnings().is_empty() {
         tracing::warn!(
             "{}",

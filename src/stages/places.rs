@@ -28,12 +28,9 @@ pub(super) fn keep(run_dir: &Path, written: &Written) -> io::Result<()> {
     machine::replace(&run_dir.join(PLACES), written.to_text().as_bytes(), 0o600)
 }
 
-/// The record with the line that somebody wrote, where `written` has it; the config is the one that was written.
-pub(super) fn located(mut failure: Failure, written: &Written) -> Failure {
-    if let Some(place) = failure.pointer().and_then(|pointer| written.find(pointer)) {
-        failure.place = Some(place);
-    }
-    failure
+/// The record with the lines that somebody wrote, where `written` has them; the config is the one that was written.
+pub(super) fn located(failure: Failure, written: &Written) -> Failure {
+    failure.located(&|pointer| written.find(pointer))
 }
 
 /// As [`located`], in a stage: the config is the distribution's with the user's on top.
@@ -41,23 +38,32 @@ pub(super) fn in_stage(error: StageError, options: &Options, environment: &Envir
     let StageError::Failed(failure) = error else {
         return error;
     };
-    match of_user(&failure, options, environment) {
-        Some(place) => StageError::Failed(Failure {
-            place: Some(place),
-            ..failure
-        }),
-        None => StageError::Failed(failure),
-    }
+    let Some(user) = failure.pointer().and_then(|_| OfUser::read(options, environment)) else {
+        return StageError::Failed(failure);
+    };
+    StageError::Failed(failure.located(&|pointer| user.find(pointer)))
 }
 
-fn of_user(failure: &Failure, options: &Options, environment: &Environment) -> Option<String> {
-    let pointer = failure.pointer()?;
-    let text = fs::read_to_string(environment.run_dir.join(PLACES)).ok()?;
-    let user: Config = serde_json::from_str(&fs::read_to_string(&options.config_cache).ok()?).ok()?;
-    let base = read_base(&environment.dirs, &options.platform).ok()?.config;
-    let whole = merge(base.clone(), user.clone());
-    let (number, at) = Provenance::new(&whole, [base, user]).trace(&Pointer::of(pointer))?;
-    Written::of_text(&text)
-        .find(&at.to_string())
-        .filter(|_| number == 1)
+/// The way from the config of a stage to what the user wrote of it.
+struct OfUser {
+    provenance: Provenance,
+    written: Written,
+}
+
+impl OfUser {
+    fn read(options: &Options, environment: &Environment) -> Option<Self> {
+        let text = fs::read_to_string(environment.run_dir.join(PLACES)).ok()?;
+        let user: Config = serde_json::from_str(&fs::read_to_string(&options.config_cache).ok()?).ok()?;
+        let base = read_base(&environment.dirs, &options.platform).ok()?.config;
+        let whole = merge(base.clone(), user.clone());
+        Some(Self {
+            provenance: Provenance::new(&whole, [base, user]),
+            written: Written::of_text(&text),
+        })
+    }
+
+    fn find(&self, pointer: &str) -> Option<String> {
+        let (number, at) = self.provenance.trace(&Pointer::of(pointer))?;
+        self.written.find(&at.to_string()).filter(|_| number == 1)
+    }
 }

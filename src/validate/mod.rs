@@ -17,7 +17,7 @@ use kindling_config_spec::order::Gather;
 use kindling_config_spec::order::{self, OrderedMap, OrderedSet};
 use kindling_config_spec::rules::catalog::KEY_UNKNOWN;
 use kindling_config_spec::types::Config;
-use kindling_config_spec::{Rejected, Source, check, check_merged};
+use kindling_config_spec::{Rejected, Source, check, check_merged, explain};
 
 use crate::fetch::Fetcher;
 use crate::render::{First, Remote, RenderError, Survey, survey};
@@ -48,6 +48,8 @@ pub struct Judged<'a> {
     pub errors: usize,
     /// How many warnings there are.
     pub warnings: usize,
+    /// How many notes there are: what an old language writes otherwise than Ignition 3. Nobody is to blame for them.
+    pub notes: usize,
     /// How many of the findings are not listed, since nobody would read so many.
     pub unlisted: usize,
 }
@@ -69,15 +71,17 @@ pub struct Document<'a> {
 impl<'a> Judged<'a> {
     /// Counts and orders the findings, and cuts what is too many.
     fn of(mut documents: Vec<Document<'a>>, bench: &Bench<'_>) -> Self {
-        let (mut errors, mut warnings, mut room) = (0, 0, LISTED);
+        let (mut errors, mut warnings, mut notes, mut room) = (0, 0, 0, LISTED);
         for document in &mut documents {
+            document.findings.append(&mut explain(&document.text));
             for finding in &mut document.findings {
                 if finding.rule == KEY_UNKNOWN.id && !bench.lenient {
                     finding.severity = Severity::Error;
                 }
                 match finding.severity {
                     Severity::Error => errors += 1,
-                    Severity::Warning | Severity::Info => warnings += 1,
+                    Severity::Warning => warnings += 1,
+                    Severity::Info => notes += 1,
                 }
             }
             // Findings of one place stay in the order they were made.
@@ -93,7 +97,8 @@ impl<'a> Judged<'a> {
             skipped: Vec::new(),
             errors,
             warnings,
-            unlisted: (errors + warnings).saturating_sub(LISTED),
+            notes,
+            unlisted: (errors + warnings + notes).saturating_sub(LISTED),
         }
     }
 }

@@ -36,7 +36,11 @@ pub fn text(judged: &[Judged<'_>]) -> String {
         };
         let errors = count(config.errors, "error");
         let warnings = count(config.warnings, "warning");
-        let _ = writeln!(out, "{}: {errors}, {warnings}", first.name);
+        let notes = match config.notes {
+            0 => String::new(),
+            number => format!(", {}", count(number, "note")),
+        };
+        let _ = writeln!(out, "{}: {errors}, {warnings}{notes}", first.name);
     }
     out.truncate(out.trim_end().len());
     out
@@ -71,6 +75,7 @@ struct Config<'a> {
     name: &'a str,
     errors: usize,
     warnings: usize,
+    notes: usize,
     findings: Vec<Finding<'a>>,
     /// How many more there are.
     unlisted: usize,
@@ -130,6 +135,7 @@ fn of_config<'a>(config: &'a Judged<'_>) -> Config<'a> {
         name: config.documents.first().map_or("", |first| &first.name),
         errors: config.errors,
         warnings: config.warnings,
+        notes: config.notes,
         findings,
         unlisted: config.unlisted,
         not_fetched: &config.left_out,

@@ -109,21 +109,92 @@ fn statuses_that_no_patience_cures_end_the_boot_at_once() {
     }
 }
 
+/// What the server answers who does not say what he takes: the same in 2.2.0, with every object there, be it empty.
+fn config_of_old() -> String {
+    json!({
+        "ignition": {
+            "version": "2.2.0", "config": {}, "timeouts": {},
+            "security": { "tls": { "certificateAuthorities": [] } },
+        },
+        "networkd": {},
+        "passwd": { "users": [{ "name": "core", "sshAuthorizedKeys": ["ssh-ed25519 AAAA core"] }] },
+        "storage": { "files": [{
+            "filesystem": "root", "path": "/etc/pool", "mode": 420,
+            "contents": { "source": "data:,worker", "verification": {} },
+        }] },
+        "systemd": { "units": [{ "name": "kubelet.service", "enabled": true, "dropins": [] }] },
+    })
+    .to_string()
+}
+
+/// By what it is asked with, as the server decides.
+fn decided(seen: &Seen) -> Reply {
+    match seen.header("accept") {
+        Some(accept) if accept.contains("version=3.") => Reply::ok(config("3.5.0")),
+        _ => Reply::ok(config_of_old()),
+    }
+}
+
+fn assert_is_the_pool(rendered: &Rendered) {
+    let config = rendered.config();
+    let file = &config.storage.files[0];
+    assert_eq!((file.path.as_str(), file.mode), ("/etc/pool", Some(0o644)));
+    assert_eq!(file.overwrite, Some(true));
+    assert_eq!(file.contents.source.as_deref(), Some("data:,worker"));
+    assert_eq!(config.passwd.users[0].name, "core");
+    assert_eq!(config.systemd.units[0].enabled, Some(true));
+    assert!(rendered.warnings().is_empty(), "{:?}", rendered.warnings());
+}
+
 #[test]
-fn the_dialect_before_version_3_is_named_as_such() {
-    // A proxy on the way takes the header off, or the pointer sets another.
-    let (server, identity) = answered(|seen, _| match seen.header("accept") {
-        Some("*/*") => Reply::ok(config("2.2.0")),
-        _ => Reply::ok(config("3.5.0")),
-    });
+fn the_dialect_before_version_3_is_taken_too() {
+    let (server, identity) = answered(|seen, _| decided(seen));
     let mut pointer = pointer(&server, &identity);
     pointer["ignition"]["config"]["merge"][0]["httpHeaders"] = json!([{ "name": "Accept", "value": "*/*" }]);
-    let error = rendered(&pointer).map(drop).unwrap_err();
-    assert_eq!(error.code(), "config-version-unknown");
-    let told = error.to_string();
-    assert!(
-        told.contains("2.2.0") && told.contains("/config/worker"),
-        "{told}"
+    assert_is_the_pool(&rendered(&pointer).unwrap());
+    // The pointer may be of the old kind itself: that of an old installer.
+    let authorities = pointer["ignition"]["security"].take();
+    let source = pointer["ignition"]["config"]["merge"][0]["source"].take();
+    let old = json!({ "ignition": {
+        "version": "2.2.0", "config": { "append": [{ "source": source }] }, "security": authorities } });
+    let result = rendered(&old).unwrap();
+    assert_eq!(result.config().storage.files[0].path, "/etc/pool");
+    assert_eq!(
+        server.seen()[1]
+            .header("accept")
+            .map(|accept| accept.contains("3.6.0")),
+        Some(true)
+    );
+}
+
+#[test]
+fn a_proxy_that_takes_the_accept_header_away_costs_nothing() {
+    use std::io::{Read as _, Write as _};
+    let server = Server::http(|seen, _| decided(seen));
+    let port = server.port();
+    let proxy = Server::http(move |seen, _| {
+        let path = seen.target.splitn(4, '/').nth(3).unwrap_or_default().to_owned();
+        let mut stream = std::net::TcpStream::connect(("127.0.0.1", port)).unwrap();
+        write!(
+            stream,
+            "GET /{path} HTTP/1.0\r\nHost: config-server.invalid\r\n\r\n"
+        )
+        .unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        let (_, body) = answer.split_once("\r\n\r\n").unwrap();
+        Reply::ok(body)
+    });
+    let pointer = json!({ "ignition": {
+        "version": "3.5.0",
+        "config": { "merge": [{ "source": "http://config-server.invalid/config/worker" }] },
+        "proxy": { "httpProxy": proxy.url("") } } });
+    assert_is_the_pool(&rendered(&pointer).unwrap());
+    assert!(proxy.seen()[0].header("accept").is_some());
+    let seen = server.seen();
+    assert_eq!(
+        (seen[0].target.as_str(), seen[0].header("accept")),
+        ("/config/worker", None)
     );
 }
 

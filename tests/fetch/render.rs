@@ -198,11 +198,102 @@ fn a_child_with_findings_is_shown_with_its_line() {
 
 #[test]
 fn a_child_of_an_unknown_version_is_told_apart() {
-    for version in ["9.9.9", "2.3.0", "nonsense"] {
+    for version in ["9.9.9", "2.5.0", "nonsense"] {
         let child = json!({ "ignition": { "version": version } }).to_string();
         let error = failed(&replaced_by(&data_url::encode(child.as_bytes())));
         assert_eq!(error.code(), "config-version-unknown", "{version}");
     }
+}
+
+fn inline(config: &Value) -> Value {
+    json!({ "source": data_url::encode(config.to_string().as_bytes()) })
+}
+
+/// A document of Ignition 2 with those members in its storage, which appends `children`.
+fn old(storage: Value, children: &[&Value]) -> Value {
+    let append: Vec<Value> = children.iter().map(|child| inline(child)).collect();
+    json!({ "ignition": { "version": "2.3.0", "config": { "append": append } }, "storage": storage })
+}
+
+fn old_file(filesystem: &str, path: &str, text: &str) -> Value {
+    json!({ "filesystem": filesystem, "path": path, "mode": 420, "contents": { "source": format!("data:,{text}") } })
+}
+
+fn paths(rendered: &Rendered) -> Vec<&str> {
+    let files = &rendered.config().storage.files;
+    files.iter().map(|file| file.path.as_str()).collect()
+}
+
+#[test]
+fn documents_of_ignition_2_and_3_append_and_merge_each_other() {
+    let two = old(json!({ "files": [old_file("root", "/etc/a", "two")] }), &[]);
+    let three = json!({
+        "ignition": { "version": "3.5.0" },
+        "storage": { "files": [{ "path": "/etc/a", "overwrite": true, "contents": { "source": "data:,three" } }] },
+    });
+    let mut parent = three.clone();
+    parent["ignition"]["config"] = json!({ "merge": [inline(&two)] });
+    for (config, source) in [
+        (parent, "data:,two"),
+        (
+            old(json!({ "files": [old_file("root", "/etc/a", "two")] }), &[&three]),
+            "data:,three",
+        ),
+        (old(json!({}), &[&two, &three]), "data:,three"),
+        (old(json!({}), &[&three, &two]), "data:,two"),
+    ] {
+        let result = rendered(&config).unwrap();
+        let file = &result.config().storage.files[0];
+        assert_eq!(paths(&result), ["/etc/a"]);
+        assert_eq!(
+            (file.contents.source.as_deref(), file.mode),
+            (Some(source), Some(0o644))
+        );
+    }
+    let first =
+        json!({ "ignitionVersion": 1, "systemd": { "units": [{ "name": "a.service", "mask": true }] } });
+    let result = rendered(&old(json!({}), &[&first])).unwrap();
+    assert_eq!(result.config().systemd.units[0].mask, Some(true));
+}
+
+#[test]
+fn a_name_of_a_file_system_means_the_same_in_parent_and_child() {
+    let defined = |device: &str| json!({ "name": "data", "mount": { "device": device, "format": "xfs" } });
+    let child = old(json!({ "files": [old_file("data", "/x", "1")] }), &[]);
+    let parent = old(json!({ "filesystems": [defined("/dev/a")] }), &[&child]);
+    let result = rendered(&parent).unwrap();
+    assert_eq!(paths(&result), ["/tmp/data-ign1/x"]);
+    let filesystem = &result.config().storage.filesystems[0];
+    assert_eq!(filesystem.path.as_deref(), Some("/tmp/data-ign1"));
+    // Where nobody defines it, nothing is written to the root instead.
+    let error = failed(&old(json!({}), &[&child]));
+    assert_eq!(error.code(), "config-merged-invalid");
+    let text = error.to_string();
+    assert!(
+        text.contains("v2-filesystem-undefined") && text.contains("\"data\""),
+        "{text}"
+    );
+    assert!(text.contains("/storage/files/0/path"), "{text}");
+    let other = old(json!({ "filesystems": [defined("/dev/b")] }), &[]);
+    let error = failed(&old(json!({ "filesystems": [defined("/dev/a")] }), &[&other]));
+    assert!(error.to_string().contains("v2-filesystem-ambiguous"), "{error}");
+}
+
+/// The provider for AWS keeps the config in an object store and hands over a stub.
+#[test]
+fn the_two_steps_of_cluster_api_render() {
+    let worker = include_str!("../../fixtures/ignition2/27-capi-kubeadm-worker.v2.json");
+    let server = Server::http(move |_, _| Reply::ok(worker));
+    let stub = json!({ "ignition": { "version": "2.3.0", "config": { "append": [{ "source": server.url("/worker") }] } } });
+    let result = rendered(&stub).unwrap();
+    assert!(result.warnings().is_empty(), "{:?}", result.warnings());
+    let alone = check(include_str!(
+        "../../fixtures/ignition2/27-capi-kubeadm-worker.v3.json"
+    ))
+    .unwrap();
+    assert_eq!(result.config().storage, alone.config().storage);
+    assert_eq!(result.config().systemd, alone.config().systemd);
+    assert_eq!(result.config().passwd, alone.config().passwd);
 }
 
 #[test]

@@ -94,3 +94,26 @@ fn a_killed_stage_loses_nothing_that_a_sink_should_hear() {
     });
     assert!(points > 10, "{points}");
 }
+
+#[test]
+fn a_config_of_ignition_2_is_taken_and_named_in_the_log() {
+    let machine = Sandbox::new();
+    let child = "data:,%7B%22ignitionVersion%22:1,%22systemd%22:%7B%22units%22:%5B%7B%22name%22:%22a.service%22,%22mask%22:true%7D%5D%7D%7D";
+    machine.give(&format!(
+        r#"{{"ignition":{{"version":"2.3.0","config":{{"append":[{{"source":"{child}"}}]}}}},
+            "storage":{{"files":[{{"filesystem":"root","path":"/etc/a","contents":{{"source":"data:,planted"}}}}]}}}}"#
+    ));
+    let ran = machine.done("fetch-offline");
+    for line in [
+        "is Ignition 2.3.0: taken as Ignition 3.4.0, with 1 warning",
+        "is Ignition 1: taken as Ignition 3.4.0, with 0 warnings",
+        "warning[v2-changed]: without a mode it is 0644 here; Ignition 2 made it 0000",
+    ] {
+        assert!(ran.stdout.contains(line), "{line} is not in\n{}", ran.stdout);
+    }
+    let cached = std::fs::read_to_string(machine.at("run/ignition.json")).unwrap();
+    assert!(
+        cached.contains("\"overwrite\":true") && cached.contains("\"mask\":true"),
+        "{cached}"
+    );
+}

@@ -87,18 +87,6 @@ impl<'a> Lines<'a> {
         }
     }
 
-    /// As [`Self::position`], with the column counted in characters.
-    #[must_use]
-    pub fn position_in_letters(&self, at: usize) -> LineColumn {
-        let at = at.min(self.text.len());
-        let Mark { line, start } = self.line_of(at);
-        let before = self.text.get(start..at).unwrap_or_default();
-        LineColumn {
-            line,
-            column: 1 + before.chars().count(),
-        }
-    }
-
     /// The line of byte `at`.
     fn line_of(&self, at: usize) -> Mark {
         let from = at - at % STRIDE;

@@ -139,7 +139,7 @@ pub(super) fn made<'a>(text: &'a str, files: &dyn LocalFiles) -> Option<Result<M
     let read = yaml::read(text);
     let is_meant = match &read {
         Ok((document, _)) => document.members().iter().any(|member| member.name == VARIANT),
-        Err(_) => text.lines().any(|line| line.starts_with("variant:")),
+        Err(_) => text.lines().any(names_variant),
     };
     is_meant.then(|| match run(read, files, Use::Boot) {
         Ok((made, _)) => Ok(made),
@@ -148,6 +148,14 @@ pub(super) fn made<'a>(text: &'a str, files: &dyn LocalFiles) -> Option<Result<M
 }
 
 const VARIANT: &str = "variant";
+
+/// Whether a line of a broken text would be the key, in one of the ways in which that is written.
+fn names_variant(line: &str) -> bool {
+    let start = line.trim_start_matches('\u{feff}');
+    let start = start.strip_prefix('{').map_or(start, str::trim_start);
+    let rest = start.trim_start_matches(['"', '\'']).strip_prefix(VARIANT);
+    rest.is_some_and(|rest| rest.trim_start_matches(['"', '\'', ' ']).starts_with(':'))
+}
 
 /// The made document, and the same wrapped for OpenShift where that is wanted.
 fn run<'a>(

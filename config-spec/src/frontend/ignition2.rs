@@ -144,11 +144,6 @@ fn name(of: &str) -> String {
     .to_owned()
 }
 
-/// `text` as a `data:` URL, in the form in which the old engine's own translation writes it.
-fn data_url(text: &str) -> String {
-    format!("data:,{}", names::escaped(text, "-_.~$&+=:@"))
-}
-
 /// The shortest form of an absolute path; any other text as it is, for a rule to tell.
 fn shortest(path: &str) -> Cow<'_, str> {
     if path.starts_with('/') {

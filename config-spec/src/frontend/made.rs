@@ -1,5 +1,7 @@
 //! What a front end makes of a document: one of Ignition 3, and the way back from it to the author's.
 
+use std::io;
+
 use super::Dialect;
 use super::tree::{Node, Places, Value};
 use crate::diagnostic::{Diagnostic, Pointer};
@@ -26,7 +28,8 @@ pub(crate) struct Made<'a> {
 impl Made<'_> {
     /// The document as JSON, without white space; members in the order in which they were made.
     pub(crate) fn json(&self) -> String {
-        let mut text = String::new();
+        // A large document in a text that grows would take twice its size.
+        let mut text = String::with_capacity(length(&self.document));
         write(&self.document, &mut text);
         text
     }
@@ -71,6 +74,42 @@ impl Made<'_> {
             let (at, found) = self.origin(&finding.at);
             finding.at = at;
             finding.span = found.map(|found| found.value);
+            if finding.message.contains("$.") {
+                finding.message = self.with_origins(&finding.message);
+            }
+        }
+    }
+
+    /// A message that names places of the made document, with those of the author's.
+    fn with_origins(&self, message: &str) -> String {
+        let mut pieces = message.split("$.");
+        let mut told = pieces.next().unwrap_or_default().to_owned();
+        for piece in pieces {
+            let end = piece
+                .find(|letter: char| !letter.is_ascii_alphanumeric() && letter != '.')
+                .unwrap_or(piece.len());
+            let (place, rest) = piece.split_at(end);
+            let at = place.split('.').fold(Pointer::root(), |at, step| at.key(step));
+            told.push_str(&self.origin(&at).0.dollar());
+            told.push_str(rest);
+        }
+        told
+    }
+}
+
+/// How long a value is as JSON, in bytes, as long as nothing in it is escaped.
+fn length(node: &Node<'_>) -> usize {
+    match &node.value {
+        Value::Null | Value::Boolean(_) => 5,
+        Value::Number(number) => number.len(),
+        Value::Text(text) | Value::Plain(text) => 2 + text.len(),
+        Value::Bytes(bytes) => 2 + bytes.len(),
+        Value::List(elements) => 2 + elements.iter().map(|element| 1 + length(element)).sum::<usize>(),
+        Value::Object(members) => {
+            let lengths = members
+                .iter()
+                .map(|member| 4 + member.name.len() + length(&member.node));
+            2 + lengths.sum::<usize>()
         }
     }
 }
@@ -110,5 +149,41 @@ pub(crate) fn write(node: &Node<'_>, out: &mut String) {
 }
 
 fn quote(text: &str, out: &mut String) {
-    out.push_str(&crate::json::text(text));
+    crate::json::write(&mut Writer(out), text).expect("a text is written into memory");
+}
+
+/// Takes what the JSON library writes, which are whole characters each time.
+struct Writer<'t>(&'t mut String);
+
+impl io::Write for Writer<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let text = str::from_utf8(bytes).map_err(|_| io::ErrorKind::InvalidData)?;
+        self.0.push_str(text);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::frontend::tree::Place;
+
+    #[test]
+    fn texts_are_written_as_they_were_read() {
+        let text = "a\"\\\n\u{1}ü\u{1f600}\u{2028}";
+        let mut written = String::new();
+        write(&Node::text(text, Place::DOCUMENT), &mut written);
+        assert_eq!(serde_json::from_str::<String>(&written).unwrap(), text);
+    }
+
+    #[test]
+    fn a_document_is_as_long_as_was_measured() {
+        let json = r#"{"a":[1,"bc",{}],"d":{"e":"f"},"g":false}"#;
+        let (node, _) = crate::frontend::json::read(json).unwrap();
+        assert_eq!(length(&node), json.len() + 3);
+    }
 }

@@ -49,6 +49,6 @@ fn names_are_defined(config: &Config, _: Version, findings: &mut Findings) {
         );
         findings
             .report(rule::V2_FILESYSTEM_UNDEFINED, at.key("path"), message)
-            .help("define it in storage.filesystems");
+            .help("define it in storage.filesystems of one of them");
     }
 }

@@ -4,7 +4,7 @@
 use std::fmt::Write as _;
 use std::ops::Range;
 
-use super::{Excerpt, Lines, Source, printable, window_start};
+use super::{Excerpt, Lines, Mark, STRIDE, Source, printable, window_start};
 use crate::diagnostic::{Diagnostic, LineColumn, Severity};
 use crate::reference_report::Entry;
 
@@ -34,49 +34,103 @@ impl Colours {
     }
 }
 
+/// Positions of which the column counts characters, found without counting from the start each time.
+struct Letters<'a> {
+    lines: Lines<'a>,
+    /// How many characters there are before each [`STRIDE`] of bytes.
+    marks: Vec<usize>,
+}
+
+impl<'a> Letters<'a> {
+    fn new(text: &'a str) -> Self {
+        let (mut letters, mut marks) = (0, Vec::new());
+        for bytes in text.as_bytes().chunks(STRIDE) {
+            marks.push(letters);
+            letters += count(bytes);
+        }
+        marks.push(letters);
+        Self {
+            lines: Lines::new(text),
+            marks,
+        }
+    }
+
+    /// The position of byte `at`; behind the end of the text, that of the end.
+    fn position(&self, at: usize) -> LineColumn {
+        let at = at.min(self.lines.text.len());
+        let Mark { line, start } = self.lines.line_of(at);
+        LineColumn {
+            line,
+            column: 1 + self.before(at) - self.before(start),
+        }
+    }
+
+    /// How many characters there are before byte `at`.
+    fn before(&self, at: usize) -> usize {
+        let bytes = self.lines.text.as_bytes().get(at - at % STRIDE..at);
+        let mark = self.marks.get(at / STRIDE).copied();
+        mark.unwrap_or_default() + count(bytes.unwrap_or_default())
+    }
+
+    /// A finding as one line.
+    fn line(&self, finding: &Diagnostic) -> String {
+        let at = finding.span.as_ref().map_or(0, |span| span.start);
+        let entry = Entry {
+            severity: finding.severity,
+            at: Some(finding.at.dollar()),
+            position: Some(self.position(at)),
+            message: finding.message.clone(),
+        };
+        printable(&entry.to_string())
+    }
+}
+
+/// How many characters start in these bytes of a text.
+fn count(bytes: &[u8]) -> usize {
+    bytes.iter().filter(|byte| **byte & 0xc0 != 0x80).count()
+}
+
 /// A line of a report for each of `findings` about `text`.
 #[must_use]
 pub fn render_lines(text: &str, findings: &[Diagnostic]) -> String {
-    let lines = Lines::new(text);
+    let letters = Letters::new(text);
     let mut out = String::new();
     for finding in findings {
-        let _ = writeln!(out, "{}", printable(&entry(&lines, finding).to_string()));
+        out.push_str(&letters.line(finding));
+        out.push('\n');
     }
     out
-}
-
-fn entry(lines: &Lines<'_>, finding: &Diagnostic) -> Entry {
-    let at = finding.span.as_ref().map_or(0, |span| span.start);
-    Entry {
-        severity: finding.severity,
-        at: Some(finding.at.dollar()),
-        position: Some(lines.position_in_letters(at)),
-        message: finding.message.clone(),
-    }
 }
 
 /// Shows `findings` about `text`, which people know as `name`, each with its line and those around it. Secrets in them are
 /// replaced by an ellipsis. Of a text whose grammar is broken nothing is shown: there keys and values cannot be told apart.
 #[must_use]
 pub fn render_around(name: &str, text: &str, findings: &[Diagnostic], colours: Colours) -> String {
-    let lines = Lines::new(text);
     if findings.iter().any(Diagnostic::is_of_grammar) {
         return render_lines(text, findings);
     }
-    let source = Source::windowed(lines, &mut windows(text, findings));
+    let letters = Letters::new(text);
+    let mut windows = windows(&letters.lines, findings);
+    let source = Source::windowed(Lines::new(text), &mut windows);
     let mut out = String::new();
     for (number, finding) in findings.iter().enumerate() {
         if number > 0 {
             out.push('\n');
         }
         let span = finding.span.as_ref();
-        match span.and_then(|span| Some((span, source.excerpt(span, false)?))) {
-            Some((span, excerpt)) => source.show(&mut out, name, finding, (span, &excerpt), colours),
-            None => drop(writeln!(
-                out,
-                "{}",
-                printable(&entry(&source.lines, finding).to_string())
-            )),
+        match span.and_then(|span| Some((span.start, source.excerpt(span, false)?))) {
+            Some((at, excerpt)) => {
+                let place = Place {
+                    name,
+                    at,
+                    position: letters.position(at),
+                };
+                source.show(&mut out, finding, &place, &excerpt, colours);
+            }
+            None => {
+                out.push_str(&letters.line(finding));
+                out.push('\n');
+            }
         }
         if let Some(help) = &finding.help {
             let _ = writeln!(out, "  help: {}", printable(help));
@@ -85,41 +139,45 @@ pub fn render_around(name: &str, text: &str, findings: &[Diagnostic], colours: C
     out
 }
 
+/// Where a finding is.
+struct Place<'a> {
+    name: &'a str,
+    /// The byte.
+    at: usize,
+    /// The same as people count.
+    position: LineColumn,
+}
+
 /// Where the lines start that are shown.
-fn windows(text: &str, findings: &[Diagnostic]) -> Vec<usize> {
-    let lines = Lines::new(text);
+fn windows(lines: &Lines<'_>, findings: &[Diagnostic]) -> Vec<usize> {
     let mut windows = Vec::new();
     for span in findings.iter().filter_map(|finding| finding.span.as_ref()) {
-        windows.push(window_start(&lines, span.start));
-        windows.extend(
-            before(text, span.start)
-                .chain(behind(text, span.start))
-                .map(|line| line.start),
-        );
+        windows.push(window_start(lines, span.start));
+        let around = before(lines, span.start).chain(behind(lines.text, span.start));
+        windows.extend(around.map(|line| line.start));
     }
     windows
 }
 
 /// The lines before the one of byte `at`, the nearest first.
-fn before(text: &str, at: usize) -> impl Iterator<Item = Range<usize>> {
-    let start_of = |at: usize| {
-        let head = text.get(..at).unwrap_or_default();
-        head.rfind('\n').map_or(0, |end| end + 1)
-    };
-    let mut start = start_of(at);
+fn before<'a>(lines: &'a Lines<'_>, at: usize) -> impl Iterator<Item = Range<usize>> + 'a {
+    let mut start = lines.line_of(at).start;
     std::iter::from_fn(move || {
         let end = start.checked_sub(1)?;
-        start = start_of(end);
+        start = lines.line_of(end).start;
         Some(start..end)
     })
     .take(AROUND)
 }
 
-/// The lines behind the one of byte `at`.
+/// The lines behind the one of byte `at`; none where the end of a line is further than anybody reads.
 fn behind(text: &str, at: usize) -> impl Iterator<Item = Range<usize>> {
     let end_of = |at: usize| {
-        let tail = text.get(at..).unwrap_or_default();
-        tail.find('\n').map(|length| at + length)
+        let bytes = text.as_bytes().get(at..).unwrap_or_default();
+        let near = bytes.iter().take(STRIDE);
+        let found = near.clone().position(|byte| *byte == b'\n');
+        let is_last = bytes.len() <= STRIDE;
+        found.or(is_last.then_some(bytes.len())).map(|length| at + length)
     };
     let mut end = end_of(at);
     std::iter::from_fn(move || {
@@ -135,19 +193,19 @@ impl Source<'_> {
     fn show(
         &self,
         out: &mut String,
-        name: &str,
         finding: &Diagnostic,
-        (span, excerpt): (&Range<usize>, &Excerpt),
+        place: &Place<'_>,
+        excerpt: &Excerpt,
         colours: Colours,
     ) {
         let severity = finding.severity;
-        let LineColumn { line, column } = self.lines.position_in_letters(span.start);
+        let LineColumn { line, column } = place.position;
         let width = (line + AROUND).to_string().len();
         let head = format!("{severity}[{}]:", printable(&finding.at.dollar()));
         let _ = writeln!(out, "{}", colours.paint(severity, &head));
-        let _ = writeln!(out, "{:width$}--> {}:{line}:{column}", "", printable(name));
+        let _ = writeln!(out, "{:width$}--> {}:{line}:{column}", "", printable(place.name));
         let _ = writeln!(out, "{:width$} |", "");
-        let mut earlier: Vec<_> = before(self.lines.text, span.start).collect();
+        let mut earlier: Vec<_> = before(&self.lines, place.at).collect();
         earlier.reverse();
         for (number, range) in (line - earlier.len()..).zip(earlier) {
             self.show_beside(out, width, number, range);
@@ -155,18 +213,13 @@ impl Source<'_> {
         let _ = writeln!(out, "{line:width$} | {}", excerpt.shown);
         // Carets go as far as the first white space of what is marked.
         let start = excerpt.underline.find('^').unwrap_or_default();
-        let marked = excerpt
-            .shown
-            .chars()
-            .skip(start)
-            .zip(excerpt.underline.chars().skip(start));
-        let count = marked
-            .take_while(|(letter, mark)| *mark == '^' && !letter.is_whitespace())
-            .count();
-        let carets = "^".repeat(count.max(1));
+        let letters = excerpt.shown.chars().skip(start);
+        let marked = letters.zip(excerpt.underline.chars().skip(start));
+        let count = marked.take_while(|(letter, mark)| *mark == '^' && !letter.is_whitespace());
+        let carets = "^".repeat(count.count().max(1));
         let note = colours.paint(severity, &format!("{carets} {}", printable(&finding.message)));
         let _ = writeln!(out, "{:width$} | {:start$}{note}", "", "");
-        for (number, range) in (line + 1..).zip(behind(self.lines.text, span.start)) {
+        for (number, range) in (line + 1..).zip(behind(self.lines.text, place.at)) {
             self.show_beside(out, width, number, range);
         }
     }
@@ -230,6 +283,30 @@ mod tests {
             let shown = render_around("f", text, &[finding(text, about, at)], Colours::None);
             assert_eq!(shown, expected);
         }
+    }
+
+    #[test]
+    fn columns_count_characters_however_far_they_are() {
+        let text = format!("{}x: 1\nü: 2\n", "ä".repeat(STRIDE));
+        let findings = [finding(&text, "x", "/x"), finding(&text, "2", "/u")];
+        assert_eq!(
+            render_lines(&text, &findings),
+            "warning at $.x, line 1 col 4097: why\nwarning at $.u, line 2 col 4: why\n"
+        );
+    }
+
+    #[test]
+    fn a_text_of_one_line_with_many_findings_is_shown_in_time() {
+        let text = "x".repeat(1 << 24);
+        let one = finding(&text, "x", "/x");
+        let at = |at: usize| Diagnostic {
+            span: Some(at..at + 1),
+            ..one.clone()
+        };
+        let findings: Vec<_> = (0..2_000).map(|number| at((1 << 24) - 1 - number)).collect();
+        let shown = render_around("f", &text, &findings, Colours::None);
+        assert_eq!(shown.matches("^ why").count(), 2_000);
+        assert!(shown.lines().all(|line| line.chars().count() < 140));
     }
 
     #[test]

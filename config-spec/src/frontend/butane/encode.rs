@@ -27,6 +27,9 @@ pub(super) struct Encoded {
 /// What the word `gzip` weighs against a shorter URL.
 const WORD: usize = 4;
 
+/// The bytes of a packed text without any content (RFC 1952: ten before, eight behind, two of an empty block).
+const SMALLEST: usize = 20;
+
 /// The shortest URL for `bytes`; of equals, the plainest.
 pub(super) fn encode(bytes: &[u8], forms: Forms) -> Encoded {
     let percent = 1 + bytes
@@ -39,7 +42,9 @@ pub(super) fn encode(bytes: &[u8], forms: Forms) -> Encoded {
     } else {
         percent.min(base64)
     };
-    let packed = (forms == Forms::Packed).then(|| pack(bytes)).flatten();
+    // Its frame alone makes a packed text longer than a short one.
+    let may_win = forms == Forms::Packed && base64_length(SMALLEST) + WORD < best;
+    let packed = may_win.then(|| pack(bytes)).flatten();
     if let Some(packed) = packed.filter(|packed| base64_length(packed.len()) + WORD < best) {
         return Encoded {
             url: data_url::encode(&packed),

@@ -2,8 +2,8 @@
 
 use super::remark::{Remark, Tell};
 use super::variant::{Family, Variant};
-use super::ways::each;
 use crate::frontend::tree::{Node, Value};
+use crate::order::OrderedSet;
 use crate::rules::catalog as rule;
 
 /// The first base layer in which a swap area is none to mount.
@@ -61,10 +61,11 @@ pub(super) fn check(source: &Node<'_>, variant: &Variant, tell: &mut Tell<'_>) {
 
 /// A partial document with the units.
 pub(super) fn expand<'a>(source: &Node<'a>, variant: &Variant) -> Option<Node<'a>> {
+    let remote = remote(source);
     let units: Vec<_> = wanted(source)
         .map(|(filesystem, flag)| {
             let is_swap = variant.base >= SWAP && filesystem.word("format") == Some("swap");
-            let is_remote = variant.base >= REMOTE && is_remote(source, filesystem);
+            let is_remote = variant.base >= REMOTE && is_remote(&remote, filesystem);
             let (name, contents) = if is_swap {
                 swap(filesystem, is_remote)
             } else {
@@ -81,20 +82,30 @@ pub(super) fn expand<'a>(source: &Node<'a>, variant: &Variant) -> Option<Node<'a
     Some(Node::object(from).with("systemd", systemd))
 }
 
-/// Whether the file system is on a volume that a Tang server opens.
-fn is_remote(source: &Node<'_>, filesystem: &Node<'_>) -> bool {
+/// The names of the volumes that a Tang server opens.
+fn remote<'n>(source: &'n Node<'_>) -> OrderedSet<&'n str> {
+    let mut names = OrderedSet::new();
+    let volumes = source
+        .get("storage")
+        .map_or(&[][..], |storage| storage.each("luks"));
+    for volume in volumes {
+        let has_tang = volume
+            .get("clevis")
+            .is_some_and(|clevis| !clevis.each("tang").is_empty());
+        if let Some(name) = volume.word("name").filter(|_| has_tang) {
+            names.insert(name);
+        }
+    }
+    names
+}
+
+/// Whether the file system is on one of those volumes.
+fn is_remote(volumes: &OrderedSet<&str>, filesystem: &Node<'_>) -> bool {
     let device = filesystem.word("device").unwrap_or_default();
     let name = ["/dev/mapper/", "/dev/disk/by-id/dm-name-"]
         .iter()
         .find_map(|folder| device.strip_prefix(folder));
-    let mut found = false;
-    each(source, "storage.luks.*", &mut |volume| {
-        let has_tang = volume
-            .get("clevis")
-            .is_some_and(|clevis| !clevis.each("tang").is_empty());
-        found |= has_tang && name.is_some() && volume.word("name") == name;
-    });
-    found
+    name.is_some_and(|name| volumes.contains(name))
 }
 
 fn mount(filesystem: &Node<'_>, is_remote: bool) -> (String, String) {

@@ -200,9 +200,19 @@ fn in_mib(draft: &mut Draft<'_>, partition: &Node<'_>, member: &str, given: &Nod
     mib
 }
 
-/// Numbers what has neither number nor label: on a table that is wiped, that is the lowest free number.
+/// An empty label is none.
+fn is_nameless(partition: &Node<'_>) -> bool {
+    partition.get("number").is_none() && partition.word("label").is_none_or(str::is_empty)
+}
+
+/// Numbers what has neither number nor label. On a table that is wiped the old engine gives all that have no number the lowest free
+/// ones, in the order of the list, behind those that have one: so as soon as one of them has no label either, all are numbered, for
+/// otherwise it would come before those that are known by their labels.
 fn number<'a>(draft: &mut Draft<'a>, disk: &mut Node<'a>) {
     let wipes = disk.is("wipeTable");
+    if !disk.each("partitions").iter().any(is_nameless) {
+        return;
+    }
     let mut used: OrderedSet<i64> = disk
         .each("partitions")
         .iter()
@@ -212,7 +222,7 @@ fn number<'a>(draft: &mut Draft<'a>, disk: &mut Node<'a>) {
     let is_alone = partitions.len() == 1;
     let mut next = 1;
     for partition in &mut partitions {
-        if partition.get("number").is_some() || partition.get("label").is_some() {
+        if partition.get("number").is_some() || !(wipes || is_nameless(partition)) {
             continue;
         }
         while !used.insert(next) {
@@ -244,7 +254,12 @@ fn number_one(draft: &mut Draft<'_>, partition: &Node<'_>, wipes: bool, is_alone
         return;
     }
     if is_alone && asks_nothing {
-        let message = "this partition becomes number 1: if the disk has one of that number, it is kept, and none is added";
+        // Before 2.3 a place and a size that are not given are zero, not whatever is there.
+        let message = if draft.minor() < 3 {
+            "this partition becomes number 1: if the disk has one of that number, the boot stops before it writes"
+        } else {
+            "this partition becomes number 1: if the disk has one of that number, it is kept, and none is added"
+        };
         draft.tell(rule::V2_CHANGED, at, message, "give it a number or a label");
     } else {
         let message = "a partition has neither number nor label, and the disk's table is not wiped: which one is meant \

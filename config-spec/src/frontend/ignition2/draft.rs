@@ -5,7 +5,7 @@ use crate::frontend::tree::{Member, Node, Place, Places, Value};
 use crate::rules::Findings;
 use crate::rules::catalog::{self as rule, Rule};
 
-use super::Edition;
+use super::{Edition, names};
 
 pub(super) struct Draft<'a> {
     pub(super) text: &'a str,
@@ -17,7 +17,12 @@ pub(super) struct Draft<'a> {
     /// How many entries the lists have, all together.
     pub(super) entries: usize,
     notes: Vec<Note>,
+    /// How many bytes of text became `data:` URLs.
+    encoded: usize,
 }
+
+/// How many may. Encoded, they take three times as much, and three times over while a config is read.
+const MAX_ENCODED: usize = 8 << 20;
 
 /// What is written otherwise in Ignition 3: a kind of thing, with the place where it is first.
 struct Note {
@@ -38,6 +43,7 @@ impl<'a> Draft<'a> {
             is_unusable: false,
             entries: 0,
             notes: Vec::new(),
+            encoded: 0,
         }
     }
 
@@ -94,6 +100,30 @@ impl<'a> Draft<'a> {
                 .help(note.form.as_str());
         }
         findings.into_inner()
+    }
+
+    /// `text` as a `data:` URL, in the form in which the old engine's own translation writes it.
+    pub(super) fn data_url(&mut self, text: &Node<'a>) -> Node<'a> {
+        let at = text.from;
+        let mut text = text.as_text().unwrap_or_default();
+        if !self.has_room(at, text.len()) {
+            text = "";
+        }
+        let url = format!("data:,{}", names::escaped(text, "-_.~$&+=:@"));
+        single("source", Node::text(url, at), at)
+    }
+
+    /// Whether `bytes` more may be made up, for what stands at `at`: a short text may stand for a long one many times over.
+    pub(super) fn has_room(&mut self, at: Place, bytes: usize) -> bool {
+        let before = self.encoded;
+        self.encoded = before.saturating_add(bytes);
+        if self.encoded > MAX_ENCODED && before <= MAX_ENCODED {
+            let message = "units of networkd, files of version 1, and paths of file systems before those of their files have more \
+                           than 8 MiB of text together";
+            let help = "have contents fetched by their address, and give file systems short names and paths";
+            self.tell(rule::V2_INEXPRESSIBLE, at, message, help);
+        }
+        self.encoded <= MAX_ENCODED
     }
 
     pub(super) fn minor(&self) -> u8 {

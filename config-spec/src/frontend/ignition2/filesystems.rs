@@ -158,7 +158,7 @@ impl Names {
             }
             None if key == ROOT => draft.note(
                 at,
-                "a path is one of the machine: no file system is named",
+                "no file system is named: a path is one of the machine",
                 "leave \"filesystem\" out",
             ),
             None if key == OEM.1 => {

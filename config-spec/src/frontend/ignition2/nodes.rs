@@ -210,7 +210,10 @@ impl<'a> Nodes<'a> {
 fn prepared<'a>(draft: &mut Draft<'a>, names: &Names, kind: Kind, mut node: Node<'a>) -> Entry<'a> {
     let from = node.from;
     let name = node.take("filesystem");
-    let base = names.directory(draft, name.as_ref(), from);
+    let mut base = names.directory(draft, name.as_ref(), from);
+    if !draft.has_room(from, base.len()) {
+        base.clear();
+    }
     let mut path = String::new();
     if let Some(given) = node.get_mut("path") {
         path = below(&base, given.as_text().unwrap_or_default());

@@ -40,8 +40,7 @@ pub(super) fn lift<'a>(draft: &mut Draft<'a>, document: &mut Node<'a>) {
                         "a file's text is given by its address",
                         "\"contents\": {\"source\": \"data:,…\"}",
                     );
-                    let url = super::data_url(text.as_text().unwrap_or_default());
-                    let source = single("source", Node::text(url, text.from), text.from);
+                    let source = draft.data_url(&text);
                     file.set("contents", source);
                 }
                 file.set("filesystem", Node::text(name.clone(), from));

@@ -67,7 +67,11 @@ fn ignition<'a>(draft: &mut Draft<'a>, mut ignition: Node<'a>) -> Node<'a> {
         .get("version")
         .map_or(ignition.from, |version| version.from);
     if !draft.edition.is_first {
-        draft.note(from, "the version is another", "\"version\": \"3.4.0\" or later");
+        draft.note(
+            from,
+            "the version is one of Ignition 3",
+            "\"version\": \"3.4.0\" or later",
+        );
     }
     ignition.set("version", Node::text(MADE.as_str(), from));
     if let Some(config) = ignition.get_mut("config") {

@@ -420,12 +420,12 @@ fn what_ignition_2_refuses_of_disks() {
         (
             "2.2.0",
             r#"{"number":1,"start":2047}"#,
-            vec![assumed("0/start"), format!("{} v2-invalid", at("0/start"))],
+            vec![format!("{} v2-invalid", at("0/start")), assumed("0/start")],
         ),
         (
             "2.2.0",
             r#"{"number":1,"size":2049}"#,
-            vec![assumed("0/size"), format!("{} v2-inexpressible", at("0/size"))],
+            vec![format!("{} v2-inexpressible", at("0/size")), assumed("0/size")],
         ),
         (
             "2.0.0",
@@ -518,7 +518,16 @@ fn partitions_become_numbered_and_measured_in_mib() {
         (
             "2.3.0",
             r#"{},{"number":1,"size":0},{"label":"a"},{}"#,
-            json!([{"number":2},{"number":1,"sizeMiB":0},{"label":"a"},{"number":3}]),
+            json!([{"number":2},{"number":1,"sizeMiB":0},{"number":3,"label":"a"},{"number":4}]),
+        ),
+        (
+            "2.3.0",
+            r#"{"label":"A","sizeMiB":100},{"label":"","sizeMiB":50},{"label":"C"}"#,
+            json!([
+                {"number":1,"label":"A","sizeMiB":100},
+                {"number":2,"label":"","sizeMiB":50},
+                {"number":3,"label":"C"}
+            ]),
         ),
         (
             "2.2.0",
@@ -1175,7 +1184,22 @@ fn units_of_one_name_are_one() {
             json!({"storage":{"files":[{"path":"/etc/systemd/network/a.network","mode":420,"overwrite":true,"contents":{"source":"data:,%5Bb%5D"}}]}}),
         ),
     ]);
-    assert_eq!(data_url("a/%ü\n-_.~$&+=:@"), "data:,a%2F%25%C3%BC%0A-_.~$&+=:@");
+}
+
+#[test]
+fn text_is_escaped_as_the_old_translation_does() {
+    let unit = |text: &str| format!(r#""networkd":{{"units":[{{"name":"a.network","contents":"{text}"}}]}}"#);
+    let made = becomes("2.3.0", &unit("#a/%ü\\n#-_.~$&+=:@"));
+    let source = &made["storage"]["files"][0]["contents"]["source"];
+    assert_eq!(source, "data:,%23a%2F%25%C3%BC%0A%23-_.~$&+=:@");
+    let long = unit(&"#".repeat(9 << 20));
+    assert_eq!(
+        told("2.3.0", &long)[..],
+        [
+            "/networkd/units/0/contents unit-syntax",
+            "/networkd/units/0/contents v2-inexpressible"
+        ]
+    );
 }
 
 #[test]
@@ -1358,6 +1382,128 @@ fn findings_point_at_what_somebody_wrote() {
             ("/systemd/units/1/contents".to_owned(), 6),
             ("/networkd/units/0/contents".to_owned(), 9)
         ]
+    );
+}
+
+/// The members of `fields` and below that came with a minor version, in the notation of the page.
+fn came(with: u8, fields: &[shape::Field], above: &str, found: &mut Vec<String>) {
+    for field in fields {
+        let at = format!("{above}{}", field.name);
+        let (below, mark) = match &field.shape {
+            shape::Shape::Objects(below) => (*below, "[]"),
+            shape::Shape::Object(below) => (*below, ""),
+            shape::Shape::Is(_) => (&[][..], ""),
+        };
+        if field.since == with {
+            found.push(format!("`{at}{mark}`"));
+        } else if field.since < with {
+            came(with, below, &format!("{at}{mark}."), found);
+        }
+    }
+}
+
+#[test]
+fn the_page_names_what_came_with_each_version() {
+    let page = include_str!("../../../../docs/ignition-2.md");
+    for (minor, version) in (1_u8..).zip(Edition::SECOND.into_iter().skip(1)) {
+        let shape::Shape::Object(fields) = members::document(Edition::of_version(version).unwrap()) else {
+            unreachable!()
+        };
+        let mut found = Vec::new();
+        came(minor, fields, "", &mut found);
+        let row = format!("| {version} | {} |", found.join(", "));
+        assert!(page.contains(&row), "docs/ignition-2.md lacks this row:\n{row}");
+    }
+}
+
+/// What has no form in Ignition 3, or is refused by its rules: the line that is told, and why.
+#[test]
+fn refusals_name_their_line_and_reason() {
+    let storage = |members: &str| {
+        format!("{{\n\"ignition\": {{\"version\": \"2.3.0\"}},\n\"storage\": {{\n{members}\n}}\n}}")
+    };
+    let disk = |partitions: &str| {
+        storage(&format!(
+            "\"disks\": [{{\"device\": \"/dev/vda\", \"partitions\": [\n{partitions}\n]}}]"
+        ))
+    };
+    let file = |rest: &str| format!("{{\"filesystem\": \"root\", \"path\": \"/a\", \"mode\": 420{rest}}}");
+    for (text, line, why) in [
+        (disk("{\"number\": 1},\n{\"sizeMiB\": 5}"), 6, "neither number nor label"),
+        (disk("{\"number\": 1,\n\"size\": 100}"), 6, "the size of partition 1 is no whole number of MiB"),
+        (
+            storage(&format!("\"files\": [{},\n{}]", file(""), file(", \"overwrite\": false"))),
+            5,
+            "is made by an entry before this one",
+        ),
+        (
+            storage(&format!("\"files\": [{}],\n\"links\": [{}]", file(""), r#"{"filesystem": "root", "path": "/a", "target": "/b"}"#)),
+            5,
+            "a file and a link are to be at one path",
+        ),
+        (
+            storage(&format!(
+                "\"files\": [\n{}],\n\"links\": [{}]",
+                file("").replace("/a", "/l/a"),
+                r#"{"filesystem": "root", "path": "/l", "target": "/b"}"#
+            )),
+            5,
+            "a file would be written through the link \"/l\"",
+        ),
+        (
+            storage("\"filesystems\": [{\"mount\": {\"device\": \"/d\", \"format\": \"xfs\",\n\"create\": {}}}]"),
+            5,
+            "create without force fails when the device holds anything",
+        ),
+        (
+            storage("\"filesystems\": [{\"name\": \"x\",\n\"path\": \"/run/x\"}]"),
+            5,
+            "\"/run/x\" is a directory of the initramfs",
+        ),
+        (
+            storage("\"raid\": [\n{\"name\": \"d\", \"level\": \"raid1\"}]"),
+            5,
+            "an array has no members",
+        ),
+        (
+            "{\"ignition\": {\"version\": \"2.3.0\", \"config\": {\"append\": [\n{}]}}}".to_owned(),
+            2,
+            "an entry of a list of things to fetch has no source",
+        ),
+        (
+            "{\"ignition\": {\"version\": \"2.3.0\"},\n\"passwd\": {\"groups\": [{\"name\": \"a\"},\n{\"name\": \"a\", \"gid\": 5}]}}".to_owned(),
+            3,
+            "the group is given otherwise before",
+        ),
+        (
+            disk("{\"number\": 2},\n{\"number\": 2}"),
+            6,
+            "number 2 is that of $.storage.disks.0.partitions.0",
+        ),
+    ] {
+        let told = findings(&text);
+        let lines = crate::diagnostic::Lines::new(&text);
+        let errors = told.iter().filter(|finding| finding.severity == crate::diagnostic::Severity::Error);
+        let first = errors.clone().next().unwrap_or_else(|| panic!("{text} is taken"));
+        assert!(first.message.contains(why), "{first}\n{text}");
+        assert_eq!(lines.position(first.span.clone().unwrap().start).line, line, "{first}\n{text}");
+    }
+}
+
+/// Messages of the rules name places too: the second entry's label is the made document's third partition.
+#[test]
+fn places_in_messages_are_the_authors() {
+    let disk = |partitions: &str| format!(r#"{{"device":"/dev/vda","partitions":[{partitions}]}}"#);
+    let members = format!(
+        r#""storage":{{"disks":[{},{}]}}"#,
+        disk(r#"{"number":1},{"number":2}"#),
+        disk(r#"{"number":3},{"number":3}"#)
+    );
+    let told = findings(&document("2.3.0", &members));
+    assert_eq!(told[0].at.to_string(), "/storage/disks/1/partitions/1");
+    assert_eq!(
+        told[0].message,
+        "number 3 is that of $.storage.disks.1.partitions.0"
     );
 }
 

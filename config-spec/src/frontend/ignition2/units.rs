@@ -6,8 +6,7 @@ use crate::rules::{catalog as rule, clean_path, extension};
 use crate::suggest::quoted;
 use crate::unit_file;
 
-use super::data_url;
-use super::draft::{Draft, put, single, taken};
+use super::draft::{Draft, put, taken};
 use super::sections::{TWICE, TWICE_FORM};
 
 /// Where networkd's units are.
@@ -140,6 +139,9 @@ pub(super) fn networkd<'a>(draft: &mut Draft<'a>, given: Vec<Node<'a>>) -> Vec<N
         let dropins = taken(&mut unit, "dropins");
         files.extend(network_file(draft, unit, &format!("{NETWORK}/{name}")));
         for dropin in dropins {
+            if !draft.has_room(dropin.from, name.len()) {
+                break;
+            }
             let file = dropin.word("name").unwrap_or_default().to_owned();
             if extension(&file) != ".conf" {
                 let message = format!(
@@ -177,7 +179,7 @@ fn network_file<'a>(draft: &mut Draft<'a>, unit: Node<'a>, path: &str) -> Option
         "units of networkd are files",
         &format!("\"path\": {}, \"overwrite\": true, \"mode\": 420", quoted(&path)),
     );
-    let source = single("source", Node::text(data_url(text), at), at);
+    let source = draft.data_url(contents);
     let file = Node::object(unit.from)
         .with("path", Node::text(path, at_name(&unit)))
         .with("overwrite", Node::boolean(true, unit.from))

@@ -2,16 +2,15 @@
 
 use std::ops::Range;
 
-use super::failure::{self, Failure};
-use super::{MAX_DEPTH, MAX_LENGTH, MERGE, Properties, Read, Reader, TOO_DEEP, TOO_MANY_VALUES};
+use saphyr_parser::Span;
+
+use super::failure::Failure;
+use super::{MAX_DEPTH, MERGE, Read, Reader, TOO_DEEP, TOO_MANY_VALUES};
 use crate::frontend::tree::{MAX_VALUES, Member, Node, Place, Value};
 use crate::order;
 
 /// How many bytes of text copies may have together: as many as the longest document.
-const MAX_COPIED: usize = MAX_LENGTH;
-
-/// How many anchors a document may have: each alias is looked for among them.
-const MAX_ANCHORS: usize = 1024;
+const MAX_COPIED: usize = super::MAX_LENGTH;
 
 /// So many names are compared each with each: sorting them would cost more.
 const FEW: usize = 16;
@@ -19,44 +18,40 @@ const FEW: usize = 16;
 /// Values that aliases may refer to.
 #[derive(Default)]
 pub(super) struct Anchors<'a> {
-    list: Vec<(&'a str, Node<'a>)>,
+    /// By the number that the parser gave them.
+    list: Vec<Option<Node<'a>>>,
     values: usize,
     bytes: usize,
 }
 
 impl<'a> Anchors<'a> {
-    /// How many values there are in all copies.
-    pub(super) fn values(&self) -> usize {
-        self.values
-    }
-
-    /// Keeps a copy of `value`, which has the anchor `name` and stands at `at`.
+    /// Keeps a copy of `value`, if it has an anchor: one above 0. It stands at `at`.
     pub(super) fn keep(
         &mut self,
-        name: &'a str,
+        anchor: usize,
         value: &Value<'a>,
         place: Place,
         at: Range<usize>,
     ) -> Read<()> {
+        if anchor == 0 {
+            return Ok(());
+        }
         let node = Node::new(value.clone(), place);
-        self.spend(&node, at.clone())?;
-        let is_full = self.list.len() == MAX_ANCHORS;
-        match self.list.iter_mut().find(|(known, _)| *known == name) {
-            Some((_, known)) => *known = node,
-            None if is_full => return Err(Failure::limit(at, "the document has more than 1024 anchors")),
-            None => self.list.push((name, node)),
+        self.spend(&node, at)?;
+        if self.list.len() <= anchor {
+            self.list.resize(anchor + 1, None);
+        }
+        if let Some(kept) = self.list.get_mut(anchor) {
+            *kept = Some(node);
         }
         Ok(())
     }
 
-    pub(super) fn get(&self, name: &str) -> Option<&Node<'a>> {
-        self.list
-            .iter()
-            .find(|(known, _)| *known == name)
-            .map(|(_, node)| node)
+    pub(super) fn get(&self, anchor: usize) -> Option<&Node<'a>> {
+        self.list.get(anchor).and_then(Option::as_ref)
     }
 
-    /// Counts the values and the text of a copy that is kept, of `node` at `at`.
+    /// Counts a copy of `node` for the sake of what stands at `at`.
     fn spend(&mut self, node: &Node<'_>, at: Range<usize>) -> Read<()> {
         let (values, bytes) = weight(node);
         self.values += values;
@@ -65,21 +60,14 @@ impl<'a> Anchors<'a> {
             return Err(Failure::limit(at, TOO_MANY_VALUES));
         }
         if self.bytes > MAX_COPIED {
-            return Err(Failure::limit(at, TOO_MUCH_COPIED));
+            return Err(Failure::limit(
+                at,
+                "anchors and aliases copy more than 16 MiB of text",
+            ));
         }
         Ok(())
     }
-
-    /// Counts the text of a copy that goes into the tree, where its values are counted.
-    fn spend_text(&mut self, node: &Node<'_>, at: Range<usize>) -> Read<()> {
-        let values = self.values;
-        self.spend(node, at)?;
-        self.values = values;
-        Ok(())
-    }
 }
-
-const TOO_MUCH_COPIED: &str = "anchors and aliases copy more than 16 MiB of text";
 
 /// How many values there are in a value, and how many bytes of text.
 fn weight(node: &Node<'_>) -> (usize, usize) {
@@ -121,15 +109,22 @@ pub(super) fn repeated<'m, 'a>(members: &'m [Member<'a>]) -> Option<(&'m Member<
 }
 
 impl<'a> Reader<'a> {
-    /// The value of the alias `name` at `place`, which has the bytes `at`.
-    pub(super) fn alias(&mut self, name: &str, at: Range<usize>, place: Place) -> Read<Value<'a>> {
-        let Some(node) = self.anchors.get(name).cloned() else {
-            return Err(Failure::new(at, failure::ALIAS));
+    /// The value of an alias at `place`.
+    pub(super) fn alias(&mut self, id: usize, span: &Span, place: Place) -> Read<Value<'a>> {
+        let start = self.marks.byte(&span.start);
+        let at = self.marks.word(start);
+        self.end = at.end;
+        self.places.ends(place, at.clone());
+        let Some(node) = self.anchors.list.get_mut(id).and_then(Option::take) else {
+            return Err(Failure::limit(at, "an alias stands inside of what it refers to"));
         };
         self.places.copies(place, node.from);
-        self.anchors.spend_text(&node, at.clone())?;
+        self.anchors.spend(&node, at.clone())?;
         let value = self.copy(&node.value, place, &at)?;
-        self.finish(value, at, Properties::default(), place)
+        if let Some(kept) = self.anchors.list.get_mut(id) {
+            *kept = Some(node);
+        }
+        Ok(value)
     }
 
     /// A copy with places of its own below `place`, all of them at the alias.
@@ -137,7 +132,7 @@ impl<'a> Reader<'a> {
         if self.depth > MAX_DEPTH {
             return Err(Failure::limit(at.clone(), TOO_DEEP));
         }
-        if self.places.len() + self.anchors.values() > MAX_VALUES {
+        if self.places.len() > MAX_VALUES {
             return Err(Failure::limit(at.clone(), TOO_MANY_VALUES));
         }
         self.depth += 1;
@@ -179,7 +174,7 @@ impl<'a> Reader<'a> {
             };
             for Node { value, from } in mappings {
                 let Value::Object(taken) = value else {
-                    return Err(Failure::new(self.places.value(from), failure::MERGE));
+                    return Err(Failure::merge(self.places.value(from)));
                 };
                 self.take_over(members, taken);
             }

@@ -2,88 +2,13 @@
 
 use std::ops::Range;
 
+use saphyr_parser::ScanError;
+
 use crate::diagnostic::{Diagnostic, Pointer};
 use crate::rules::Findings;
 use crate::rules::catalog::{self as rule, Rule};
 use crate::suggest::quoted;
 
-/// What is wrong, and what to write instead.
-pub(super) type Why = (&'static str, &'static str);
-
-pub(super) const CONTROL: Why = (
-    "a control character stands in the document",
-    "write it as \\x and two hexadecimal digits, in double quotes; lines end with a line feed, or with both a carriage return \
-     and a line feed",
-);
-pub(super) const TAB: Why = ("a tab stands where a line is indented", "indent with spaces");
-pub(super) const RESERVED: Why = (
-    "a value starts with a sign that YAML keeps for itself",
-    "put the value into quotes",
-);
-pub(super) const TRAILING: Why = (
-    "something follows a value that is complete",
-    "put a comma between two of them, a space before a comment, or all of it into one pair of quotes",
-);
-pub(super) const QUOTE: Why = (
-    "a quote is opened here and not closed",
-    "close it; within single quotes '' is a quote, within double ones \\\"",
-);
-pub(super) const ESCAPE: Why = (
-    "what follows a backslash in double quotes means nothing",
-    "write \\\\ for a backslash, or use single quotes, where it means itself",
-);
-pub(super) const ALIAS: Why = (
-    "an alias refers to an anchor that does not stand before it",
-    "write &NAME before the value that *NAME repeats; a value that starts with * needs quotes",
-);
-pub(super) const ANCHOR: Why = (
-    "a value has two anchors or two tags, or one without a name",
-    "write &NAME once before a value; a value that starts with & or ! needs quotes",
-);
-pub(super) const BLOCK: Why = (
-    "something follows the | or > of a text",
-    "start the text in the next line, indented further than its key",
-);
-pub(super) const FLOW: Why = (
-    "an entry in brackets or braces does not end",
-    "put a comma between entries; a value with a comma, a bracket or a brace in it needs quotes",
-);
-pub(super) const UNCLOSED: Why = (
-    "a bracket or a brace is opened here and not closed",
-    "close it; a value that starts with one needs quotes",
-);
-pub(super) const KEY: Why = (
-    "a key is a list or a mapping",
-    "write a name before the colon; one that starts with a bracket or a brace needs quotes",
-);
-pub(super) const NO_KEY: Why = (
-    "a line among the keys of a mapping is none",
-    "write a colon and a space behind the key, or indent the line if it belongs to the one before",
-);
-pub(super) const COLON: Why = (
-    "a colon stands where none can",
-    "indent the keys of one mapping alike; a value with a colon and a space in it needs quotes",
-);
-pub(super) const ENTRY: Why = (
-    "an entry of a list stands where none can",
-    "start the list in a line of its own, and indent its hyphens alike",
-);
-pub(super) const INDENT: Why = (
-    "a line is indented like nothing before it",
-    "indent it like the lines it belongs with",
-);
-pub(super) const BEHIND: Why = (
-    "the document goes on behind its end",
-    "indent this line like those it belongs with",
-);
-pub(super) const MERGE: Why = (
-    "what << takes over is no mapping",
-    "write <<: *NAME, where &NAME stands before a mapping, or a list of such aliases",
-);
-pub(super) const BASE64: Why = (
-    "a value with the tag !!binary is not base64",
-    "write standard base64 with its padding, or take the tag away",
-);
 /// What is wrong, and where.
 pub(super) struct Failure {
     rule: Rule,
@@ -92,11 +17,8 @@ pub(super) struct Failure {
     help: &'static str,
 }
 
-/// Stands for a place that is not known yet.
-const UNKNOWN: usize = usize::MAX;
-
 impl Failure {
-    pub(super) fn new(at: Range<usize>, (message, help): Why) -> Self {
+    fn new(at: Range<usize>, message: &str, help: &'static str) -> Self {
         Self {
             rule: rule::YAML_SYNTAX,
             at,
@@ -106,25 +28,53 @@ impl Failure {
     }
 
     /// Too much of something.
-    pub(super) fn limit(at: Range<usize>, message: &'static str) -> Self {
-        let help = "no config is like this: it is damaged, or something else; ship large trees of files as one archive that a \
-                    unit unpacks";
-        Self::new(at, (message, help))
+    pub(super) fn limit(at: Range<usize>, message: &str) -> Self {
+        Self::new(
+            at,
+            message,
+            "no config is like this: the document is damaged, or something else; ship large trees of files as one archive that a unit \
+             unpacks",
+        )
     }
 
-    /// The document ends within brackets or braces; whoever opened them says where.
-    pub(super) fn unclosed() -> Self {
-        Self::new(UNKNOWN..UNKNOWN, UNCLOSED)
+    /// A breach of the grammar at byte `at`.
+    pub(super) fn grammar(text: &str, at: usize, error: &ScanError) -> Self {
+        let at = if error.info().contains("simple key") {
+            last_line(text, at)
+        } else {
+            at
+        };
+        let (message, help) = explained(text, at, error.info());
+        let letter = text.get(at..).and_then(|rest| rest.chars().next());
+        Self::new(at..at + letter.map_or(0, char::len_utf8), message, help)
     }
 
-    /// The same at `open`, if it has no place yet.
-    pub(super) fn or_unclosed(mut self, open: usize) -> Self {
-        if self.at.start == UNKNOWN {
-            self.at = open..open + 1;
-        }
-        self
+    /// A key that is a list or a mapping.
+    pub(super) fn key(at: Range<usize>) -> Self {
+        Self::new(
+            at,
+            "a key is a list or a mapping",
+            "write a name before the colon; what starts with a bracket or a brace needs quotes to be one",
+        )
     }
 
+    /// A value of `<<` that has no members.
+    pub(super) fn merge(at: Range<usize>) -> Self {
+        Self::new(
+            at,
+            "what << takes over is no mapping",
+            "write <<: *NAME, where &NAME stands before a mapping, or a list of such aliases",
+        )
+    }
+
+    /// A value tagged `!!binary` that is no base64.
+    pub(super) fn base64(at: Range<usize>) -> Self {
+        Self::new(
+            at,
+            "a value with the tag !!binary is not base64",
+            "write standard base64 with its padding, or take the tag away",
+        )
+    }
     /// The key `name` at `second`, which stands at byte `first` too.
     pub(super) fn repeated(text: &str, first: usize, second: Range<usize>, name: &str) -> Self {
         let before = text.as_bytes().get(..first).unwrap_or_default();
@@ -139,13 +89,86 @@ impl Failure {
 
     /// The same as a finding about `text`.
     pub(super) fn finding(self, text: &str) -> Diagnostic {
-        let end = text.ceil_char_boundary(self.at.end);
-        let start = text.floor_char_boundary(self.at.start).min(end);
+        let mut at = self.at.start.min(text.len())..self.at.end.min(text.len());
+        at.start = text.floor_char_boundary(at.start);
+        at.end = text.ceil_char_boundary(at.end).max(at.start);
         let mut findings = Findings::default();
         findings
             .report(self.rule, Pointer::root(), self.message)
-            .span(start..end)
+            .span(at)
             .help(self.help);
         findings.into_inner().remove(0)
+    }
+}
+
+/// Where the text of the last line starts that has any before byte `at`: which the parser found wrong behind it.
+fn last_line(text: &str, at: usize) -> usize {
+    let before = text.get(..at).unwrap_or_default().trim_ascii_end();
+    let start = before.rfind('\n').map_or(0, |end| end + 1);
+    let line = before.get(start..).unwrap_or_default();
+    before.len() - line.trim_ascii_start().len()
+}
+
+/// What is wrong at byte `at`, of which the parser says `info`; and what to look for.
+fn explained(text: &str, at: usize, info: &str) -> (&'static str, &'static str) {
+    let before = text.get(..at).unwrap_or_default();
+    let line = before.rfind('\n').map_or(0, |end| end + 1);
+    let indent = text.get(line..).unwrap_or_default();
+    let indent = indent.len() - indent.trim_start_matches([' ', '\t']).len();
+    let has_tab = text.get(line..line + indent).unwrap_or_default().contains('\t');
+    let first = text.as_bytes().get(at).copied();
+    let says = |word| info.contains(word);
+    if has_tab || says("tab") {
+        ("a tab stands where the line is indented", "indent with spaces")
+    } else if matches!(first, Some(b'@' | b'`' | b'%')) {
+        (
+            "a value starts with a sign that YAML keeps for itself",
+            "put the value into quotes",
+        )
+    } else if says("escape") || says("hexadecimal") {
+        (
+            "a backslash in double quotes is followed by what it cannot be followed by",
+            "write \\\\ for a backslash, or use single quotes, where it means itself",
+        )
+    } else if says("trailing content") {
+        (
+            "something follows a value in quotes",
+            "write the value within one pair of quotes; inside, \\\" stands for a double quote and '' for a single one",
+        )
+    } else if says("quoted scalar") {
+        (
+            "a quote is opened here and not closed",
+            "close it, or indent its further lines like the first",
+        )
+    } else if says("anchor") && says("unknown") {
+        (
+            "an alias refers to an anchor that does not stand before it",
+            "write &NAME before the value that *NAME means; put a value that starts with * into quotes",
+        )
+    } else if says("block scalar") {
+        (
+            "the text behind | or > is not indented as it must be",
+            "indent all its lines alike, further than the key, with spaces",
+        )
+    } else if says("flow") || says("bracket") || first.is_none() && text.contains(['[', '{']) {
+        (
+            "a list in brackets or a mapping in braces is not well formed",
+            "see that each bracket and brace is closed, and that commas stand between the entries",
+        )
+    } else if says("simple key") {
+        (
+            "a line among the keys of a mapping is none",
+            "write a colon and a space behind the key, or indent what belongs to the line before",
+        )
+    } else if says("mapping values") || says("':'") {
+        (
+            "a colon stands where none can",
+            "indent the keys of one mapping alike; put a value with a colon and a space in it into quotes",
+        )
+    } else {
+        (
+            "the document is not YAML from here on",
+            "see that this line is indented like those it belongs to, and that each key is followed by a colon and a space",
+        )
     }
 }
