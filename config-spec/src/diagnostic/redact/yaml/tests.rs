@@ -144,7 +144,7 @@ fn of_what_is_not_read_only_the_position_is_told() {
 
 #[test]
 fn ranges_ascend_whatever_the_document() {
-    let text = "a: &a [x, &b {token: y}]\nb: *b\nc: {<<: *b, d: *a} # e\ntoken: [*a, *b]\nf: \"g\nh\"\n";
+    let text = "a: &a [x, &b {token: y}]\nb: *b\nc: {<<: *b, d: *a} # e\ntoken: [*a, *b]\nf: \"g\n  h\"\n";
     let ranges = secrets(text).unwrap();
     assert!(
         ranges.is_sorted_by(|one, other| one.end <= other.start),
