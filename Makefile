@@ -134,7 +134,7 @@ language: tools
 
 # Throws garbage at the config layer: FUZZ_SECONDS for each target, and failure at the first crash.
 FUZZ_SECONDS ?= 60
-FUZZ_TARGETS := parse render unit
+FUZZ_TARGETS := parse render unit yaml languages
 .PHONY: fuzz
 fuzz: cc
 	@command -v c++ >/dev/null || { $(SUDO) apt-get update -q && \

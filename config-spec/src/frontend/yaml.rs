@@ -3,6 +3,7 @@
 mod copies;
 mod failure;
 mod marks;
+mod signs;
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -22,10 +23,9 @@ const MAX_LENGTH: usize = 16 << 20;
 /// How deep lists and mappings may stand in each other: no member of the language stands deeper than a third of it.
 const MAX_DEPTH: usize = 64;
 
-/// How many commas and opening brackets a document may have. The parser keeps everything in brackets until they close, for
-/// what it is may be a key, so that a few bytes cost it hundreds. Texts in a document count too: which of its bytes are text only
-/// the parser knows.
-const MAX_SIGNS: usize = 1 << 19;
+/// How many signs a document may have that part its tokens: commas, opening brackets, colons behind keys and the like. The
+/// largest configs in use have half as many; the parser keeps some 600 bytes for each, at most.
+const MAX_SIGNS: usize = 1 << 18;
 
 /// The key whose value gives members to its mapping.
 const MERGE: &str = "<<";
@@ -62,11 +62,7 @@ impl<'a> Reader<'a> {
         if text.len() > MAX_LENGTH {
             return Err(Failure::limit(0..0, "the document has more than 16 MiB"));
         }
-        let signs = text
-            .bytes()
-            .filter(|byte| b",[{".contains(byte))
-            .take(MAX_SIGNS + 1);
-        if signs.count() > MAX_SIGNS {
+        if signs::count(text) > MAX_SIGNS {
             return Err(Failure::limit(0..0, TOO_MANY_SIGNS));
         }
         let start = if text.starts_with('\u{feff}') { 3 } else { 0 };
@@ -171,6 +167,7 @@ impl<'a> Reader<'a> {
         loop {
             let (event, span) = self.next()?;
             if event == Event::SequenceEnd {
+                elements.shrink_to_fit();
                 return Ok((Value::List(elements), span));
             }
             let start = self.marks.byte(&span.start);
@@ -188,6 +185,7 @@ impl<'a> Reader<'a> {
             if event == Event::MappingEnd {
                 self.once(&members)?;
                 self.merge(&mut members, given)?;
+                members.shrink_to_fit();
                 return Ok((Value::Object(members), span));
             }
             let (name, key, is_plain) = self.key(event, &span)?;
@@ -256,7 +254,7 @@ impl<'a> Reader<'a> {
                     self.marks.find(self.end, start, b"|>")
                 };
                 let start = if is_given { start } else { header };
-                start..self.marks.trimmed(end).max(header + 1)
+                start..self.marks.trimmed(end).max(header + 1).min(self.text.len())
             }
         }
     }
@@ -268,6 +266,7 @@ impl<'a> Reader<'a> {
         tag: Option<&Tag>,
         at: Range<usize>,
     ) -> Read<Value<'a>> {
+        self.check_place(&text, style, &at)?;
         let core = tag.filter(|tag| tag.is_yaml_core_schema());
         let is_plain = match core.map(|tag| tag.suffix.as_str()) {
             Some("binary") => {
@@ -285,12 +284,36 @@ impl<'a> Reader<'a> {
             Some(_) => false,
             None => style == ScalarStyle::Plain,
         };
+        let mut text = text;
+        if matches!(style, ScalarStyle::Literal | ScalarStyle::Folded)
+            && at.end == self.text.len()
+            && text.ends_with('\n')
+        {
+            // A last line without its end has none in the value either: the crate adds one.
+            text.to_mut().pop();
+        }
         let text = self.borrowed(text, at);
         Ok(if is_plain {
             Value::Plain(text)
         } else {
             Value::Text(text)
         })
+    }
+
+    /// Sees that the scalar `text` stands at `at`. In lines that start with a percent sign the crate counts bytes for characters;
+    /// and where things stand is what is relied on to hide secrets.
+    fn check_place(&self, text: &str, style: ScalarStyle, at: &Range<usize>) -> Read<()> {
+        let written = self.text.get(at.clone()).unwrap_or_default();
+        let is_there = match style {
+            ScalarStyle::Plain => written.contains('\n') || written.ends_with(text),
+            ScalarStyle::SingleQuoted | ScalarStyle::DoubleQuoted => written.ends_with(['\'', '"']),
+            ScalarStyle::Literal | ScalarStyle::Folded => written.starts_with(['|', '>', '&', '!']),
+        };
+        if is_there {
+            Ok(())
+        } else {
+            Err(Failure::misplaced(at.clone()))
+        }
     }
 
     /// The same text out of the document, if it stands there as it is: which is so for nearly all, and costs no memory.
@@ -327,7 +350,7 @@ impl<'a> Reader<'a> {
 
 const TOO_MANY_VALUES: &str = "the document has more than 524288 values";
 
-const TOO_MANY_SIGNS: &str = "the document has more than 524288 commas and opening brackets";
+const TOO_MANY_SIGNS: &str = "the document has more than 262144 commas, colons and brackets";
 
 const TOO_DEEP: &str = "lists and mappings nest more than 64 levels deep";
 

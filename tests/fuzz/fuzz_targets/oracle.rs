@@ -1,4 +1,5 @@
 //! What holds for every text, whoever wrote it.
+#![allow(dead_code, reason = "each target uses a part of it")]
 
 use kindling_config_spec::diagnostic::{Diagnostic, Lines, Severity, render};
 use kindling_config_spec::types::Config;
@@ -39,7 +40,7 @@ pub(crate) fn checked(text: &str) -> Option<Config> {
 }
 
 /// Findings lie inside the text, between characters, and can be shown.
-fn show(text: &str, findings: &[Diagnostic]) {
+pub(crate) fn show(text: &str, findings: &[Diagnostic]) {
     let lines = Lines::new(text);
     for finding in findings {
         if let Some(span) = &finding.span {

@@ -49,6 +49,15 @@ impl Failure {
         Self::new(at..at + letter.map_or(0, char::len_utf8), message, help)
     }
 
+    /// A value of which nobody knows where it stands.
+    pub(super) fn misplaced(at: Range<usize>) -> Self {
+        Self::new(
+            at,
+            "the place of a value cannot be told",
+            "take away the lines before the document that start with a percent sign",
+        )
+    }
+
     /// A key that is a list or a mapping.
     pub(super) fn key(at: Range<usize>) -> Self {
         Self::new(

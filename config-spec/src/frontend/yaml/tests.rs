@@ -49,6 +49,10 @@ fn documents_become_trees() {
             r#"{"a":"b\n c\n","d":"e f"}"#,
         ),
         ("a: |+\n  b\n\nc: |2-\n   d\n", r#"{"a":"b\n\n","c":" d"}"#),
+        ("a: |\n  b", r#"{"a":"b"}"#),
+        ("a: |+\n  b", r#"{"a":"b"}"#),
+        ("a: >\n  b\n  c", r#"{"a":"b c"}"#),
+        ("a: |\n  b\n ", r#"{"a":"b\n"}"#),
         (
             "'a b': \"c\\td\\u00e9\\\n   e\"\n\"f\" : 'g''h'\n",
             r#"{"a b":"c\tdée","f":"g'h"}"#,
@@ -180,6 +184,7 @@ fn what_is_no_document_is_said_without_a_word_of_it() {
         ("a: {<<: planted}\n", 1, 9, "no mapping"),
         ("a: !!binary planted\n", 1, 4, "base64"),
         ("a:\n  - b\n  planted\n", 3, 3, ""),
+        ("%\u{e9}\u{e9}\n---\na: planted\n", 3, 3, "place"),
     ] {
         let finding = read(text).unwrap_err();
         assert_eq!(finding.rule, rule::YAML_SYNTAX.id, "{text:?}");
@@ -208,4 +213,135 @@ fn a_key_stands_once() {
     assert!(read(&many).is_ok());
     let finding = read(&format!("{many}k7: 2\nk3: 2\n")).unwrap_err();
     assert_eq!(finding.message, "\"k7\" is given in line 8 already");
+}
+
+/// Whatever comes, there is a tree or a finding, and all spans are of the text.
+#[test]
+fn every_cut_and_every_changed_byte_has_an_end() {
+    let text = "%YAML 1.2\n---\nversion: 2\nlist:\n- {a: [1, 'b'], c: \"d\\u0041\"}\n- |\n  e\n- !!str 1\n- ? f\n  : g\n&h i: >-2\n  j # k\n\
+                l: *h\nm: &n {o: é}\np:\n  <<: [*n, *n]\n  \"q\n   r\": 's'\n...\n";
+    for cut in 0..text.len() {
+        if text.is_char_boundary(cut) {
+            survives(&text[..cut]);
+        }
+        for byte in b"\0\n\t\r :-[]{},'\"|>&*!%#?@`a\\\xc3" {
+            let mut changed = text.as_bytes().to_vec();
+            changed[cut] = *byte;
+            survives(&String::from_utf8_lossy(&changed));
+        }
+    }
+}
+
+fn survives(text: &str) {
+    match read(text) {
+        Ok((node, places)) => check_places(text, &node, &places),
+        Err(finding) => assert!(text.get(finding.span.unwrap()).is_some(), "{text:?}"),
+    }
+}
+
+fn check_places(text: &str, node: &Node<'_>, places: &Places<'_>) {
+    for span in [places.key(node.from), places.value(node.from)] {
+        assert!(text.get(span).is_some(), "{text:?}");
+    }
+    node.elements()
+        .iter()
+        .for_each(|element| check_places(text, element, places));
+    node.members()
+        .iter()
+        .for_each(|member| check_places(text, &member.node, places));
+}
+
+/// No text of this kind keeps a machine from booting: it ends soon, and takes little memory.
+#[test]
+fn hostile_texts_end_soon() {
+    const LENGTH: usize = 1 << 20;
+    let many = |piece: &str| piece.repeat(LENGTH / piece.len());
+    for text in [
+        many("["),
+        many("{"),
+        many("{a: "),
+        many("- "),
+        many("? "),
+        many(": "),
+        many("a:\n "),
+        many("\n"),
+        many("#\n"),
+        many("'"),
+        many("\"\\"),
+        many("&a "),
+        many("!a "),
+        many("*a "),
+        many("%TAG ! x\n"),
+        many("a: 1\n"),
+        many("- a\n"),
+        many("\u{1}"),
+        format!("[{}]", many("a,")),
+        format!("[{}]", many("'',")),
+        format!("[{}]", many("a: b,")),
+        format!("[{}]", many("&a x,")),
+        format!("a: {}", many("b ")),
+        format!("a: |\n{}", many(" \n")),
+        format!("a: |\n{}", many("  b\n")),
+        format!("a: \"{}\"", many("\n")),
+        format!("a: {}", many("b\n c\n")),
+        format!("a: |\n{}b", many(" ")),
+        many("a: |\n\n"),
+        (0..1000)
+            .map(|depth| format!("{}a:\n", " ".repeat(depth)))
+            .collect(),
+        (0..40_000).map(|nth| format!("&a{nth} k{nth}: v\n")).collect(),
+        format!("a: &a x\nb: [{}]", many("*a,")),
+        format!(
+            "a: &a {{{}}}\nb:\n  <<: [{}]",
+            (0..100).map(|nth| format!("k{nth}: v,")).collect::<String>(),
+            many("*a,")
+        ),
+    ] {
+        survives(&text);
+    }
+}
+
+#[test]
+fn what_is_too_much_is_refused() {
+    let nested = |depth: usize| format!("{}1{}", "[".repeat(depth), "]".repeat(depth));
+    let steps = |depth: usize| {
+        (0..depth)
+            .map(|nth| format!("{}a:\n", " ".repeat(nth)))
+            .collect::<String>()
+    };
+    let copies = |count: usize| {
+        format!(
+            "a: &a {}\nb: [{}]\n",
+            "x".repeat(1 << 20),
+            vec!["*a"; count].join(", ")
+        )
+    };
+    let chain: String = (1..70)
+        .map(|nth| format!("a{nth}: &a{nth} [*a{}]\n", nth - 1))
+        .collect();
+    for (text, why) in [
+        (nested(MAX_DEPTH + 1), Some("64 levels")),
+        (nested(MAX_DEPTH), None),
+        ("- ".repeat(MAX_DEPTH + 1), Some("64 levels")),
+        (steps(MAX_DEPTH + 1), Some("64 levels")),
+        (steps(MAX_DEPTH), None),
+        (format!("a0: &a0 x\n{chain}"), Some("64 levels")),
+        ("a: &a [x,x,x,x]\nb: &b [*a,*a,*a,*a]\nc: &c [*b,*b,*b,*b]\nd: &d [*c,*c,*c,*c]\ne: &e [*d,*d,*d,*d]\nf: &f [*e,*e,*e,*e]\ng: \
+          &g [*f,*f,*f,*f]\nh: &h [*g,*g,*g,*g]\ni: &i [*h,*h,*h,*h]\nj: [*i,*i,*i,*i]\n".to_owned(), Some("524288 values")),
+        ("- a\n".repeat(MAX_VALUES), Some("524288 values")),
+        ("- a\n".repeat(MAX_VALUES - 1), None),
+        (format!("[{}]", "a,".repeat(MAX_SIGNS + 1)), Some("262144 commas")),
+        (format!("[{}]", "a,".repeat(MAX_SIGNS)), None),
+        (copies(15), None),
+        (copies(16), Some("16 MiB of text")),
+        (" ".repeat(MAX_LENGTH + 1), Some("16 MiB")),
+        ((0..20_000).map(|nth| format!("- &a{nth} x\n")).collect(), None),
+    ] {
+        let start: String = text.chars().take(40).collect();
+        match (read(&text), why) {
+            (Ok(_), None) => {}
+            (Err(finding), Some(why)) => assert!(finding.message.contains(why), "{start}: {finding}"),
+            (read, _) => panic!("{start}: {:?}", read.err()),
+        }
+    }
 }
