@@ -477,3 +477,92 @@ fn the_old_language_takes_no_more() {
     let units = filled(10 * MIB, start, "#", "\"}]}}");
     refused("a giant unit", &units, BOMB, "v2-inexpressible");
 }
+
+/// The largest document in YAML.
+const YAML: usize = 16 * MIB;
+
+/// What the parser keeps of a text, if nobody counts, is hundreds of times the text.
+#[test]
+fn yaml_that_grows() {
+    let signs = "more than 262144 commas, colons and brackets";
+    let values = "more than 524288 values";
+    let head = "variant: fcos\nversion: 1.7.0\nx: ";
+    for (name, start, piece, end, words) in [
+        ("a list in brackets", "[", "a,", "]", signs),
+        ("commas", "[", ",", "]", signs),
+        ("brackets", "", "[", "", "yaml-syntax"),
+        ("pairs", "[", "a: b,", "]", signs),
+        ("pairs without commas", "[", "a: ", "]", signs),
+        ("comments in brackets", "[", "a #\n ", "]", signs),
+        ("anchors in brackets", "[", "&a ", "]", signs),
+        ("tags in brackets", "[", "!a ", "]", signs),
+        ("documents in brackets", "[\n", "a\n---\n", "]", signs),
+        ("directives", "y\n---\n", "%A a a a a\n", "", signs),
+        ("entries", "\n", "- a\n", "", values),
+        ("nested entries", "\n", "- ", "", "64 levels"),
+        ("keys", "\n", "  a:\n", "", "yaml-"),
+        ("question marks", "\n", "? ", "", "yaml-syntax"),
+        ("quotes", "\n", "- ''\n", "", values),
+        ("escapes", "\n", "- \"\\t\"\n", "", values),
+        ("single maps", "\n", "- a: b\n", "", signs),
+        ("comments", "\n", "# x\n", "", signs),
+    ] {
+        refused(
+            name,
+            &filled(YAML, &(head.to_owned() + start), piece, end),
+            BOMB,
+            words,
+        );
+    }
+    for (name, start, piece) in [
+        ("a long word", "", "x"),
+        ("a long line", "", "x "),
+        ("long quotes", "\"", "x\\n"),
+        ("a text of lines", "|\n", "  x\n"),
+        ("a folded text", ">\n", "  x\n"),
+        ("blank lines", "\n", "\n"),
+    ] {
+        let end = if start == "\"" { "\"" } else { "" };
+        let said = accepted(name, &filled(YAML, &(head.to_owned() + start), piece, end), BOMB);
+        assert!(said.len() < MIB, "{name}: {} bytes are said", said.len());
+    }
+    // Just as many as are allowed.
+    for (name, start, piece, end, count) in [
+        ("pairs", "[", "a: b,", "]", 131_000),
+        ("single maps", "\n", "- a: b\n", "", 262_000),
+        ("entries", "\n", "- a\n", "", 524_000),
+        ("lists", "[", "[''],", "]", 131_000),
+    ] {
+        accepted(
+            name,
+            format!("{head}{start}{}{end}", piece.repeat(count)).as_bytes(),
+            BOMB,
+        );
+    }
+    let long = filled(YAML + 1, head, "x", "");
+    refused("16 MiB and a byte", &long, BOMB, "more than 16 MiB");
+}
+
+#[test]
+fn yaml_of_aliases() {
+    let head = "variant: fcos\nversion: 1.7.0\n";
+    let laughs: String = (1..12)
+        .map(|nth| {
+            format!(
+                "x{nth}: &x{nth} [{}]\n",
+                vec![format!("*x{}", nth - 1); 10].join(", ")
+            )
+        })
+        .collect();
+    let bomb = format!("{head}x0: &x0 x\n{laughs}");
+    refused("a billion", bomb.as_bytes(), BOMB, "more than 524288 values");
+    let long = "x".repeat(MIB);
+    let aliases = vec!["*x"; 1000].join(", ");
+    let bomb = format!("{head}x: &x {long}\ny: [{aliases}]\n");
+    refused(
+        "a thousand times a megabyte",
+        bomb.as_bytes(),
+        BOMB,
+        "more than 16 MiB of text",
+    );
+}
