@@ -41,7 +41,7 @@ use crate::rules::catalog as rule;
 use crate::rules::catalog::Rule;
 use crate::version::Version;
 use base::Contents;
-use encode::Forms;
+use encode::{Forms, Packer};
 use files::LocalFiles;
 use told::Told;
 use variant::Variant;
@@ -245,6 +245,7 @@ fn contents<'f>(files: &'f dyn LocalFiles, variant: &Variant, usage: Use) -> Con
             (Use::Boot, _) | (_, Some(8 | 9)) => Forms::Plain,
             (Use::Desk { .. }, _) => Forms::Packed,
         },
+        packer: Packer::default(),
         says_compression: !is_old,
     }
 }

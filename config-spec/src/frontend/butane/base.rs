@@ -1,6 +1,6 @@
 //! From the typed tree to Ignition's: contents become data URLs, local files are read, and what is sugar is taken out.
 
-use super::encode::{Forms, encode};
+use super::encode::{Forms, Packer, encode};
 use super::files::LocalFiles;
 use super::mounts;
 use super::remark::{Remark, Tell};
@@ -14,6 +14,7 @@ use crate::suggest::quoted;
 pub(super) struct Contents<'f> {
     pub(super) files: &'f dyn LocalFiles,
     pub(super) forms: Forms,
+    pub(super) packer: Packer,
     /// Whether the document has to say that contents are not compressed.
     pub(super) says_compression: bool,
 }
@@ -81,7 +82,7 @@ impl Contents<'_> {
         } else {
             self.forms
         };
-        let encoded = encode(bytes, forms);
+        let encoded = encode(bytes, forms, &self.packer);
         if self.says_compression && !is_packed {
             let at = given.map_or(from, |given| given.from);
             let compression = if encoded.is_packed { "gzip" } else { "" };

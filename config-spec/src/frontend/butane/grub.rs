@@ -118,7 +118,7 @@ mod tests {
     use super::*;
     use crate::data_url;
     use crate::frontend::butane::join::join;
-    use crate::frontend::butane::seen::{CONTENTS, json, told, tree};
+    use crate::frontend::butane::seen::{contents, json, told, tree};
 
     #[test]
     fn a_user_has_a_name_and_a_hash() {
@@ -145,10 +145,10 @@ mod tests {
 
     #[test]
     fn users_become_what_grub_reads() {
-        assert!(expand(&tree(r#"{"grub":{"users":[]}}"#).0, &CONTENTS).is_none());
-        assert!(expand(&tree("{}").0, &CONTENTS).is_none());
+        assert!(expand(&tree(r#"{"grub":{"users":[]}}"#).0, &contents()).is_none());
+        assert!(expand(&tree("{}").0, &contents()).is_none());
         let (source, places) = tree(USERS);
-        let made = expand(&source, &CONTENTS).unwrap();
+        let made = expand(&source, &contents()).unwrap();
         let storage = made.get("storage").unwrap();
         assert_eq!(
             json(storage.get("filesystems").unwrap()),
@@ -190,7 +190,7 @@ mod tests {
             let own = own(members);
             let findings = told(&own, |own, tell| {
                 let (source, _) = tree(USERS);
-                let mut document = join(expand(&source, &CONTENTS).unwrap(), own.clone());
+                let mut document = join(expand(&source, &contents()).unwrap(), own.clone());
                 as_contents(&mut document, &source, tell);
                 let file = &document.get("storage").unwrap().each("files")[0];
                 let source = file.get("contents").and_then(|contents| contents.word("source"));

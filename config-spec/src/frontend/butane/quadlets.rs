@@ -187,7 +187,7 @@ impl<'a> Nodes<'_, 'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::frontend::butane::seen::{CONTENTS, json, told, tree};
+    use crate::frontend::butane::seen::{contents, json, told, tree};
 
     #[test]
     fn names_and_contents_are_held_to_what_podman_reads() {
@@ -248,7 +248,7 @@ mod tests {
         let mut text = String::new();
         let told = told(&source, |source, tell| {
             let mut document = source.clone();
-            expand(&mut document, &CONTENTS, tell);
+            expand(&mut document, &contents(), tell);
             document.take("systemd");
             text = json(&document);
         });
@@ -326,7 +326,7 @@ mod tests {
         let (source, places) =
             tree(r#"{"systemd":{"quadlets":[{"name":"a.pod","contents":"x"},{"name":"b@c.pod"}]}}"#);
         let mut document = source.clone();
-        expand(&mut document, &CONTENTS, &mut |remark| panic!("{remark:?}"));
+        expand(&mut document, &contents(), &mut |remark| panic!("{remark:?}"));
         let storage = document.get("storage").unwrap();
         let at = |node: &Node<'_>| places.pointer(node.from).to_string();
         let file = &storage.each("files")[0];

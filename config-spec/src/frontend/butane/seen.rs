@@ -1,7 +1,7 @@
 //! For tests: sugar given as JSON with the names of a typed tree, and what becomes of it as text.
 
 use super::base::Contents;
-use super::encode::Forms;
+use super::encode::{Forms, Packer};
 use super::files::NoFiles;
 use super::remark::Tell;
 use super::told::Told;
@@ -49,8 +49,11 @@ pub(super) fn told(json: &str, look: impl FnOnce(&Node<'_>, &mut Tell<'_>)) -> V
 }
 
 /// How contents are taken over where there are no files.
-pub(super) const CONTENTS: Contents<'static> = Contents {
-    files: &NoFiles,
-    forms: Forms::Packed,
-    says_compression: true,
-};
+pub(super) fn contents() -> Contents<'static> {
+    Contents {
+        files: &NoFiles,
+        forms: Forms::Packed,
+        packer: Packer::default(),
+        says_compression: true,
+    }
+}

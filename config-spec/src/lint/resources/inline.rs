@@ -2,7 +2,7 @@
 
 use std::io::Read;
 
-use flate2::read::MultiGzDecoder;
+use flate2::bufread::MultiGzDecoder;
 
 use crate::data_url;
 use crate::types::Resource;
@@ -10,8 +10,8 @@ use crate::types::Resource;
 /// How much is unpacked at most, in bytes. A few kilobytes of a config can stand for terabytes.
 pub(super) const LIMIT: u64 = 256 << 20;
 
-/// How many bytes are unpacked at once.
-const PIECE: usize = 64 << 10;
+/// How many bytes are unpacked at once. Most contents are smaller, and the whole of it is cleared for each of them.
+const PIECE: usize = 4 << 10;
 
 /// How unpacking ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,16 +39,20 @@ pub(super) fn is_packed(resource: &Resource) -> bool {
 }
 
 /// Gives `bytes` of `resource` to `take`, piece by piece and unpacked, `limit` of them at most.
-pub(super) fn unpack(resource: &Resource, bytes: &[u8], limit: u64, take: impl FnMut(&[u8])) -> End {
+pub(super) fn unpack(resource: &Resource, bytes: &[u8], limit: u64, mut take: impl FnMut(&[u8])) -> End {
     if is_packed(resource) {
-        copy(MultiGzDecoder::new(bytes), limit, take)
-    } else {
-        copy(bytes, limit, take)
+        return copy(MultiGzDecoder::new(bytes), limit, take);
+    }
+    let within = usize::try_from(limit).ok().and_then(|limit| bytes.get(..limit));
+    take(within.unwrap_or(bytes));
+    match within {
+        Some(within) if within.len() < bytes.len() => End::Cut,
+        _ => End::Whole,
     }
 }
 
 fn copy(mut from: impl Read, limit: u64, mut take: impl FnMut(&[u8])) -> End {
-    let mut buffer = vec![0; PIECE];
+    let mut buffer = [0; PIECE];
     let mut left = limit;
     loop {
         let Ok(count) = from.read(&mut buffer) else {
