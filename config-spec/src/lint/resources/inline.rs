@@ -1,6 +1,7 @@
 //! The bytes of data URLs.
 
 use std::io::Read;
+use std::string::FromUtf8Error;
 
 use flate2::bufread::MultiGzDecoder;
 
@@ -72,10 +73,16 @@ fn copy(mut from: impl Read, limit: u64, mut take: impl FnMut(&[u8])) -> End {
 
 /// The unpacked bytes as text, as far as they are within `limit`; what is no UTF-8 is replaced.
 pub(in crate::lint) fn text(resource: &Resource, limit: u64) -> Option<String> {
-    let bytes = bytes(resource)?;
-    let mut whole = Vec::new();
-    unpack(resource, &bytes, limit, |piece| whole.extend_from_slice(piece));
-    Some(String::from_utf8_lossy(&whole).into_owned())
+    let mut bytes = bytes(resource)?;
+    if is_packed(resource) {
+        let mut whole = Vec::new();
+        unpack(resource, &bytes, limit, |piece| whole.extend_from_slice(piece));
+        bytes = whole;
+    } else {
+        bytes.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
+    }
+    let lossy = |error: FromUtf8Error| String::from_utf8_lossy(error.as_bytes()).into_owned();
+    Some(String::from_utf8(bytes).unwrap_or_else(lossy))
 }
 
 /// For tests: a gzip stream of `bytes`.
