@@ -49,7 +49,8 @@ pub trait Access {
     /// The content of a firmware configuration entry of QEMU, or `None` when there is no such entry.
     ///
     /// # Errors
-    /// [`AccessError::Failed`] when the kernel cannot show entries, or shows one of another length than it said;
+    /// [`AccessError::Absent`] on a machine that has no entries at all; [`AccessError::Failed`] when the kernel cannot show them,
+    /// or shows one of another length than it said;
     /// [`AccessError::TooLarge`] above 64 MiB.
     fn fw_cfg(&self, name: &str) -> Result<Option<Vec<u8>>, AccessError>;
 

@@ -41,6 +41,9 @@ struct Recording {
     config_file: String,
     #[serde(default)]
     fw_cfg: BTreeMap<String, Answer>,
+    /// The kernel shows no firmware entries at all.
+    #[serde(default)]
+    has_no_fw_cfg: bool,
     #[serde(default)]
     block: BTreeMap<String, Answer>,
     #[serde(default)]
@@ -352,6 +355,12 @@ impl Access for RecordedAccess {
 
     fn fw_cfg(&self, name: &str) -> Result<Option<Vec<u8>>, AccessError> {
         self.note(format!("fw_cfg {name}"));
+        if self.recording.has_no_fw_cfg {
+            return Err(AccessError::Absent {
+                what: "the firmware interface of QEMU".to_owned(),
+                waited: Duration::ZERO,
+            });
+        }
         self.recording
             .fw_cfg
             .get(name)

@@ -105,22 +105,27 @@ impl MediaPaths {
     /// A firmware entry of QEMU, or `None`; see [`kindling_platforms::Access::fw_cfg`].
     ///
     /// # Errors
-    /// `Failed` when the kernel cannot show entries or shows one of another length than it said, `TooLarge`.
+    /// `Absent` on a machine without that interface; `Failed` when the kernel cannot show entries or shows one of another
+    /// length than it said; `TooLarge`.
     pub fn read_fw_cfg(&self, name: &str, load: LoadModule<'_>) -> Result<Option<Vec<u8>>, AccessError> {
         let what = || format!("firmware entry {name}");
-        if !self.fw_cfg.exists() {
+        // The module makes the folder, and finds a device when it makes the one in it.
+        let entries = self.fw_cfg.join("by_name");
+        if !entries.exists() {
+            let interface = "the firmware interface of QEMU";
             load("qemu_fw_cfg").map_err(|why| AccessError::Failed {
-                what: "the firmware interface of QEMU".to_owned(),
+                what: interface.to_owned(),
                 why: format!("kernel module qemu_fw_cfg cannot be loaded: {why}"),
             })?;
-            if !self.fw_cfg.exists() {
-                warn!(
-                    "this machine has no firmware interface of QEMU, so it has no {}",
-                    what()
-                );
+            if !entries.exists() {
+                warn!("this machine has not {interface}, so it has no {}", what());
+                return Err(AccessError::Absent {
+                    what: interface.to_owned(),
+                    waited: Duration::ZERO,
+                });
             }
         }
-        let entry = below(&self.fw_cfg.join("by_name"), name);
+        let entry = below(&entries, name);
         let Some(size) = read_file(&entry.join("size"))? else {
             return Ok(None);
         };

@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use crate::padding;
-use crate::{Access, Platform, PlatformError, PlatformId, Reach, UserData};
+use crate::{Access, AccessError, Platform, PlatformError, PlatformId, Reach, UserData};
 
 /// The platform id, which the errors name as well.
 const ID: PlatformId = PlatformId::new("qemu");
@@ -19,6 +19,9 @@ const DISK: &str = "virtio-ignition";
 
 /// How long the disk may take to appear. The reference waits as long; a guest under emulation can need minutes.
 const DISK_WAIT: Duration = Duration::from_secs(300);
+
+/// How long it may take where a firmware entry was expected: other hypervisors know no entries, and mostly give no config.
+const INSTEAD_WAIT: Duration = Duration::from_secs(10);
 
 /// A virtual machine of QEMU.
 pub struct Qemu;
@@ -33,16 +36,29 @@ impl Platform for Qemu {
     }
 
     fn place(&self) -> &'static str {
-        "Firmware entry `opt/com.coreos/config`; on s390x and POWER the virtio disk with serial `ignition`, whose absence for 300 s is a failure, tried with a file in its place only. No entry is no config."
+        "Firmware entry `opt/com.coreos/config`; no entry is no config. On s390x and POWER the virtio disk with serial `ignition`, whose absence for 300 s is a failure. Where another machine's kernel shows no firmware entries at all (Cloud Hypervisor), that disk too, for 10 s."
     }
 
     fn user_data(&self, via: &dyn Access) -> Result<Option<UserData>, PlatformError> {
         let failed = |source| PlatformError::Access { id: ID, source };
-        if has_fw_cfg(&via.machine().architecture) {
-            Ok(via.fw_cfg(ENTRY).map_err(failed)?.and_then(parse_entry))
-        } else {
-            Ok(parse_disk(&via.block(DISK, DISK_WAIT).map_err(failed)?))
+        if !has_fw_cfg(&via.machine().architecture) {
+            return Ok(parse_disk(&via.block(DISK, DISK_WAIT).map_err(failed)?));
         }
+        match via.fw_cfg(ENTRY) {
+            Ok(entry) => Ok(entry.and_then(parse_entry)),
+            Err(error) => disk_instead(via, error).map_err(failed),
+        }
+    }
+}
+
+/// The disk of a machine whose entries cannot be read. One without any, and without the disk, has no config, as with the
+/// reference; any other error stays what it was.
+fn disk_instead(via: &dyn Access, error: AccessError) -> Result<Option<UserData>, AccessError> {
+    match via.block(DISK, INSTEAD_WAIT) {
+        Ok(bytes) => Ok(parse_disk(&bytes)),
+        Err(AccessError::Absent { .. }) if matches!(error, AccessError::Absent { .. }) => Ok(None),
+        Err(AccessError::Absent { .. }) => Err(error),
+        Err(of_disk) => Err(of_disk),
     }
 }
 
@@ -64,7 +80,6 @@ fn parse_disk(bytes: &[u8]) -> Option<UserData> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::AccessError;
     use crate::recorded::RecordedAccess;
 
     macro_rules! recorded {
@@ -121,6 +136,26 @@ mod tests {
             );
             assert_eq!(via.asked(), ["block virtio-ignition"]);
         }
+    }
+
+    #[test]
+    fn without_firmware_entries_the_disk_is_looked_for() {
+        let asked = ["fw_cfg opt/com.coreos/config", "block virtio-ignition"];
+        let found = Some(b"{\"ignition\":{\"version\":\"3.4.0\"}}".to_vec());
+        for (via, expected) in [
+            (recorded!("no-fw-cfg-disk.json"), Ok(found.clone())),
+            (recorded!("no-fw-cfg.json"), Ok(None)),
+            (recorded!("fw-cfg-broken-disk.json"), Ok(found)),
+        ] {
+            assert_eq!(config(&via), expected);
+            assert_eq!(via.asked(), asked);
+        }
+        let via = recorded!("no-fw-cfg-broken-disk.json");
+        let error = config(&via).unwrap_err();
+        let PlatformError::Access { source, .. } = error else {
+            panic!("{error}")
+        };
+        assert_eq!(source.to_string(), "cannot read virtio-ignition: bad sector");
     }
 
     #[test]

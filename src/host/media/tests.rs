@@ -98,12 +98,17 @@ fn without_the_firmware_interface_the_missing_module_is_named() {
 }
 
 #[test]
-fn a_machine_without_the_firmware_interface_has_no_entry() {
-    let loaded = Host::new().paths().read_fw_cfg(ENTRY, &|module| {
+fn a_machine_without_the_firmware_interface_is_told_from_one_without_the_entry() {
+    let host = Host::new();
+    // The module makes this folder on any machine.
+    fs::create_dir(host.paths().fw_cfg).unwrap();
+    let loaded = host.paths().read_fw_cfg(ENTRY, &|module| {
         assert_eq!(module, "qemu_fw_cfg");
         Ok(())
     });
-    assert_eq!(loaded, Ok(None));
+    let what = "the firmware interface of QEMU".to_owned();
+    let waited = Duration::ZERO;
+    assert_eq!(loaded, Err(AccessError::Absent { what, waited }));
 }
 
 #[test]

@@ -34,6 +34,8 @@ pub struct Outcome {
     pub status: i32,
     /// The end of its output, where it failed.
     pub output: Vec<String>,
+    /// How long it took.
+    pub took: Duration,
 }
 
 /// All cases of one boot.
@@ -106,6 +108,7 @@ pub fn run(built: &Built, filter: &str, watch: &mut dyn FnMut(&Outcome)) -> Resu
     let until = Instant::now() + LIMIT + LIMIT_A_POINT * points;
     let mut outcomes = Outcomes::default();
     let mut output = Vec::new();
+    let mut begun = Instant::now();
     while let Next::Line(line) = guest.console.next(until) {
         let Some(word) = line.text.strip_prefix(MARK) else {
             continue;
@@ -118,7 +121,9 @@ pub fn run(built: &Built, filter: &str, watch: &mut dyn FnMut(&Outcome)) -> Resu
                     name: name.to_owned(),
                     status,
                     output: std::mem::take(&mut output),
+                    took: begun.elapsed(),
                 };
+                begun = Instant::now();
                 watch(&outcome);
                 outcomes.cases.push(outcome);
             }

@@ -19,7 +19,11 @@ fn every_case_on_real_disks_passes() {
         } else {
             format!("FAILED with {}", case.status)
         };
-        println!("case {} ... {verdict}", case.name);
+        println!(
+            "case {} ... {verdict} ({:.0} s)",
+            case.name,
+            case.took.as_secs_f32()
+        );
         for line in &case.output {
             println!("    {line}");
         }

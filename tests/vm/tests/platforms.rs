@@ -62,6 +62,24 @@ fn a_machine_with_a_config_drive_joins() {
     );
 }
 
+/// As on hypervisors without firmware entries, and on s390x and POWER: a disk with a serial, which udev makes a link of.
+#[test]
+fn a_machine_with_its_config_on_a_virtio_disk_joins() {
+    let pointer = workspace::fixtures().join("pointer.ign");
+    let mut node = node(
+        "virtio-disk",
+        &UserData::VirtioDisk(pointer),
+        scenario::worker_offer(),
+    );
+    // The one machine that there is here always has entries.
+    node.add_arguments("module_blacklist=qemu_fw_cfg");
+    let boot = boot(&mut node);
+    assert!(boot.was_first);
+    assert_is_the_node(boot.report());
+    assert_eq!(node.cluster.nodes(), ["worker-1"]);
+    assert_went_well(boot.report(), "qemu", "/config/worker");
+}
+
 /// What QEMU is told of the machine comes to the engine through its firmware's tables and the kernel: the serial number
 /// names the server, and the UUID is put into that name.
 #[test]

@@ -1,7 +1,7 @@
 //! Handing a machine its config.
 
 use std::collections::BTreeMap;
-use std::fs::OpenOptions;
+use std::fs::{self, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -18,6 +18,8 @@ use crate::qemu::{Disk, Identity, Link, Machine, Network};
 pub enum UserData {
     /// `qemu`: this file as a firmware entry.
     Firmware(PathBuf),
+    /// `qemu`: this file as the content of a virtio disk.
+    VirtioDisk(PathBuf),
     /// `kubevirt`: this file on a config drive of OpenStack's kind.
     ConfigDrive(PathBuf),
     /// `azurestack`: this file on the UDF disc of its provisioning agent, which is known by what is on it alone.
@@ -35,7 +37,7 @@ impl UserData {
     #[must_use]
     pub fn platform(&self) -> &'static str {
         match self {
-            Self::Firmware(_) => "qemu",
+            Self::Firmware(_) | Self::VirtioDisk(_) => "qemu",
             Self::ConfigDrive(_) => "kubevirt",
             Self::AzureDisc(_) => "azurestack",
             Self::NoCloudDrive(_) => "proxmoxve",
@@ -56,6 +58,17 @@ impl UserData {
         let mut servers = Servers::default();
         match self {
             Self::Firmware(file) => machine.config = Some(file.clone()),
+            Self::VirtioDisk(file) => {
+                let image = folder.join("ignition.img");
+                let disk = Disk::blank(image.clone(), "ignition", 1, 512).map_err(file_error(&image))?;
+                let config = fs::read(file).map_err(file_error(file))?;
+                let written = OpenOptions::new()
+                    .write(true)
+                    .open(&image)
+                    .and_then(|mut image| image.write_all(&config));
+                written.map_err(file_error(&image))?;
+                machine.disks.push(disk);
+            }
             Self::ConfigDrive(file) => {
                 let image = folder.join("config-drive.iso");
                 config_drive::openstack(&image, file)?;
