@@ -47,6 +47,23 @@ fn text(node: &Node, path: &str) -> String {
         .join("\n")
 }
 
+/// A machine of Cluster API that came up: the script and its unit ran as they stand, it has the name of its config, and says that
+/// it joined.
+fn assert_joined(node: &Node, report: &Report) {
+    assert_eq!(report.lines("failed"), [""; 0], "failed units");
+    assert_eq!(report.lines("hostname"), ["pool-a-7x2kq"]);
+    assert_eq!(text(node, "/var/lib/joined/name"), "pool-a-7x2kq");
+    assert_eq!(
+        text(node, "/var/lib/seen/cluster-api/bootstrap-success.complete"),
+        "success"
+    );
+    let files = text(node, "/var/lib/seen/files");
+    assert!(
+        files.contains("700 root /etc/kubeadm.sh") && files.contains("600 root /tmp/kubeadm.yml"),
+        "{files}"
+    );
+}
+
 #[test]
 fn a_pool_of_the_config_server_joins_by_kubeadm_and_says_so() {
     let (node, report) = booted("pool-a", "worker.ign");
@@ -59,28 +76,13 @@ fn a_pool_of_the_config_server_joins_by_kubeadm_and_says_so() {
     assert_eq!(asked.len(), 1, "{asked:?}");
     assert_eq!((asked[0].path.as_str(), asked[0].status), ("/config/pool-a", 200));
     assert!(asked[0].accept.contains("version=3.6.0"), "{asked:?}");
-    // The script and its unit ran as they stand, and the machine has the name of its config.
-    assert_eq!(report.lines("failed"), [""; 0], "failed units");
-    assert_eq!(report.lines("hostname"), ["pool-a-7x2kq"]);
-    assert_eq!(text(&node, "/var/lib/joined/name"), "pool-a-7x2kq");
-    assert_eq!(
-        text(&node, "/var/lib/seen/cluster-api/bootstrap-success.complete"),
-        "success"
-    );
+    assert_joined(&node, &report);
     // The engine's own file came over the switch of roots.
     assert_eq!(
         text(&node, "/var/lib/seen/first-boot/bootstrap-success.complete"),
         "success"
     );
-    let files = text(&node, "/var/lib/seen/files");
-    assert!(
-        files.contains("700 root /etc/kubeadm.sh") && files.contains("600 root /tmp/kubeadm.yml"),
-        "{files}"
-    );
-    assert!(
-        !image::exists(node.root_disk(), "/etc/kubeadm.yml").unwrap(),
-        "{files}"
-    );
+    assert!(!image::exists(node.root_disk(), "/etc/kubeadm.yml").unwrap());
     for path in [
         "/etc/kubernetes/kubelet-ca.crt",
         "/etc/machine-config-daemon/node-annotations.json",
@@ -111,18 +113,7 @@ fn what_the_provider_writes_in_version_2_3_boots_as_it_stands_and_joins() {
     let stub = workspace::fixtures().join("cluster-api-2.3.ign");
     let mut node = machine::node("capi-2.3", &UserData::Firmware(stub), offer);
     let report = machine::boot(&mut node).report().clone();
-    assert_eq!(report.lines("failed"), [""; 0], "failed units");
-    assert_eq!(report.lines("hostname"), ["pool-a-7x2kq"]);
-    assert_eq!(text(&node, "/var/lib/joined/name"), "pool-a-7x2kq");
-    assert_eq!(
-        text(&node, "/var/lib/seen/cluster-api/bootstrap-success.complete"),
-        "success"
-    );
-    let files = text(&node, "/var/lib/seen/files");
-    assert!(
-        files.contains("700 root /etc/kubeadm.sh") && files.contains("600 root /tmp/kubeadm.yml"),
-        "{files}"
-    );
+    assert_joined(&node, &report);
     let disks = report.lines("lsblk").join("\n");
     let logs = disks.lines().find(|line| line.contains("vdb1")).unwrap();
     let words: Vec<&str> = logs.split_whitespace().skip(2).collect();
