@@ -65,6 +65,9 @@ impl<'a> Reader<'a> {
         if signs::count(text) > MAX_SIGNS {
             return Err(Failure::limit(0..0, TOO_MANY_SIGNS));
         }
+        if let Some(at) = text.find('\0') {
+            return Err(Failure::nul(at));
+        }
         let start = if text.starts_with('\u{feff}') { 3 } else { 0 };
         Ok(Self {
             text,

@@ -185,6 +185,10 @@ fn what_is_no_document_is_said_without_a_word_of_it() {
         ("a: !!binary planted\n", 1, 4, "base64"),
         ("a:\n  - b\n  planted\n", 3, 3, ""),
         ("%\u{e9}\u{e9}\n---\na: planted\n", 3, 3, "place"),
+        ("a: planted\n\0b: c\n", 2, 1, "NUL"),
+        ("a: 'planted\0b'\n", 1, 12, "NUL"),
+        ("a: |\n  planted\0\n  c\n", 2, 10, "NUL"),
+        ("a: b # planted\0\nc: [\n", 1, 15, "NUL"),
     ] {
         let finding = read(text).unwrap_err();
         assert_eq!(finding.rule, rule::YAML_SYNTAX.id, "{text:?}");
