@@ -93,16 +93,22 @@ impl Failure {
         self
     }
 
-    /// The record as a console can show it at once: of many findings only those that fit, and their number.
+    /// The same record without the help of a finding that is the remedy of the record too, which stands last anyhow.
     #[must_use]
-    pub fn fit(mut self) -> Self {
-        // The remedy stands last anyhow.
+    pub fn once(mut self) -> Self {
         let help = format!("help: {}", self.next);
         let lines: Vec<&str> = self.what.lines().filter(|line| line.trim() != help).collect();
         self.what = lines.join("\n");
-        let others = self.to_string().lines().count() - self.what.lines().count();
+        self
+    }
+
+    /// The record as a console can show it at once: of many findings only those that fit, and their number.
+    #[must_use]
+    pub fn fit(self) -> Self {
+        let mut fit = self.once();
+        let others = fit.to_string().lines().count() - fit.what.lines().count();
         let room = LINES_SHOWN.saturating_sub(others);
-        let lines: Vec<&str> = self.what.lines().collect();
+        let lines: Vec<&str> = fit.what.lines().collect();
         if lines.len() > room {
             let starts = |line: &str| line.starts_with("error[") || line.starts_with("warning[");
             let mut kept = lines.iter().take(room.saturating_sub(1)).count();
@@ -111,12 +117,12 @@ impl Failure {
             }
             let (kept, rest) = lines.split_at(kept);
             let more = rest.iter().filter(|line| starts(line)).count();
-            self.what = format!(
+            fit.what = format!(
                 "{}\nand {more} more findings, which the log lists",
                 kept.join("\n")
             );
         }
-        self
+        fit
     }
 
     /// A record of `error`: its own words are what failed, its sources why.
@@ -190,7 +196,7 @@ impl Failure {
     pub fn forecast(&self) -> String {
         let (stage, code) = (self.stage, &self.code);
         let mut text = format!("kindling: a first boot would fail in stage {stage} [{code}]");
-        for line in self.lines() {
+        for line in self.clone().once().lines() {
             text.push_str("\n  ");
             text.push_str(&line);
         }
@@ -337,6 +343,8 @@ mod tests {
             of(1).fit().what,
             "c is not valid\nerror[path-relative]: no 0\n  c:1:1\n  1 | x\n    | ^"
         );
+        assert_eq!(of(1).forecast().matches("slash").count(), 1);
+        assert!(of(1).forecast().ends_with("  next:  slash"));
         let many = of(40).fit();
         assert!(
             many.what

@@ -30,6 +30,7 @@ impl StageError {
     #[must_use]
     pub fn fit(self) -> Self {
         let fit = |whole: Failure| {
+            let whole = whole.once();
             let fit = whole.clone().fit();
             if fit.what.lines().count() < whole.what.lines().count() {
                 tracing::error!("{}", whole.what);

@@ -26,6 +26,12 @@ const SECRET: [&str; 11] = [
 /// What a source that is no inline data starts with.
 const ADDRESSES: [&str; 6] = ["http://", "https://", "tftp://", "s3://", "gs://", "arn:"];
 
+/// What a checksum starts with.
+const FUNCTIONS: [&str; 2] = ["sha256-", "sha512-"];
+
+/// How much of a text tells what it is.
+const START: usize = 256;
+
 /// The ranges in `text` that must not be shown, ascending, quotes left out: for each of the ascending `windows` at least the
 /// first `width` that end behind it. `None` for a text of which nothing may be shown, for nobody knows what is what in it.
 pub(super) fn secrets(text: &str, windows: &[usize], width: usize) -> Option<Vec<Range<usize>>> {
@@ -49,6 +55,10 @@ struct Frame {
     secret: bool,
     /// It is a list of headers, or one of those.
     headers: bool,
+    /// It is a list in a secret's place, so that what stands right in it is secret.
+    entries: bool,
+    /// It is a list in a source's place.
+    sources: bool,
 }
 
 impl Frame {
@@ -57,12 +67,45 @@ impl Frame {
         Self {
             secret: self.secret || is_secret(key) && key != "config" && key != "contents",
             headers: self.headers || key == "httpheaders" || key == "headers",
+            ..Self::default()
+        }
+    }
+
+    /// Of the list that is the member `key`: its entries, which have no key, are as secret as one value there.
+    fn list(self, key: &str) -> Self {
+        Self {
+            entries: self.hides(key),
+            sources: self.is_source(key),
+            ..self.below(key)
         }
     }
 
     /// Whether the text, number or flag is secret that is the member `key`.
     fn hides(self, key: &str) -> bool {
-        self.secret || is_secret(key) || self.headers && key == "value"
+        self.secret || is_secret(key) || self.headers && key == "value" || self.entries && key.is_empty()
+    }
+
+    fn is_source(self, key: &str) -> bool {
+        key == "source" || self.sources && key.is_empty()
+    }
+
+    /// Whether the text that is the member `key` has a secret in it: contents in a data URL, also a broken one, a password
+    /// or a token in any other, a hash of crypt(5), or what should be a checksum and may be anything.
+    fn carries_secret(self, key: &str, text: &str) -> bool {
+        let end = text.floor_char_boundary(START);
+        let start = text.get(..end).unwrap_or_default().trim_start();
+        let starts_with = |sign: &&str| {
+            let begin = start.get(..sign.len());
+            begin.is_some_and(|begin| begin.eq_ignore_ascii_case(sign))
+        };
+        let is_data = starts_with(&"data:") || self.is_source(key) && !ADDRESSES.iter().any(starts_with);
+        let is_crypt = start.starts_with('$') && start.matches('$').count() > 2;
+        let is_odd = key == "hash" && !FUNCTIONS.iter().any(starts_with);
+        let has_account = || {
+            let account = text.rsplit_once('@');
+            account.is_some_and(|(account, _)| account.contains(':'))
+        };
+        is_data || is_crypt || is_odd || start.contains(":/") && text.contains('?') || has_account()
     }
 }
 
@@ -74,17 +117,4 @@ fn is_secret(key: &str) -> bool {
 fn named(name: &str) -> String {
     let letters = name.chars().filter(|letter| *letter != '_');
     letters.take(40).collect::<String>().to_lowercase()
-}
-
-/// Contents in a data URL, also a broken one, a password or a token in any other, and a hash of crypt(5). The value starts with
-/// `start`, and is written `literal`.
-fn carries_secret(key: &str, start: &str, literal: &str) -> bool {
-    let start = start.trim_start();
-    let starts_with = |scheme: &&str| {
-        let begin = start.get(..scheme.len());
-        begin.is_some_and(|begin| begin.eq_ignore_ascii_case(scheme))
-    };
-    let is_data = starts_with(&"data:") || (key == "source" && !ADDRESSES.iter().any(starts_with));
-    let is_hash = start.starts_with('$') && start.matches('$').count() > 2;
-    is_data || is_hash || (start.contains(":/") && literal.contains(['@', '?']))
 }

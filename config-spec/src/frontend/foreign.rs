@@ -1,6 +1,8 @@
 //! User data in languages that are not a config's, known by name so that people are told what they gave. Only text that
 //! was refused comes here, and no more of it is looked at than its start and the lines that start with a key.
 
+use super::tree::Value;
+use super::yaml;
 use crate::diagnostic::{Diagnostic, Pointer};
 use crate::document;
 use crate::rules::Findings;
@@ -75,7 +77,8 @@ const CONTAINER_LINUX: Kind = (
 );
 const NO_VARIANT: Kind = (
     "YAML without a variant",
-    "if it is a Butane config, start it with variant: fcos and version: 1.6.0; a Container Linux Config needs more changes",
+    "if it is a Butane config, start it with variant: fcos and version: 1.6.0; a Container Linux Config needs more changes; an \
+     Ignition config is JSON",
 );
 
 /// What texts start with, in lower case.
@@ -206,7 +209,23 @@ fn by_key(text: &str) -> Option<Kind> {
         return Some(of_kubernetes(kind.trim().trim_matches(['"', '\''])));
     }
     let mut keys = KEYS.iter().filter(|(key, _)| value(key).is_some());
-    keys.next().map(|(_, kind)| *kind)
+    let known = keys.next().map(|(_, kind)| *kind);
+    known.or_else(|| is_mapping(text).then_some(NO_VARIANT))
+}
+
+/// Whether the text is a mapping of YAML without any doubt: JSON that lacks its first brace is none, nor is a line with a colon.
+fn is_mapping(text: &str) -> bool {
+    let Ok((document, places)) = yaml::read(text) else {
+        return false;
+    };
+    let start = places.value(document.from).start;
+    let is_json = text.get(start..).is_none_or(|rest| rest.starts_with(['{', '"']));
+    let is_more = match document.members() {
+        [] => false,
+        [only] => matches!(only.node.value, Value::Object(_) | Value::List(_)),
+        _ => true,
+    };
+    is_more && !is_json
 }
 
 #[cfg(test)]
@@ -281,6 +300,17 @@ mod tests {
             ("version: 1.7.0\nstorage:\n  files: []\n", Some(NO_VARIANT)),
             ("variant: fcos\nstorage:\n  machine:\n", None),
             ("text: storage:\n  storage:\n", None),
+            ("version: 1.6.0\nboot_device:\n  mirror: {}\n", Some(NO_VARIANT)),
+            ("# a\n---\n'users':\n- name: planted\n", Some(NO_VARIANT)),
+            ("varaint: fcos\nversion: 1.6.0\n", Some(NO_VARIANT)),
+            ("a: b\na: c\n", None),
+            ("404: Not Found\n", None),
+            ("Error: no such\n  file\n", None),
+            ("- a: b\n- c: d\n", None),
+            ("\"ignition\": {\"version\": \"3.4.0\"}\n", None),
+            ("# a\n{\"ignition\": {\"version\": \"3.4.0\"}}\n", None),
+            ("// a\n{\"ignition\": {\"version\": \"3.4.0\"}}\n", None),
+            ("{ignition: {version: 3.4.0}}\n", None),
             ("hello\n", None),
             ("", None),
         ] {

@@ -2,6 +2,7 @@
 
 mod copies;
 mod failure;
+mod json_form;
 mod marks;
 mod signs;
 
@@ -41,9 +42,14 @@ type Read<T> = Result<T, Failure>;
 /// # Errors
 /// A finding, where the text is not YAML, repeats a key, or has more of something than a document may.
 pub(crate) fn read(text: &str) -> Result<(Node<'_>, Places<'_>), Diagnostic> {
-    Reader::new(text)
-        .and_then(Reader::document)
-        .map_err(|failure| failure.finding(text))
+    let read = if text.len() > MAX_LENGTH {
+        Err(Failure::limit(0..0, "the document has more than 16 MiB"))
+    } else if let Some(read) = json_form::read(text) {
+        read
+    } else {
+        Reader::new(text).and_then(Reader::document)
+    };
+    read.map_err(|failure| failure.finding(text))
 }
 
 struct Reader<'a> {
@@ -59,11 +65,11 @@ struct Reader<'a> {
 
 impl<'a> Reader<'a> {
     fn new(text: &'a str) -> Read<Self> {
-        if text.len() > MAX_LENGTH {
-            return Err(Failure::limit(0..0, "the document has more than 16 MiB"));
-        }
         if signs::count(text) > MAX_SIGNS {
             return Err(Failure::limit(0..0, TOO_MANY_SIGNS));
+        }
+        if let Some(at) = text.find('\0') {
+            return Err(Failure::nul(at));
         }
         let start = if text.starts_with('\u{feff}') { 3 } else { 0 };
         Ok(Self {

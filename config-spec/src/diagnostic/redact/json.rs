@@ -1,8 +1,9 @@
 //! Secrets in JSON. Documents are shown because they are wrong, so this reads tokens, not grammar, and takes any text.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
-use super::{Frame, carries_secret, named};
+use super::{Frame, named};
 use crate::document::decode;
 
 /// The ranges of literals that must not be shown, as far as somebody looks.
@@ -48,8 +49,12 @@ pub(super) fn secrets(text: &str, windows: &[usize], width: usize) -> Vec<Range<
         let start = at;
         at += 1;
         match byte {
-            b'{' | b'[' => {
+            b'{' => {
                 open.push(frame.below(&key));
+                key.clear();
+            }
+            b'[' => {
+                open.push(frame.list(&key));
                 key.clear();
             }
             b'}' | b']' => {
@@ -63,7 +68,7 @@ pub(super) fn secrets(text: &str, windows: &[usize], width: usize) -> Vec<Range<
                 let literal = text.get(start..at).unwrap_or_default();
                 if is_key(bytes, at) {
                     key = named(&decode(literal));
-                } else if frame.hides(&key) || carries_secret(&key, &start_of(literal), literal) {
+                } else if frame.hides(&key) || frame.carries_secret(&key, &text_of(literal)) {
                     let closed = literal.len() > 1 && literal.ends_with('"');
                     found.push(start + 1..if closed { at - 1 } else { at });
                 }
@@ -100,13 +105,13 @@ fn is_key(bytes: &[u8], at: usize) -> bool {
     rest.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b':')
 }
 
-/// The first letters of a literal, decoded: enough to see a scheme. Escapes make a character at most six bytes long.
-fn start_of(literal: &str) -> String {
-    let start: String = literal.chars().skip(1).take(64).collect();
-    if start.contains('\\') {
-        decode(&format!("\"{start}\"")).into_owned()
+/// The text that a literal stands for, as far as the document has it.
+fn text_of(literal: &str) -> Cow<'_, str> {
+    let inner = literal.trim_matches('"');
+    if inner.contains('\\') {
+        decode(&format!("\"{inner}\"")).into_owned().into()
     } else {
-        start
+        inner.into()
     }
 }
 
@@ -168,6 +173,27 @@ mod tests {
             ),
             (r#"{"contents":{"source":"https://h/a"}}"#, vec![]),
             (r#"{"contents":"[Service]"}"#, vec!["[Service]"]),
+            (
+                r#"{"contents":["a",["b",1],{"source":"https://h/a"},"c"],"mode":1}"#,
+                vec!["a", "b", "1", "c"],
+            ),
+            (
+                r#"{"source":["a",{"name":"n"},"https://h/a","data:,x"],"name":["n"]}"#,
+                vec!["a", "data:,x"],
+            ),
+            (
+                r#"{"httpProxy":"http://u:p@h:3128","httpsProxy":"u:p@h","noProxy":["h"]}"#,
+                vec!["http://u:p@h:3128", "u:p@h"],
+            ),
+            (
+                r#"{"httpProxy":"http:\/\/u:p\u0040h","url":"http:\/\/h"}"#,
+                vec![r"http:\/\/u:p\u0040h"],
+            ),
+            (
+                r#"{"verification":{"hash":"planted-0"},"b":{"hash":"sha512-0"},"c":{"hash":"Sha256-0"}}"#,
+                vec!["planted-0"],
+            ),
+            (r#"{"name":"a@b:c.service","path":"/a:b"}"#, vec![]),
             ("{\"passwordHash\":\"cut\n", vec!["cut"]),
             ("{\"passwordHash\":\"cut\\", vec!["cut\\"]),
         ] {

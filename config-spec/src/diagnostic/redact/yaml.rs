@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::{Frame, carries_secret, named};
+use super::{Frame, named};
 use crate::frontend::tree::{Node, Places, Value};
 use crate::frontend::yaml;
 use crate::order;
@@ -67,11 +67,9 @@ impl Walk<'_> {
                 }
             }
             Value::List(elements) => {
-                let below = frame.below(key);
+                let below = frame.list(key);
                 for element in elements {
-                    // An entry of a list is as secret as the list.
-                    let key = if frame.hides(key) { key } else { "" };
-                    self.node(element, key, below, is_copy);
+                    self.node(element, "", below, is_copy);
                 }
             }
             scalar => self.scalar(scalar, node, key, frame, is_copy),
@@ -85,9 +83,8 @@ impl Walk<'_> {
             Value::Text(text) | Value::Plain(text) | Value::Number(text) => text.as_ref(),
             _ => "",
         };
-        let start: String = text.chars().take(64).collect();
         let is_bytes = matches!(value, Value::Bytes(_));
-        let is_secret = is_bytes || frame.hides(key) || carries_secret(key, &start, text);
+        let is_secret = is_bytes || frame.hides(key) || frame.carries_secret(key, text);
         if is_copy {
             // Only the name of an anchor stands here.
             self.has_secret_copies |= is_secret;

@@ -47,15 +47,12 @@ pub(super) fn resolved(plain: Cow<'_, str>) -> Value<'_> {
 fn number(plain: &str) -> Option<String> {
     let text = without_underscores(plain)?;
     let (is_negative, digits) = signed(&text);
-    if let Some(size) = whole(digits) {
-        return sign(is_negative, size).map(|number| number.to_string());
-    }
-    let decimal = Decimal::read(digits)?;
-    Some(format!(
-        "{}{}",
-        if is_negative { "-" } else { "" },
-        decimal.json()
-    ))
+    let size = match whole(digits) {
+        Some(size) => size.to_string(),
+        None => Decimal::read(digits)?.json(),
+    };
+    let sign = if is_negative && size != "0" { "-" } else { "" };
+    Some(format!("{sign}{size}"))
 }
 
 /// `None` for what starts like no number.
@@ -237,6 +234,12 @@ mod tests {
             ("10m", text("10m")),
             ("2020-01-01", text("2020-01-01")),
             (".nan", text(".nan")),
+            ("-0", number("0")),
+            ("9223372036854775807", number("9223372036854775807")),
+            ("9223372036854775808", number("9223372036854775808")),
+            ("0xffff_ffff_ffff_ffff", number("18446744073709551615")),
+            ("-9223372036854775809", number("-9223372036854775809")),
+            ("18446744073709551616", number("18446744073709551616")),
         ] {
             assert_eq!(resolved(plain.into()), value, "{plain}");
         }

@@ -120,32 +120,43 @@ fn octal(node: Node<'_>) -> Value<'_> {
     }
 }
 
-/// Puts the contents of a data URL in its place, if people can read them.
+/// Puts the contents of a data URL in its place, if people can read them, or if that is what says that they are not compressed.
 fn inline(resource: &mut Value<'_>) {
     let Value::Object(members) = resource else { return };
     let word = |name: &str| {
         let member = members.iter().find(|member| member.name == name);
         member.and_then(|member| member.node.as_text())
     };
-    let contents = match (word("source"), word("compression").unwrap_or_default()) {
-        (Some(url), "") if url.len() <= 4 * INLINE => data_url::decode(url).ok().and_then(readable),
+    let compression = word("compression");
+    let contents = match (word("source"), compression.unwrap_or_default()) {
+        (Some(url), "") if url.len() <= 4 * INLINE => data_url::decode(url).ok(),
         _ => None,
     };
+    let contents = contents.filter(|bytes| bytes.len() <= INLINE);
+    let contents = contents.and_then(|bytes| match readable(&bytes) {
+        Some(text) => Some(Value::Text(text.to_owned().into())),
+        None => compression.is_some().then(|| binary(&bytes)),
+    });
     let Some(contents) = contents else { return };
     // Whoever reads it says by himself whether contents are compressed.
     members.retain(|member| member.name != "compression");
     if let Some(source) = members.iter_mut().find(|member| member.name == "source") {
         source.name = Cow::Borrowed("inline");
-        source.node.value = Value::Text(contents.into());
+        source.node.value = contents;
     }
 }
 
-fn readable(bytes: Vec<u8>) -> Option<String> {
-    let text = String::from_utf8(bytes)
-        .ok()
-        .filter(|text| text.len() <= INLINE)?;
+fn readable(bytes: &[u8]) -> Option<&str> {
     let is_seen = |letter: char| matches!(letter, '\n' | '\t') || !letter.is_control();
-    text.chars().all(is_seen).then_some(text)
+    let text = str::from_utf8(bytes).ok();
+    text.filter(|text| text.chars().all(is_seen))
+}
+
+/// Contents with their tag, as they are written.
+fn binary(bytes: &[u8]) -> Value<'static> {
+    let url = data_url::encode(bytes);
+    let digits = url.rsplit(',').next().unwrap_or_default();
+    Value::Plain(format!("!!binary {digits}").into())
 }
 
 #[cfg(test)]

@@ -37,6 +37,15 @@ impl Failure {
         )
     }
 
+    /// A character that no text of YAML has, at byte `at`. The parser takes it for the end of the text.
+    pub(super) fn nul(at: usize) -> Self {
+        Self::new(
+            at..at + 1,
+            "a NUL character stands here, which no YAML has",
+            "save the file as UTF-8 without it; where a value needs it, write \\0 in double quotes",
+        )
+    }
+
     /// A breach of the grammar at byte `at`.
     pub(super) fn grammar(text: &str, at: usize, error: &ScanError) -> Self {
         let at = if error.info().contains("simple key") {
@@ -84,6 +93,7 @@ impl Failure {
             "write standard base64 with its padding, or take the tag away",
         )
     }
+
     /// The key `name` at `second`, which stands at byte `first` too.
     pub(super) fn repeated(text: &str, first: usize, second: Range<usize>, name: &str) -> Self {
         let before = text.as_bytes().get(..first).unwrap_or_default();

@@ -69,6 +69,44 @@ fn documents_become_trees() {
     }
 }
 
+/// What JSON has in its own way is the same as without that.
+#[test]
+fn json_with_pairs_of_surrogates_is_read() {
+    let pair = r#""\ud83d\uDE00""#;
+    for (text, expected) in [
+        (
+            r#"{"a": P, "b": [1, -1.50, true, null, "x", {}]}"#,
+            Some(r#"{"a":"😀","b":["<1>","<-1.50>","<true>","<null>","x",{}]}"#),
+        ),
+        (r#" {"<<": {"c": P}}"#, Some(r#"{"<<":{"c":"😀"}}"#)),
+        (r#"{P: false}"#, Some(r#"{"😀":"<false>"}"#)),
+        // Only JSON has them.
+        ("a: P\n", None),
+        ("{a: P}", None),
+        (r#"{"a": P} # b"#, None),
+        (r#"{"a": "\ud83d"}"#, None),
+        (r#"{"a": P, "b": "\ude00"}"#, None),
+    ] {
+        let text = text.replace('P', pair);
+        match expected {
+            Some(expected) => assert_eq!(shown(&text), expected),
+            None => assert!(read(&text).is_err(), "{text}"),
+        }
+    }
+    let text = format!("{{\"a\": {{\"b\" : {pair}}},\n \"c\": [ 1 ]}}\n");
+    let other = text.replace(pair, "'seen'");
+    let others = placed(&other).into_iter();
+    assert_eq!(
+        placed(&text),
+        others
+            .map(|line| line.replace("'seen'", r#"\"\\ud83d\\uDE00\""#))
+            .collect::<Vec<_>>()
+    );
+    let finding = read(&format!("{{\"a\":\n{{\"b\": {pair},\n\"b\": 1}}}}")).unwrap_err();
+    assert_eq!(finding.rule, rule::YAML_KEY_DUPLICATE.id);
+    assert_eq!(finding.message, "\"b\" is given in line 2 already");
+}
+
 #[test]
 fn what_stands_there_is_not_copied() {
     let text = "plain: a b\n'single': 'c d'\n\"double\": \"e\"\nblock: |-\n  one line\nflow: [x, \"y\"]\ntag: !!str z\n";
@@ -185,6 +223,10 @@ fn what_is_no_document_is_said_without_a_word_of_it() {
         ("a: !!binary planted\n", 1, 4, "base64"),
         ("a:\n  - b\n  planted\n", 3, 3, ""),
         ("%\u{e9}\u{e9}\n---\na: planted\n", 3, 3, "place"),
+        ("a: planted\n\0b: c\n", 2, 1, "NUL"),
+        ("a: 'planted\0b'\n", 1, 12, "NUL"),
+        ("a: |\n  planted\0\n  c\n", 2, 10, "NUL"),
+        ("a: b # planted\0\nc: [\n", 1, 15, "NUL"),
     ] {
         let finding = read(text).unwrap_err();
         assert_eq!(finding.rule, rule::YAML_SYNTAX.id, "{text:?}");

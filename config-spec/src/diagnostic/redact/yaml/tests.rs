@@ -73,6 +73,21 @@ fn no_way_to_write_a_secret_shows_it() {
             "planted6",
         ),
         ("grub:\n  users:\n  - password_hash: ", 4, "planted7"),
+        (
+            "storage:\n  files:\n  - path: /a\n    contents:\n    - ",
+            4,
+            "planted9",
+        ),
+        (
+            "ignition:\n  config:\n    replace:\n      source:\n      - ",
+            6,
+            "plantedA",
+        ),
+        (
+            "ignition:\n  config:\n    replace:\n      verification:\n        hash: ",
+            8,
+            "plantedB",
+        ),
         ("kindling:\n  node:\n    bootstrap:\n      token: ", 6, "planted8"),
     ] {
         for way in ways(planted, indent) {
@@ -106,6 +121,22 @@ fn secrets_are_recognised() {
         ("uid: $6$planted$h\nname: $HOME", vec!["$6$planted$h"]),
         ("contents:\n  source: https://h/a\n  local: keys/a", vec![]),
         ("contents_local: units/a.service", vec![]),
+        (
+            "contents: [planted1, [planted2], {source: https://h/a}]\nmode: [1]",
+            vec!["planted1", "planted2"],
+        ),
+        (
+            "source:\n- planted\n- name: n\n- https://h/a\n- 'data:,planted'\n",
+            vec!["planted", "data:,planted"],
+        ),
+        (
+            "http_proxy: http://u:planted@h\nhttps_proxy: u:planted@h\nno_proxy: [h]",
+            vec!["http://u:planted@h", "u:planted@h"],
+        ),
+        (
+            "verification: {hash: planted-0}\nb: {hash: sha512-0}",
+            vec!["planted-0"],
+        ),
         ("a: !!binary gA==", vec!["!!binary gA=="]),
         (
             "a: b # planted\n#planted\nc: 'd # e' #planted\nf: |2 # planted\n   # g",

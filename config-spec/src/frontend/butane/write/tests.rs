@@ -102,6 +102,34 @@ fn only_readable_contents_stand_as_they_are() {
         source(r#"{"source":"data:,a","compression":"gzip"}"#),
         "source: data:,a"
     );
+    assert_eq!(
+        source(r#"{"source":"data:,%00","compression":""}"#),
+        "inline: !!binary AA=="
+    );
+    assert_eq!(
+        source(r#"{"source":"data:;base64,gP8=","compression":""}"#),
+        "inline: !!binary gP8="
+    );
     let long = format!("{{\"source\":\"data:,{}\"}}", "a".repeat(INLINE + 1));
     assert!(source(&long).starts_with("source: "));
+}
+
+#[test]
+fn contents_of_bytes_are_the_same_config() {
+    let text = r#"{"ignition":{"version":"3.6.0"},"storage":{"files":[
+        {"path":"/a","contents":{"compression":"","source":"data:,%FF"},"append":[{"compression":"","source":"data:,%00"}]},
+        {"path":"/b","contents":{"compression":"","source":"data:,a"}}]}}"#;
+    let written = butane_of(text).unwrap();
+    assert!(!written.contains("compression"), "{written}");
+    let config = |text: &str| {
+        check(text)
+            .unwrap_or_else(|error| panic!("{error:?}\n{text}"))
+            .into_config()
+    };
+    let same = config(&written);
+    let sources = |config: &crate::types::Config| {
+        let json = serde_json::to_string(config).unwrap();
+        json.to_lowercase()
+    };
+    assert_eq!(sources(&same), sources(&config(text)), "{written}");
 }
