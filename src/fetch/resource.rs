@@ -24,6 +24,9 @@ use crate::identity::hex;
 /// How many bytes move at once: no less than what the HTTP library reads at once (408 KiB), or each would be written as two.
 const PIECE: usize = 512 << 10;
 
+/// How many are moved first: most contents are smaller, and many come at once.
+const FIRST_PIECE: usize = 16 << 10;
+
 /// How many times its size a content may unpack to without a digest that says so. gzip cannot do more than 1,032 times,
 /// which only empty space comes to.
 const GROWTH_FACTOR: u64 = 1_000;
@@ -307,13 +310,16 @@ impl<'a> Delivery<'a> {
         packing: Packing,
         packed: Option<&Cell<u64>>,
     ) -> Result<(), Break> {
-        let mut buffer = vec![0; PIECE];
+        let mut buffer = vec![0; FIRST_PIECE];
         loop {
             match from.read(&mut buffer) {
                 Ok(0) => return Ok(()),
                 Ok(count) => {
                     self.take(buffer.get(..count).unwrap_or_default())
                         .map_err(Break::Final)?;
+                    if count == buffer.len() && count < PIECE {
+                        buffer = vec![0; PIECE];
+                    }
                     self.growth(packed.map(Cell::get)).map_err(Break::Final)?;
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
