@@ -218,3 +218,41 @@ fn nodes_keep_what_they_say() {
         ),
     ]);
 }
+
+#[test]
+fn absent_modes_are_told_once_with_their_number() {
+    let entries = |list: &str, from: usize, to: usize| {
+        let paths: Vec<String> = (from..to).map(|index| format!(r#""path":"/x{index}""#)).collect();
+        nodes(list, &paths.iter().map(String::as_str).collect::<Vec<_>>())
+    };
+    for (version, lists, expected) in [
+        (
+            "2.0.0",
+            vec![entries("files", 0, 42)],
+            "/storage/files/0 v2-doubtful nobody can use it, for without a mode it has 0000 (and 41 more)",
+        ),
+        (
+            "2.1.0",
+            vec![entries("files", 0, 2), entries("directories", 2, 3)],
+            "/storage/directories/0 v2-doubtful nobody can use it, for without a mode it has 0000 (and 2 more)",
+        ),
+        (
+            "2.3.0",
+            vec![entries("files", 0, 1)],
+            "/storage/files/0 v2-changed without a mode, a file has 0644 and a directory 0755 here; Ignition 2 made them 0000",
+        ),
+        (
+            "2.3.0",
+            vec![entries("files", 0, 2), entries("directories", 2, 3)],
+            "/storage/directories/0 v2-changed without a mode, a file has 0644 and a directory 0755 here; Ignition 2 made them \
+             0000 (and 2 more)",
+        ),
+    ] {
+        let told = findings(&document(version, &storage(&lists)));
+        let told: Vec<String> = told
+            .iter()
+            .map(|finding| format!("{} {} {}", finding.at, finding.rule, finding.message))
+            .collect();
+        assert_eq!(told, [expected], "{version}");
+    }
+}
