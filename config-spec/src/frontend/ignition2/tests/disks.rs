@@ -248,3 +248,66 @@ fn disks_and_arrays_of_one_name_are_joined() {
         ),
     ]);
 }
+
+/// What cuts a label may make two of one disk equal, which nobody could tell apart afterwards.
+#[test]
+fn labels_that_become_equal_by_cutting_are_refused_by_both_names() {
+    let disk = |labels: &[&str]| {
+        let labels = labels.iter().map(|label| format!(r#"{{"label":"{label}"}}"#));
+        format!(
+            r#"{{"device":"/dev/vda","partitions":[{}]}}"#,
+            labels.collect::<Vec<_>>().join(",")
+        )
+    };
+    let told = |disks: &[String]| -> Vec<String> {
+        let text = document(
+            "2.3.0",
+            &format!(r#""storage":{{"disks":[{}]}}"#, disks.join(",")),
+        );
+        findings(&text)
+            .iter()
+            .filter(|finding| finding.severity == crate::diagnostic::Severity::Error)
+            .map(|finding| format!("{} {} {}", finding.at, finding.rule, finding.message))
+            .collect()
+    };
+    let refused = |at: &str, label: &str, other: &str, kept: &str| {
+        format!(
+            "/storage/disks/{at}/label v2-inexpressible the labels \"{label}\" and \"{other}\" of one disk are \
+             cut at a colon, and become \"{kept}\" both"
+        )
+    };
+    for (disks, expected) in [
+        (
+            vec![disk(&["data:1", "data:2"])],
+            vec![refused("0/partitions/1", "data:2", "data:1", "data")],
+        ),
+        (
+            vec![disk(&["data", "x", "data:2"])],
+            vec![refused("0/partitions/2", "data:2", "data", "data")],
+        ),
+        (
+            vec![disk(&["data:1", "data"])],
+            vec![refused("0/partitions/1", "data", "data:1", "data")],
+        ),
+        // Two entries for one disk are joined.
+        (
+            vec![disk(&["data:1"]), disk(&["data:2"])],
+            vec![refused("1/partitions/0", "data:2", "data:1", "data")],
+        ),
+        (
+            vec![disk(&["data:1", "data:2", "data:3"])],
+            vec![
+                refused("0/partitions/1", "data:2", "data:1", "data"),
+                refused("0/partitions/2", "data:3", "data:1", "data"),
+            ],
+        ),
+        (vec![disk(&["data:1", "var:1"])], vec![]),
+        (vec![disk(&["a:1"]), disk(&["a:2"]).replace("vda", "vdb")], vec![]),
+    ] {
+        assert_eq!(told(&disks), expected, "{disks:?}");
+    }
+    assert_eq!(
+        told(&[disk(&["a", "a"])])[0],
+        "/storage/disks/0/partitions/1 partition-label-collision label \"a\" is that of $.storage.disks.0.partitions.0"
+    );
+}
