@@ -165,3 +165,46 @@ fn the_page_names_what_came_with_each_version() {
         assert!(page.contains(&row), "docs/ignition-2.md lacks this row:\n{row}");
     }
 }
+
+#[test]
+fn the_extension_has_its_file() {
+    for (version, members, help) in [
+        (
+            "2.3.0",
+            r#""kindling":{"version":1}"#,
+            Some(
+                "write the section as JSON to the file \"/etc/kindling/config.json\" of storage.files, in \"root\" and as a \
+                 data: URL",
+            ),
+        ),
+        (
+            "1",
+            r#""kindling":{"version":1}"#,
+            Some("write the config in version 3, which has it: files of version 1 cannot hold it"),
+        ),
+        (
+            "2.3.0",
+            r#""storage":{"kindling":{}}"#,
+            Some("version 2.3.0 has no such member: remove it"),
+        ),
+    ] {
+        let told = findings(&document(version, members));
+        assert_eq!(told.len(), 1, "{told:?}");
+        assert_eq!(told[0].rule, crate::rules::catalog::KEY_UNKNOWN.id);
+        assert_eq!(told[0].help.as_deref(), help, "{version} {members}");
+        let is_named = told[0].message.contains("the extension");
+        assert_eq!(
+            is_named,
+            told[0].at.to_string() == "/kindling",
+            "{}",
+            told[0].message
+        );
+    }
+    let file = r#""storage":{"files":[{"filesystem":"root","path":"/etc/kindling/config.json","mode":384,
+        "contents":{"source":"data:,%7B%22version%22%3A%221.0.0%22%2C%22onFailure%22%3A%7B%22action%22%3A%22reboot%22%7D%7D"}}]}"#;
+    let checked = check(&document("2.3.0", file)).unwrap();
+    assert_ne!(
+        checked.config().kindling,
+        crate::types::kindling::Kindling::default()
+    );
+}
