@@ -164,7 +164,7 @@ mod tests {
     #[test]
     fn each_text_is_packed_as_if_it_were_the_first() {
         let packer = Packer::default();
-        let random = (0..5000_u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 13) as u8);
+        let random = (0..5000_u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 13).to_le_bytes()[0]);
         let texts = [
             "all work and no play ".repeat(9).into_bytes(),
             random.collect(),
