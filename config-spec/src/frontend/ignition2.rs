@@ -100,13 +100,14 @@ impl Edition {
 /// # Errors
 /// What is wrong with it, where no document can be made of it.
 pub(super) fn made(text: &str, edition: Edition) -> Result<Made<'_>, Vec<Diagnostic>> {
-    let (document, draft) = translated(text, edition)?;
+    let (document, mut draft) = translated(text, edition)?;
     Ok(Made {
         document,
+        findings: draft.findings(),
         places: draft.places,
         version: MADE,
         dialect: Dialect::Ignition2(edition.as_str()),
-        findings: draft.findings.into_inner(),
+        directories: draft.directories,
         names: name,
     })
 }

@@ -403,6 +403,7 @@ pub(crate) fn config() -> impl Strategy<Value = Config> {
             links,
             luks,
             raid,
+            ..Storage::default()
         },
     );
     let arguments =

@@ -1,6 +1,6 @@
 //! Disks, partitions and arrays.
 
-use crate::frontend::tree::{Node, Place};
+use crate::frontend::tree::{Node, Place, Value};
 use crate::order::{Gather, OrderedMap, OrderedSet};
 use crate::rules::catalog as rule;
 use crate::suggest::quoted;
@@ -47,6 +47,7 @@ pub(super) fn disks<'a>(draft: &mut Draft<'a>, given: Vec<Node<'a>>) -> Vec<Node
         }
     }
     for disk in &mut joined {
+        labels(draft, disk);
         number(draft, disk);
     }
     joined
@@ -146,18 +147,47 @@ fn partition<'a>(draft: &mut Draft<'a>, partition: &mut Node<'a>) {
             None => {}
         }
     }
-    if let Some(label) = partition.get_mut("label")
-        && let Some((kept, _)) = label.as_text().and_then(|label| label.split_once(':'))
-    {
-        let message = format!("the label is cut at its colon: it becomes {}", quoted(kept));
-        let kept = Node::text(kept.to_owned(), label.from);
-        draft.tell(
-            rule::V2_DOUBTFUL,
-            label.from,
-            &message,
-            "write it without the colon and what is behind it",
-        );
-        *label = kept;
+}
+
+/// Cuts labels at their colons, as the old engine's tool does. Two that become equal are told here, where it is known what
+/// somebody wrote.
+fn labels(draft: &mut Draft<'_>, disk: &mut Node<'_>) {
+    let Some(Value::List(partitions)) = disk.get_mut("partitions").map(|list| &mut list.value) else {
+        return;
+    };
+    let mut first: OrderedMap<String, String> = OrderedMap::new();
+    for (index, partition) in partitions.iter_mut().enumerate() {
+        let Some(label) = partition.get_mut("label") else {
+            continue;
+        };
+        let at = label.from;
+        let written = label.as_text().unwrap_or_default().to_owned();
+        let kept = written.split(':').next().unwrap_or_default();
+        let is_cut = kept.len() < written.len();
+        let other = first.get(kept).filter(|other| is_cut || other.contains(':'));
+        if let Some(other) = other {
+            let [written, other, both] = [&written, other, kept].map(quoted);
+            let message = format!(
+                "the labels {written} and {other} of one disk are cut at a colon, and become {both} both"
+            );
+            draft.tell(
+                rule::V2_INEXPRESSIBLE,
+                at,
+                &message,
+                "give them labels without colons, which differ",
+            );
+            // No more is said of it; the document is refused.
+            *label = Node::text(format!("-{index}"), at);
+            continue;
+        }
+        if is_cut {
+            let message = format!("the label is cut at its colon: it becomes {}", quoted(kept));
+            let help = "write it without the colon and what is behind it";
+            draft.tell(rule::V2_DOUBTFUL, at, &message, help);
+            *label = Node::text(kept.to_owned(), at);
+        }
+        let kept = kept.to_owned();
+        first.entry(kept).or_insert(written);
     }
 }
 
@@ -272,7 +302,7 @@ fn number_one(draft: &mut Draft<'_>, partition: &Node<'_>, wipes: bool, is_alone
 pub(super) fn arrays<'a>(draft: &mut Draft<'a>, mut given: Vec<Node<'a>>) -> Vec<Node<'a>> {
     for array in &mut given {
         if let Some(devices) = array.get_mut("devices")
-            && let crate::frontend::tree::Value::List(devices) = &mut devices.value
+            && let Value::List(devices) = &mut devices.value
         {
             devices.iter_mut().for_each(clean);
         }

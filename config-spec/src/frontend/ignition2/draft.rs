@@ -2,6 +2,7 @@
 
 use crate::diagnostic::Diagnostic;
 use crate::frontend::tree::{Member, Node, Place, Places, Value};
+use crate::order::OrderedMap;
 use crate::rules::Findings;
 use crate::rules::catalog::{self as rule, Rule};
 
@@ -16,6 +17,8 @@ pub(super) struct Draft<'a> {
     pub(super) is_unusable: bool,
     /// How many entries the lists have, all together.
     pub(super) entries: usize,
+    /// What names mean, for documents that are merged with this one.
+    pub(super) directories: OrderedMap<String, String>,
     notes: Vec<Note>,
     /// How many bytes of text became `data:` URLs.
     encoded: usize,
@@ -24,11 +27,13 @@ pub(super) struct Draft<'a> {
 /// How many may. Encoded, they take three times as much, and three times over while a config is read.
 const MAX_ENCODED: usize = 8 << 20;
 
-/// What is written otherwise in Ignition 3: a kind of thing, with the place where it is first.
+/// A kind of thing that a document may be full of, with the place where it is first: what is written otherwise in
+/// Ignition 3, or what `rule` tells once.
 struct Note {
+    rule: Rule,
     at: Place,
     what: &'static str,
-    form: String,
+    help: String,
     /// How often there is more of it.
     more: usize,
 }
@@ -42,6 +47,7 @@ impl<'a> Draft<'a> {
             findings: Findings::default(),
             is_unusable: false,
             entries: 0,
+            directories: OrderedMap::new(),
             notes: Vec::new(),
             encoded: 0,
         }
@@ -70,36 +76,57 @@ impl<'a> Draft<'a> {
 
     /// Notes that `what` stands at `at`, and how Ignition 3 writes it.
     pub(super) fn note(&mut self, at: Place, what: &'static str, form: &str) {
+        self.tell_once(rule::V2_FORM, at, what, form);
+    }
+
+    /// As [`Self::tell`], but only the first of its kind is told, with the number of the others.
+    pub(super) fn tell_once(&mut self, rule: Rule, at: Place, what: &'static str, help: &str) {
         // The texts are few, and each is one constant.
         match self.notes.iter_mut().find(|note| note.what == what) {
             Some(note) => note.more += 1,
             None => self.notes.push(Note {
+                rule,
                 at,
                 what,
-                form: form.to_owned(),
+                help: help.to_owned(),
                 more: 0,
             }),
         }
     }
 
+    /// What is to be said of the document.
+    pub(super) fn findings(&mut self) -> Vec<Diagnostic> {
+        let mut findings = std::mem::take(&mut self.findings);
+        self.counted(false, &mut findings);
+        findings.into_inner()
+    }
+
     /// The notes as findings.
     pub(super) fn explained(self) -> Vec<Diagnostic> {
         let mut findings = Findings::default();
+        self.counted(true, &mut findings);
+        findings.into_inner()
+    }
+
+    /// Adds what is told once: of the forms, or else all other.
+    fn counted(&self, is_form: bool, findings: &mut Findings) {
         for note in &self.notes {
+            if (note.rule == rule::V2_FORM) != is_form {
+                continue;
+            }
             let more = match note.more {
                 0 => String::new(),
                 more => format!(" (and {more} more)"),
             };
             findings
                 .report(
-                    rule::V2_FORM,
+                    note.rule,
                     self.places.pointer(note.at),
                     format!("{}{more}", note.what),
                 )
                 .span(self.places.key(note.at))
-                .help(note.form.as_str());
+                .help(note.help.as_str());
         }
-        findings.into_inner()
     }
 
     /// `text` as a `data:` URL, in the form in which the old engine's own translation writes it.

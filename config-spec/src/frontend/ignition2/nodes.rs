@@ -242,7 +242,7 @@ fn prepared<'a>(draft: &mut Draft<'a>, names: &Names, kind: Kind, mut node: Node
         Kind::Directory | Kind::Link => {}
     }
     if kind != Kind::Link {
-        mode(draft, &mut node, kind, appends);
+        mode(draft, &mut node, appends);
     }
     Entry {
         node,
@@ -313,7 +313,7 @@ fn file<'a>(draft: &mut Draft<'a>, file: &mut Node<'a>, appends: bool, overwrite
 }
 
 /// What a mode was meant to be, and what an absent one is.
-fn mode(draft: &mut Draft<'_>, node: &mut Node<'_>, kind: Kind, appends: bool) {
+fn mode(draft: &mut Draft<'_>, node: &mut Node<'_>, appends: bool) {
     let from = node.from;
     match node.get_mut("mode") {
         Some(given) => {
@@ -332,11 +332,8 @@ fn mode(draft: &mut Draft<'_>, node: &mut Node<'_>, kind: Kind, appends: bool) {
             }
         }
         None if draft.minor() < 2 => {
-            let message = format!(
-                "{} without a mode can be used by nobody: its mode is 0000",
-                kind.word()
-            );
-            draft.tell(rule::V2_DOUBTFUL, from, &message, USUAL);
+            let what = "nobody can use it, for without a mode it has 0000";
+            draft.tell_once(rule::V2_DOUBTFUL, from, what, USUAL);
             draft.note(
                 from,
                 "without a mode, a file has 0644 and a directory 0755",
@@ -346,9 +343,8 @@ fn mode(draft: &mut Draft<'_>, node: &mut Node<'_>, kind: Kind, appends: bool) {
         }
         None if appends => {}
         None => {
-            let usual = if kind == Kind::Directory { "0755" } else { "0644" };
-            let message = format!("without a mode it is {usual} here; Ignition 2 made it 0000");
-            draft.tell(rule::V2_CHANGED, from, &message, USUAL);
+            let what = "without a mode, a file has 0644 and a directory 0755 here; Ignition 2 made them 0000";
+            draft.tell_once(rule::V2_CHANGED, from, what, USUAL);
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The walk along the tables of members: what is left is known, of the right type, and said once. What a version cannot
 //! tell from absence is taken out.
 
+use crate::diagnostic::Pointer;
 use crate::document::conform::{MAX_ENTRIES, TOO_MANY_ENTRIES, types_of};
 use crate::document::folds_to;
 use crate::fields;
@@ -128,6 +129,19 @@ impl<'a> Draft<'a> {
                 "set ignition.version to {} or later, or remove it",
                 since.unwrap_or_default()
             );
+            return self.tell_key(rule::KEY_UNKNOWN, at, &message, &help);
+        }
+        if name == "kindling" && self.places.pointer(at) == Pointer::root().key(name) {
+            let message =
+                format!("\"kindling\" is ignored: version {version} has no place for the extension");
+            let help = if self.edition.is_first {
+                "write the config in version 3, which has it: files of version 1 cannot hold it".to_owned()
+            } else {
+                format!(
+                    "write the section as JSON to the file {} of storage.files, in \"root\" and as a data: URL",
+                    quoted(crate::extension::ENTRY)
+                )
+            };
             return self.tell_key(rule::KEY_UNKNOWN, at, &message, &help);
         }
         let message = format!("unknown member {} is ignored", quoted(name));
