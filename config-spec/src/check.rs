@@ -245,7 +245,6 @@ pub(crate) fn examine_made(made: &Made<'_>, length: usize) -> Result<Examined, R
             made.settle(&mut examined.findings);
             findings.append(&mut examined.findings);
             in_order(&mut findings);
-            examined.config.storage.names = made.directories.clone();
             Ok(Examined {
                 findings,
                 dialect: made.dialect,

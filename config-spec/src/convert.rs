@@ -45,11 +45,8 @@ pub fn convert(checked: &Checked, to: Version) -> Result<String, Vec<Obstacle>> 
     if !obstacles.is_empty() {
         return Err(obstacles);
     }
-    let mut meant = checked.config().clone();
-    // No document of this language has names.
-    meant.storage.names.clear();
     match again {
-        Ok(again) if *again.config() == meant => Ok(text),
+        Ok(again) if again.config() == checked.config() => Ok(text),
         _ => Err(vec![Obstacle {
             at: Pointer::root(),
             what: format!("the config would mean something else in {to}"),

@@ -6,7 +6,6 @@
 
 mod kindling;
 mod lists;
-pub(crate) mod names;
 mod storage;
 
 use crate::order::{Gather, OrderedSet};

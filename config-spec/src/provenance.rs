@@ -8,8 +8,7 @@ use std::borrow::Cow;
 use serde_json::Value;
 
 use crate::diagnostic::Pointer;
-use crate::merge::names::Names;
-use crate::types::{Config, Storage};
+use crate::types::Config;
 
 /// A merged config and the documents it was made of.
 pub struct Provenance {
@@ -30,14 +29,9 @@ impl Provenance {
     /// `documents` in the order in which they were merged: parents before children, siblings in theirs.
     #[must_use]
     pub fn new(merged: &Config, documents: impl IntoIterator<Item = Config>) -> Self {
-        let names = Names::of(&merged.storage, &Storage::default());
-        let settled = |mut config: Config| {
-            names.settle(&mut config.storage);
-            config.to_value()
-        };
         Self {
             merged: merged.to_value(),
-            documents: documents.into_iter().map(settled).collect(),
+            documents: documents.into_iter().map(|config| config.to_value()).collect(),
         }
     }
 

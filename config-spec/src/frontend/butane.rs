@@ -37,7 +37,6 @@ use super::tree::{Node, Place, Places, Value};
 use super::{Dialect, Made, yaml};
 use crate::check::examine_made;
 use crate::diagnostic::{Diagnostic, Pointer, Severity};
-use crate::order::OrderedMap;
 use crate::rules::catalog as rule;
 use crate::rules::catalog::Rule;
 use crate::version::Version;
@@ -187,7 +186,6 @@ fn run<'a>(
                     version: variant.version,
                 },
                 findings,
-                directories: OrderedMap::new(),
                 names: names::snake,
             };
             Ok((made, wrapped))

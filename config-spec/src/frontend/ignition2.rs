@@ -107,7 +107,6 @@ pub(super) fn made(text: &str, edition: Edition) -> Result<Made<'_>, Vec<Diagnos
         places: draft.places,
         version: MADE,
         dialect: Dialect::Ignition2(edition.as_str()),
-        directories: draft.directories,
         names: name,
     })
 }

@@ -6,7 +6,6 @@ use super::Dialect;
 use super::tree::{Node, Places, Value};
 use crate::diagnostic::{Diagnostic, Pointer};
 use crate::document::Found;
-use crate::order::OrderedMap;
 use crate::version::Version;
 
 /// A document of Ignition 3 that was made of one in another language.
@@ -22,8 +21,6 @@ pub(crate) struct Made<'a> {
     pub(crate) dialect: Dialect,
     /// What there is to say of the author's document, placed there. Without an error among them there is a document.
     pub(crate) findings: Vec<Diagnostic>,
-    /// The directories that the document gives names to, and that are known to no file system of it.
-    pub(crate) directories: OrderedMap<String, String>,
     /// How the author would write a member's name.
     pub(crate) names: fn(&str) -> String,
 }

@@ -1,7 +1,6 @@
 //! Merging the `storage` section.
 
 use super::lists::{Elsewhere, append, keyed, keyed_apart};
-use super::names::Names;
 use super::{Merge, objects};
 use crate::frontend::names;
 use crate::types::{
@@ -11,10 +10,7 @@ use crate::types::{
 
 impl Merge for Storage {
     /// Directories, files and links share one key space: a path has one kind, the child's.
-    fn over(mut self, mut child: Self) -> Self {
-        let names = Names::of(&self, &child);
-        names.settle(&mut self);
-        names.settle(&mut child);
+    fn over(self, child: Self) -> Self {
         let as_directory = Elsewhere::of(&child.directories);
         let as_file = Elsewhere::of(&child.files);
         let as_link = Elsewhere::of(&child.links);
@@ -26,7 +22,6 @@ impl Merge for Storage {
             links: keyed_apart(self.links, child.links, &[&as_directory, &as_file]),
             luks: keyed(self.luks, child.luks),
             raid: keyed(self.raid, child.raid),
-            names: names.into_directories(),
         }
     }
 }

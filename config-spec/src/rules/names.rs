@@ -44,12 +44,11 @@ fn names_are_defined(config: &Config, _: Version, findings: &mut Findings) {
             continue;
         };
         let message = format!(
-            "in the merged configs no file system goes by the name {}, at {above}",
+            "none of the merged configs defines a file system {}",
             quoted(&names::name_of(above))
         );
         findings
             .report(rule::V2_FILESYSTEM_UNDEFINED, at.key("path"), message)
-            .help("define it in storage.filesystems of one of them, on a device that no other gives another path or name; if that is so, \
-                   name the file by its path in the root file system");
+            .help("define it in storage.filesystems of one of them, on a device that no other gives another path or name");
     }
 }

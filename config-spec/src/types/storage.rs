@@ -1,7 +1,6 @@
 //! The `storage` section: disks and what is on them.
 
 use super::object::object;
-use crate::order::OrderedMap;
 
 mod disk;
 mod filesystem;
@@ -25,10 +24,5 @@ object! {
         pub links: Vec<Link>;
         pub luks: Vec<Luks>;
         pub raid: Vec<Raid>;
-        unwritten {
-            /// The directories that a document of Ignition 2 names, without a slash at the end; for merging, which has names
-            /// mean the same in all documents.
-            pub names: OrderedMap<String, String>;
-        }
     }
 }

@@ -403,7 +403,6 @@ pub(crate) fn config() -> impl Strategy<Value = Config> {
             links,
             luks,
             raid,
-            ..Storage::default()
         },
     );
     let arguments =

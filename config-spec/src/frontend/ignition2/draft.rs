@@ -2,7 +2,6 @@
 
 use crate::diagnostic::Diagnostic;
 use crate::frontend::tree::{Member, Node, Place, Places, Value};
-use crate::order::OrderedMap;
 use crate::rules::Findings;
 use crate::rules::catalog::{self as rule, Rule};
 
@@ -17,8 +16,6 @@ pub(super) struct Draft<'a> {
     pub(super) is_unusable: bool,
     /// How many entries the lists have, all together.
     pub(super) entries: usize,
-    /// What names mean, for documents that are merged with this one.
-    pub(super) directories: OrderedMap<String, String>,
     notes: Vec<Note>,
     /// How many bytes of text became `data:` URLs.
     encoded: usize,
@@ -47,7 +44,6 @@ impl<'a> Draft<'a> {
             findings: Findings::default(),
             is_unusable: false,
             entries: 0,
-            directories: OrderedMap::new(),
             notes: Vec::new(),
             encoded: 0,
         }

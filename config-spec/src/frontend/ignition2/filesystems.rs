@@ -6,14 +6,13 @@ use crate::rules::catalog as rule;
 use crate::suggest::quoted;
 
 use super::draft::{Draft, same, taken};
-use super::names::OEM;
 use super::{names, shortest};
 
 /// Where the new root is mounted while the first boot runs.
 const NEW_ROOT: &str = "/sysroot";
 
-/// How long a directory may be that other documents know by its name, in bytes: each of their files may get it.
-const MAX_KNOWN: usize = 255;
+/// Where distributions with an OEM partition have it, and the name of its file system.
+const OEM: (&str, &str) = ("/oem", "oem");
 
 const ROOT: &str = "root";
 
@@ -137,20 +136,6 @@ impl Names {
         self.0.insert(name, meaning);
     }
 
-    /// The directories that other documents would not find by the name alone.
-    pub(super) fn directories(&self) -> OrderedMap<String, String> {
-        let known = self.0.iter().filter_map(|(name, meaning)| match meaning {
-            Meaning::Directory(path) => Some((name, path)),
-            _ => None,
-        });
-        let own =
-            |name: &str, path: &str| name == ROOT || (path, name) == OEM || path == names::path_of(name);
-        known
-            .filter(|(name, path)| path.len() <= MAX_KNOWN && !own(name, path))
-            .map(|(name, path)| (name.clone(), path.clone()))
-            .collect()
-    }
-
     /// The directory that a node's file system is, for the node at `at`; empty for the root.
     pub(super) fn directory(&self, draft: &mut Draft<'_>, name: Option<&Node<'_>>, at: Place) -> String {
         let Some(name) = name else {
@@ -176,6 +161,11 @@ impl Names {
                 "no file system is named: a path is one of the machine",
                 "leave \"filesystem\" out",
             ),
+            None if key == OEM.1 => {
+                let message = "the file system \"oem\" is not defined in this document, and no other one's can be meant";
+                let help = "define it in storage.filesystems of this document";
+                draft.tell(rule::V2_INEXPRESSIBLE, at, message, help);
+            }
             None => {
                 let message = format!("the file system {} is not defined in this document", quoted(&key));
                 let help =

@@ -2,9 +2,6 @@
 //! while files are written. The path depends on nothing but the name, so a name means the same in all documents that
 //! are merged, and who uses one without anybody defining it is found in the sum (`crate::rules`).
 
-/// Where distributions with an OEM partition have it, and the name of its file system.
-pub(crate) const OEM: (&str, &str) = ("/oem", "oem");
-
 const ABOVE: &str = "/tmp/";
 
 /// The old engine's translation counts here; a number that depends on the document would part a config from its child.

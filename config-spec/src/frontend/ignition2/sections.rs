@@ -26,10 +26,6 @@ pub(super) fn document<'a>(draft: &mut Draft<'a>, mut tree: Node<'a>) -> Node<'a
     let mut names = Names::default();
     let filesystems = names.made(draft, taken(&mut storage, "filesystems"));
     put(&mut storage, "filesystems", filesystems, from);
-    // Version 1 has no names that another document could write.
-    if !draft.edition.is_first {
-        draft.directories = names.directories();
-    }
 
     let mut nodes = nodes::Nodes::default();
     for kind in nodes::KINDS {

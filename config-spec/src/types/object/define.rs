@@ -1,20 +1,18 @@
 //! How an object of the language is defined: its struct and its table of members at once.
 
 /// Defines an object: its members are read and written under their names in camel case or the one behind `as`. One
-/// `unless empty` is not written while it is its kind's default. What is `unwritten` is no member, and not in JSON.
+/// `unless empty` is not written while it is its kind's default.
 macro_rules! object {
     ($(
         $(#[$about:meta])*
         pub struct $name:ident {
             $(pub $field:ident: $kind:ty $(as $json:literal)? $(, unless $empty:ident)?;)*
-            $(unwritten { $(#[$beside_about:meta])* pub $beside:ident: $beside_kind:ty; })?
         }
     )+) => {$(
         $(#[$about])*
         #[derive(Clone, Debug, Default, PartialEq, Eq)]
         pub struct $name {
             $(pub $field: $kind,)*
-            $($(#[$beside_about])* pub $beside: $beside_kind,)?
         }
 
         const _: () = {
