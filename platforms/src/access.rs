@@ -49,8 +49,8 @@ pub trait Access {
     /// The content of a firmware configuration entry of QEMU, or `None` when there is no such entry.
     ///
     /// # Errors
-    /// [`AccessError::Absent`] on a machine that has no entries at all; [`AccessError::Failed`] when the kernel cannot show them,
-    /// or shows one of another length than it said;
+    /// [`AccessError::Absent`] on a machine that has no entries at all, [`AccessError::NoModule`] where the kernel cannot show
+    /// them; [`AccessError::Failed`] when it shows one of another length than it said;
     /// [`AccessError::TooLarge`] above 64 MiB.
     fn fw_cfg(&self, name: &str) -> Result<Option<Vec<u8>>, AccessError>;
 
@@ -230,6 +230,16 @@ pub enum AccessError {
         what: String,
         /// How long it was awaited.
         waited: Duration,
+    },
+    /// The kernel has no code for it.
+    #[error("cannot read {what}: kernel module {module} cannot be loaded: {why}")]
+    NoModule {
+        /// The device, drive or channel.
+        what: String,
+        /// What would drive it.
+        module: &'static str,
+        /// The cause, in the words of the layer below.
+        why: String,
     },
     /// More than anybody means by a config.
     #[error("{what} is larger than {limit} bytes")]

@@ -41,9 +41,12 @@ struct Recording {
     config_file: String,
     #[serde(default)]
     fw_cfg: BTreeMap<String, Answer>,
-    /// The kernel shows no firmware entries at all.
+    /// The machine has no firmware entries at all.
     #[serde(default)]
     has_no_fw_cfg: bool,
+    /// The kernel cannot show firmware entries.
+    #[serde(default)]
+    has_no_fw_cfg_module: bool,
     #[serde(default)]
     block: BTreeMap<String, Answer>,
     #[serde(default)]
@@ -359,6 +362,13 @@ impl Access for RecordedAccess {
             return Err(AccessError::Absent {
                 what: "the firmware interface of QEMU".to_owned(),
                 waited: Duration::ZERO,
+            });
+        }
+        if self.recording.has_no_fw_cfg_module {
+            return Err(AccessError::NoModule {
+                what: "the firmware interface of QEMU".to_owned(),
+                module: "qemu_fw_cfg",
+                why: "not found".to_owned(),
             });
         }
         self.recording

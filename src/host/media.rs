@@ -56,6 +56,25 @@ impl Default for MediaPaths {
     }
 }
 
+/// Why there are no firmware entries, though the module was asked for.
+fn no_interface(loaded: Result<(), String>) -> AccessError {
+    let what = "the firmware interface of QEMU".to_owned();
+    match loaded {
+        Ok(()) => {
+            warn!("this machine has not {what}");
+            AccessError::Absent {
+                what,
+                waited: Duration::ZERO,
+            }
+        }
+        Err(why) => AccessError::NoModule {
+            what,
+            module: "qemu_fw_cfg",
+            why,
+        },
+    }
+}
+
 /// Makes the kernel load a module; the error is for people.
 pub type LoadModule<'a> = &'a dyn Fn(&str) -> Result<(), String>;
 
@@ -105,28 +124,23 @@ impl MediaPaths {
     /// A firmware entry of QEMU, or `None`; see [`kindling_platforms::Access::fw_cfg`].
     ///
     /// # Errors
-    /// `Absent` on a machine without that interface; `Failed` when the kernel cannot show entries or shows one of another
-    /// length than it said; `TooLarge`.
+    /// `Absent` on a machine without that interface, `NoModule` where nobody knows; `Failed` when an entry has another length than
+    /// the kernel said; `TooLarge`.
     pub fn read_fw_cfg(&self, name: &str, load: LoadModule<'_>) -> Result<Option<Vec<u8>>, AccessError> {
         let what = || format!("firmware entry {name}");
-        // The module makes the folder, and finds a device when it makes the one in it.
         let entries = self.fw_cfg.join("by_name");
-        if !entries.exists() {
-            let interface = "the firmware interface of QEMU";
-            load("qemu_fw_cfg").map_err(|why| AccessError::Failed {
-                what: interface.to_owned(),
-                why: format!("kernel module qemu_fw_cfg cannot be loaded: {why}"),
-            })?;
-            if !entries.exists() {
-                warn!("this machine has not {interface}, so it has no {}", what());
-                return Err(AccessError::Absent {
-                    what: interface.to_owned(),
-                    waited: Duration::ZERO,
-                });
+        let entry = below(&entries, name);
+        let mut size = read_file(&entry.join("size"))?;
+        if size.is_none() {
+            // The module makes the folder, the one in it when it finds a device, and the entries after that. Where somebody
+            // loads it already, this waits for the end of it.
+            let loaded = load("qemu_fw_cfg");
+            size = read_file(&entry.join("size"))?;
+            if size.is_none() && !entries.exists() {
+                return Err(no_interface(loaded));
             }
         }
-        let entry = below(&entries, name);
-        let Some(size) = read_file(&entry.join("size"))? else {
+        let Some(size) = size else {
             return Ok(None);
         };
         let size = parse_size(&size).ok_or_else(|| AccessError::Failed {

@@ -107,7 +107,7 @@ fn a_config_of_ignition_2_is_taken_and_named_in_the_log() {
     for line in [
         "is Ignition 2.3.0: taken as Ignition 3.4.0, with 1 warning",
         "is Ignition 1: taken as Ignition 3.4.0, with 0 warnings",
-        "warning[v2-changed]: without a mode it is 0644 here; Ignition 2 made it 0000",
+        "warning[v2-changed]: without a mode, a file has 0644 and a directory 0755 here; Ignition 2 made them 0000",
     ] {
         assert!(ran.stdout.contains(line), "{line} is not in\n{}", ran.stdout);
     }

@@ -29,6 +29,9 @@ const ADDRESSES: [&str; 6] = ["http://", "https://", "tftp://", "s3://", "gs://"
 /// What a checksum starts with.
 const FUNCTIONS: [&str; 2] = ["sha256-", "sha512-"];
 
+/// Addresses whose account may have no password: it is one.
+const PROXIES: [&str; 2] = ["httpproxy", "httpsproxy"];
+
 /// How much of a text tells what it is.
 const START: usize = 256;
 
@@ -53,21 +56,25 @@ pub(super) fn secrets(text: &str, windows: &[usize], width: usize) -> Option<Vec
 struct Frame {
     /// Everything inside is secret.
     secret: bool,
-    /// It is a list of headers, or one of those.
+    /// It is among headers, of which only names are shown.
     headers: bool,
     /// It is a list in a secret's place, so that what stands right in it is secret.
     entries: bool,
-    /// It is a list in a source's place.
-    sources: bool,
+    /// It is in a source's place.
+    source: bool,
+    /// It is in a checksum's place.
+    hash: bool,
 }
 
 impl Frame {
-    /// Of the object or list that is the member `key`.
+    /// Of the object that is the member `key`.
     fn below(self, key: &str) -> Self {
         Self {
             secret: self.secret || is_secret(key) && key != "config" && key != "contents",
             headers: self.headers || key == "httpheaders" || key == "headers",
-            ..Self::default()
+            entries: false,
+            source: self.is_source(key),
+            hash: self.is_hash(key),
         }
     }
 
@@ -75,18 +82,21 @@ impl Frame {
     fn list(self, key: &str) -> Self {
         Self {
             entries: self.hides(key),
-            sources: self.is_source(key),
             ..self.below(key)
         }
     }
 
     /// Whether the text, number or flag is secret that is the member `key`.
     fn hides(self, key: &str) -> bool {
-        self.secret || is_secret(key) || self.headers && key == "value" || self.entries && key.is_empty()
+        self.secret || is_secret(key) || self.headers && key != "name" || self.entries && key.is_empty()
     }
 
     fn is_source(self, key: &str) -> bool {
-        key == "source" || self.sources && key.is_empty()
+        self.source || key == "source"
+    }
+
+    fn is_hash(self, key: &str) -> bool {
+        self.hash || key == "hash"
     }
 
     /// Whether the text that is the member `key` has a secret in it: contents in a data URL, also a broken one, a password
@@ -100,12 +110,12 @@ impl Frame {
         };
         let is_data = starts_with(&"data:") || self.is_source(key) && !ADDRESSES.iter().any(starts_with);
         let is_crypt = start.starts_with('$') && start.matches('$').count() > 2;
-        let is_odd = key == "hash" && !FUNCTIONS.iter().any(starts_with);
+        let is_odd = self.is_hash(key) && !FUNCTIONS.iter().any(starts_with);
         let has_account = || {
             let account = text.rsplit_once('@');
-            account.is_some_and(|(account, _)| account.contains(':'))
+            account.is_some_and(|(account, _)| account.contains(':') || PROXIES.contains(&key))
         };
-        is_data || is_crypt || is_odd || start.contains(":/") && text.contains('?') || has_account()
+        is_data || is_crypt || is_odd || text.contains('?') && text.contains(":/") || has_account()
     }
 }
 

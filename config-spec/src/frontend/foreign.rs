@@ -220,11 +220,10 @@ fn is_mapping(text: &str) -> bool {
     };
     let start = places.value(document.from).start;
     let is_json = text.get(start..).is_none_or(|rest| rest.starts_with(['{', '"']));
-    let is_more = match document.members() {
-        [] => false,
-        [only] => matches!(only.node.value, Value::Object(_) | Value::List(_)),
-        _ => true,
-    };
+    // A page of an error has lines with colons too.
+    let is_more = document.members().iter().any(|member| {
+        member.name == "version" || matches!(member.node.value, Value::Object(_) | Value::List(_))
+    });
     is_more && !is_json
 }
 
@@ -305,6 +304,7 @@ mod tests {
             ("varaint: fcos\nversion: 1.6.0\n", Some(NO_VARIANT)),
             ("a: b\na: c\n", None),
             ("404: Not Found\n", None),
+            ("Error: not found\nMessage: see the docs\n", None),
             ("Error: no such\n  file\n", None),
             ("- a: b\n- c: d\n", None),
             ("\"ignition\": {\"version\": \"3.4.0\"}\n", None),

@@ -68,7 +68,8 @@ impl<'a> Reader<'a> {
         if signs::count(text) > MAX_SIGNS {
             return Err(Failure::limit(0..0, TOO_MANY_SIGNS));
         }
-        if let Some(at) = text.find('\0') {
+        // Behind the text they are the padding of whatever it was on.
+        if let Some(at) = text.trim_end_matches('\0').find('\0') {
             return Err(Failure::nul(at));
         }
         let start = if text.starts_with('\u{feff}') { 3 } else { 0 };

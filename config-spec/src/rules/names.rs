@@ -44,11 +44,11 @@ fn names_are_defined(config: &Config, _: Version, findings: &mut Findings) {
             continue;
         };
         let message = format!(
-            "none of the merged configs defines a file system {}",
+            "in the merged configs no device goes by the name {}",
             quoted(&names::name_of(above))
         );
         findings
             .report(rule::V2_FILESYSTEM_UNDEFINED, at.key("path"), message)
-            .help("define it in storage.filesystems of one of them, on a device that no other gives another path or name");
+            .help("give it a device and no path in one of them, or give the file the filesystem root and its whole path");
     }
 }

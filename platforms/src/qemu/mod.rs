@@ -46,13 +46,16 @@ impl Platform for Qemu {
         }
         match via.fw_cfg(ENTRY) {
             Ok(entry) => Ok(entry.and_then(parse_entry)),
-            Err(error) => disk_instead(via, error).map_err(failed),
+            Err(error @ (AccessError::Absent { .. } | AccessError::NoModule { .. })) => {
+                disk_instead(via, error).map_err(failed)
+            }
+            Err(error) => Err(failed(error)),
         }
     }
 }
 
-/// The disk of a machine whose entries cannot be read. One without any, and without the disk, has no config, as with the
-/// reference; any other error stays what it was.
+/// The disk of a machine whose kernel shows no entries. One that has none, and no disk, has no config, as with the reference;
+/// where nobody knows, the error stays what it was.
 fn disk_instead(via: &dyn Access, error: AccessError) -> Result<Option<UserData>, AccessError> {
     match via.block(DISK, INSTEAD_WAIT) {
         Ok(bytes) => Ok(parse_disk(&bytes)),
@@ -145,17 +148,31 @@ mod tests {
         for (via, expected) in [
             (recorded!("no-fw-cfg-disk.json"), Ok(found.clone())),
             (recorded!("no-fw-cfg.json"), Ok(None)),
-            (recorded!("fw-cfg-broken-disk.json"), Ok(found)),
+            (recorded!("no-fw-cfg-module-disk.json"), Ok(found)),
         ] {
             assert_eq!(config(&via), expected);
             assert_eq!(via.asked(), asked);
         }
-        let via = recorded!("no-fw-cfg-broken-disk.json");
-        let error = config(&via).unwrap_err();
-        let PlatformError::Access { source, .. } = error else {
-            panic!("{error}")
-        };
-        assert_eq!(source.to_string(), "cannot read virtio-ignition: bad sector");
+        for (via, why) in [
+            (
+                recorded!("no-fw-cfg-broken-disk.json"),
+                "cannot read virtio-ignition: bad sector",
+            ),
+            (
+                recorded!("no-fw-cfg-module.json"),
+                "cannot read the firmware interface of QEMU: kernel module qemu_fw_cfg cannot be loaded: not found",
+            ),
+        ] {
+            let PlatformError::Access { source, .. } = config(&via).unwrap_err() else {
+                panic!("{why}")
+            };
+            assert_eq!(source.to_string(), why);
+            assert_eq!(via.asked(), asked);
+        }
+        // An entry that is there and broken is nobody else's config.
+        let via = recorded!("fw-cfg-broken-disk.json");
+        assert!(config(&via).is_err());
+        assert_eq!(via.asked(), asked[..1]);
     }
 
     #[test]

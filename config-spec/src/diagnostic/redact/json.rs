@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 use super::{Frame, named};
-use crate::document::decode;
+use crate::document::{MAX_DEPTH, decode};
 
 /// The ranges of literals that must not be shown, as far as somebody looks.
 struct Found<'a> {
@@ -41,11 +41,11 @@ pub(super) fn secrets(text: &str, windows: &[usize], width: usize) -> Vec<Range<
         width: width + 1,
         left: 0,
     };
-    let mut open: Vec<Frame> = Vec::new();
+    let mut open = Open::default();
     let mut key = String::new();
     let mut at = 0;
     while let Some(&byte) = bytes.get(at) {
-        let frame = open.last().copied().unwrap_or_default();
+        let frame = open.frame();
         let start = at;
         at += 1;
         match byte {
@@ -58,7 +58,7 @@ pub(super) fn secrets(text: &str, windows: &[usize], width: usize) -> Vec<Range<
                 key.clear();
             }
             b'}' | b']' => {
-                open.pop();
+                open.close();
                 key.clear();
             }
             b',' => key.clear(),
@@ -84,6 +84,34 @@ pub(super) fn secrets(text: &str, windows: &[usize], width: usize) -> Vec<Range<
         }
     }
     found.ranges
+}
+
+/// What is open. A hostile text opens as much as it has bytes: what is deeper than any document is all alike.
+#[derive(Default)]
+struct Open {
+    frames: Vec<Frame>,
+    deeper: usize,
+}
+
+impl Open {
+    fn frame(&self) -> Frame {
+        self.frames.last().copied().unwrap_or_default()
+    }
+
+    fn push(&mut self, frame: Frame) {
+        if self.frames.len() > MAX_DEPTH {
+            self.deeper += 1;
+        } else {
+            self.frames.push(frame);
+        }
+    }
+
+    fn close(&mut self) {
+        match self.deeper.checked_sub(1) {
+            Some(left) => self.deeper = left,
+            None => drop(self.frames.pop()),
+        }
+    }
 }
 
 /// Where the string that starts before `at` ends: behind its quote, or at the end of a line that breaks it.
@@ -179,7 +207,15 @@ mod tests {
             ),
             (
                 r#"{"source":["a",{"name":"n"},"https://h/a","data:,x"],"name":["n"]}"#,
-                vec!["a", "data:,x"],
+                vec!["a", "n", "data:,x"],
+            ),
+            (
+                r#"{"httpHeaders":{"Authorization":"a","name":"n"},"headers":["A: b",["A","c"],{"A":"d"}],"x":"y"}"#,
+                vec!["a", "A: b", "A", "c", "d"],
+            ),
+            (
+                r#"{"hash":["a","sha256-0"],"httpProxy":"a@h:3128","source":{"x":"a"}}"#,
+                vec!["a", "a@h:3128", "a"],
             ),
             (
                 r#"{"httpProxy":"http://u:p@h:3128","httpsProxy":"u:p@h","noProxy":["h"]}"#,

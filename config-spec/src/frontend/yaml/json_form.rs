@@ -17,8 +17,12 @@ pub(super) fn read(text: &str) -> Option<Read<(Node<'_>, Places<'_>)>> {
     if !(is_meant && is_whole()) {
         return None;
     }
-    let (mut document, places) = json::read(text).ok()?;
-    Some(plain(&mut document, text, &places).map(|()| (document, places)))
+    // It is JSON: what is refused of it is how much there is.
+    let read = json::read(text).map_err(|error| Failure::limit(error.at..error.at, error.problem));
+    Some(read.and_then(|(mut document, places)| {
+        plain(&mut document, text, &places)?;
+        Ok((document, places))
+    }))
 }
 
 /// Makes what has no quotes a plain scalar, and refuses keys that stand twice. As deep as the document, which has a bound.

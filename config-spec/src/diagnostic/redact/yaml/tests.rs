@@ -127,7 +127,7 @@ fn secrets_are_recognised() {
         ),
         (
             "source:\n- planted\n- name: n\n- https://h/a\n- 'data:,planted'\n",
-            vec!["planted", "data:,planted"],
+            vec!["planted", "n", "data:,planted"],
         ),
         (
             "http_proxy: http://u:planted@h\nhttps_proxy: u:planted@h\nno_proxy: [h]",

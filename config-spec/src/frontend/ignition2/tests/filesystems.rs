@@ -217,7 +217,7 @@ fn a_name_is_looked_for_in_all_merged_documents() {
     assert_eq!(
         told(&config(&used)),
         [
-            "/storage/files/0/path v2-filesystem-undefined none of the merged configs defines a file system \"d\""
+            "/storage/files/0/path v2-filesystem-undefined in the merged configs no device goes by the name \"d\""
         ]
     );
     // The other one mounts the device elsewhere, for files of its own: neither gets the other's place.
@@ -232,7 +232,7 @@ fn a_name_is_looked_for_in_all_merged_documents() {
     assert_eq!(
         told(&merged),
         [
-            "/storage/files/0/path v2-filesystem-undefined none of the merged configs defines a file system \"d\""
+            "/storage/files/0/path v2-filesystem-undefined in the merged configs no device goes by the name \"d\""
         ]
     );
     assert_eq!(
