@@ -126,7 +126,7 @@ fn run(arguments: &Arguments) -> u8 {
             ))
         }
         Err(failure) => {
-            complain(&failure.to_string());
+            complain(&failure.once().to_string());
             1
         }
     }

@@ -61,7 +61,7 @@ fn no_interface(loaded: Result<(), String>) -> AccessError {
     let what = "the firmware interface of QEMU".to_owned();
     match loaded {
         Ok(()) => {
-            warn!("this machine has not {what}");
+            warn!("this machine does not have {what}");
             AccessError::Absent {
                 what,
                 waited: Duration::ZERO,

@@ -214,6 +214,14 @@ pub(super) fn in_the_way(pointer: &str, path: &str, found: &Node, wanted: &str) 
     )
 }
 
+/// What is there goes first.
+fn removal(path: &Path, found: &Node) -> Step {
+    Step::Remove {
+        path: path.to_owned(),
+        found: found.kind.name().to_owned(),
+    }
+}
+
 fn id(owner: &Owner) -> Id {
     match (owner.id, owner.name.as_deref()) {
         (Some(number), _) => u32::try_from(number).map_or(Id::Keep, Id::Number),
@@ -260,13 +268,7 @@ fn directory(
     );
     match (found, entry.overwrite == Some(true)) {
         (Some(found), true) => {
-            plan.push(
-                pointer,
-                Step::Remove {
-                    path: path.clone(),
-                    found: found.kind.name().to_owned(),
-                },
-            );
+            plan.push(pointer, removal(&path, found));
             view.removed.insert(real.to_owned());
             exists = false;
         }
@@ -323,13 +325,7 @@ fn file(
         Some(_) if is_file && view.target.half_written.contains(&path) => Before::HalfWritten,
         Some(_) if is_file && (overwrite || !replaces) => Before::Present,
         Some(found) if overwrite => {
-            plan.push(
-                pointer,
-                Step::Remove {
-                    path: path.clone(),
-                    found: found.kind.name().to_owned(),
-                },
-            );
+            plan.push(pointer, removal(&path, found));
             Before::Absent
         }
         Some(found) => {

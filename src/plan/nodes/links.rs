@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use kindling_config_spec::types::Link;
 
-use super::{View, id, in_the_way, owner_checked};
+use super::{View, id, in_the_way, owner_checked, removal};
 use crate::inventory::target::{Kind, Node};
 use crate::plan::step::Ownership;
 use crate::plan::{Conflict, Plan, Step};
@@ -26,13 +26,7 @@ pub(super) fn symlink(
         if cleaned(held) == cleaned(&target));
     match found {
         Some(found) if !exists && entry.overwrite == Some(true) => {
-            plan.push(
-                pointer,
-                Step::Remove {
-                    path: path.clone(),
-                    found: found.kind.name().to_owned(),
-                },
-            );
+            plan.push(pointer, removal(&path, found));
             view.removed.insert(real.to_owned());
         }
         Some(found) if !exists => conflicts.push(in_the_way(pointer, &entry.path, found, "another link")),
@@ -77,13 +71,7 @@ pub(super) fn hard_link(
             plan.push(pointer, Step::Remove { path, found });
         }
         Some(found) if !exists && entry.overwrite == Some(true) => {
-            plan.push(
-                pointer,
-                Step::Remove {
-                    path: path.clone(),
-                    found: found.kind.name().to_owned(),
-                },
-            );
+            plan.push(pointer, removal(&path, found));
         }
         Some(found) if !exists => conflicts.push(in_the_way(pointer, &entry.path, found, "a hard link")),
         _ => {}
