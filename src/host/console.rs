@@ -60,6 +60,12 @@ pub fn show_join_record(failure: &Failure) {
     }
 }
 
+/// Waits until each kind of console that the kernel arguments ask for is there, the driver of which may come as a module. Returns
+/// whether one came.
+pub fn wait_for_named(command_line: &str, at_most: Duration) -> bool {
+    Console::of_initramfs().is_some_and(|console| console.wait_for_named(command_line, at_most))
+}
+
 /// The consoles, which are told what the machine waits for.
 pub(super) struct Console {
     places: Places,
@@ -75,6 +81,8 @@ struct Places {
     numbers: PathBuf,
     /// `/dev`.
     devices: PathBuf,
+    /// `/sys/class/tty/console/active`, which is ready for a look when a console comes or goes (Documentation/ABI/stable/sysfs-tty).
+    active: PathBuf,
 }
 
 impl Places {
@@ -83,6 +91,7 @@ impl Places {
             list: "/proc/consoles".into(),
             numbers: "/sys/dev/char".into(),
             devices: "/dev".into(),
+            active: "/sys/class/tty/console/active".into(),
         }
     }
 
@@ -134,6 +143,26 @@ impl Console {
         self.write(line, PATIENCE_FOR_A_LINE);
     }
 
+    fn wait_for_named(&self, command_line: &str, at_most: Duration) -> bool {
+        let until = Instant::now() + at_most;
+        let awaited = || consoles::awaited(command_line, &self.places.consoles()).len();
+        let at_first = awaited();
+        let mut rest = at_first;
+        while rest > 0 {
+            // Looked at before the list is read, or what changes in between would be missed.
+            let Ok(mut active) = File::open(&self.places.active) else {
+                break;
+            };
+            let _ = io::copy(&mut active, &mut io::sink());
+            rest = awaited();
+            let left = until.saturating_duration_since(Instant::now());
+            if rest == 0 || left.is_zero() || !has_changed(&active, left) {
+                break;
+            }
+        }
+        rest < at_first
+    }
+
     fn show_record(&self, failure: &Failure, boot_id: &str) {
         let text = on_lines(&format!("\n{failure}"));
         let on = |console: &Listed| {
@@ -163,6 +192,17 @@ impl Console {
             let preferred = self.places.devices.join("console");
             write_all(vec![(preferred, usual.to_owned())], patience);
         }
+    }
+}
+
+/// Waits until the kernel says that a file of sysfs which was read has another content (`sysfs_notify`).
+fn has_changed(file: &File, at_most: Duration) -> bool {
+    // A millisecond more, so that the last wait is not many of none.
+    let left = PollTimeout::try_from(at_most + Duration::from_millis(1)).unwrap_or(PollTimeout::MAX);
+    let events = PollFlags::POLLPRI | PollFlags::POLLERR;
+    match poll(&mut [PollFd::new(file.as_fd(), events)], left) {
+        Ok(ready) => ready > 0,
+        Err(error) => error == nix::errno::Errno::EINTR,
     }
 }
 
@@ -258,6 +298,7 @@ mod tests {
                 list: self.path("consoles"),
                 numbers: self.path("numbers"),
                 devices: self.dir.path().to_owned(),
+                active: self.path("active"),
             })
         }
 
@@ -310,6 +351,25 @@ mod tests {
             machine.console().show_record(&failure(), "8c2f");
             assert_eq!(machine.text("tty0"), SERIAL);
         }
+    }
+
+    /// That one which comes is seen, a guest shows (`tests/vm/tests/consoles.rs`): no plain file is like the kernel's here.
+    #[test]
+    fn nobody_waits_for_a_console_that_is_there_nor_for_ever_for_one_that_is_not() {
+        let hour = Duration::from_secs(3600);
+        let machine = Machine::with(LIST, &["active"]);
+        assert!(
+            !machine
+                .console()
+                .wait_for_named("console=ttyS0 console=tty0", hour)
+        );
+        assert!(
+            !machine
+                .console()
+                .wait_for_named("console=hvc0", Duration::from_millis(1))
+        );
+        let nothing_tells = Machine::with(LIST, &[]);
+        assert!(!nothing_tells.console().wait_for_named("console=hvc0", hour));
     }
 
     #[test]

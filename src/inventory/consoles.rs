@@ -36,6 +36,26 @@ pub fn parse(text: &str) -> Vec<Listed> {
     consoles
 }
 
+/// The kinds of console that the kernel arguments ask for (`console=`, Documentation/admin-guide/kernel-parameters.txt) and of
+/// which none is listed. A kind is a name without its number: of two serial lines the kernel takes one.
+#[must_use]
+pub fn awaited<'a>(command_line: &'a str, listed: &[Listed]) -> Vec<&'a str> {
+    let asked = command_line
+        .split_whitespace()
+        .filter_map(|word| word.strip_prefix("console="))
+        .map(|value| kind(value.split_once(',').map_or(value, |(name, _)| name)));
+    // None at all; and a serial line by its address, which will have another name.
+    asked
+        .filter(|asked| !matches!(*asked, "" | "null" | "ttynull" | "uart"))
+        .filter(|asked| listed.iter().all(|there| kind(&there.name) != *asked))
+        .collect()
+}
+
+fn kind(name: &str) -> &str {
+    let kind = name.trim_end_matches(|digit: char| digit.is_ascii_digit());
+    if kind.starts_with("uart") { "uart" } else { kind }
+}
+
 fn parse_line(line: &str) -> Option<Listed> {
     // A flag that is not set is a blank.
     let (before, rest) = line.split_once('(')?;
@@ -72,5 +92,24 @@ mod tests {
             ]
         );
         assert_eq!(parse(""), []);
+    }
+
+    #[test]
+    fn a_console_is_awaited_that_was_asked_for_and_of_whose_kind_none_is_there() {
+        let listed = parse("tty0 -WU (EC p) 4:1\nttyS1 -W- (E p a) 4:65\n");
+        for (line, awaited) in [
+            ("quiet console=tty0 console=ttyS1,115200n8", &[][..]),
+            ("console=ttyS0 console=ttyS1", &[]),
+            ("console=tty", &[]),
+            ("console=hvc0 console=tty0", &["hvc"]),
+            ("console=hvc1 console=ttyAMA0,38400 nohvc", &["hvc", "ttyAMA"]),
+            (
+                "console= console=null console=ttynull console=uart8250,io,0x3f8",
+                &[],
+            ),
+            ("earlycon=hvc0 root=console=hvc0", &[]),
+        ] {
+            assert_eq!(super::awaited(line, &listed), awaited, "{line}");
+        }
     }
 }

@@ -28,6 +28,8 @@ const COUNTED: &str = "attempt";
 const PACE: Duration = Duration::from_secs(30);
 /// No two records come closer than this, whatever a noisy serial line seems to type.
 const APART: Duration = Duration::from_secs(2);
+/// How long a console may take to appear that the kernel arguments ask for, where the boot failed before its driver was there.
+const PATIENCE_FOR_CONSOLES: Duration = Duration::from_secs(10);
 /// How long systemd may take to stop the machine before it is told to stop it without more ado.
 const PATIENCE: Duration = Duration::from_secs(90);
 
@@ -53,6 +55,9 @@ pub fn run(environment: &Environment) {
         end.show();
     } else {
         console::show_below(&end.lines);
+    }
+    if console::wait_for_named(&line, PATIENCE_FOR_CONSOLES) {
+        end.show();
     }
     let mut typed = Typed::at_console();
     match verdict {

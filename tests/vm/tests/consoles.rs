@@ -39,6 +39,11 @@ fn a_failure_is_on_every_console_and_on_the_screen_with_a_code_that_can_be_read(
     let folder = tempfile::tempdir().unwrap();
     let mut node = node(folder.path(), "consoles");
     let watched = node.add_consoles();
+    // Its driver is still on the way when the boot has failed.
+    let late =
+        "ACTION==\"add\", SUBSYSTEM==\"virtio\", ATTR{device}==\"0x0003\", PROGRAM=\"/usr/bin/sleep 6\"\n";
+    node.put_into_initramfs("usr/lib/udev/rules.d/01-late.rules", late)
+        .unwrap();
     let failed = format!("{STAGE_MARK} fetch-offline failed");
     let mut seen = Vec::new();
     let boot = node
