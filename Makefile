@@ -112,8 +112,8 @@ $(S3)/installed: tests/transfers/s3.txt
 	$(S3)/bin/pip install -q --disable-pip-version-check --no-deps -r $<
 	touch $@
 
-# What the host lacks of Debian's packages and of the test runner; no package starts its service. The guests install their
-# own tools.
+# What the host lacks of Debian's packages and of the test runner, which is not optimized: it waits for tests, and that would take
+# five minutes. No package starts its service. The guests install their own tools.
 .PHONY: tools cc
 tools: cc
 	@missing=; for pair in strace:strace useradd:passwd unshare:util-linux mkfs.ext4:e2fsprogs in.tftpd:tftpd-hpa tinyproxy:tinyproxy-bin ip:iproute2 openssl:openssl; do \
@@ -121,7 +121,8 @@ tools: cc
 	done; \
 	[ -z "$$missing" ] || { $(SUDO) apt-get update -q && \
 	  $(SUDO) env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 SYSTEMD_OFFLINE=1 apt-get install -q -y --no-install-recommends $$missing; }
-	@cargo nextest --version >/dev/null 2>&1 || cargo install --locked cargo-nextest
+	@cargo nextest --version >/dev/null 2>&1 || \
+	  cargo install --locked --debug --no-default-features --features default-no-update cargo-nextest
 
 # A linker and the compiler of the crate `ring`.
 cc:
