@@ -1,6 +1,7 @@
 //! A config carried out where the machine does not run: into a root below some directory, or into its disks as images.
 
 mod images;
+mod kernel_arguments;
 
 use std::path::{Path, PathBuf};
 

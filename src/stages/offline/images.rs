@@ -8,7 +8,7 @@ use kindling_config_spec::order::{Gather, OrderedMap};
 use kindling_config_spec::types::Config;
 use kindling_config_spec::units::SectorSize;
 
-use super::{Below, Request};
+use super::{Below, Request, kernel_arguments};
 use crate::apply::{Applied, Host, Keys, Noted, apply};
 use crate::fetch::Origin;
 use crate::host::devices::{DeviceError, Devices, Locks, System};
@@ -78,9 +78,10 @@ impl Request<'_> {
         devices.look(&attached, &processes)?;
         let keys = Keys::new();
         let digest = sha256_hex_of(&config);
-        noted.runs.begin_anew();
         let made = {
             let host = host(&processes, &devices, &keys, &noted);
+            kernel_arguments::check(&config, &devices.recorded, &host)?;
+            noted.runs.begin_anew();
             make_disks(&config, &digest, &machine, &host)?
         };
         let mut tally = made.tally;
@@ -91,6 +92,7 @@ impl Request<'_> {
             fetcher: Some(&given.fetcher),
             ..host(&processes, &devices, &keys, &noted)
         };
+        let kargs = kernel_arguments::put(&config, &devices.recorded, &host)?;
         let root = mounts::Place::new().map_err(|error| attach_failure(&error))?;
         let filesystems = || config.storage.filesystems.iter();
         let others = filesystems().map(|one| PathBuf::from(&one.device)).into_set();
@@ -111,7 +113,9 @@ impl Request<'_> {
         let mounted = mount::mount(&config, root.path(), &host)?;
         let mount_tally = mounted.applied.tally;
         let mount = StageRecord::new(Stage::Mount, noted.runs.timed(), mounted.applied, "ok");
-        let stages = vec![disks, mount];
+        tally.changed += kargs.iter().map(|stage| stage.changed).sum::<usize>();
+        tally.already_so += kargs.iter().map(|stage| stage.already_so).sum::<usize>();
+        let stages = [disks].into_iter().chain(kargs).chain([mount]).collect();
         noted.runs.begin_anew();
         let before = (given.rendered.origins().to_vec(), stages);
         let expanded = Expanded { config, origins };
@@ -187,7 +191,7 @@ fn host<'a>(
     }
 }
 
-fn is_root(filesystem: &kindling_config_spec::types::Filesystem) -> bool {
+pub(super) fn is_root(filesystem: &kindling_config_spec::types::Filesystem) -> bool {
     filesystem.path.as_deref() == Some("/")
 }
 

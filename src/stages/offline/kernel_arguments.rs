@@ -1,0 +1,181 @@
+//! Kernel arguments on images: what the kargs stage has its helper do on a machine, in the boot entries that the images hold.
+
+use std::path::{Path, PathBuf};
+
+use kindling_config_spec::order::{Gather, OrderedSet};
+use kindling_config_spec::types::{Config, Filesystem};
+
+use crate::apply::{Applied, Host, Outcome, Tally};
+use crate::gpt::Found;
+use crate::host::boot::{Boot, BootError};
+use crate::host::devices::{DeviceError, Devices};
+use crate::host::mounts::Place;
+use crate::host::runs::milliseconds;
+use crate::inventory::recorded::Recorded;
+use crate::plan::entries::Wanted;
+use crate::plan::kargs::plan_kargs;
+use crate::plan::offline::{boot_devices, root_node};
+use crate::plan::partitions::{KernelView, Shown};
+use crate::plan::{Stage, show};
+use crate::report::Failure;
+use crate::report::progress::{self, StageRecord};
+use crate::report::receipt::StepRecord;
+use crate::stages::announce;
+use crate::stages::boot_entries::{self, EntriesError};
+
+/// When entries are looked at.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum When {
+    /// Before anything is changed: only whether they can be as the config asks.
+    Before,
+    /// With the disks as they will be.
+    Now,
+}
+
+/// Sees to it that the entries can get the config's arguments. To be called before anything is changed: what the config makes
+/// anew counts for gone.
+///
+/// # Errors
+/// The record that the kargs stage would end with.
+pub(super) fn check(config: &Config, disks: &Recorded, host: &Host<'_>) -> Result<(), Failure> {
+    if plan_kargs(config).steps.is_empty() {
+        return Ok(());
+    }
+    let looked = edit(config, disks, host, When::Before);
+    looked.map(drop).map_err(|error| {
+        let mut failure = told(&error);
+        failure.why.push("nothing was changed".to_owned());
+        failure
+    })
+}
+
+/// Puts the arguments into the entries; nothing without any.
+///
+/// # Errors
+/// As [`check`].
+pub(super) fn put(
+    config: &Config,
+    disks: &Recorded,
+    host: &Host<'_>,
+) -> Result<Option<StageRecord>, Failure> {
+    let plan = plan_kargs(config);
+    let (Some(planned), Some(noted)) = (plan.steps.first(), host.noted) else {
+        return Ok(None);
+    };
+    noted.runs.begin_anew();
+    announce(&plan)?;
+    let changed = edit(config, disks, host, When::Now).map_err(|error| told(&error))?;
+    let timed = noted.runs.timed();
+    let step = StepRecord {
+        what: show::headline(&planned.step),
+        config: planned.pointer.clone(),
+        outcome: if changed {
+            Outcome::Changed
+        } else {
+            Outcome::AlreadySo
+        },
+        began: Some(0),
+        milliseconds: milliseconds(timed.taken),
+    };
+    let applied = Applied {
+        tally: Tally {
+            changed: usize::from(changed),
+            already_so: usize::from(!changed),
+        },
+        steps: vec![step],
+        ..Applied::default()
+    };
+    Ok(Some(StageRecord::new(Stage::Kargs, timed, applied, progress::OK)))
+}
+
+/// Whether an entry was changed.
+fn edit(config: &Config, disks: &Recorded, host: &Host<'_>, when: When) -> Result<bool, EntriesError> {
+    let listed = &config.kernel_arguments;
+    let wanted =
+        Wanted::new(&listed.should_exist, &listed.should_not_exist).map_err(EntriesError::Arguments)?;
+    let gone = match when {
+        When::Before => made_anew(config, host.devices),
+        When::Now => OrderedSet::new(),
+    };
+    let root = root(config, disks, host.devices);
+    let (devices, root) = boot_devices(disks, root.as_deref(), &gone);
+    show_partitions(disks, &gone, host.devices).map_err(BootError::Device)?;
+    let scratch = Place::new().map_err(|source| BootError::Look {
+        on: std::env::temp_dir(),
+        source,
+    })?;
+    let boot = Boot::on(host.processes, scratch.path(), devices, root)?;
+    let done = boot_entries::changes(&boot, &wanted).and_then(|changes| {
+        let is_due = when == When::Now && !changes.is_empty();
+        if is_due {
+            boot.replace(&changes, || Ok(()))?;
+        }
+        Ok(is_due)
+    });
+    boot.close();
+    done
+}
+
+/// The record; where no entry can be changed, the first boot's helper may know more.
+fn told(error: &EntriesError) -> Failure {
+    let mut failure = boot_entries::record(error);
+    if error.is_of_loader() {
+        "put the arguments where the image's boot loader reads them, or give --split to leave them to the first boot"
+            .clone_into(&mut failure.next);
+    }
+    failure
+}
+
+/// The nodes of disks whose tables go, and of file systems that are made anew in any case.
+fn made_anew(config: &Config, devices: &dyn Devices) -> OrderedSet<PathBuf> {
+    let disks = config.storage.disks.iter();
+    let disks = disks.filter(|disk| disk.wipe_table == Some(true));
+    let filesystems = config.storage.filesystems.iter();
+    let filesystems = filesystems.filter(|filesystem| filesystem.wipe_filesystem == Some(true));
+    let named = disks
+        .map(|disk| &disk.device)
+        .chain(filesystems.map(|filesystem| &filesystem.device));
+    named
+        .filter_map(|name| devices.node(Path::new(name)).ok())
+        .into_set()
+}
+
+/// The node of the root, where it is known already.
+fn root(config: &Config, disks: &Recorded, devices: &dyn Devices) -> Option<PathBuf> {
+    let node = |filesystem: &Filesystem| devices.node(Path::new(&filesystem.device)).ok();
+    let filesystems = &config.storage.filesystems;
+    match filesystems.iter().find(|one| super::images::is_root(one)) {
+        Some(root) => node(root),
+        None => root_node(disks, &filesystems.iter().filter_map(node).into_set()).ok(),
+    }
+}
+
+/// Has the kernel show the partitions: not every kernel finds them by itself.
+fn show_partitions(
+    disks: &Recorded,
+    gone: &OrderedSet<PathBuf>,
+    devices: &dyn Devices,
+) -> Result<(), DeviceError> {
+    for one in &disks.disks {
+        let disk = &one.disk;
+        let Found::Gpt { table, .. } = &disk.found else {
+            continue;
+        };
+        let mut numbers = table.entries.keys();
+        // Mappings are made by whoever has the disk.
+        let is_done = disk.mapped.is_some() || numbers.all(|number| devices.is_there(&one.node(*number)));
+        if is_done || gone.contains(&disk.node) {
+            continue;
+        }
+        let shown = table
+            .entries
+            .keys()
+            .filter_map(|number| Shown::of(table, *number));
+        let view = KernelView {
+            shown: shown.collect(),
+            ..KernelView::default()
+        };
+        devices.hold(&disk.node, &view)?;
+    }
+    Ok(())
+}
