@@ -2,6 +2,7 @@
 
 mod images;
 mod kernel_arguments;
+mod partitions;
 
 use std::path::{Path, PathBuf};
 

@@ -4,11 +4,11 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use kindling_config_spec::order::{Gather, OrderedMap};
+use kindling_config_spec::order::{Gather, OrderedMap, OrderedSet};
 use kindling_config_spec::types::Config;
 use kindling_config_spec::units::SectorSize;
 
-use super::{Below, Request, kernel_arguments};
+use super::{Below, Request, kernel_arguments, partitions};
 use crate::apply::{Applied, Host, Keys, Noted, apply};
 use crate::fetch::Origin;
 use crate::host::devices::{DeviceError, Devices, Locks, System};
@@ -106,6 +106,8 @@ impl Request<'_> {
                 why: Vec::new(),
                 next: conflict.next,
             })?;
+            partitions::show(&devices.recorded, &OrderedSet::new(), &devices)
+                .map_err(|error| disks::device_failure(&error))?;
             let call = Invocation::new(Program::Mount).arg(node).arg(root.path());
             processes.run(&call).map_err(|error| attach_failure(&error))?;
         }

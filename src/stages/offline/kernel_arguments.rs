@@ -5,17 +5,16 @@ use std::path::{Path, PathBuf};
 use kindling_config_spec::order::{Gather, OrderedSet};
 use kindling_config_spec::types::{Config, Filesystem};
 
+use super::partitions;
 use crate::apply::{Applied, Host, Outcome, Tally};
-use crate::gpt::Found;
 use crate::host::boot::{Boot, BootError};
-use crate::host::devices::{DeviceError, Devices};
+use crate::host::devices::Devices;
 use crate::host::mounts::Place;
 use crate::host::runs::milliseconds;
 use crate::inventory::recorded::Recorded;
 use crate::plan::entries::Wanted;
 use crate::plan::kargs::plan_kargs;
 use crate::plan::offline::{boot_devices, root_node};
-use crate::plan::partitions::{KernelView, Shown};
 use crate::plan::{Stage, show};
 use crate::report::Failure;
 use crate::report::progress::{self, StageRecord};
@@ -99,7 +98,7 @@ fn edit(config: &Config, disks: &Recorded, host: &Host<'_>, when: When) -> Resul
     };
     let root = root(config, disks, host.devices);
     let (devices, root) = boot_devices(disks, root.as_deref(), &gone);
-    show_partitions(disks, &gone, host.devices).map_err(BootError::Device)?;
+    partitions::show(disks, &gone, host.devices).map_err(BootError::Device)?;
     let scratch = Place::new().map_err(|source| BootError::Look {
         on: std::env::temp_dir(),
         source,
@@ -148,34 +147,4 @@ fn root(config: &Config, disks: &Recorded, devices: &dyn Devices) -> Option<Path
         Some(root) => node(root),
         None => root_node(disks, &filesystems.iter().filter_map(node).into_set()).ok(),
     }
-}
-
-/// Has the kernel show the partitions: not every kernel finds them by itself.
-fn show_partitions(
-    disks: &Recorded,
-    gone: &OrderedSet<PathBuf>,
-    devices: &dyn Devices,
-) -> Result<(), DeviceError> {
-    for one in &disks.disks {
-        let disk = &one.disk;
-        let Found::Gpt { table, .. } = &disk.found else {
-            continue;
-        };
-        let mut numbers = table.entries.keys();
-        // Mappings are made by whoever has the disk.
-        let is_done = disk.mapped.is_some() || numbers.all(|number| devices.is_there(&one.node(*number)));
-        if is_done || gone.contains(&disk.node) {
-            continue;
-        }
-        let shown = table
-            .entries
-            .keys()
-            .filter_map(|number| Shown::of(table, *number));
-        let view = KernelView {
-            shown: shown.collect(),
-            ..KernelView::default()
-        };
-        devices.hold(&disk.node, &view)?;
-    }
-    Ok(())
 }
