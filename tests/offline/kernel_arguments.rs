@@ -166,7 +166,11 @@ fn entries_in_the_roots_own_tree_are_found_too() {
     let machine = Sandbox::new();
     tree(&machine, "root/boot", &[NORMAL]);
     let disk = disk(&machine, LINUX, "other", &[]);
-    done(&machine, &config(), &flags(&disk));
+    // With a new partition and a new file system beside them, which may have entries and has none.
+    let mut more = with_partition();
+    more["storage"]["filesystems"] =
+        json!([{ "device": "/dev/vda3", "format": "ext4", "label": "boot", "path": "/srv" }]);
+    done(&machine, &more, &flags(&disk));
     let shown = inside(&machine, &disk, ROOT_MIB * MIB, "cat boot/loader/entries/*");
     assert_eq!(shown, CHANGED);
     // A whole disk without partitions.

@@ -31,8 +31,7 @@ enum When {
     Now,
 }
 
-/// Sees to it that the entries can get the config's arguments. To be called before anything is changed: what the config makes
-/// anew counts for gone.
+/// Sees to it that the entries can get the config's arguments. To be called before anything is changed.
 ///
 /// # Errors
 /// The record that the kargs stage would end with.
@@ -92,10 +91,8 @@ fn edit(config: &Config, disks: &Recorded, host: &Host<'_>, when: When) -> Resul
     let listed = &config.kernel_arguments;
     let wanted =
         Wanted::new(&listed.should_exist, &listed.should_not_exist).map_err(EntriesError::Arguments)?;
-    let gone = match when {
-        When::Before => made_anew(config, host.devices),
-        When::Now => OrderedSet::new(),
-    };
+    // Where they are new they have no entries; the kernel here need not know their formats.
+    let gone = made_anew(config, host.devices);
     let root = root(config, disks, host.devices);
     let (devices, root) = boot_devices(disks, root.as_deref(), &gone);
     partitions::show(disks, &gone, host.devices).map_err(BootError::Device)?;
