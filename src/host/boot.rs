@@ -17,7 +17,7 @@ use super::process::{ProcessError, Processes};
 use super::usage;
 use crate::inventory::disks::Probe;
 use crate::invocation::{Invocation, Program};
-use crate::plan::entries::{Device, may_hold_entries};
+use crate::plan::entries::{Device, OWN, may_hold_entries};
 
 /// Where somebody may have mounted the file system already.
 const MOUNTED: [&str; 5] = [
@@ -27,10 +27,6 @@ const MOUNTED: [&str; 5] = [
     "/boot",
     "/efi",
 ];
-/// Where the entries are that lie in a root's own tree.
-const IN_ROOT: &[&str] = &["boot", "efi", "boot/efi"];
-/// Where they are on a file system of their own.
-const OWN: &[&str] = &[""];
 /// By this label it is known where nothing else tells.
 const LABELLED: &str = "/dev/disk/by-label/boot";
 /// How long udev may need for it, once the disks are there.
@@ -197,14 +193,13 @@ impl<'a> Boot<'a> {
             if let Ok(node) = Path::new(LABELLED).canonicalize()
                 && boot.places.iter().all(|place| place.name != node)
             {
-                boot.mount(node.into(), OWN)?;
+                boot.mount(node.into())?;
             }
         }
         Ok(boot)
     }
 
-    /// Those of a machine that does not run, in mounts of this process's own: what is on `devices`, and what the `root` has in
-    /// its own tree.
+    /// Those on `devices` of a machine that does not run, in mounts of this process's own.
     ///
     /// # Errors
     /// `Look`, `Mount`. Nothing stays mounted then.
@@ -212,22 +207,19 @@ impl<'a> Boot<'a> {
         processes: &'a dyn Processes,
         scratch: &'a Path,
         devices: Vec<Device>,
-        root: Option<Device>,
     ) -> Result<Self, BootError> {
         let mut boot = Self {
             processes,
             scratch,
             places: Vec::new(),
         };
-        let devices = devices.into_iter().map(|device| (device, OWN));
-        let mut all = devices.chain(root.map(|root| (root, IN_ROOT)));
-        match all.try_for_each(|(device, below)| boot.mount(device, below)) {
-            Ok(()) => Ok(boot),
-            Err(error) => {
+        for device in devices {
+            if let Err(error) = boot.mount(device) {
                 boot.close();
-                Err(error)
+                return Err(error);
             }
         }
+        Ok(boot)
     }
 
     /// Mounts what may have entries on the disks that `node` is on.
@@ -246,7 +238,7 @@ impl<'a> Boot<'a> {
                 let said = self.processes.status(&call.invocation());
                 let said = said.map_err(|error| look(&node)(io::Error::other(error)))?;
                 if may_hold_entries(&String::from_utf8_lossy(&said.stdout)) {
-                    self.mount(node.into(), OWN)?;
+                    self.mount(node.into())?;
                 }
             }
         }
@@ -254,8 +246,8 @@ impl<'a> Boot<'a> {
     }
 
     /// Read-only, until something is to be changed.
-    fn mount(&mut self, device: Device, below: &'static [&'static str]) -> Result<(), BootError> {
-        let Device { node, name } = device;
+    fn mount(&mut self, device: Device) -> Result<(), BootError> {
+        let Device { node, name, below } = device;
         let dir = self.scratch.join(format!("boot-{}", self.places.len()));
         let dir = fs::create_dir_all(&dir)
             .and_then(|()| dir.canonicalize())
@@ -334,7 +326,7 @@ impl<'a> Boot<'a> {
     pub fn replace(
         &self,
         changes: &[(Entry, String)],
-        now: impl FnOnce() -> Result<(), BootError>,
+        now: &dyn Fn() -> Result<(), BootError>,
     ) -> Result<(), BootError> {
         let of = |place: &&Place| {
             changes

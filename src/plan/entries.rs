@@ -285,12 +285,19 @@ pub struct Device {
     pub node: PathBuf,
     /// What people call it.
     pub name: PathBuf,
+    /// The directories of it that have what boot loaders read.
+    pub below: &'static [&'static str],
 }
+
+/// Where entries are on a file system of their own.
+pub const OWN: &[&str] = &[""];
+/// Where they are that lie in a root's own tree.
+pub const IN_ROOT: &[&str] = &["boot", "efi", "boot/efi"];
 
 impl From<PathBuf> for Device {
     fn from(node: PathBuf) -> Self {
-        let name = node.clone();
-        Self { node, name }
+        let (name, below) = (node.clone(), OWN);
+        Self { node, name, below }
     }
 }
 

@@ -9,10 +9,8 @@ use kindling_config_spec::types::Config;
 use kindling_config_spec::types::kindling::FileExtra;
 
 use super::Conflict;
-use crate::gpt::Guid;
 use crate::inventory::recorded::Recorded;
 pub use held::boot_devices;
-use held::held;
 
 /// How far a config is carried out away from the machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -197,32 +195,34 @@ const ROOT_TYPES: [&str; 8] = [
     "77055800-792C-4F94-B39A-98C91B762BB6",
 ];
 
+/// File systems that a root can be on.
+const LINUX: [&str; 6] = ["ext2", "ext3", "ext4", "xfs", "btrfs", "f2fs"];
+
 /// Where the root is on disks whose config does not make it: the one root partition by its type, else the one file system
 /// labelled `root`, else the one file system for Linux; never one of `others`, which the config mounts elsewhere.
 ///
 /// # Errors
 /// None, or more than one.
 pub fn root_node(disks: &Recorded, others: &OrderedSet<PathBuf>) -> Result<PathBuf, Conflict> {
-    let mut found = held(disks);
-    found.retain(|one| {
-        !others.contains(&one.node)
-            && matches!(
-                one.signature.kind.as_str(),
-                "ext2" | "ext3" | "ext4" | "xfs" | "btrfs" | "f2fs"
-            )
+    let mut tries: [Vec<PathBuf>; 3] = Default::default();
+    held::each(disks, &mut |one| {
+        let kind = one.signature.kind.as_str();
+        if others.contains(&one.node) || !LINUX.contains(&kind) {
+            return;
+        }
+        let [by_type, by_label, all] = &mut tries;
+        let type_guid = one.kind.map(|kind| kind.to_string()).unwrap_or_default();
+        if ROOT_TYPES.contains(&type_guid.as_str()) {
+            by_type.push(one.node.clone());
+        }
+        if one.signature.has_label("root") {
+            by_label.push(one.node.clone());
+        }
+        all.push(one.node);
     });
-    let is_root_type =
-        |kind: Option<Guid>| kind.is_some_and(|kind| ROOT_TYPES.contains(&kind.to_string().as_str()));
-    let by_type = found.iter().filter(|one| is_root_type(one.kind));
-    let by_label = found.iter().filter(|one| one.signature.has_label("root"));
-    let tries: [Vec<&PathBuf>; 3] = [
-        by_type.map(|one| &one.node).collect(),
-        by_label.map(|one| &one.node).collect(),
-        found.iter().map(|one| &one.node).collect(),
-    ];
     let first = tries.iter().find(|nodes| !nodes.is_empty());
     match first.map(Vec::as_slice) {
-        Some([only]) => Ok((*only).clone()),
+        Some([only]) => Ok(only.clone()),
         several => {
             let count = several.map_or(0, <[_]>::len);
             Err(Conflict::new(
@@ -242,9 +242,10 @@ mod tests {
     use kindling_config_spec::order::{Gather, OrderedMap};
     use kindling_config_spec::units::{Bytes, SectorSize};
 
-    use crate::gpt::{CopyState, Entry, Found, Health, Label, MbrState, Table};
+    use crate::gpt::{CopyState, Entry, Found, Guid, Health, Label, MbrState, Table};
     use crate::inventory::disks::{Content, Disk, Signature};
     use crate::inventory::recorded::RecordedDisk;
+    use crate::plan::entries::{IN_ROOT, OWN};
     use crate::plan::partitions::InUse;
 
     #[test]
@@ -325,24 +326,28 @@ mod tests {
             (plain, holding("ext4", Some("root"))),
         ]);
         let root = PathBuf::from("/dev/loop0p4");
-        for (gone, devices, has_root) in [
+        for (gone, expected) in [
             (
                 &[][..],
-                &["/dev/loop0 partition 1", "/dev/loop0 partition 3"][..],
-                true,
+                &[
+                    ("/dev/loop0 partition 1", OWN),
+                    ("/dev/loop0 partition 3", OWN),
+                    ("/dev/loop0 partition 4", IN_ROOT),
+                ][..],
             ),
             (
                 &["/dev/loop0p3", "/dev/loop0p4"],
-                &["/dev/loop0 partition 1"],
-                false,
+                &[("/dev/loop0 partition 1", OWN)],
             ),
-            (&["/dev/loop0"], &[], false),
+            (&["/dev/loop0"], &[]),
         ] {
             let gone: OrderedSet<PathBuf> = gone.iter().map(PathBuf::from).into_set();
-            let (found, of_root) = boot_devices(&disks, Some(&root), &gone);
-            let names: Vec<_> = found.iter().map(|one| one.name.to_str().unwrap()).collect();
-            assert_eq!(names, devices, "{gone:?}");
-            assert_eq!(of_root.is_some_and(|one| one.node == root), has_root, "{gone:?}");
+            let found = boot_devices(&disks, Some(&root), &gone);
+            let found: Vec<_> = found
+                .iter()
+                .map(|one| (one.name.to_str().unwrap(), one.below))
+                .collect();
+            assert_eq!(found, expected, "{gone:?}");
         }
     }
 

@@ -178,7 +178,7 @@ fn edit(boot: &Boot<'_>, wanted: &Wanted, environment: &Environment) -> Result<b
     let changes = changes(boot, wanted)?;
     let marker = environment.run_dir.join(CHANGED);
     if !changes.is_empty() {
-        boot.replace(&changes, || {
+        boot.replace(&changes, &|| {
             let noted = machine::private_dir(&environment.run_dir)
                 .and_then(|()| machine::replace(&marker, b"", 0o600));
             noted.map_err(|source| BootError::Write {

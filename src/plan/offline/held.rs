@@ -5,16 +5,15 @@ use std::path::{Path, PathBuf};
 use kindling_config_spec::order::OrderedSet;
 
 use crate::gpt::{Found, Guid};
-use crate::inventory::disks::{Content, Signature};
+use crate::inventory::disks::{Content, Disk, Signature};
 use crate::inventory::recorded::Recorded;
-use crate::plan::entries::{Device, may_hold_entries};
+use crate::plan::entries::{Device, IN_ROOT, OWN, may_hold_entries};
 
 /// A whole disk or a partition with one signature.
 pub(super) struct Held<'a> {
-    disk: &'a Path,
+    disk: &'a Disk,
+    number: Option<u32>,
     pub(super) node: PathBuf,
-    /// What the config calls the disk, and the partition's number.
-    name: PathBuf,
     /// The type of a partition.
     pub(super) kind: Option<Guid>,
     pub(super) signature: &'a Signature,
@@ -23,70 +22,76 @@ pub(super) struct Held<'a> {
 impl Held<'_> {
     fn may_hold_entries(&self) -> bool {
         let kind = self.kind.map(|kind| kind.to_string().to_lowercase());
-        let label = self.signature.label.as_deref();
-        let said = [
-            ("TYPE=", self.signature.kind.as_str()),
-            ("PART_ENTRY_TYPE=", kind.as_deref().unwrap_or_default()),
-            ("LABEL=", label.unwrap_or_default()),
-        ];
-        may_hold_entries(&said.map(|(key, value)| [key, value].concat()).join("\n"))
+        may_hold_entries(&format!(
+            "TYPE={}\nPART_ENTRY_TYPE={}\nLABEL={}",
+            self.signature.kind,
+            kind.unwrap_or_default(),
+            self.signature.label.as_deref().unwrap_or_default()
+        ))
     }
 
-    fn device(&self) -> Device {
+    /// The device by the name that the config has for the disk.
+    fn device(&self, below: &'static [&'static str]) -> Device {
+        let called = self.disk.aliases.iter().next();
+        let mut name = called.unwrap_or(&self.disk.node).clone().into_os_string();
+        if let Some(number) = self.number {
+            name.push(format!(" partition {number}"));
+        }
         Device {
             node: self.node.clone(),
-            name: self.name.clone(),
+            name: name.into(),
+            below,
         }
     }
 }
 
-/// All of them, disk by disk.
-pub(super) fn held(disks: &Recorded) -> Vec<Held<'_>> {
-    let mut found = Vec::new();
+/// Calls `take` with each of them, disk by disk.
+pub(super) fn each<'a>(disks: &'a Recorded, take: &mut dyn FnMut(Held<'a>)) {
     for one in &disks.disks {
         let disk = &one.disk;
-        let called = disk.aliases.iter().next().unwrap_or(&disk.node);
-        let table = match &disk.found {
-            Found::Gpt { table, .. } => Some(table),
-            Found::Blank | Found::Mbr | Found::Damaged(_) => None,
-        };
-        let partitions = one
-            .contents
-            .iter()
-            .map(|(number, content)| (Some(*number), content));
-        for (number, content) in [(None, &disk.content)].into_iter().chain(partitions) {
-            let Content::Known(signature) = content else {
-                continue;
-            };
-            let mut name = called.clone().into_os_string();
-            if let Some(number) = number {
-                name.push(format!(" partition {number}"));
+        let mut add = |number: Option<u32>, kind, content| {
+            if let Some(signature) = signature(content) {
+                take(Held {
+                    disk,
+                    number,
+                    node: number.map_or_else(|| disk.node.clone(), |number| one.node(number)),
+                    kind,
+                    signature,
+                });
             }
-            let entry = number.and_then(|number| table?.entries.get(&number));
-            found.push(Held {
-                disk: &disk.node,
-                node: number.map_or_else(|| disk.node.clone(), |number| one.node(number)),
-                name: name.into(),
-                kind: entry.map(|entry| entry.type_guid),
-                signature,
-            });
+        };
+        add(None, None, &disk.content);
+        if let Found::Gpt { table, .. } = &disk.found {
+            for (number, content) in &one.contents {
+                let kind = table.entries.get(number).map(|entry| entry.type_guid);
+                add(Some(*number), kind, content);
+            }
         }
     }
-    found
+}
+
+fn signature(content: &Content) -> Option<&Signature> {
+    match content {
+        Content::Known(signature) => Some(signature),
+        Content::Blank | Content::Ambiguous(_) => None,
+    }
 }
 
 /// What may hold boot entries: each file system that is for them by its partition's type or its label, and the `root`, which
 /// may have them in its own tree. Nothing of what is `gone`: nodes of disks and of partitions.
 #[must_use]
-pub fn boot_devices(
-    disks: &Recorded,
-    root: Option<&Path>,
-    gone: &OrderedSet<PathBuf>,
-) -> (Vec<Device>, Option<Device>) {
-    let mut found = held(disks);
-    found.retain(|one| !gone.contains(&one.node) && !gone.contains(one.disk));
-    let devices = found.iter().filter(|one| one.may_hold_entries());
-    let devices = devices.map(Held::device).collect();
-    let root = found.iter().find(|one| Some(one.node.as_path()) == root);
-    (devices, root.map(Held::device))
+pub fn boot_devices(disks: &Recorded, root: Option<&Path>, gone: &OrderedSet<PathBuf>) -> Vec<Device> {
+    let mut devices = Vec::new();
+    each(disks, &mut |one| {
+        if gone.contains(&one.node) || gone.contains(&one.disk.node) {
+            return;
+        }
+        if one.may_hold_entries() {
+            devices.push(one.device(OWN));
+        }
+        if root == Some(&one.node) {
+            devices.push(one.device(IN_ROOT));
+        }
+    });
+    devices
 }

@@ -115,9 +115,13 @@ impl Request<'_> {
         let mounted = mount::mount(&config, root.path(), &host)?;
         let mount_tally = mounted.applied.tally;
         let mount = StageRecord::new(Stage::Mount, noted.runs.timed(), mounted.applied, "ok");
-        tally.changed += kargs.iter().map(|stage| stage.changed).sum::<usize>();
-        tally.already_so += kargs.iter().map(|stage| stage.already_so).sum::<usize>();
-        let stages = [disks].into_iter().chain(kargs).chain([mount]).collect();
+        let mut stages = vec![disks];
+        if let Some(kargs) = kargs {
+            tally.changed += kargs.changed;
+            tally.already_so += kargs.already_so;
+            stages.push(kargs);
+        }
+        stages.push(mount);
         noted.runs.begin_anew();
         let before = (given.rendered.origins().to_vec(), stages);
         let expanded = Expanded { config, origins };

@@ -1,10 +1,11 @@
 //! Kernel arguments on images: what the kargs stage has its helper do on a machine, in the boot entries that the images hold.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use kindling_config_spec::order::{Gather, OrderedSet};
-use kindling_config_spec::types::{Config, Filesystem};
+use kindling_config_spec::order::OrderedSet;
+use kindling_config_spec::types::Config;
 
+use super::images::is_root;
 use super::partitions;
 use crate::apply::{Applied, Host, Outcome, Tally};
 use crate::host::boot::{Boot, BootError};
@@ -12,7 +13,7 @@ use crate::host::devices::Devices;
 use crate::host::mounts::Place;
 use crate::host::runs::milliseconds;
 use crate::inventory::recorded::Recorded;
-use crate::plan::entries::Wanted;
+use crate::plan::entries::{Device, Wanted};
 use crate::plan::kargs::plan_kargs;
 use crate::plan::offline::{boot_devices, root_node};
 use crate::plan::{Stage, show};
@@ -91,20 +92,16 @@ fn edit(config: &Config, disks: &Recorded, host: &Host<'_>, when: When) -> Resul
     let listed = &config.kernel_arguments;
     let wanted =
         Wanted::new(&listed.should_exist, &listed.should_not_exist).map_err(EntriesError::Arguments)?;
-    // Where they are new they have no entries; the kernel here need not know their formats.
-    let gone = made_anew(config, host.devices);
-    let root = root(config, disks, host.devices);
-    let (devices, root) = boot_devices(disks, root.as_deref(), &gone);
-    partitions::show(disks, &gone, host.devices).map_err(BootError::Device)?;
+    let devices = places(config, disks, host.devices)?;
     let scratch = Place::new().map_err(|source| BootError::Look {
         on: std::env::temp_dir(),
         source,
     })?;
-    let boot = Boot::on(host.processes, scratch.path(), devices, root)?;
+    let boot = Boot::on(host.processes, scratch.path(), devices)?;
     let done = boot_entries::changes(&boot, &wanted).and_then(|changes| {
         let is_due = when == When::Now && !changes.is_empty();
         if is_due {
-            boot.replace(&changes, || Ok(()))?;
+            boot.replace(&changes, &|| Ok(()))?;
         }
         Ok(is_due)
     });
@@ -122,26 +119,32 @@ fn told(error: &EntriesError) -> Failure {
     failure
 }
 
-/// The nodes of disks whose tables go, and of file systems that are made anew in any case.
-fn made_anew(config: &Config, devices: &dyn Devices) -> OrderedSet<PathBuf> {
-    let disks = config.storage.disks.iter();
-    let disks = disks.filter(|disk| disk.wipe_table == Some(true));
-    let filesystems = config.storage.filesystems.iter();
-    let filesystems = filesystems.filter(|filesystem| filesystem.wipe_filesystem == Some(true));
-    let named = disks
-        .map(|disk| &disk.device)
-        .chain(filesystems.map(|filesystem| &filesystem.device));
-    named
-        .filter_map(|name| devices.node(Path::new(name)).ok())
-        .into_set()
-}
-
-/// The node of the root, where it is known already.
-fn root(config: &Config, disks: &Recorded, devices: &dyn Devices) -> Option<PathBuf> {
-    let node = |filesystem: &Filesystem| devices.node(Path::new(&filesystem.device)).ok();
-    let filesystems = &config.storage.filesystems;
-    match filesystems.iter().find(|one| super::images::is_root(one)) {
-        Some(root) => node(root),
-        None => root_node(disks, &filesystems.iter().filter_map(node).into_set()).ok(),
+/// What may have entries: not what the config makes anew in any case. There they are gone, and the kernel here need not know
+/// the format.
+fn places(config: &Config, disks: &Recorded, devices: &dyn Devices) -> Result<Vec<Device>, BootError> {
+    let node = |name: &str| devices.node(Path::new(name));
+    let (mut gone, mut others, mut root) = (OrderedSet::new(), OrderedSet::new(), None);
+    for disk in &config.storage.disks {
+        if let (Some(true), Ok(node)) = (disk.wipe_table, node(&disk.device)) {
+            gone.insert(node);
+        }
     }
+    let filesystems = &config.storage.filesystems;
+    for filesystem in filesystems {
+        let Ok(node) = node(&filesystem.device) else {
+            continue;
+        };
+        if filesystem.wipe_filesystem == Some(true) {
+            gone.insert(node.clone());
+        }
+        if is_root(filesystem) {
+            root = Some(node.clone());
+        }
+        others.insert(node);
+    }
+    if !filesystems.iter().any(is_root) {
+        root = root_node(disks, &others).ok();
+    }
+    partitions::show(disks, &gone, devices)?;
+    Ok(boot_devices(disks, root.as_deref(), &gone))
 }

@@ -19,25 +19,22 @@ pub(super) fn show(
     devices: &dyn Devices,
 ) -> Result<(), DeviceError> {
     for one in &disks.disks {
-        let disk = &one.disk;
-        let Found::Gpt { table, .. } = &disk.found else {
+        let Found::Gpt { table, .. } = &one.disk.found else {
             continue;
         };
-        let mut numbers = table.entries.keys();
         // Mappings are made by whoever has the disk.
-        let is_done = disk.mapped.is_some() || numbers.all(|number| devices.is_there(&one.node(*number)));
-        if is_done || gone.contains(&disk.node) {
+        if one.disk.mapped.is_some() || gone.contains(&one.disk.node) {
             continue;
         }
-        let shown = table
-            .entries
-            .keys()
-            .filter_map(|number| Shown::of(table, *number));
-        let view = KernelView {
-            shown: shown.collect(),
-            ..KernelView::default()
-        };
-        devices.hold(&disk.node, &view)?;
+        let mut view = KernelView::default();
+        let mut are_there = true;
+        for number in table.entries.keys() {
+            are_there &= devices.is_there(&one.node(*number));
+            view.shown.extend(Shown::of(table, *number));
+        }
+        if !are_there {
+            devices.hold(&one.disk.node, &view)?;
+        }
     }
     Ok(())
 }
