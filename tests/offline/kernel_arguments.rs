@@ -266,6 +266,31 @@ fn what_the_config_makes_anew_counts_for_gone() {
     );
 }
 
+/// What goes by more than one word of the config is only seen when it is gone, and the record does not say otherwise.
+#[test]
+fn entries_that_go_with_their_partition_are_missed_afterwards() {
+    require_root();
+    let machine = Sandbox::new();
+    let disk = disk(&machine, LINUX, "boot", &[NORMAL]);
+    let mut config = config();
+    let mut gone = json!({ "number": 1, "shouldExist": false, "wipePartitionEntry": true });
+    config["storage"]["disks"] = json!([{ "device": "/dev/vda", "partitions": [gone] }]);
+    refused(
+        &machine,
+        &disk,
+        &config,
+        "boot-entries-absent",
+        "was found on /dev/vda partition 2",
+    );
+    gone = json!({ "number": 1, "startMiB": 52, "sizeMiB": 4, "wipePartitionEntry": true });
+    config["storage"]["disks"][0]["partitions"][0] = gone;
+    let ran = apply(&machine, &config, &flags(&disk));
+    assert_eq!(ran.status, Some(1), "{}", ran.stdout);
+    assert!(ran.stderr.contains("[boot-entries-absent]"), "{}", ran.stderr);
+    assert!(!ran.stderr.contains("nothing was changed"), "{}", ran.stderr);
+    assert_nothing_attached(&machine);
+}
+
 #[test]
 fn no_link_of_an_image_leads_to_this_machine() {
     require_root();

@@ -16,6 +16,7 @@ use crate::inventory::recorded::Recorded;
 use crate::plan::entries::{Device, Wanted};
 use crate::plan::kargs::plan_kargs;
 use crate::plan::offline::{boot_devices, root_node};
+use crate::plan::place::partition_name;
 use crate::plan::{Stage, show};
 use crate::report::Failure;
 use crate::report::progress::{self, StageRecord};
@@ -119,13 +120,22 @@ fn told(error: &EntriesError) -> Failure {
     failure
 }
 
-/// What may have entries: not what the config makes anew in any case. There they are gone, and the kernel here need not know
-/// the format.
+/// What may have entries: not what the config removes or makes anew in any case. There they are gone, and the kernel here
+/// need not know the format.
 fn places(config: &Config, disks: &Recorded, devices: &dyn Devices) -> Result<Vec<Device>, BootError> {
     let node = |name: &str| devices.node(Path::new(name));
     let (mut gone, mut others, mut root) = (OrderedSet::new(), OrderedSet::new(), None);
     for disk in &config.storage.disks {
-        if let (Some(true), Ok(node)) = (disk.wipe_table, node(&disk.device)) {
+        let Ok(node) = node(&disk.device) else {
+            continue;
+        };
+        for partition in &disk.partitions {
+            if partition.should_exist == Some(false) {
+                let number = u32::try_from(partition.number).unwrap_or_default();
+                gone.insert(partition_name(&node, number));
+            }
+        }
+        if disk.wipe_table == Some(true) {
             gone.insert(node);
         }
     }
