@@ -1,7 +1,7 @@
 //! File systems with boot entries: found, mounted where nobody else sees it, read, and changed so that a machine that
 //! loses its power at any moment boots by the old entry or by the new one.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{self, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -17,7 +17,7 @@ use super::process::{ProcessError, Processes};
 use super::usage;
 use crate::inventory::disks::Probe;
 use crate::invocation::{Invocation, Program};
-use crate::plan::entries::may_hold_entries;
+use crate::plan::entries::{Device, OWN, may_hold_entries};
 
 /// Where somebody may have mounted the file system already.
 const MOUNTED: [&str; 5] = [
@@ -117,14 +117,29 @@ pub struct Entry {
 
 /// One file system that may have entries.
 struct Place {
+    /// Where it is mounted, without links.
     dir: PathBuf,
-    /// Its device, where it was mounted for this.
-    node: Option<PathBuf>,
+    /// What people call it: its device, where it was mounted for this.
+    name: PathBuf,
+    is_ours: bool,
+    /// The directories of it that have what boot loaders read.
+    below: &'static [&'static str],
 }
 
 impl Place {
-    fn name(&self) -> &Path {
-        self.node.as_deref().unwrap_or(&self.dir)
+    /// Files of its directories `dir` whose name has that end, sorted. Boot loaders pass over hidden ones.
+    fn files(&self, dir: &str, end: &str) -> OrderedSet<PathBuf> {
+        let dirs = self.below.iter().map(|below| self.dir.join(below).join(dir));
+        // A link of an image must not lead to what this machine has by that name.
+        let dirs = dirs.filter_map(|dir| dir.canonicalize().ok().filter(|dir| dir.starts_with(&self.dir)));
+        let found = dirs.flat_map(fs::read_dir).flatten().flatten();
+        let is_one = |entry: &fs::DirEntry| {
+            let name = entry.file_name().to_string_lossy().to_lowercase();
+            name.ends_with(end)
+                && !name.starts_with('.')
+                && entry.file_type().is_ok_and(|kind| kind.is_file())
+        };
+        found.filter(is_one).map(|entry| entry.path()).into_set()
     }
 }
 
@@ -176,9 +191,32 @@ impl<'a> Boot<'a> {
                 drop(await_path(Path::new(LABELLED), LABEL_DEADLINE));
             }
             if let Ok(node) = Path::new(LABELLED).canonicalize()
-                && boot.places.iter().all(|place| place.node.as_ref() != Some(&node))
+                && boot.places.iter().all(|place| place.name != node)
             {
-                boot.mount(node)?;
+                boot.mount(node.into())?;
+            }
+        }
+        Ok(boot)
+    }
+
+    /// Those on `devices` of a machine that does not run, in mounts of this process's own.
+    ///
+    /// # Errors
+    /// `Look`, `Mount`. Nothing stays mounted then.
+    pub fn on(
+        processes: &'a dyn Processes,
+        scratch: &'a Path,
+        devices: Vec<Device>,
+    ) -> Result<Self, BootError> {
+        let mut boot = Self {
+            processes,
+            scratch,
+            places: Vec::new(),
+        };
+        for device in devices {
+            if let Err(error) = boot.mount(device) {
+                boot.close();
+                return Err(error);
             }
         }
         Ok(boot)
@@ -200,7 +238,7 @@ impl<'a> Boot<'a> {
                 let said = self.processes.status(&call.invocation());
                 let said = said.map_err(|error| look(&node)(io::Error::other(error)))?;
                 if may_hold_entries(&String::from_utf8_lossy(&said.stdout)) {
-                    self.mount(node)?;
+                    self.mount(node.into())?;
                 }
             }
         }
@@ -208,9 +246,12 @@ impl<'a> Boot<'a> {
     }
 
     /// Read-only, until something is to be changed.
-    fn mount(&mut self, node: PathBuf) -> Result<(), BootError> {
+    fn mount(&mut self, device: Device) -> Result<(), BootError> {
+        let Device { node, name, below } = device;
         let dir = self.scratch.join(format!("boot-{}", self.places.len()));
-        fs::create_dir_all(&dir).map_err(look(&dir))?;
+        let dir = fs::create_dir_all(&dir)
+            .and_then(|()| dir.canonicalize())
+            .map_err(look(&dir))?;
         let call = |mode| {
             let call = Invocation::new(Program::Mount).args(["-o", mode]);
             call.arg(&node).arg(&dir)
@@ -223,11 +264,19 @@ impl<'a> Boot<'a> {
         });
         match mounted {
             Ok(_) => {
-                let node = Some(node);
-                self.places.push(Place { dir, node });
+                let is_ours = true;
+                self.places.push(Place {
+                    dir,
+                    name,
+                    is_ours,
+                    below,
+                });
                 Ok(())
             }
-            Err(source) => Err(BootError::Mount { node, source }),
+            Err(source) => {
+                drop(fs::remove_dir(dir));
+                Err(BootError::Mount { node: name, source })
+            }
         }
     }
 
@@ -238,13 +287,13 @@ impl<'a> Boot<'a> {
     pub fn entries(&self) -> Result<Vec<Entry>, BootError> {
         let mut entries = Vec::new();
         for place in &self.places {
-            for file in files(&place.dir, "loader/entries", ".conf") {
+            for file in place.files("loader/entries", ".conf") {
                 let text = read(&file).map_err(|source| BootError::Read {
                     file: file.clone(),
                     source,
                 })?;
                 let below = file.strip_prefix(&place.dir).unwrap_or(&file);
-                let name = format!("{}: {}", place.name().display(), below.display());
+                let name = format!("{}: {}", place.name.display(), below.display());
                 entries.push(Entry { file, name, text });
             }
         }
@@ -257,7 +306,7 @@ impl<'a> Boot<'a> {
         let found = self
             .places
             .iter()
-            .flat_map(|place| files(&place.dir, "EFI/Linux", ".efi"));
+            .flat_map(|place| place.files("EFI/Linux", ".efi"));
         let names = found.filter_map(|file| Some(file.file_name()?.to_string_lossy().into_owned()));
         names.collect()
     }
@@ -265,7 +314,7 @@ impl<'a> Boot<'a> {
     /// Where entries were looked for.
     #[must_use]
     pub fn looked(&self) -> String {
-        let names = self.places.iter().map(|place| place.name().display().to_string());
+        let names = self.places.iter().map(|place| place.name.display().to_string());
         names.collect::<Vec<_>>().join(", ")
     }
 
@@ -277,7 +326,7 @@ impl<'a> Boot<'a> {
     pub fn replace(
         &self,
         changes: &[(Entry, String)],
-        now: impl FnOnce() -> Result<(), BootError>,
+        now: &dyn Fn() -> Result<(), BootError>,
     ) -> Result<(), BootError> {
         let of = |place: &&Place| {
             changes
@@ -285,17 +334,15 @@ impl<'a> Boot<'a> {
                 .any(|(entry, _)| entry.file.starts_with(&place.dir))
         };
         let places: Vec<&Place> = self.places.iter().filter(of).collect();
-        for place in &places {
-            if let Some(node) = &place.node {
-                let call = Invocation::new(Program::Mount)
-                    .args(["-o", "remount,rw"])
-                    .arg(&place.dir);
-                let writable = self.processes.run(&call);
-                writable.map_err(|source| BootError::Writable {
-                    node: node.clone(),
-                    source,
-                })?;
-            }
+        for place in places.iter().filter(|place| place.is_ours) {
+            let call = Invocation::new(Program::Mount)
+                .args(["-o", "remount,rw"])
+                .arg(&place.dir);
+            let writable = self.processes.run(&call);
+            writable.map_err(|source| BootError::Writable {
+                node: place.name.clone(),
+                source,
+            })?;
         }
         let each = |call: &dyn Fn(&Path, &str) -> io::Result<()>| {
             let mut changes = changes.iter();
@@ -323,8 +370,8 @@ impl<'a> Boot<'a> {
 
     /// Unmounts what was mounted. What is on the medium does not depend on it.
     pub fn close(self) {
-        for Place { dir, node } in self.places {
-            if node.is_some() {
+        for Place { dir, is_ours, .. } in self.places {
+            if is_ours {
                 if let Err(error) = nix::mount::umount2(&dir, MntFlags::UMOUNT_NOFOLLOW) {
                     tracing::warn!("cannot unmount {}: {error}", dir.display());
                 }
@@ -365,9 +412,15 @@ fn write(entry: &Entry) -> impl FnOnce(io::Error) -> BootError {
 fn mounted() -> Vec<Place> {
     let own = fs::metadata("/").map(|root| root.dev()).ok();
     let dirs = MOUNTED.iter().map(PathBuf::from);
-    let places =
+    let dirs =
         dirs.filter(|dir| fs::metadata(dir.join("loader/entries")).is_ok_and(|at| Some(at.dev()) != own));
-    places.map(|dir| Place { dir, node: None }).collect()
+    let place = |name: PathBuf| Place {
+        dir: name.canonicalize().unwrap_or_else(|_| name.clone()),
+        name,
+        is_ours: false,
+        below: OWN,
+    };
+    dirs.map(place).collect()
 }
 
 fn loader_partition() -> Option<PathBuf> {
@@ -391,16 +444,6 @@ fn disks_of(node: &Path, disks: &mut OrderedSet<PathBuf>) -> io::Result<()> {
     below.iter().try_for_each(|node| disks_of(node, disks))
 }
 
-/// Files of `dir` below `root` whose name has that end, sorted. Boot loaders pass over hidden ones.
-fn files(root: &Path, dir: &str, end: &str) -> OrderedSet<PathBuf> {
-    let found = fs::read_dir(root.join(dir)).into_iter().flatten().flatten();
-    let is_one = |entry: &fs::DirEntry| {
-        let name = entry.file_name().to_string_lossy().to_lowercase();
-        name.ends_with(end) && !name.starts_with('.') && entry.file_type().is_ok_and(|kind| kind.is_file())
-    };
-    found.filter(is_one).map(|entry| entry.path()).into_set()
-}
-
 fn read(file: &Path) -> io::Result<String> {
     if fs::metadata(file)?.len() > LONGEST {
         return Err(io::Error::other("it is longer than 1 MiB"));
@@ -416,11 +459,12 @@ fn beside(file: &Path) -> PathBuf {
 
 fn stage(file: &Path, text: &str) -> io::Result<()> {
     let like = fs::metadata(file)?;
-    let mut new = OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .open(beside(file))?;
+    // What a killed run left goes, and no link of an image's is followed.
+    match fs::remove_file(beside(file)) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let mut new = File::create_new(beside(file))?;
     new.write_all(text.as_bytes())?;
     new.set_permissions(like.permissions())?;
     new.sync_all()

@@ -196,7 +196,8 @@ impl RecordedDisk {
     }
 
     /// The node of a partition.
-    fn node(&self, number: u32) -> PathBuf {
+    #[must_use]
+    pub fn node(&self, number: u32) -> PathBuf {
         let mapped = self
             .disk
             .mapped

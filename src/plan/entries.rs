@@ -3,6 +3,8 @@
 //! An entry is one of type 1 of the Boot Loader Specification (UAPI.1): a key and its value on each line.
 //! Words part at blanks outside of double quotes, as the kernel parts them (`next_arg` in lib/cmdline.c).
 
+use std::path::PathBuf;
+
 use super::place::udev_escaped;
 
 /// GRUB's variable for the arguments of all entries: they stand in its environment block, not in the entries.
@@ -273,6 +275,29 @@ pub fn decide(changed: bool, in_effect: bool) -> Next {
         (_, true) => Next::Nothing,
         (true, false) => Next::Reboot,
         (false, false) => Next::Fail,
+    }
+}
+
+/// A device with a file system that may have entries.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Device {
+    /// Its node.
+    pub node: PathBuf,
+    /// What people call it.
+    pub name: PathBuf,
+    /// The directories of it that have what boot loaders read.
+    pub below: &'static [&'static str],
+}
+
+/// Where entries are on a file system of their own.
+pub const OWN: &[&str] = &[""];
+/// Where they are that lie in a root's own tree.
+pub const IN_ROOT: &[&str] = &["boot", "efi", "boot/efi"];
+
+impl From<PathBuf> for Device {
+    fn from(node: PathBuf) -> Self {
+        let (name, below) = (node.clone(), OWN);
+        Self { node, name, below }
     }
 }
 

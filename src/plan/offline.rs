@@ -1,5 +1,7 @@
 //! What of a config can be done where the machine does not run, and what must wait for its first boot.
 
+mod held;
+
 use std::path::PathBuf;
 
 use kindling_config_spec::order::OrderedSet;
@@ -7,10 +9,8 @@ use kindling_config_spec::types::Config;
 use kindling_config_spec::types::kindling::FileExtra;
 
 use super::Conflict;
-use super::place::partition_name;
-use crate::gpt::{Found, Guid};
-use crate::inventory::disks::Content;
 use crate::inventory::recorded::Recorded;
+pub use held::boot_devices;
 
 /// How far a config is carried out away from the machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -100,9 +100,10 @@ impl Section {
     /// The table of docs/semantics.md, "Away from the machine".
     pub(super) fn is_carried_out(self, extent: Extent) -> bool {
         match self {
-            // The boot loader's entries belong to whoever boots; keys, arrays and values to the machine that has them.
-            Self::KernelArguments | Self::Raid | Self::Luks | Self::Values => false,
-            Self::Disks | Self::Filesystems => extent == Extent::Image,
+            // Keys, arrays and values belong to the machine that has them.
+            Self::Raid | Self::Luks | Self::Values => false,
+            // A root alone need not be what a boot loader reads.
+            Self::KernelArguments | Self::Disks | Self::Filesystems => extent == Extent::Image,
             Self::Users | Self::Groups => extent != Extent::Bare,
         }
     }
@@ -194,45 +195,34 @@ const ROOT_TYPES: [&str; 8] = [
     "77055800-792C-4F94-B39A-98C91B762BB6",
 ];
 
+/// File systems that a root can be on.
+const LINUX: [&str; 6] = ["ext2", "ext3", "ext4", "xfs", "btrfs", "f2fs"];
+
 /// Where the root is on disks whose config does not make it: the one root partition by its type, else the one file system
 /// labelled `root`, else the one file system for Linux; never one of `others`, which the config mounts elsewhere.
 ///
 /// # Errors
 /// None, or more than one.
 pub fn root_node(disks: &Recorded, others: &OrderedSet<PathBuf>) -> Result<PathBuf, Conflict> {
-    let mut found = Vec::new();
-    for one in &disks.disks {
-        if let Content::Known(signature) = &one.disk.content {
-            found.push((one.disk.node.clone(), None, signature));
+    let mut tries: [Vec<PathBuf>; 3] = Default::default();
+    held::each(disks, &mut |one| {
+        let kind = one.signature.kind.as_str();
+        if others.contains(&one.node) || !LINUX.contains(&kind) {
+            return;
         }
-        for (number, content) in &one.contents {
-            if let (Found::Gpt { table, .. }, Content::Known(signature)) = (&one.disk.found, content) {
-                let kind = table.entries.get(number).map(|entry| entry.type_guid);
-                found.push((partition_name(&one.disk.node, *number), kind, signature));
-            }
+        let [by_type, by_label, all] = &mut tries;
+        let type_guid = one.kind.map(|kind| kind.to_string()).unwrap_or_default();
+        if ROOT_TYPES.contains(&type_guid.as_str()) {
+            by_type.push(one.node.clone());
         }
-    }
-    found.retain(|(node, _, signature)| {
-        !others.contains(node)
-            && matches!(
-                signature.kind.as_str(),
-                "ext2" | "ext3" | "ext4" | "xfs" | "btrfs" | "f2fs"
-            )
+        if one.signature.has_label("root") {
+            by_label.push(one.node.clone());
+        }
+        all.push(one.node);
     });
-    let is_root_type =
-        |kind: &Option<Guid>| kind.is_some_and(|kind| ROOT_TYPES.contains(&kind.to_string().as_str()));
-    let by_type = found.iter().filter(|(_, kind, _)| is_root_type(kind));
-    let by_label = found
-        .iter()
-        .filter(|(_, _, signature)| signature.has_label("root"));
-    let tries: [Vec<&PathBuf>; 3] = [
-        by_type.map(|(node, ..)| node).collect(),
-        by_label.map(|(node, ..)| node).collect(),
-        found.iter().map(|(node, ..)| node).collect(),
-    ];
     let first = tries.iter().find(|nodes| !nodes.is_empty());
     match first.map(Vec::as_slice) {
-        Some([only]) => Ok((*only).clone()),
+        Some([only]) => Ok(only.clone()),
         several => {
             let count = several.map_or(0, <[_]>::len);
             Err(Conflict::new(
@@ -249,12 +239,13 @@ pub fn root_node(disks: &Recorded, others: &OrderedSet<PathBuf>) -> Result<PathB
 mod tests {
     use super::*;
 
-    use kindling_config_spec::order::OrderedMap;
+    use kindling_config_spec::order::{Gather, OrderedMap};
     use kindling_config_spec::units::{Bytes, SectorSize};
 
-    use crate::gpt::{CopyState, Entry, Health, Label, MbrState, Table};
-    use crate::inventory::disks::{Disk, Signature};
+    use crate::gpt::{CopyState, Entry, Found, Guid, Health, Label, MbrState, Table};
+    use crate::inventory::disks::{Content, Disk, Signature};
     use crate::inventory::recorded::RecordedDisk;
+    use crate::plan::entries::{IN_ROOT, OWN};
     use crate::plan::partitions::InUse;
 
     #[test]
@@ -322,6 +313,41 @@ mod tests {
         Recorded {
             disks: vec![RecordedDisk { disk, contents }],
             ..Recorded::default()
+        }
+    }
+
+    #[test]
+    fn entries_are_looked_for_where_a_boot_loader_may() {
+        let plain = "0FC63DAF-8483-4772-8E79-3D69D8477DE4";
+        let disks = disk(&[
+            ("C12A7328-F81F-11D2-BA4B-00A0C93EC93B", holding("vfat", None)),
+            ("BC13C2FF-59E6-4262-A352-B275FD6F7172", Content::Blank),
+            (plain, holding("ext4", Some("boot"))),
+            (plain, holding("ext4", Some("root"))),
+        ]);
+        let root = PathBuf::from("/dev/loop0p4");
+        for (gone, expected) in [
+            (
+                &[][..],
+                &[
+                    ("/dev/loop0 partition 1", OWN),
+                    ("/dev/loop0 partition 3", OWN),
+                    ("/dev/loop0 partition 4", IN_ROOT),
+                ][..],
+            ),
+            (
+                &["/dev/loop0p3", "/dev/loop0p4"],
+                &[("/dev/loop0 partition 1", OWN)],
+            ),
+            (&["/dev/loop0"], &[]),
+        ] {
+            let gone: OrderedSet<PathBuf> = gone.iter().map(PathBuf::from).into_set();
+            let found = boot_devices(&disks, Some(&root), &gone);
+            let found: Vec<_> = found
+                .iter()
+                .map(|one| (one.name.to_str().unwrap(), one.below))
+                .collect();
+            assert_eq!(found, expected, "{gone:?}");
         }
     }
 

@@ -143,6 +143,17 @@ pub struct KernelView {
 }
 
 impl Shown {
+    /// A partition as `table` has it; `None` where it has none of that number.
+    #[must_use]
+    pub fn of(table: &Table, number: u32) -> Option<Self> {
+        let entry = table.entries.get(&number)?;
+        Some(Self {
+            number,
+            start: entry.first.to_bytes(table.sector_size),
+            size: entry.size().to_bytes(table.sector_size),
+        })
+    }
+
     /// Whether the two lie on the same bytes, or bear the same number.
     #[must_use]
     pub fn collides(&self, other: &Self) -> bool {

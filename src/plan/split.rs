@@ -152,6 +152,8 @@ impl Split {
         for section in Section::ALL {
             let is_below = matches!(section, Section::Disks | Section::Filesystems) && is_layered;
             let is_carried_out = section.is_carried_out(extent) && !is_below;
+            // Nobody has seen the entries yet, and whoever cannot have theirs changed needs a way out.
+            let is_carried_out = is_carried_out && section != Section::KernelArguments;
             // Files go to their side one by one.
             let is_by_file = section == Section::Values;
             if section.is_asked_for(&self.baked) && !is_carried_out && !is_by_file {

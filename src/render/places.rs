@@ -92,7 +92,7 @@ fn lists(config: &Config) -> [(&'static str, usize); 11] {
 
 /// Every place that a record may name and that is worth a line of its own.
 fn entries(config: &Config) -> Vec<Pointer> {
-    let mut entries = vec![Pointer::of("/kindling/node")];
+    let mut entries = vec![Pointer::of("/kindling/node"), Pointer::of("/kernelArguments")];
     for (list, count) in lists(config) {
         entries.extend((0..count).map(|index| Pointer::of(list).index(index)));
     }

@@ -5,7 +5,7 @@ use std::io;
 use std::path::PathBuf;
 
 use super::Environment;
-use crate::host::boot::{self, Boot, BootError};
+use crate::host::boot::{self, Boot, BootError, Entry};
 use crate::host::{devices, machine, process};
 use crate::plan::Stage;
 use crate::plan::entries::{self, Next, Unfit, Wanted, root_device, starts_kernel};
@@ -16,7 +16,7 @@ const CHANGED: &str = "kernel-arguments-changed";
 
 /// Why kernel arguments are not in effect.
 #[derive(Debug, thiserror::Error)]
-enum EntriesError {
+pub(super) enum EntriesError {
     #[error("the kernel arguments of the config cannot be put into boot entries")]
     Arguments(#[source] Unfit),
     #[error("cannot read {}", path.display())]
@@ -42,6 +42,11 @@ fn place(looked: &str) -> String {
 }
 
 impl EntriesError {
+    /// Whether this boot loader is one whose arguments cannot be changed in entries.
+    pub(super) fn is_of_loader(&self) -> bool {
+        matches!(self.code(), "boot-entries-absent" | "boot-entry-fixed")
+    }
+
     fn code(&self) -> &'static str {
         match self {
             Self::Arguments(_)
@@ -95,7 +100,8 @@ pub fn reboot(environment: &Environment) -> Failure {
     record(&EntriesError::Boot(boot::reboot(&processes)))
 }
 
-fn record(error: &EntriesError) -> Failure {
+/// The record of why they are not.
+pub(super) fn record(error: &EntriesError) -> Failure {
     let mut failure = Failure::of(Stage::Kargs, error.code(), error, error.next().to_owned());
     failure.place = in_merged("/kernelArguments");
     failure
@@ -136,8 +142,11 @@ fn try_change(exist: &[String], not: &[String], environment: &Environment) -> Re
     }
 }
 
-/// Whether an entry was changed on this boot.
-fn edit(boot: &Boot<'_>, wanted: &Wanted, environment: &Environment) -> Result<bool, EntriesError> {
+/// The entries that have to change, each with its new text.
+///
+/// # Errors
+/// `Boot`; `Absent`, `Images` or `Fixed` where not all can have what is wanted.
+pub(super) fn changes(boot: &Boot<'_>, wanted: &Wanted) -> Result<Vec<(Entry, String)>, EntriesError> {
     let mut entries = boot.entries()?;
     entries.retain(|entry| starts_kernel(&entry.text));
     if entries.is_empty() {
@@ -161,9 +170,15 @@ fn edit(boot: &Boot<'_>, wanted: &Wanted, environment: &Environment) -> Result<b
             }
         }
     }
+    Ok(changes)
+}
+
+/// Whether an entry was changed on this boot.
+fn edit(boot: &Boot<'_>, wanted: &Wanted, environment: &Environment) -> Result<bool, EntriesError> {
+    let changes = changes(boot, wanted)?;
     let marker = environment.run_dir.join(CHANGED);
     if !changes.is_empty() {
-        boot.replace(&changes, || {
+        boot.replace(&changes, &|| {
             let noted = machine::private_dir(&environment.run_dir)
                 .and_then(|()| machine::replace(&marker, b"", 0o600));
             noted.map_err(|source| BootError::Write {

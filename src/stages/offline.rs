@@ -1,6 +1,8 @@
 //! A config carried out where the machine does not run: into a root below some directory, or into its disks as images.
 
 mod images;
+mod kernel_arguments;
+mod partitions;
 
 use std::path::{Path, PathBuf};
 

@@ -9,15 +9,15 @@ use serde_json::json;
 
 use crate::sandbox::{Ran, Sandbox, assert_same, listing, require_root};
 
-const MIB: u64 = 1 << 20;
+pub(crate) const MIB: u64 = 1 << 20;
 
-fn image(machine: &Sandbox, name: &str, size: u64) -> PathBuf {
+pub(crate) fn image(machine: &Sandbox, name: &str, size: u64) -> PathBuf {
     let path = machine.at(name);
     File::create(&path).unwrap().set_len(size).unwrap();
     path
 }
 
-fn apply(machine: &Sandbox, config: &serde_json::Value, flags: &[String]) -> Ran {
+pub(crate) fn apply(machine: &Sandbox, config: &serde_json::Value, flags: &[String]) -> Ran {
     fs::write(machine.at("given.ign"), config.to_string()).unwrap();
     let mut words = vec![env!("CARGO_BIN_EXE_kindling").into(), "apply".into()];
     words.extend(flags.iter().map(Into::into));
@@ -25,14 +25,14 @@ fn apply(machine: &Sandbox, config: &serde_json::Value, flags: &[String]) -> Ran
     machine.run(&words)
 }
 
-fn done(machine: &Sandbox, config: &serde_json::Value, flags: &[String]) {
+pub(crate) fn done(machine: &Sandbox, config: &serde_json::Value, flags: &[String]) {
     let ran = apply(machine, config, flags);
     assert_eq!(ran.status, Some(0), "{}{}", ran.stderr, ran.stdout);
     assert_nothing_attached(machine);
 }
 
 /// Whatever happened, no loop device stays behind. Somebody who lists the devices at that moment keeps one a moment longer.
-fn assert_nothing_attached(machine: &Sandbox) {
+pub(crate) fn assert_nothing_attached(machine: &Sandbox) {
     let attached = || {
         let mut list = Command::new("losetup");
         let said = list.args(["--list", "--output", "BACK-FILE"]).output().unwrap();
@@ -48,7 +48,7 @@ fn assert_nothing_attached(machine: &Sandbox) {
 }
 
 /// Runs `command` in mounts of its own with the file system at `offset` of an image mounted at `at/mnt`.
-fn inside(machine: &Sandbox, image: &Path, offset: u64, command: &str) -> String {
+pub(crate) fn inside(machine: &Sandbox, image: &Path, offset: u64, command: &str) -> String {
     let at = machine.at("mnt");
     fs::create_dir_all(&at).unwrap();
     let script = format!(

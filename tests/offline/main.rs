@@ -13,6 +13,7 @@ mod sandbox;
 mod bare;
 mod escapes;
 mod images;
+mod kernel_arguments;
 mod receipt;
 mod tree;
 

@@ -92,7 +92,7 @@ fn what_must_wait_is_named_before_the_first_change() {
     for line in [
         "[waits-for-first-boot]",
         "kernel arguments cannot be made away from the machine",
-        "also: encrypted volumes cannot be made away from the machine (/storage/luks)",
+        "also: encrypted volumes cannot be made away from the machine (merged config, /storage/luks)",
     ] {
         assert!(ran.stderr.contains(line), "{}", ran.stderr);
     }

@@ -54,14 +54,7 @@ impl Work<'_> {
                 ..KernelView::default()
             };
         };
-        let of = |number: &u32| {
-            let entry = table.entries.get(number)?;
-            Some(Shown {
-                number: *number,
-                start: entry.first.to_bytes(table.sector_size),
-                size: entry.size().to_bytes(table.sector_size),
-            })
-        };
+        let of = |number: &u32| Shown::of(table, *number);
         let slots = self.change.slots.iter().map(|slot| slot.number);
         KernelView {
             shown: self.named.iter().filter_map(of).collect(),

@@ -4,11 +4,11 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use kindling_config_spec::order::{Gather, OrderedMap};
+use kindling_config_spec::order::{Gather, OrderedMap, OrderedSet};
 use kindling_config_spec::types::Config;
 use kindling_config_spec::units::SectorSize;
 
-use super::{Below, Request};
+use super::{Below, Request, kernel_arguments, partitions};
 use crate::apply::{Applied, Host, Keys, Noted, apply};
 use crate::fetch::Origin;
 use crate::host::devices::{DeviceError, Devices, Locks, System};
@@ -78,9 +78,10 @@ impl Request<'_> {
         devices.look(&attached, &processes)?;
         let keys = Keys::new();
         let digest = sha256_hex_of(&config);
-        noted.runs.begin_anew();
         let made = {
             let host = host(&processes, &devices, &keys, &noted);
+            kernel_arguments::check(&config, &devices.recorded, &host)?;
+            noted.runs.begin_anew();
             make_disks(&config, &digest, &machine, &host)?
         };
         let mut tally = made.tally;
@@ -91,6 +92,7 @@ impl Request<'_> {
             fetcher: Some(&given.fetcher),
             ..host(&processes, &devices, &keys, &noted)
         };
+        let kargs = kernel_arguments::put(&config, &devices.recorded, &host)?;
         let root = mounts::Place::new().map_err(|error| attach_failure(&error))?;
         let filesystems = || config.storage.filesystems.iter();
         let others = filesystems().map(|one| PathBuf::from(&one.device)).into_set();
@@ -104,6 +106,8 @@ impl Request<'_> {
                 why: Vec::new(),
                 next: conflict.next,
             })?;
+            partitions::show(&devices.recorded, &OrderedSet::new(), &devices)
+                .map_err(|error| disks::device_failure(&error))?;
             let call = Invocation::new(Program::Mount).arg(node).arg(root.path());
             processes.run(&call).map_err(|error| attach_failure(&error))?;
         }
@@ -111,7 +115,13 @@ impl Request<'_> {
         let mounted = mount::mount(&config, root.path(), &host)?;
         let mount_tally = mounted.applied.tally;
         let mount = StageRecord::new(Stage::Mount, noted.runs.timed(), mounted.applied, "ok");
-        let stages = vec![disks, mount];
+        let mut stages = vec![disks];
+        if let Some(kargs) = kargs {
+            tally.changed += kargs.changed;
+            tally.already_so += kargs.already_so;
+            stages.push(kargs);
+        }
+        stages.push(mount);
         noted.runs.begin_anew();
         let before = (given.rendered.origins().to_vec(), stages);
         let expanded = Expanded { config, origins };
@@ -187,7 +197,7 @@ fn host<'a>(
     }
 }
 
-fn is_root(filesystem: &kindling_config_spec::types::Filesystem) -> bool {
+pub(super) fn is_root(filesystem: &kindling_config_spec::types::Filesystem) -> bool {
     filesystem.path.as_deref() == Some("/")
 }
 

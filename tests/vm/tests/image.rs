@@ -1,4 +1,5 @@
-//! An image that was provisioned at the desk: the same tree as a first boot leaves, and nothing left to do for one.
+//! An image that was provisioned at the desk: the same tree as a first boot leaves, and nothing left to do for one, kernel
+//! arguments included.
 #![allow(
     clippy::disallowed_methods,
     clippy::print_stdout,
@@ -6,7 +7,8 @@
     reason = "a test that tells how far it is, and its preparation"
 )]
 
-use std::path::Path;
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
@@ -15,6 +17,15 @@ use kindling_vm::tree::tree;
 use kindling_vm::{image, workspace};
 
 const CONFIG: &str = "fixtures/configs/valid/webserver.ign";
+
+/// The same config with kernel arguments beside the rest, below `folder`.
+fn with_arguments(folder: &Path) -> PathBuf {
+    let text = fs::read_to_string(workspace::root().join(CONFIG)).unwrap();
+    let arguments = r#"{ "kernelArguments": { "shouldExist": ["kindling.new=1"], "shouldNotExist": ["kindling.old=1"] },"#;
+    let path = folder.join("with-arguments.ign");
+    fs::write(&path, text.replacen('{', arguments, 1)).unwrap();
+    path
+}
 
 fn node(name: &str) -> Node {
     let built = scenario::set_up(&workspace::engine(), &mut |text| println!("{text}")).unwrap();
@@ -31,10 +42,15 @@ fn an_image_made_at_the_desk_is_what_a_first_boot_makes_and_boots_as_it_is() {
         .unwrap();
     assert!(matches!(cut.end, End::Cut) && cut.was_first, "{}", cut.tail(40));
     let mut made = node("webserver-made");
+    made.add_boot_entry("kindling.old=1 kindling.kept=1").unwrap();
     let ran = Command::new(workspace::engine())
         .arg("apply")
-        .arg(workspace::root().join(CONFIG))
-        .arg(format!("--image={}", made.root_disk().display()))
+        .arg(with_arguments(made.root_disk().parent().unwrap()))
+        .arg(format!("--image=/dev/vda={}", made.root_disk().display()))
+        .arg(format!(
+            "--image=/dev/vdb={}",
+            made.boot_disk().unwrap().display()
+        ))
         .output()
         .unwrap();
     assert!(
@@ -44,6 +60,7 @@ fn an_image_made_at_the_desk_is_what_a_first_boot_makes_and_boots_as_it_is() {
         String::from_utf8_lossy(&ran.stderr)
     );
     assert!(!image::has_firstboot_stamp(made.root_disk()).unwrap());
+    assert_eq!(made.boot_options().unwrap(), "kindling.kept=1 kindling.new=1");
     // What the machine that booted would have done next: its systemd applies presets, and a unit takes the stamp away.
     let next = "mount -o loop \"$0\" /mnt && systemctl --root /mnt preset-all --preset-mode=enable-only && \
                 rm /mnt/boot/ignition.firstboot && umount /mnt";
@@ -69,6 +86,9 @@ fn an_image_made_at_the_desk_is_what_a_first_boot_makes_and_boots_as_it_is() {
         .unwrap();
     assert!(!boot.was_first);
     let report = boot.report();
+    let running = report.lines("cmdline").join(" ");
+    assert!(running.contains(" kindling.kept=1 kindling.new=1"), "{running}");
+    assert!(!running.contains("kindling.old"), "{running}");
     assert_eq!(report.lines("hostname"), ["web-1"]);
     assert_eq!(report.lines("served"), ["<h1>hello</h1>"]);
     assert_eq!(

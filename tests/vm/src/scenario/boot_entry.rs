@@ -83,6 +83,14 @@ impl Node {
         Ok(tree)
     }
 
+    /// The disk with the boot entry, for who changes it while the machine is off.
+    #[must_use]
+    pub fn boot_disk(&self) -> Option<&Path> {
+        self.entry.as_ref().map(|entry| match entry {
+            Entry::Read(disk) | Entry::Loaded(disk) => disk.as_path(),
+        })
+    }
+
     /// The arguments in the boot entry, to be looked at while the machine is off; nothing without one.
     ///
     /// # Errors
