@@ -1,5 +1,6 @@
 //! The device boundary: waits for disks, reads what they hold, writes partition tables. [`System`] is the running kernel.
 
+mod files;
 mod kernel;
 mod lock;
 mod look;

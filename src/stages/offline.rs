@@ -1,6 +1,7 @@
 //! A config carried out where the machine does not run: into a root below some directory, or into its disks as images.
 
 mod images;
+mod rootless;
 
 use std::path::{Path, PathBuf};
 
@@ -33,6 +34,7 @@ use crate::render::Written;
 use crate::report::progress::StageRecord;
 use crate::report::{Failure, in_merged};
 pub use images::Image;
+pub use rootless::no_namespace;
 
 /// The config that was carried out.
 const BAKED: &str = "baked.ign";

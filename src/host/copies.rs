@@ -1,0 +1,343 @@
+//! Disks in files, worked on without root: each image in a copy that has no name, and that takes the image's place once all of
+//! it is done. Whatever ends the process before leaves the image as it was, byte for byte, and nothing beside it.
+//!
+//! The kernel shows no partitions of a file. A program that is to make something on one gets a file of its own, as empty as a
+//! device whose blocks were all discarded, and what it made is put into the copy.
+
+use std::fs::{self, File, OpenOptions, Permissions};
+use std::io::{self, Read, Seek, SeekFrom};
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use kindling_config_spec::order::OrderedMap;
+use kindling_config_spec::units::{Bytes, SectorSize};
+use nix::errno::Errno;
+use nix::fcntl::{AT_FDCWD, AtFlags, FallocateFlags, Flock, FlockArg, fallocate};
+use nix::libc;
+use nix::unistd::{Whence, linkat, lseek};
+
+use super::mounts::Place;
+use crate::gpt::{self, Found};
+use crate::plan::place::partition_name;
+
+/// An image cannot be worked on.
+#[derive(Debug, thiserror::Error)]
+pub enum CopyError {
+    /// It is a disk, a directory or the like.
+    #[error("{} is no regular file", .0.display())]
+    NoFile(PathBuf),
+    /// Another run of ours has it.
+    #[error("{} is being worked on already", .0.display())]
+    Taken(PathBuf),
+    /// A system call failed.
+    #[error("cannot {doing} {}", file.display())]
+    Io {
+        /// The verb.
+        doing: &'static str,
+        /// The image.
+        file: PathBuf,
+        /// The kernel's answer.
+        source: io::Error,
+    },
+}
+
+fn failed<'a, E: Into<io::Error>>(doing: &'static str, file: &'a Path) -> impl FnOnce(E) -> CopyError + 'a {
+    move |source| CopyError::Io {
+        doing,
+        file: file.to_owned(),
+        source: source.into(),
+    }
+}
+
+/// The images, and the names by which programs know them: links in a file system that is only in memory.
+pub struct Copies {
+    place: Place,
+    disks: Vec<Disk>,
+}
+
+/// One image.
+struct Disk {
+    image: PathBuf,
+    /// Held so that no other run begins with the same image.
+    locked: Flock<File>,
+    copy: File,
+    node: PathBuf,
+    sector: SectorSize,
+    /// The partitions that something is made on now, by their nodes.
+    made: Mutex<OrderedMap<PathBuf, (Part, File)>>,
+}
+
+/// Where something is: a copy, and a range of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Part {
+    start: u64,
+    size: u64,
+}
+
+impl Copies {
+    /// Copies each image, with logical sectors of that size.
+    ///
+    /// # Errors
+    /// `NoFile`, `Taken`, `Io`; `EOPNOTSUPP` where the file system knows no files without a name.
+    pub fn take<'a>(images: impl Iterator<Item = (&'a Path, SectorSize)>) -> Result<Self, CopyError> {
+        let place =
+            Place::in_memory().map_err(failed("make a directory for the parts of", Path::new("images")))?;
+        let take = |(number, (image, sector)): (usize, _)| {
+            let node = place.path().join(format!("disk{number}"));
+            Disk::take(image, node, sector)
+        };
+        let disks: Result<Vec<Disk>, CopyError> = images.enumerate().map(take).collect();
+        Ok(Self { disks: disks?, place })
+    }
+
+    /// The name of each, in the order of the images.
+    pub fn nodes(&self) -> impl Iterator<Item = &Path> {
+        self.disks.iter().map(|disk| disk.node.as_path())
+    }
+
+    /// The copy of that name, and the size of its sectors.
+    pub(super) fn disk(&self, node: &Path) -> Option<(&File, SectorSize)> {
+        let disk = self.disks.iter().find(|disk| disk.node == node)?;
+        Some((&disk.copy, disk.sector))
+    }
+
+    /// Whether something of that name is there: a disk, or a partition of its table.
+    pub(super) fn is_there(&self, node: &Path) -> bool {
+        self.disks.iter().any(|disk| disk.part(node).is_some())
+    }
+
+    /// Has `node` lead to a new empty file if it is a partition.
+    ///
+    /// # Errors
+    /// The kernel's answer.
+    pub fn begin(&self, node: &Path) -> io::Result<()> {
+        let found = self.disks.iter().find_map(|disk| Some((disk, disk.part(node)?)));
+        match found {
+            Some((disk, part)) if disk.node != node => disk.begin(node, part),
+            _ => Ok(()),
+        }
+    }
+
+    /// Puts what was made on partitions into their places.
+    ///
+    /// # Errors
+    /// `Io`.
+    pub fn put_back(&self) -> Result<(), CopyError> {
+        for disk in &self.disks {
+            disk.put_back()
+                .map_err(failed("write to the copy of", &disk.image))?;
+        }
+        Ok(())
+    }
+
+    /// Has `node` lead to the copy that it is on or is, and says where it starts there.
+    ///
+    /// # Errors
+    /// `NotFound`, or the kernel's answer.
+    pub fn whole(&self, node: &Path) -> io::Result<Bytes> {
+        let found = self.disks.iter().find_map(|disk| Some((disk, disk.part(node)?)));
+        let (disk, part) = found.ok_or(io::ErrorKind::NotFound)?;
+        if disk.node != node {
+            lead(node, &disk.copy)?;
+        }
+        Ok(Bytes(part.start))
+    }
+
+    /// Puts the copies in the places of their images: that with `first` on it before the others.
+    ///
+    /// # Errors
+    /// `Io`: of the images, those before it are done, and the others are as they were.
+    pub fn commit(self, first: Option<&Path>) -> Result<(), CopyError> {
+        let Self { place, mut disks } = self;
+        let is_first = |disk: &Disk| first.is_some_and(|node| disk.part(node).is_some());
+        if let Some(at) = disks.iter().position(is_first) {
+            disks.swap(0, at);
+        }
+        drop(place);
+        disks.into_iter().try_for_each(Disk::commit)
+    }
+}
+
+/// Has `node` lead to an open file of this process.
+fn lead(node: &Path, file: &File) -> io::Result<()> {
+    match fs::remove_file(node) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    symlink(path_of(file), node)
+}
+
+/// The name by which programs that this process starts can open the file.
+fn path_of(file: &File) -> PathBuf {
+    format!("/proc/{}/fd/{}", std::process::id(), file.as_raw_fd()).into()
+}
+
+/// A file without a name in that directory.
+fn nameless(dir: &Path) -> io::Result<File> {
+    OpenOptions::new()
+        .read(true)
+        .write(true)
+        .mode(0o600)
+        .custom_flags(libc::O_TMPFILE)
+        .open(dir)
+}
+
+impl Disk {
+    fn take(path: &Path, node: PathBuf, sector: SectorSize) -> Result<Self, CopyError> {
+        let image = path.canonicalize().map_err(failed("open", path))?;
+        let file = OpenOptions::new().read(true).write(true).open(&image);
+        let file = file.map_err(failed("open", path))?;
+        let found = file.metadata().map_err(failed("open", path))?;
+        if !found.is_file() {
+            return Err(CopyError::NoFile(path.to_owned()));
+        }
+        let locked = match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+            Ok(locked) => locked,
+            Err((_, Errno::EWOULDBLOCK)) => return Err(CopyError::Taken(path.to_owned())),
+            Err((_, error)) => return Err(failed("lock", path)(error)),
+        };
+        // Another run may have put its copy in the place of the one that was opened.
+        let now = image.metadata().map_err(failed("open", path))?;
+        if same_file(&found, &now) {
+            let copy = nameless(image.parent().unwrap_or(Path::new("/")));
+            let copy = copy.and_then(|copy| {
+                copy.set_len(found.len())?;
+                let whole = Part {
+                    start: 0,
+                    size: found.len(),
+                };
+                copy_data(&locked, whole, &copy, 0)?;
+                lead(&node, &copy)?;
+                Ok(copy)
+            });
+            return Ok(Self {
+                copy: copy.map_err(failed("make a copy beside", path))?,
+                image,
+                locked,
+                node,
+                sector,
+                made: Mutex::default(),
+            });
+        }
+        Err(CopyError::Taken(path.to_owned()))
+    }
+
+    /// Where the disk or the partition of that name is, by the table as it is now.
+    fn part(&self, node: &Path) -> Option<Part> {
+        let size = self.copy.metadata().ok()?.len();
+        if node == self.node {
+            return Some(Part { start: 0, size });
+        }
+        if node.parent() != self.node.parent() {
+            return None;
+        }
+        let mut copy = &self.copy;
+        let Ok(Found::Gpt { table, .. }) = gpt::read(&mut copy, Bytes(size), self.sector) else {
+            return None;
+        };
+        let mut entries = table.entries.iter();
+        let (_, entry) = entries.find(|(number, _)| partition_name(&self.node, **number) == node)?;
+        Some(Part {
+            start: entry.first.to_bytes(table.sector_size).0,
+            size: entry.size().to_bytes(table.sector_size).0,
+        })
+    }
+
+    fn begin(&self, node: &Path, part: Part) -> io::Result<()> {
+        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        if made.contains_key(node) {
+            return Ok(());
+        }
+        let file = nameless(self.image.parent().unwrap_or(Path::new("/")))?;
+        file.set_len(part.size)?;
+        lead(node, &file)?;
+        made.insert(node.to_owned(), (part, file));
+        Ok(())
+    }
+
+    fn put_back(&self) -> io::Result<()> {
+        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        for (node, (part, file)) in std::mem::take(&mut *made) {
+            fs::remove_file(node)?;
+            empty(&self.copy, part)?;
+            let whole = Part {
+                start: 0,
+                size: part.size,
+            };
+            copy_data(&file, whole, &self.copy, part.start)?;
+        }
+        Ok(())
+    }
+
+    /// The copy gets its name by one rename, on the medium, with the image's mode.
+    fn commit(self) -> Result<(), CopyError> {
+        let name = self.image.file_name().unwrap_or_default();
+        let mut hidden = std::ffi::OsString::from(".kindling.");
+        hidden.push(name);
+        let (dir, hidden) = (self.image.with_file_name(""), self.image.with_file_name(hidden));
+        let put = || -> io::Result<()> {
+            let mode = self.locked.metadata()?.permissions().mode();
+            self.copy.set_permissions(Permissions::from_mode(mode & 0o7777))?;
+            self.copy.sync_all()?;
+            // A run that was killed here left it.
+            match fs::remove_file(&hidden) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
+            let from = path_of(&self.copy);
+            linkat(AT_FDCWD, &from, AT_FDCWD, &hidden, AtFlags::AT_SYMLINK_FOLLOW)?;
+            fs::rename(&hidden, &self.image)?;
+            File::open(&dir)?.sync_all()
+        };
+        put().map_err(failed("put the copy in the place of", &self.image))
+    }
+}
+
+fn same_file(one: &fs::Metadata, other: &fs::Metadata) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    (one.dev(), one.ino()) == (other.dev(), other.ino())
+}
+
+/// Makes a range as empty as if nothing had ever been written there.
+fn empty(file: &File, part: Part) -> io::Result<()> {
+    let number = |value: u64| i64::try_from(value).map_err(|_| io::Error::from(io::ErrorKind::FileTooLarge));
+    let how = FallocateFlags::FALLOC_FL_PUNCH_HOLE | FallocateFlags::FALLOC_FL_KEEP_SIZE;
+    match fallocate(file, how, number(part.start)?, number(part.size)?) {
+        Err(Errno::EOPNOTSUPP) => {
+            let mut file = file;
+            file.seek(SeekFrom::Start(part.start))?;
+            io::copy(&mut io::repeat(0).take(part.size), &mut file).map(drop)
+        }
+        ended => Ok(ended?),
+    }
+}
+
+/// Copies what has been written to a part of `from`, to `at` and behind in `to`; the rest is nothing there either. The kernel does
+/// it, by sharing the blocks where the file system can.
+fn copy_data(mut from: &File, part: Part, mut to: &File, at: u64) -> io::Result<()> {
+    let end = part.start.saturating_add(part.size);
+    let mut here = part.start;
+    let seek = |from: &File, offset: u64, whence| -> io::Result<u64> {
+        let offset = i64::try_from(offset).map_err(|_| io::ErrorKind::FileTooLarge)?;
+        u64::try_from(lseek(from, offset, whence)?).map_err(|_| io::ErrorKind::InvalidData.into())
+    };
+    while here < end {
+        let data = match seek(from, here, Whence::SeekData) {
+            Ok(data) if data < end => data,
+            Err(error) if error.raw_os_error() != Some(libc::ENXIO) => return Err(error),
+            // Nothing but holes up to the end.
+            _ => break,
+        };
+        let hole = seek(from, data, Whence::SeekHole)?.min(end);
+        from.seek(SeekFrom::Start(data))?;
+        to.seek(SeekFrom::Start(at + (data - part.start)))?;
+        let copied = io::copy(&mut from.take(hole - data), &mut to)?;
+        if copied != hole - data {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        here = hole;
+    }
+    Ok(())
+}

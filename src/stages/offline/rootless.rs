@@ -1,0 +1,262 @@
+//! Images without root: what cannot be done there, and how programs and mounts work on files instead of devices.
+
+use std::ffi::OsStr;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use kindling_config_spec::order::OrderedMap;
+use kindling_config_spec::types::{Config, Filesystem};
+use kindling_config_spec::units::SectorSize;
+
+use super::images::Image;
+use crate::host::copies::Copies;
+use crate::host::fuse::Served;
+use crate::host::mounts;
+use crate::host::process::{Output, ProcessError, Processes, System};
+use crate::host::user_namespace::IdMap;
+use crate::invocation::{Invocation, Program};
+use crate::plan::Stage;
+use crate::plan::mounts::candidates;
+use crate::report::{Failure, in_merged};
+
+/// What only root can do.
+pub(super) fn needs_root(pointer: &str, what: String, why: &str) -> Failure {
+    Failure {
+        code: "image-needs-root".to_owned(),
+        stage: Stage::Disks,
+        what,
+        place: in_merged(pointer),
+        why: vec![why.to_owned(), "nothing was changed".to_owned()],
+        next: "run it as root".to_owned(),
+    }
+}
+
+/// The record of a user who may not be root of a namespace.
+#[must_use]
+pub fn no_namespace(error: &ProcessError) -> Failure {
+    let next = "run it as root; or install uidmap and util-linux 2.38, and give this user numbers: a line USER:100000:65536 in \
+                /etc/subuid and in /etc/subgid";
+    let failure = Failure::of(Stage::Disks, "image-needs-root", error, next.to_owned());
+    Failure {
+        what: "images cannot be written to without root here".to_owned(),
+        why: [
+            vec![failure.what],
+            failure.why,
+            vec!["nothing was changed".to_owned()],
+        ]
+        .concat(),
+        ..failure
+    }
+}
+
+/// Whether files can be put on a file system of that format here.
+pub(super) fn can_be_filled(format: &str) -> bool {
+    matches!(format, "ext2" | "ext3" | "ext4")
+}
+
+/// Refuses what would not come out as root makes it.
+///
+/// # Errors
+/// The record: a file system with files on it that no program shows, sectors that no program is told of, a number of a user
+/// that nobody may give.
+pub(super) fn refuse(
+    config: &Config,
+    images: &OrderedMap<PathBuf, Image>,
+    ids: &IdMap,
+) -> Result<(), Failure> {
+    let filesystems = config.storage.filesystems.iter().enumerate();
+    for (index, filesystem) in filesystems {
+        let made = !matches!(
+            filesystem.format.as_deref(),
+            None | Some("" | "none" | "swap" | "btrfs")
+        );
+        if made && images.values().any(|image| image.sector != SectorSize::S512) {
+            return Err(needs_root(
+                &format!("/storage/filesystems/{index}/format"),
+                format!(
+                    "a file system for {} cannot be made without root",
+                    filesystem.device
+                ),
+                "programs that make one in a file take its sectors for 512 bytes",
+            ));
+        }
+    }
+    for (pointer, path) in written(config) {
+        let Some((index, filesystem)) = below(config, &path) else {
+            continue;
+        };
+        let format = filesystem.format.as_deref().unwrap_or_default();
+        if !can_be_filled(format) {
+            return Err(needs_root(
+                &format!("/storage/filesystems/{index}/format"),
+                format!(
+                    "{} of the config ({pointer}) would be on a {format}, which cannot be mounted without root",
+                    path.display()
+                ),
+                "of the file systems in files only ext2, ext3 and ext4 are written to by a program (fuse2fs)",
+            ));
+        }
+    }
+    for (pointer, id) in numbers(config) {
+        if u32::try_from(id).is_ok_and(|id| !ids.has(id)) {
+            return Err(needs_root(
+                &pointer,
+                format!("nothing can be given to number {id} without root"),
+                "it is not among the numbers that /etc/subuid and /etc/subgid give this user",
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// The file system of the config that a path is on, and its place there.
+fn below<'a>(config: &'a Config, path: &Path) -> Option<(usize, &'a Filesystem)> {
+    // Shallow paths come first, so that the last one is the nearest.
+    let candidates = candidates(config).into_iter().rev();
+    let mut above = candidates.filter(|(_, _, point)| path.starts_with(point));
+    above.next().map(|(index, filesystem, _)| (index, filesystem))
+}
+
+/// What the config has written, as far as it says where.
+fn written(config: &Config) -> Vec<(String, PathBuf)> {
+    let storage = &config.storage;
+    // The result of a provisioning, and the journal of one.
+    let mut paths: Vec<(String, PathBuf)> = ["/etc", "/var/lib/kindling"]
+        .map(|path| ("always".to_owned(), path.into()))
+        .into();
+    let mut add = |section: &str, list: &mut dyn Iterator<Item = &String>| {
+        for (index, path) in list.enumerate() {
+            paths.push((format!("/storage/{section}/{index}"), path.into()));
+        }
+    };
+    add("files", &mut storage.files.iter().map(|entry| &entry.path));
+    add(
+        "directories",
+        &mut storage.directories.iter().map(|entry| &entry.path),
+    );
+    add("links", &mut storage.links.iter().map(|entry| &entry.path));
+    for (index, user) in config.passwd.users.iter().enumerate() {
+        if user.should_exist != Some(false) {
+            let usual = || match user.name.as_str() {
+                "root" => PathBuf::from("/root"),
+                name => Path::new("/home").join(name),
+            };
+            let home = user.home_dir.as_ref().map_or_else(usual, PathBuf::from);
+            paths.push((format!("/passwd/users/{index}"), home));
+        }
+    }
+    paths
+}
+
+/// The numbers of users and groups in the config.
+fn numbers(config: &Config) -> Vec<(String, i64)> {
+    let (storage, passwd) = (&config.storage, &config.passwd);
+    let mut found = Vec::new();
+    let mut add = |pointer: String, id: Option<i64>| found.extend(id.map(|id| (pointer, id)));
+    for (index, entry) in storage.files.iter().enumerate() {
+        add(format!("/storage/files/{index}/user/id"), entry.user.id);
+        add(format!("/storage/files/{index}/group/id"), entry.group.id);
+    }
+    for (index, entry) in storage.directories.iter().enumerate() {
+        add(format!("/storage/directories/{index}/user/id"), entry.user.id);
+        add(format!("/storage/directories/{index}/group/id"), entry.group.id);
+    }
+    for (index, entry) in storage.links.iter().enumerate() {
+        add(format!("/storage/links/{index}/user/id"), entry.user.id);
+        add(format!("/storage/links/{index}/group/id"), entry.group.id);
+    }
+    for (index, user) in passwd.users.iter().enumerate() {
+        add(format!("/passwd/users/{index}/uid"), user.uid);
+    }
+    for (index, group) in passwd.groups.iter().enumerate() {
+        add(format!("/passwd/groups/{index}/gid"), group.gid);
+    }
+    found
+}
+
+/// Programs, as far as they are given devices: those of [`Copies`].
+pub(super) struct OnCopies<'a> {
+    programs: &'a System,
+    copies: &'a Copies,
+    served: Mutex<Vec<(PathBuf, Served)>>,
+}
+
+impl<'a> OnCopies<'a> {
+    pub(super) fn new(programs: &'a System, copies: &'a Copies) -> Self {
+        Self {
+            programs,
+            copies,
+            served: Mutex::default(),
+        }
+    }
+
+    /// Ends what is unmounted by now, and checks it. Returns what was mounted first, which is the root.
+    ///
+    /// # Errors
+    /// How a program ended.
+    pub(super) fn end(self) -> Result<Option<PathBuf>, ProcessError> {
+        let served = self.served.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let first = served.first().map(|(node, _)| node.clone());
+        for (_, served) in served {
+            served.end(self.programs)?;
+        }
+        Ok(first)
+    }
+
+    fn mount(&self, call: &Invocation) -> Result<Output, ProcessError> {
+        let failed = |source: io::Error| ProcessError::Start {
+            program: call.program,
+            source,
+        };
+        let words: Vec<&OsStr> = call.args.iter().map(|arg| arg.expose()).collect();
+        let [flags @ .., node, target] = words.as_slice() else {
+            return Err(failed(io::ErrorKind::InvalidInput.into()));
+        };
+        let (node, target) = (Path::new(node), Path::new(target));
+        let option = |flag: &str| {
+            let at = flags.iter().position(|word| *word == flag)?;
+            flags.get(at + 1)?.to_str()
+        };
+        if !option("-t").is_none_or(can_be_filled) {
+            // Nothing is to be on it, and what the plan did not foresee fails instead of landing below it.
+            mounts::nothing(node, target).map_err(failed)?;
+            return Ok(Output::default());
+        }
+        // The others do not change what a file system has in it in the end.
+        let read_only = option("-o").is_some_and(|options| options.split(',').any(|one| one == "ro"));
+        let start = self.copies.whole(node).map_err(failed)?;
+        let served = Served::begin(self.programs, node, start, target, read_only)?;
+        let mut all = self.served.lock().unwrap_or_else(PoisonError::into_inner);
+        all.push((node.to_owned(), served));
+        Ok(Output::default())
+    }
+}
+
+impl Processes for OnCopies<'_> {
+    fn is_installed(&self, program: Program) -> bool {
+        self.programs.is_installed(program)
+    }
+
+    fn status(&self, call: &Invocation) -> Result<Output, ProcessError> {
+        match call.program {
+            Program::Mount => self.mount(call),
+            Program::Wipefs
+            | Program::MkfsBtrfs
+            | Program::MkfsExt4
+            | Program::MkfsFat
+            | Program::MkfsXfs
+            | Program::Mkswap => {
+                for arg in &call.args {
+                    let begun = self.copies.begin(Path::new(arg.expose()));
+                    begun.map_err(|source| ProcessError::Start {
+                        program: call.program,
+                        source,
+                    })?;
+                }
+                self.programs.status(call)
+            }
+            _ => self.programs.status(call),
+        }
+    }
+}
