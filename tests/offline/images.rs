@@ -17,7 +17,7 @@ fn image(machine: &Sandbox, name: &str, size: u64) -> PathBuf {
     path
 }
 
-fn apply(machine: &Sandbox, config: &serde_json::Value, flags: &[String]) -> Ran {
+pub(crate) fn apply(machine: &Sandbox, config: &serde_json::Value, flags: &[String]) -> Ran {
     fs::write(machine.at("given.ign"), config.to_string()).unwrap();
     let mut words = vec![env!("CARGO_BIN_EXE_kindling").into(), "apply".into()];
     words.extend(flags.iter().map(Into::into));
@@ -48,7 +48,7 @@ fn assert_nothing_attached(machine: &Sandbox) {
 }
 
 /// Runs `command` in mounts of its own with the file system at `offset` of an image mounted at `at/mnt`.
-fn inside(machine: &Sandbox, image: &Path, offset: u64, command: &str) -> String {
+pub(crate) fn inside(machine: &Sandbox, image: &Path, offset: u64, command: &str) -> String {
     let at = machine.at("mnt");
     fs::create_dir_all(&at).unwrap();
     let script = format!(

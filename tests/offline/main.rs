@@ -14,6 +14,7 @@ mod bare;
 mod escapes;
 mod images;
 mod receipt;
+mod rootless;
 mod tree;
 
 use std::ffi::OsString;
