@@ -7,7 +7,7 @@
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Read, Seek, SeekFrom};
 use std::os::fd::AsRawFd;
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt, symlink};
+use std::os::unix::fs::{FileExt, OpenOptionsExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
@@ -65,8 +65,8 @@ struct Disk {
     copy: File,
     node: PathBuf,
     sector: SectorSize,
-    /// The partitions that something is made on now, by their nodes.
-    made: Mutex<OrderedMap<PathBuf, (Part, File)>>,
+    /// The partitions that are in files of their own now, by their nodes.
+    out: Mutex<OrderedMap<PathBuf, (Part, File)>>,
 }
 
 /// Where something is: a copy, and a range of it.
@@ -75,6 +75,20 @@ struct Part {
     start: u64,
     size: u64,
 }
+
+/// What a partition's own file has in it at first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Content {
+    /// Nothing: something is about to be made on it.
+    Nothing,
+    /// What the partition has.
+    Present,
+}
+
+/// Where the flags of an ext2, ext3 or ext4 stand that whoever does not know them may not mount, counted from its start, and the
+/// one that says that its journal is to be replayed: `s_feature_incompat` and `EXT4_FEATURE_INCOMPAT_RECOVER` of fs/ext4/ext4.h.
+const INCOMPATIBLE: u64 = 1024 + 0x60;
+const RECOVER: u32 = 0x4;
 
 impl Copies {
     /// Copies each image, with logical sectors of that size.
@@ -108,19 +122,36 @@ impl Copies {
         self.disks.iter().any(|disk| disk.part(node).is_some())
     }
 
-    /// Has `node` lead to a new empty file if it is a partition.
+    /// Has `node` lead to a file of its own if it is a partition, until [`Self::put_back`].
     ///
     /// # Errors
     /// The kernel's answer.
-    pub fn begin(&self, node: &Path) -> io::Result<()> {
-        let found = self.disks.iter().find_map(|disk| Some((disk, disk.part(node)?)));
-        match found {
-            Some((disk, part)) if disk.node != node => disk.begin(node, part),
+    pub fn take_out(&self, node: &Path, with: Content) -> io::Result<()> {
+        match self.find(node) {
+            Some((disk, part)) if disk.node != node => disk.take_out(node, part, with),
             _ => Ok(()),
         }
     }
 
-    /// Puts what was made on partitions into their places.
+    /// Whether an ext2, ext3 or ext4 of that name was mounted when it was written to last.
+    ///
+    /// # Errors
+    /// The kernel's answer.
+    pub fn has_journal_to_replay(&self, node: &Path) -> io::Result<bool> {
+        let Some((disk, part)) = self.find(node) else {
+            return Ok(false);
+        };
+        let mut flags = [0; 4];
+        disk.copy
+            .read_exact_at(&mut flags, part.start.saturating_add(INCOMPATIBLE))?;
+        Ok(u32::from_le_bytes(flags) & RECOVER != 0)
+    }
+
+    fn find(&self, node: &Path) -> Option<(&Disk, Part)> {
+        self.disks.iter().find_map(|disk| Some((disk, disk.part(node)?)))
+    }
+
+    /// Puts what is in files of their own into its place.
     ///
     /// # Errors
     /// `Io`.
@@ -137,8 +168,7 @@ impl Copies {
     /// # Errors
     /// `NotFound`, or the kernel's answer.
     pub fn whole(&self, node: &Path) -> io::Result<Bytes> {
-        let found = self.disks.iter().find_map(|disk| Some((disk, disk.part(node)?)));
-        let (disk, part) = found.ok_or(io::ErrorKind::NotFound)?;
+        let (disk, part) = self.find(node).ok_or(io::ErrorKind::NotFound)?;
         if disk.node != node {
             lead(node, &disk.copy)?;
         }
@@ -218,7 +248,7 @@ impl Disk {
                 locked,
                 node,
                 sector,
-                made: Mutex::default(),
+                out: Mutex::default(),
             });
         }
         Err(CopyError::Taken(path.to_owned()))
@@ -245,21 +275,24 @@ impl Disk {
         })
     }
 
-    fn begin(&self, node: &Path, part: Part) -> io::Result<()> {
-        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
-        if made.contains_key(node) {
+    fn take_out(&self, node: &Path, part: Part, with: Content) -> io::Result<()> {
+        let mut out = self.out.lock().unwrap_or_else(PoisonError::into_inner);
+        if out.contains_key(node) {
             return Ok(());
         }
         let file = nameless(self.image.parent().unwrap_or(Path::new("/")))?;
         file.set_len(part.size)?;
+        if with == Content::Present {
+            copy_data(&self.copy, part, &file, 0)?;
+        }
         lead(node, &file)?;
-        made.insert(node.to_owned(), (part, file));
+        out.insert(node.to_owned(), (part, file));
         Ok(())
     }
 
     fn put_back(&self) -> io::Result<()> {
-        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
-        for (node, (part, file)) in std::mem::take(&mut *made) {
+        let mut out = self.out.lock().unwrap_or_else(PoisonError::into_inner);
+        for (node, (part, file)) in std::mem::take(&mut *out) {
             fs::remove_file(node)?;
             empty(&self.copy, part)?;
             let whole = Part {

@@ -197,7 +197,7 @@ fn new_disk() -> Value {
     json!({
         "ignition": { "version": "3.4.0" },
         "storage": {
-            "disks": [{ "device": "/dev/vda", "wipeTable": true, "partitions": [
+            "disks": [{ "device": "/dev/vda", "partitions": [
                 { "number": 1, "label": "root", "sizeMiB": 96 },
                 { "number": 2, "label": "data of mine", "sizeMiB": 64 },
             ]}],
@@ -224,6 +224,8 @@ const LARGE: &str = "data:;base64,H4sIAAAAAAAC/+3BAQEAAACAkP6v7ggKAAAAAAAAAAAAAA
 fn a_new_disk_is_what_root_makes() {
     let desk = Desk::new();
     let disk = desk.image(200 * MIB);
+    // A new table gets a number that is drawn, and those of its partitions are made of it.
+    partition(&disk, "label: gpt\n");
     let (machine, other) = desk.copy();
     let config = new_disk();
     desk.done(&config);
@@ -239,29 +241,34 @@ fn a_new_disk_is_what_root_makes() {
         (made.uid(), made.gid(), made.mode() & 0o7777),
         (NOBODY, NOBODY, 0o644)
     );
-    // The same once more; and, where the table and all on it stay, files that are there are refused as by root.
+    // The same config finds its own work. Another one is refused as by root, and nothing is changed by that.
     desk.done(&config);
-    let mut kept = config;
-    kept["storage"]["disks"][0]["wipeTable"] = json!(false);
     let before = fs::read(&disk).unwrap();
-    let ran = desk.apply(&kept);
+    let mut config = config;
+    config["storage"]["files"][0]["contents"]["source"] = json!("data:,other");
+    let ran = desk.apply(&config);
     assert!(ran.stderr.contains("[path-exists]"), "{}", ran.stderr);
     assert!(fs::read(&disk).unwrap() == before, "a refusal changed the image");
     desk.assert_nothing_left();
 }
 
-/// A disk with a root that somebody else made, on its second partition.
-fn with_root(desk: &Desk) -> PathBuf {
-    let disk = desk.image(160 * MIB);
+/// Gives the image a table.
+fn partition(image: &Path, table: &str) {
     let mut sfdisk = Command::new("sfdisk")
         .arg("-q")
-        .arg(&disk)
+        .arg(image)
         .stdin(Stdio::piped())
         .spawn()
         .unwrap();
-    let table = "label: gpt\nstart=2048, size=2048\nstart=4096, size=262144, type=4F68BCE3-E8CD-4DB1-96E7-FBCAF984B709\n";
     sfdisk.stdin.take().unwrap().write_all(table.as_bytes()).unwrap();
     assert!(sfdisk.wait().unwrap().success());
+}
+
+/// A disk with a root that somebody else made, on its second partition.
+fn with_root(desk: &Desk) -> PathBuf {
+    let disk = desk.image(160 * MIB);
+    let table = "label: gpt\nstart=2048, size=2048\nstart=4096, size=262144, type=4F68BCE3-E8CD-4DB1-96E7-FBCAF984B709\n";
+    partition(&disk, table);
     let root = desk.machine.root();
     let script = "cd \"$0\" && mkdir -m 2775 shared boot && chgrp 50 shared && : >boot/ignition.firstboot && \
         echo x >su && chown 5:6 su && chmod 6755 su && ln su su2 && echo y >capable && \
@@ -288,7 +295,8 @@ fn for_a_root() -> Value {
             "groups": [{ "name": "wheel", "gid": 700 }],
             "users": [{ "name": "core", "groups": ["wheel"], "sshAuthorizedKeys": ["ssh-ed25519 AAAA core"] }],
         },
-        "storage": { "files": [
+        // Named, so that it works where the kernel knows no GPT.
+        "storage": { "disks": [{ "device": "/dev/vda" }], "files": [
             { "path": "/etc/hosts", "append": [{ "source": "data:,10.0.0.1%20a%0A" }] },
             { "path": "/shared/below/it/file", "user": { "name": "core" } },
             { "path": "/etc/hostname", "overwrite": true, "contents": { "source": "data:,new" } },
@@ -357,31 +365,35 @@ fn a_journal_that_a_crash_left_is_replayed() {
 fn file_systems_of_every_kind_are_made() {
     let desk = Desk::new();
     let disk = desk.image(1024 * MIB);
+    partition(&disk, "label: gpt\n");
     let (machine, other) = desk.copy();
     let kinds = [
-        ("ext4", 96, Some("/")),
-        ("vfat", 64, Some("/boot/efi")),
-        ("xfs", 400, Some("/data")),
-        ("btrfs", 300, None),
-        ("swap", 32, None),
+        ("ext4", 96),
+        ("vfat", 64),
+        ("xfs", 400),
+        ("btrfs", 300),
+        ("swap", 32),
     ];
     let numbered = || kinds.iter().zip(1..);
-    let partitions = numbered()
-        .map(|((kind, size, _), number)| json!({ "number": number, "label": kind, "sizeMiB": size }));
-    let filesystems = numbered().map(|((kind, _, path), number)| json!({ "device": format!("/dev/vda{number}"), "format": kind, "path": path }));
+    let partitions =
+        numbered().map(|((kind, size), number)| json!({ "number": number, "label": kind, "sizeMiB": size }));
+    let filesystems = numbered()
+        .map(|((kind, _), number)| json!({ "device": format!("/dev/vda{number}"), "format": kind }));
     let mut config = json!({
         "ignition": { "version": "3.4.0" },
         "storage": {
-            "disks": [{ "device": "/dev/vda", "wipeTable": true, "partitions": partitions.collect::<Vec<_>>() }],
+            "disks": [{ "device": "/dev/vda", "partitions": partitions.collect::<Vec<_>>() }],
             "filesystems": filesystems.collect::<Vec<_>>(),
             "files": [{ "path": "/etc/motd", "contents": { "source": "data:,hello" } }],
         },
     });
+    config["storage"]["filesystems"][0]["path"] = json!("/");
     desk.done(&config);
+    // Root cannot mount all of them on every kernel either.
     as_root(&machine, &other, &config);
     assert!(tables(&disk) == tables(&other), "the partition tables differ");
     let mut start = MIB;
-    for (kind, size, _) in kinds {
+    for (kind, size) in kinds {
         let [here, there] = [&disk, &other].map(|image| {
             let (offset, size) = (start.to_string(), (size * MIB).to_string());
             let asked = Command::new("blkid")
@@ -401,14 +413,24 @@ fn file_systems_of_every_kind_are_made() {
     }
     let [here, there] = [(&desk.machine, &disk), (&machine, &other)].map(|(at, image)| tree(at, image, MIB));
     assert_same(&here, &there, "without root against with");
+    // With their places: these are directories, and nothing is on them.
+    config["storage"]["filesystems"][0]["wipeFilesystem"] = json!(true);
+    config["storage"]["filesystems"][1]["path"] = json!("/boot/efi");
+    config["storage"]["filesystems"][2]["path"] = json!("/data");
+    config["storage"]["links"] = json!([{ "path": "/link", "target": "/data" }]);
+    desk.done(&config);
+    let found = tree(&desk.machine, &disk, MIB);
+    assert_eq!(found["data"], "directory 0755 0:0");
+    assert_eq!(found["boot/efi"], "directory 0755 0:0");
     // Nothing may land on a file system that cannot be mounted, or below it in its place.
     let before = fs::read(&disk).unwrap();
+    config["storage"]["filesystems"][0]["wipeFilesystem"] = json!(false);
+    config["storage"]["links"] = json!([]);
     for (path, code) in [
         ("/data/file", "[image-needs-root]"),
         ("/link/file", "Read-only file system"),
     ] {
         config["storage"]["files"][0]["path"] = json!(path);
-        config["storage"]["links"] = json!([{ "path": "/link", "target": "/data" }]);
         let ran = desk.apply(&config);
         assert_eq!(ran.status, Some(1), "{path}: {}", ran.stdout);
         assert!(ran.stderr.contains(code), "{path}: {}", ran.stderr);

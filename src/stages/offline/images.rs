@@ -12,6 +12,7 @@ use super::rootless::{self, OnCopies};
 use super::{Below, Request};
 use crate::apply::{Applied, Host, Keys, Noted, apply};
 use crate::fetch::Origin;
+use crate::gpt::Found;
 use crate::host::copies::Copies;
 use crate::host::devices::{DeviceError, Devices, Locks, System};
 use crate::host::loops::Held;
@@ -31,7 +32,7 @@ use crate::node::expand::Expanded;
 use crate::plan::Stage;
 use crate::plan::disks::Known;
 use crate::plan::offline::{Extent, FIRST_BOOT_STAMP, root_node};
-use crate::plan::partitions::KernelView;
+use crate::plan::partitions::{KernelView, Shown};
 use crate::plan::place::partition_name;
 use crate::plan::split::Unseen;
 use crate::plan::step::TableWrite;
@@ -157,9 +158,7 @@ impl Request<'_> {
                 why: Vec::new(),
                 next: conflict.next,
             })?;
-            if ground.copies.is_some() {
-                devices.can_be_root(&node)?;
-            }
+            devices.prepare_root(&node, ground)?;
             let call = Invocation::new(Program::Mount).arg(node).arg(root.path());
             processes.run(&call).map_err(|error| attach_failure(&error))?;
         }
@@ -376,25 +375,44 @@ impl Attached<'_> {
 }
 
 impl Attached<'_> {
-    /// Whether files can be put on it without root.
-    fn can_be_root(&self, node: &Path) -> Result<(), Failure> {
-        let kinds = self.recorded.disks.iter().flat_map(|one| {
-            let parts = one.contents.iter();
-            let parts = parts.map(|(number, content)| (partition_name(&one.disk.node, *number), content));
-            parts.chain([(one.disk.node.clone(), &one.disk.content)])
-        });
-        let mut kinds = kinds.filter(|(at, _)| at == node);
-        match kinds.next() {
-            Some((_, Content::Known(found))) if !rootless::can_be_filled(&found.kind) => {
+    /// Sees to it that the root can be mounted: that the kernel shows its partition, which one that knows no GPT does not by
+    /// itself, or that a program can show its files.
+    fn prepare_root(&self, node: &Path, ground: &Ground<'_>) -> Result<(), Failure> {
+        for one in &self.recorded.disks {
+            let mut parts = one.contents.iter();
+            let part = parts.find(|(number, _)| partition_name(&one.disk.node, **number) == node);
+            let content = match part {
+                Some((_, content)) => content,
+                None if one.disk.node == node => &one.disk.content,
+                None => continue,
+            };
+            if let Content::Known(found) = content
+                && ground.copies.is_some()
+                && !rootless::can_be_filled(&found.kind)
+            {
                 let what = format!(
                     "the root is a {}, which cannot be mounted without root",
                     found.kind
                 );
-                let why = "only ext2, ext3 and ext4 in files are written to by a program (fuse2fs)";
-                Err(rootless::needs_root("", what, why))
+                return Err(rootless::needs_root("", what, rootless::FILLED));
             }
-            _ => Ok(()),
+            if let (Some((number, _)), Found::Gpt { table, .. }) = (part, &one.disk.found)
+                && let Some(entry) = table.entries.get(number)
+            {
+                let shown = Shown {
+                    number: *number,
+                    start: entry.first.to_bytes(table.sector_size),
+                    size: entry.size().to_bytes(table.sector_size),
+                };
+                let view = KernelView {
+                    shown: vec![shown],
+                    ..KernelView::default()
+                };
+                let held = self.system.hold(&one.disk.node, &view);
+                held.map_err(|error| disks::device_failure(&error))?;
+            }
         }
+        Ok(())
     }
 }
 

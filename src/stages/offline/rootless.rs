@@ -10,8 +10,8 @@ use kindling_config_spec::types::{Config, Filesystem};
 use kindling_config_spec::units::SectorSize;
 
 use super::images::Image;
-use crate::host::copies::Copies;
-use crate::host::fuse::Served;
+use crate::host::copies::{Content, Copies};
+use crate::host::fuse::{self, Served};
 use crate::host::mounts;
 use crate::host::process::{Output, ProcessError, Processes, System};
 use crate::host::user_namespace::IdMap;
@@ -19,6 +19,10 @@ use crate::invocation::{Invocation, Program};
 use crate::plan::Stage;
 use crate::plan::mounts::candidates;
 use crate::report::{Failure, in_merged};
+
+/// Why the files of most kinds need root.
+pub(super) const FILLED: &str =
+    "of the file systems in files only ext2, ext3 and ext4 are written to by a program (fuse2fs)";
 
 /// What only root can do.
 pub(super) fn needs_root(pointer: &str, what: String, why: &str) -> Failure {
@@ -94,7 +98,7 @@ pub(super) fn refuse(
                     "{} of the config ({pointer}) would be on a {format}, which cannot be mounted without root",
                     path.display()
                 ),
-                "of the file systems in files only ext2, ext3 and ext4 are written to by a program (fuse2fs)",
+                FILLED,
             ));
         }
     }
@@ -225,6 +229,11 @@ impl<'a> OnCopies<'a> {
         }
         // The others do not change what a file system has in it in the end.
         let read_only = option("-o").is_some_and(|options| options.split(',').any(|one| one == "ro"));
+        if self.copies.has_journal_to_replay(node).map_err(failed)? {
+            self.copies.take_out(node, Content::Present).map_err(failed)?;
+            fuse::replay(self.programs, node)?;
+            self.copies.put_back().map_err(io::Error::other).map_err(failed)?;
+        }
         let start = self.copies.whole(node).map_err(failed)?;
         let served = Served::begin(self.programs, node, start, target, read_only)?;
         let mut all = self.served.lock().unwrap_or_else(PoisonError::into_inner);
@@ -248,7 +257,7 @@ impl Processes for OnCopies<'_> {
             | Program::MkfsXfs
             | Program::Mkswap => {
                 for arg in &call.args {
-                    let begun = self.copies.begin(Path::new(arg.expose()));
+                    let begun = self.copies.take_out(Path::new(arg.expose()), Content::Nothing);
                     begun.map_err(|source| ProcessError::Start {
                         program: call.program,
                         source,
