@@ -374,3 +374,116 @@ fn copy_data(mut from: &File, part: Part, mut to: &File, at: u64) -> io::Result<
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MIB: u64 = 1 << 20;
+
+    fn image(dir: &Path) -> PathBuf {
+        let path = dir.join("disk.img");
+        let file = File::create(&path).unwrap();
+        file.set_len(4 * MIB).unwrap();
+        file.write_all_at(b"start", 0).unwrap();
+        file.write_all_at(b"later", 3 * MIB).unwrap();
+        fs::set_permissions(&path, Permissions::from_mode(0o640)).unwrap();
+        path
+    }
+
+    fn names(dir: &Path) -> usize {
+        fs::read_dir(dir).unwrap().count()
+    }
+
+    #[test]
+    fn an_image_is_as_it_was_until_its_copy_takes_its_place() {
+        let (dir, nodes) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let path = image(dir.path());
+        let before = fs::read(&path).unwrap();
+        let take = |number: u32| {
+            Disk::take(
+                &path,
+                nodes.path().join(format!("disk{number}")),
+                SectorSize::S512,
+            )
+        };
+        let disk = take(0).unwrap();
+        assert!(matches!(take(1), Err(CopyError::Taken(_))));
+        assert!(fs::read(&disk.node).unwrap() == before, "the copy is another");
+        disk.copy.write_all_at(b"other", MIB).unwrap();
+        assert!(fs::read(&path).unwrap() == before, "the image was changed");
+        assert_eq!(names(dir.path()), 1);
+        drop(disk);
+        assert!(fs::read(&path).unwrap() == before, "the image was changed");
+        // What a kill before the rename left.
+        fs::write(dir.path().join(".kindling.disk.img"), "half").unwrap();
+        let disk = take(2).unwrap();
+        disk.copy.write_all_at(b"other", MIB).unwrap();
+        disk.commit().unwrap();
+        let mut expected = before;
+        expected[1 << 20..][..5].copy_from_slice(b"other");
+        assert!(
+            fs::read(&path).unwrap() == expected,
+            "the copy did not get its place"
+        );
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o7777, 0o640);
+        assert_eq!(names(dir.path()), 1);
+    }
+
+    #[test]
+    fn only_files_are_images_without_root() {
+        let dir = tempfile::tempdir().unwrap();
+        let take = |path: &Path| Disk::take(path, dir.path().join("disk0"), SectorSize::S512).err();
+        assert!(matches!(take(Path::new("/dev/null")), Some(CopyError::NoFile(_))));
+        assert!(matches!(
+            take(&dir.path().join("none")),
+            Some(CopyError::Io { .. })
+        ));
+        assert!(matches!(take(dir.path()), Some(CopyError::Io { .. })));
+    }
+
+    #[test]
+    fn what_is_copied_into_a_part_is_all_that_is_there() {
+        use std::os::unix::fs::MetadataExt;
+        let dir = tempfile::tempdir().unwrap();
+        let (from, to) = (
+            File::open(image(dir.path())).unwrap(),
+            nameless(dir.path()).unwrap(),
+        );
+        to.write_all_at(&vec![7; 8 << 20], 0).unwrap();
+        let part = Part {
+            start: 2 * MIB,
+            size: 4 * MIB,
+        };
+        empty(&to, part).unwrap();
+        let whole = Part {
+            start: 0,
+            size: 4 * MIB,
+        };
+        copy_data(&from, whole, &to, part.start).unwrap();
+        let mut bytes = vec![0; 8 << 20];
+        to.read_exact_at(&mut bytes, 0).unwrap();
+        let mut expected = vec![7; 8 << 20];
+        expected[2 << 20..6 << 20].fill(0);
+        expected[2 << 20..][..5].copy_from_slice(b"start");
+        expected[5 << 20..][..5].copy_from_slice(b"later");
+        assert!(bytes == expected, "it is not what was copied");
+        // A part of a part, and its holes are still holes.
+        let small = nameless(dir.path()).unwrap();
+        small.set_len(MIB).unwrap();
+        copy_data(
+            &to,
+            Part {
+                start: 5 * MIB,
+                size: MIB,
+            },
+            &small,
+            0,
+        )
+        .unwrap();
+        let mut start = [0; 5];
+        small.read_exact_at(&mut start, 0).unwrap();
+        assert_eq!(&start, b"later");
+        assert!(small.metadata().unwrap().blocks() * 512 < MIB);
+    }
+}

@@ -8,6 +8,13 @@ use super::mounts;
 use super::process::{ProcessError, Processes, Running, System};
 use crate::invocation::{Invocation, Program};
 
+/// What is not there of what it takes.
+#[must_use]
+pub fn missing(programs: &dyn Processes) -> Option<Program> {
+    let all = [Program::Setpriv, Program::Fuse2fs, Program::E2fsck];
+    all.into_iter().find(|program| !programs.is_installed(*program))
+}
+
 /// Replays the journal of an ext3 or ext4, and sets right what the kernel would when it mounts it: fuse2fs 1.47.0 crashes over a
 /// journal. A file system of its own, for e2fsck 1.47.0 forgets the offset when it opens one again.
 ///
@@ -37,7 +44,7 @@ impl Served {
     /// that started it.
     ///
     /// # Errors
-    /// `NotInstalled`; what the program says where it is no such file system, or cannot mount.
+    /// What the program says where it is no such file system, or cannot mount.
     pub fn begin(
         programs: &System,
         node: &Path,
@@ -46,9 +53,6 @@ impl Served {
         read_only: bool,
     ) -> Result<Self, ProcessError> {
         let program = Program::Fuse2fs;
-        if !programs.is_installed(program) {
-            return Err(ProcessError::NotInstalled { program });
-        }
         let mut options = format!("offset={}", start.0);
         if read_only {
             options.push_str(",ro");

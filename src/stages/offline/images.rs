@@ -68,16 +68,17 @@ impl Request<'_> {
 
     fn make(&self, mut given: Given, expanded: Expanded, images: &[Image]) -> Result<Applied, Failure> {
         let images = named(images, &expanded.config)?;
+        let noted = Noted::begin();
+        given.fetcher = given.fetcher.noted_in(&noted.runs);
+        let processes = process::System::new(self.environment.path.clone()).noted_in(&noted.runs);
         let ids = IdMap::read();
         let is_root = ids.is_of_machine();
         if !is_root {
+            rootless::find_programs(&processes)?;
             rootless::refuse(&expanded.config, &images, &ids)?;
         }
         // Whatever ends this process takes its mounts along, and nobody else sees them.
         mounts::keep_to_ourselves().map_err(|error| attach_failure(&error))?;
-        let noted = Noted::begin();
-        given.fetcher = given.fetcher.noted_in(&noted.runs);
-        let processes = process::System::new(self.environment.path.clone()).noted_in(&noted.runs);
         if is_root {
             let attached = attach(&images, &processes)?;
             let nodes: Vec<PathBuf> = attached.iter().map(|held| held.node().to_owned()).collect();

@@ -59,6 +59,24 @@ pub(super) fn can_be_filled(format: &str) -> bool {
     matches!(format, "ext2" | "ext3" | "ext4")
 }
 
+/// Looks for the programs.
+///
+/// # Errors
+/// The record of the first that is missing.
+pub(super) fn find_programs(programs: &System) -> Result<(), Failure> {
+    let Some(program) = fuse::missing(programs) else {
+        return Ok(());
+    };
+    let error = ProcessError::NotInstalled { program };
+    let next = "install it (fuse2fs, e2fsprogs, util-linux), or run it as root";
+    Err(Failure::of(
+        Stage::Disks,
+        "image-needs-root",
+        &error,
+        next.to_owned(),
+    ))
+}
+
 /// Refuses what would not come out as root makes it.
 ///
 /// # Errors
@@ -266,6 +284,127 @@ impl Processes for OnCopies<'_> {
                 self.programs.status(call)
             }
             _ => self.programs.status(call),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The code and the place of what is refused, with an ext4 as root and what `storage` and `passwd` say beside it.
+    fn refused(more: &str, sector: SectorSize) -> Option<(String, String)> {
+        let text = format!(r#"{{"ignition": {{"version": "3.4.0"}}, {more}}}"#);
+        let config = kindling_config_spec::check(&text).unwrap().into_config();
+        let image = Image {
+            device: None,
+            file: "disk.img".into(),
+            sector,
+        };
+        let images = [(PathBuf::from("/dev/vda"), image)].into();
+        let ids = IdMap::parse("0 1000 1\n1 100000 65535\n");
+        let failure = refuse(&config, &images, &ids).err()?;
+        Some((failure.code, format!("{:?}", failure.place)))
+    }
+
+    #[test]
+    fn what_only_root_can_do() {
+        let root = r#"{"device": "/dev/vda1", "format": "ext4", "path": "/"}"#;
+        let with = |others: &str, entries: &str| {
+            format!(r#""storage": {{"filesystems": [{root}, {others}] {entries}}}"#)
+        };
+        let data = r#"{"device": "/dev/vda2", "format": "xfs", "path": "/data"}"#;
+        let home = r#"{"device": "/dev/vda2", "format": "btrfs", "path": "/home"}"#;
+        let nested = r#"{"device": "/dev/vda3", "format": "ext4", "path": "/data/deep"}"#;
+        let swap = r#"{"device": "/dev/vda2", "format": "swap"}"#;
+        let user = |user: &str| format!(r#", "passwd": {{"users": [{user}]}}"#);
+        let file = |path: &str| format!(r#", "files": [{{"path": "{path}"}}]"#);
+        for (row, text, place) in [
+            ("nothing", with(data, ""), None),
+            ("a file elsewhere", with(data, &file("/database")), None),
+            (
+                "a file on it",
+                with(data, &file("/data/a/b")),
+                Some("/storage/filesystems/1/format"),
+            ),
+            (
+                "a directory that it is mounted at",
+                with(data, r#", "directories": [{"path": "/data"}]"#),
+                Some("/storage/filesystems/1/format"),
+            ),
+            (
+                "a link on it",
+                with(data, r#", "links": [{"path": "/data/a", "target": "b"}]"#),
+                Some("/storage/filesystems/1/format"),
+            ),
+            (
+                "an ext4 below it",
+                with(&format!("{data}, {nested}"), &file("/data/deep/a")),
+                None,
+            ),
+            (
+                "no root to fill",
+                r#""storage": {"filesystems": [{"device": "/dev/vda1", "format": "xfs", "path": "/"}]}"#
+                    .to_owned(),
+                Some("/storage/filesystems/0/format"),
+            ),
+            (
+                "a usual home",
+                with(home, "") + &user(r#"{"name": "core"}"#),
+                Some("/storage/filesystems/1/format"),
+            ),
+            (
+                "another home",
+                with(home, "") + &user(r#"{"name": "core", "homeDir": "/srv/c"}"#),
+                None,
+            ),
+            (
+                "the home of root",
+                with(home, "") + &user(r#"{"name": "root"}"#),
+                None,
+            ),
+            (
+                "nobody's home",
+                with(home, "") + &user(r#"{"name": "core", "shouldExist": false}"#),
+                None,
+            ),
+            (
+                "a number beyond",
+                with(
+                    swap,
+                    r#", "files": [{"path": "/a", "user": {"id": 65535}, "group": {"id": 65536}}]"#,
+                ),
+                Some("/storage/files/0/group/id"),
+            ),
+        ] {
+            let found = refused(&text, SectorSize::S512);
+            let is_as_expected = match (&found, place) {
+                (None, None) => true,
+                (Some((code, at)), Some(place)) => code == "image-needs-root" && at.contains(place),
+                _ => false,
+            };
+            assert!(is_as_expected, "{row}: {found:?}");
+        }
+    }
+
+    #[test]
+    fn large_sectors_are_for_what_is_there() {
+        let made = |format: &str| {
+            format!(r#""storage": {{"filesystems": [{{"device": "/dev/vda1", "format": "{format}"}}]}}"#)
+        };
+        for (format, is_refused) in [
+            ("ext4", true),
+            ("xfs", true),
+            ("vfat", true),
+            ("swap", false),
+            ("btrfs", false),
+        ] {
+            assert_eq!(
+                refused(&made(format), SectorSize::S4096).is_some(),
+                is_refused,
+                "{format}"
+            );
+            assert_eq!(refused(&made(format), SectorSize::S512), None, "{format}");
         }
     }
 }
