@@ -11,13 +11,13 @@ use std::os::unix::fs::{FileExt, OpenOptionsExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-use kindling_config_spec::order::OrderedMap;
 use kindling_config_spec::units::{Bytes, SectorSize};
 use nix::errno::Errno;
 use nix::fcntl::{AT_FDCWD, AtFlags, FallocateFlags, Flock, FlockArg, fallocate};
 use nix::libc;
 use nix::unistd::{Whence, linkat, lseek};
 
+use super::devices::zero;
 use super::mounts::Place;
 use crate::gpt::{self, Found};
 use crate::plan::place::partition_name;
@@ -66,7 +66,7 @@ struct Disk {
     node: PathBuf,
     sector: SectorSize,
     /// The partitions that are in files of their own now, by their nodes.
-    out: Mutex<OrderedMap<PathBuf, (Part, File)>>,
+    out: Mutex<Vec<(PathBuf, Part, File)>>,
 }
 
 /// Where something is: a copy, and a range of it.
@@ -277,7 +277,7 @@ impl Disk {
 
     fn take_out(&self, node: &Path, part: Part, with: Content) -> io::Result<()> {
         let mut out = self.out.lock().unwrap_or_else(PoisonError::into_inner);
-        if out.contains_key(node) {
+        if out.iter().any(|(there, ..)| there == node) {
             return Ok(());
         }
         let file = nameless(self.image.parent().unwrap_or(Path::new("/")))?;
@@ -286,13 +286,13 @@ impl Disk {
             copy_data(&self.copy, part, &file, 0)?;
         }
         lead(node, &file)?;
-        out.insert(node.to_owned(), (part, file));
+        out.push((node.to_owned(), part, file));
         Ok(())
     }
 
     fn put_back(&self) -> io::Result<()> {
         let mut out = self.out.lock().unwrap_or_else(PoisonError::into_inner);
-        for (node, (part, file)) in std::mem::take(&mut *out) {
+        for (node, part, file) in std::mem::take(&mut *out) {
             fs::remove_file(node)?;
             empty(&self.copy, part)?;
             let whole = Part {
@@ -339,9 +339,11 @@ fn empty(file: &File, part: Part) -> io::Result<()> {
     let how = FallocateFlags::FALLOC_FL_PUNCH_HOLE | FallocateFlags::FALLOC_FL_KEEP_SIZE;
     match fallocate(file, how, number(part.start)?, number(part.size)?) {
         Err(Errno::EOPNOTSUPP) => {
-            let mut file = file;
-            file.seek(SeekFrom::Start(part.start))?;
-            io::copy(&mut io::repeat(0).take(part.size), &mut file).map(drop)
+            let all = gpt::Extent {
+                offset: Bytes(part.start),
+                length: Bytes(part.size),
+            };
+            zero(file, &all)
         }
         ended => Ok(ended?),
     }

@@ -20,6 +20,7 @@ use kindling_config_spec::units::{Bytes, SectorSize};
 
 pub use kernel::{arrays, disk_of, whole_disks};
 pub use system::System;
+pub(in crate::host) use system::zero;
 
 use super::process::ProcessError;
 use crate::gpt;

@@ -462,11 +462,7 @@ fn what_only_root_can_do_is_refused_before_anything_is_changed() {
     let sectors = format!("{plain}:4096");
     for (config, flag, what) in [
         (xfs, &plain, "would be on a xfs"),
-        (
-            home,
-            &plain,
-            "/home/core of the config (/passwd/users/0) would be on a btrfs",
-        ),
+        (home, &plain, "/home/core (/passwd/users/0) would be on a btrfs"),
         (owner, &plain, "nothing can be given to number 70000 without root"),
         (
             new_disk(),

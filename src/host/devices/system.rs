@@ -316,7 +316,8 @@ fn read_table(file: &mut Flock<File>, device: &Path) -> Result<(Bytes, SectorSiz
     Ok((size, sector, found))
 }
 
-fn zero(disk: &File, extent: &gpt::Extent) -> io::Result<()> {
+/// Writes zeros, to the medium.
+pub(in crate::host) fn zero(disk: &File, extent: &gpt::Extent) -> io::Result<()> {
     let zeros = [0; 4096];
     let (mut at, end) = (extent.offset.0, extent.offset.0.saturating_add(extent.length.0));
     while at < end {

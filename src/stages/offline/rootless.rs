@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use kindling_config_spec::order::OrderedMap;
-use kindling_config_spec::types::{Config, Filesystem};
+use kindling_config_spec::types::{Config, Filesystem, Owner};
 use kindling_config_spec::units::SectorSize;
 
 use super::images::Image;
@@ -104,7 +104,7 @@ pub(super) fn refuse(
             ));
         }
     }
-    for (pointer, path) in written(config) {
+    for (section, at, _, path) in written(config).0 {
         let Some((index, filesystem)) = below(config, &path) else {
             continue;
         };
@@ -113,17 +113,21 @@ pub(super) fn refuse(
             return Err(needs_root(
                 &format!("/storage/filesystems/{index}/format"),
                 format!(
-                    "{} of the config ({pointer}) would be on a {format}, which cannot be mounted without root",
-                    path.display()
+                    "{} ({}) would be on a {format}, which cannot be mounted without root",
+                    path.display(),
+                    match section {
+                        ALWAYS => "written with every config".to_owned(),
+                        _ => pointer(section, at, ""),
+                    }
                 ),
                 FILLED,
             ));
         }
     }
-    for (pointer, id) in numbers(config) {
+    for (section, index, member, id) in numbers(config).0 {
         if u32::try_from(id).is_ok_and(|id| !ids.has(id)) {
             return Err(needs_root(
-                &pointer,
+                &pointer(section, index, member),
                 format!("nothing can be given to number {id} without root"),
                 "it is not among the numbers that /etc/subuid and /etc/subgid give this user",
             ));
@@ -140,61 +144,84 @@ fn below<'a>(config: &'a Config, path: &Path) -> Option<(usize, &'a Filesystem)>
     above.next().map(|(index, filesystem, _)| (index, filesystem))
 }
 
-/// What the config has written, as far as it says where.
-fn written(config: &Config) -> Vec<(String, PathBuf)> {
-    let storage = &config.storage;
-    // The result of a provisioning, and the journal of one.
-    let mut paths: Vec<(String, PathBuf)> = ["/etc", "/var/lib/kindling"]
-        .map(|path| ("always".to_owned(), path.into()))
-        .into();
-    let mut add = |section: &str, list: &mut dyn Iterator<Item = &String>| {
-        for (index, path) in list.enumerate() {
-            paths.push((format!("/storage/{section}/{index}"), path.into()));
-        }
-    };
-    add("files", &mut storage.files.iter().map(|entry| &entry.path));
-    add(
-        "directories",
-        &mut storage.directories.iter().map(|entry| &entry.path),
-    );
-    add("links", &mut storage.links.iter().map(|entry| &entry.path));
-    for (index, user) in config.passwd.users.iter().enumerate() {
-        if user.should_exist != Some(false) {
-            let usual = || match user.name.as_str() {
-                "root" => PathBuf::from("/root"),
-                name => Path::new("/home").join(name),
-            };
-            let home = user.home_dir.as_ref().map_or_else(usual, PathBuf::from);
-            paths.push((format!("/passwd/users/{index}"), home));
-        }
+/// Entries of the config by their place: section, index and member.
+struct Entries<T>(Vec<(&'static str, usize, &'static str, T)>);
+
+impl<T> Entries<T> {
+    fn add(&mut self, section: &'static str, index: usize, member: &'static str, value: Option<T>) {
+        self.0.extend(value.map(|value| (section, index, member, value)));
     }
-    paths
+}
+
+fn pointer(section: &str, index: usize, member: &str) -> String {
+    format!("{section}/{index}{member}")
+}
+
+/// Stands for no section.
+const ALWAYS: &str = "";
+const FILES: &str = "/storage/files";
+const DIRECTORIES: &str = "/storage/directories";
+const LINKS: &str = "/storage/links";
+const USERS: &str = "/passwd/users";
+const GROUPS: &str = "/passwd/groups";
+
+/// What the config has written, as far as it says where.
+fn written(config: &Config) -> Entries<PathBuf> {
+    let storage = &config.storage;
+    let mut all = Entries(Vec::new());
+    // The result of a provisioning and the journal of one, whatever the config says.
+    for path in ["/etc", "/var/lib/kindling"] {
+        all.add(ALWAYS, 0, "", Some(path.into()));
+    }
+    for (index, entry) in storage.files.iter().enumerate() {
+        all.add(FILES, index, "", Some((&entry.path).into()));
+    }
+    for (index, entry) in storage.directories.iter().enumerate() {
+        all.add(DIRECTORIES, index, "", Some((&entry.path).into()));
+    }
+    for (index, entry) in storage.links.iter().enumerate() {
+        all.add(LINKS, index, "", Some((&entry.path).into()));
+    }
+    for (index, user) in config.passwd.users.iter().enumerate() {
+        let usual = || match user.name.as_str() {
+            "root" => PathBuf::from("/root"),
+            name => Path::new("/home").join(name),
+        };
+        let home = user.home_dir.as_ref().map_or_else(usual, PathBuf::from);
+        all.add(
+            USERS,
+            index,
+            "",
+            (user.should_exist != Some(false)).then_some(home),
+        );
+    }
+    all
 }
 
 /// The numbers of users and groups in the config.
-fn numbers(config: &Config) -> Vec<(String, i64)> {
+fn numbers(config: &Config) -> Entries<i64> {
     let (storage, passwd) = (&config.storage, &config.passwd);
-    let mut found = Vec::new();
-    let mut add = |pointer: String, id: Option<i64>| found.extend(id.map(|id| (pointer, id)));
+    let mut all = Entries(Vec::new());
+    let mut owned = |section, index, user: &Owner, group: &Owner| {
+        all.add(section, index, "/user/id", user.id);
+        all.add(section, index, "/group/id", group.id);
+    };
     for (index, entry) in storage.files.iter().enumerate() {
-        add(format!("/storage/files/{index}/user/id"), entry.user.id);
-        add(format!("/storage/files/{index}/group/id"), entry.group.id);
+        owned(FILES, index, &entry.user, &entry.group);
     }
     for (index, entry) in storage.directories.iter().enumerate() {
-        add(format!("/storage/directories/{index}/user/id"), entry.user.id);
-        add(format!("/storage/directories/{index}/group/id"), entry.group.id);
+        owned(DIRECTORIES, index, &entry.user, &entry.group);
     }
     for (index, entry) in storage.links.iter().enumerate() {
-        add(format!("/storage/links/{index}/user/id"), entry.user.id);
-        add(format!("/storage/links/{index}/group/id"), entry.group.id);
+        owned(LINKS, index, &entry.user, &entry.group);
     }
     for (index, user) in passwd.users.iter().enumerate() {
-        add(format!("/passwd/users/{index}/uid"), user.uid);
+        all.add(USERS, index, "/uid", user.uid);
     }
     for (index, group) in passwd.groups.iter().enumerate() {
-        add(format!("/passwd/groups/{index}/gid"), group.gid);
+        all.add(GROUPS, index, "/gid", group.gid);
     }
-    found
+    all
 }
 
 /// Programs, as far as they are given devices: those of [`Copies`].
