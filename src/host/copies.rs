@@ -418,7 +418,7 @@ mod tests {
         drop(disk);
         assert!(fs::read(&path).unwrap() == before, "the image was changed");
         // What a kill before the rename left.
-        fs::write(dir.path().join(".kindling.disk.img"), "half").unwrap();
+        File::create(dir.path().join(".kindling.disk.img")).unwrap();
         let disk = take(2).unwrap();
         disk.copy.write_all_at(b"other", MIB).unwrap();
         disk.commit().unwrap();

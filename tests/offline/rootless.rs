@@ -359,6 +359,29 @@ fn a_journal_that_a_crash_left_is_replayed() {
     );
 }
 
+#[test]
+fn what_is_not_sound_does_not_take_the_place_of_the_image() {
+    let mut desk = Desk::new();
+    let disk = with_root(&desk);
+    let before = fs::read(&disk).unwrap();
+    let bin = desk.machine.at("bin");
+    fs::create_dir(&bin).unwrap();
+    let check = bin.join("e2fsck");
+    fs::write(&check, "#!/bin/sh\necho 'planned for this test' >&2\nexit 4\n").unwrap();
+    fs::set_permissions(&check, fs::Permissions::from_mode(0o755)).unwrap();
+    desk.machine.path = format!("{}:/usr/sbin:/usr/bin:/sbin:/bin", bin.display()).into();
+    let ran = desk.apply(&for_a_root());
+    assert_eq!(ran.status, Some(1), "{}", ran.stdout);
+    for said in [
+        "[image-unusable]",
+        "e2fsck ended with status 4: planned for this test",
+    ] {
+        assert!(ran.stderr.contains(said), "{}", ran.stderr);
+    }
+    assert!(fs::read(&disk).unwrap() == before, "the image was changed");
+    desk.assert_nothing_left();
+}
+
 /// Every kind in one config; those that nobody can fill here stay empty.
 #[test]
 fn file_systems_of_every_kind_are_made() {

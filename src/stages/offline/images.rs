@@ -78,7 +78,11 @@ impl Request<'_> {
             rootless::refuse(&expanded.config, &images, &ids)?;
         }
         // Whatever ends this process takes its mounts along, and nobody else sees them.
-        mounts::keep_to_ourselves().map_err(|error| attach_failure(&error))?;
+        mounts::keep_to_ourselves()
+            .map_err(|error| {
+                std::io::Error::new(error.kind(), format!("cannot have mounts of our own: {error}"))
+            })
+            .map_err(|error| attach_failure(&error))?;
         if is_root {
             let attached = attach(&images, &processes)?;
             let nodes: Vec<PathBuf> = attached.iter().map(|held| held.node().to_owned()).collect();
