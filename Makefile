@@ -116,7 +116,8 @@ $(S3)/installed: tests/transfers/s3.txt
 # five minutes. No package starts its service. The guests install their own tools.
 .PHONY: tools cc
 tools: cc
-	@missing=; for pair in strace:strace useradd:passwd unshare:util-linux mkfs.ext4:e2fsprogs in.tftpd:tftpd-hpa tinyproxy:tinyproxy-bin ip:iproute2 openssl:openssl; do \
+	@missing=; for pair in strace:strace useradd:passwd unshare:util-linux mkfs.ext4:e2fsprogs in.tftpd:tftpd-hpa tinyproxy:tinyproxy-bin ip:iproute2 openssl:openssl \
+	  fuse2fs:fuse2fs newuidmap:uidmap mkfs.xfs:xfsprogs mkfs.btrfs:btrfs-progs mkfs.fat:dosfstools getfattr:attr; do \
 	  command -v "$${pair%%:*}" >/dev/null || [ -x "/usr/sbin/$${pair%%:*}" ] || missing="$$missing $${pair##*:}"; \
 	done; \
 	[ -z "$$missing" ] || { $(SUDO) apt-get update -q && \

@@ -77,6 +77,14 @@ pub enum Program {
     Losetup,
     /// Makes keys and opens envelopes, for what a platform tells on the running system.
     Openssl,
+    /// Starts a program as root of a user namespace; for images at a desk only.
+    Unshare,
+    /// Has a program end with the process that started it; for images at a desk only.
+    Setpriv,
+    /// Shows an ext2, ext3 or ext4 in a file as directories; for images at a desk only.
+    Fuse2fs,
+    /// Checks what it wrote; for images at a desk only.
+    E2fsck,
 }
 
 impl Program {
@@ -114,7 +122,14 @@ impl Program {
     ];
 
     /// Programs of the running system, or of a desk: no stage of a boot runs one, so that no initramfs needs it.
-    pub const REAL_ROOT: &[Self] = &[Self::Losetup, Self::Openssl];
+    pub const REAL_ROOT: &[Self] = &[
+        Self::Losetup,
+        Self::Openssl,
+        Self::Unshare,
+        Self::Setpriv,
+        Self::Fuse2fs,
+        Self::E2fsck,
+    ];
 
     /// Where it is looked for, in the words of a message.
     #[must_use]
@@ -160,6 +175,10 @@ impl Program {
             Self::KargsHelper => "ignition-kargs-helper",
             Self::Losetup => "losetup",
             Self::Openssl => "openssl",
+            Self::Unshare => "unshare",
+            Self::Setpriv => "setpriv",
+            Self::Fuse2fs => "fuse2fs",
+            Self::E2fsck => "e2fsck",
         }
     }
 }

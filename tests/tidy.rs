@@ -425,6 +425,8 @@ fn programs_of_the_real_root_are_called_where_no_boot_gets() {
         let caller = match program {
             Program::Losetup => "src/host/loops.rs",
             Program::Openssl => "src/host/envelope.rs",
+            Program::Unshare => "src/host/user_namespace.rs",
+            Program::Setpriv | Program::Fuse2fs | Program::E2fsck => "src/host/fuse.rs",
             other => panic!("who calls {other}?"),
         };
         let name = format!("Program::{program:?}");

@@ -9,8 +9,10 @@ use super::words::{Command, Flag, Given, Need, Positional};
 use super::{USAGE, complain, document, environment};
 use crate::apply::Applied;
 use crate::host::log::Log;
+use crate::host::process::System;
+use crate::host::user_namespace;
 use crate::plan::offline::Extent;
-use crate::stages::offline::{Image, Request};
+use crate::stages::offline::{Image, Request, no_namespace};
 
 /// What it takes.
 pub(super) static COMMAND: Command = Command {
@@ -85,6 +87,13 @@ fn run(arguments: &Arguments) -> u8 {
             return USAGE;
         }
     };
+    if !arguments.images.is_empty() && user_namespace::is_needed() {
+        // Before the config is read, which may come once.
+        let programs = System::new(environment.path.clone());
+        let error = user_namespace::begin_anew(&programs, std::env::args_os().collect());
+        complain(&no_namespace(&error).once().to_string());
+        return 1;
+    }
     let name = arguments.config.display().to_string();
     let text = match document::read(&arguments.config) {
         Ok(text) => text,

@@ -1,5 +1,6 @@
 //! The device boundary: waits for disks, reads what they hold, writes partition tables. [`System`] is the running kernel.
 
+mod files;
 mod kernel;
 mod lock;
 mod look;
@@ -19,6 +20,7 @@ use kindling_config_spec::units::{Bytes, SectorSize};
 
 pub use kernel::{arrays, disk_of, whole_disks};
 pub use system::System;
+pub(in crate::host) use system::zero;
 
 use super::process::ProcessError;
 use crate::gpt;

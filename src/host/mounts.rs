@@ -5,17 +5,19 @@ mod noted;
 mod table;
 
 use std::io;
+use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use kindling_config_spec::order::{Gather, OrderedMap, OrderedSet};
 use nix::errno::Errno;
-use nix::mount::MntFlags;
+use nix::mount::{MntFlags, MsFlags};
 
 use crate::inventory::mounts::{MountPoint, MountPoints};
 use crate::inventory::target::Kind;
 
+use super::process::Running;
 use super::sysroot::{Sysroot, SysrootError};
 pub use holders::Holders;
 pub use noted::{NOTED, note, noted};
@@ -91,7 +93,8 @@ fn is_of(mounted: &Mounted, wanted: &Wanted<'_>) -> bool {
     }
     let real = |path: &str| Path::new(path).canonicalize().ok();
     let Some(node) = real(wanted.device) else {
-        return mounted.format == wanted.format;
+        // A file without a name, which a program shows, is none that can be resolved either.
+        return mounted.format == wanted.format || mounted.source == wanted.device;
     };
     let number = node.metadata().ok().map(|at| {
         let number = at.rdev();
@@ -111,7 +114,7 @@ fn is_of(mounted: &Mounted, wanted: &Wanted<'_>) -> bool {
 /// The kernel's answer: this is root's to do.
 pub fn keep_to_ourselves() -> io::Result<()> {
     nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNS)?;
-    let ours = nix::mount::MsFlags::MS_REC | nix::mount::MsFlags::MS_SLAVE;
+    let ours = MsFlags::MS_REC | MsFlags::MS_SLAVE;
     Ok(nix::mount::mount(
         None::<&str>,
         "/",
@@ -132,6 +135,16 @@ impl Place {
     pub fn new() -> io::Result<Self> {
         let template = format!("/tmp/kindling-root-{}", "X".repeat(6));
         Ok(Self(nix::unistd::mkdtemp(template.as_str())?))
+    }
+
+    /// Makes it, with a file system in it that is only in memory.
+    ///
+    /// # Errors
+    /// The kernel's answer.
+    pub fn in_memory() -> io::Result<Self> {
+        let place = Self::new()?;
+        memory(Path::new("nodes"), &place.0, MsFlags::empty())?;
+        Ok(place)
     }
 
     /// Where it is.
@@ -157,6 +170,44 @@ impl Drop for Place {
         // After a failure something may still be mounted there. What cannot be taken off goes with this process.
         let _ = nix::mount::umount2(&self.0, MntFlags::MNT_DETACH);
         drop(std::fs::remove_dir(&self.0));
+    }
+}
+
+fn memory(name: &Path, target: &Path, flags: MsFlags) -> io::Result<()> {
+    Ok(nix::mount::mount(
+        Some(name),
+        target,
+        Some("tmpfs"),
+        flags,
+        Some("mode=755"),
+    )?)
+}
+
+/// Mounts nothing under the name of `node` at `target`: a directory that stays empty.
+///
+/// # Errors
+/// The kernel's answer.
+pub fn nothing(node: &Path, target: &Path) -> io::Result<()> {
+    memory(node, target, MsFlags::MS_RDONLY)
+}
+
+/// Waits until `node` is mounted at `target` by a program. `false` says that the program ended first.
+///
+/// # Errors
+/// The kernel's answer.
+pub fn appears(node: &Path, target: &Path, program: &mut Running) -> io::Result<bool> {
+    // Opened before the first look, so that no mount is missed between a look and the wait (proc_pid_mounts(5)).
+    let changes = std::fs::File::open(MOUNTINFO)?;
+    loop {
+        let text = String::from_utf8_lossy(&std::fs::read(MOUNTINFO)?).into_owned();
+        let mounts = table::parse(&text);
+        let seen = table::stack(&mounts, target);
+        if seen.last().is_some_and(|seen| Path::new(&seen.source) == node) {
+            return Ok(true);
+        }
+        if !program.goes_on_until(changes.as_fd())? {
+            return Ok(false);
+        }
     }
 }
 

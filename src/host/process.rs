@@ -4,13 +4,15 @@
     reason = "this is the module that runs an Invocation"
 )]
 
+mod running;
+
 use std::cell::RefCell;
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::PermissionsExt;
-use std::os::unix::process::ExitStatusExt;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::PathBuf;
 use std::process::{ChildStderr, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::mpsc;
@@ -22,6 +24,8 @@ use nix::libc;
 use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::sys::prctl;
 use nix::sys::resource::{Resource, setrlimit};
+
+pub use running::Running;
 
 use super::runs::{Runs, since_boot};
 use crate::invocation::{Arg, Invocation, Key, Program};
@@ -196,6 +200,35 @@ impl Processes for System {
 }
 
 impl System {
+    /// Starts `call`, which goes on until it is ended. It gets no input and no key.
+    ///
+    /// # Errors
+    /// `NotInstalled`, `Start`.
+    pub fn start(&self, call: &Invocation) -> Result<Running, ProcessError> {
+        let program = call.program;
+        let file = self.find(program).ok_or(ProcessError::NotInstalled { program })?;
+        tracing::debug!("starting: {call}");
+        let start = || {
+            let errors = File::from(memfd_create(c"errors", MFdFlags::MFD_CLOEXEC)?);
+            let mut command = Command::new(file);
+            command.args(call.args.iter().map(Arg::expose));
+            command.stdin(Stdio::null()).stdout(Stdio::piped());
+            let child = command.stderr(errors.try_clone()?).spawn()?;
+            Ok(Running::new(program, child, errors))
+        };
+        start().map_err(|source| ProcessError::Start { program, source })
+    }
+
+    /// Puts `call` in the place of this process. What returns is why it could not be.
+    pub fn replace_with(&self, call: &Invocation) -> ProcessError {
+        let program = call.program;
+        let Some(file) = self.find(program) else {
+            return ProcessError::NotInstalled { program };
+        };
+        let source = Command::new(file).args(call.args.iter().map(Arg::expose)).exec();
+        ProcessError::Start { program, source }
+    }
+
     fn converse_with(&self, call: &Invocation) -> Result<Output, ProcessError> {
         let program = call.program;
         let file = self.find(program).ok_or(ProcessError::NotInstalled { program })?;

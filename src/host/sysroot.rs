@@ -27,7 +27,7 @@ use kindling_config_spec::units::{Bytes, Mode};
 use crate::identity::{ContentDigest, Hashed, hex};
 use crate::inventory::target::{Kind, Node};
 pub(in crate::host) use calls::names;
-use calls::{below, empty, enter, joined, lock, node, set_access_at};
+use calls::{below, empty, enter, hand_group_on, joined, lock, node, set_access_at};
 pub use staged::{Filling, Staged};
 
 /// How many links one path may go through, as the kernel's own limit (`MAXSYMLINKS`, linux/namei.h).
@@ -306,7 +306,8 @@ impl Sysroot {
         let missing = self.missing_dirs(path)?;
         for dir in &missing {
             let (above, name) = self.parent_and_name(dir)?;
-            match stat::mkdirat(&*above, name.as_os_str(), Bits::from_bits_truncate(0o755)) {
+            let made = stat::mkdirat(&*above, name.as_os_str(), Bits::from_bits_truncate(0o755));
+            match made.and_then(|()| hand_group_on(&*above, &name)) {
                 Ok(()) | Err(Errno::EEXIST) => self.forget_missing(),
                 Err(error) => return Err(failed("make the directory", dir)(error)),
             }

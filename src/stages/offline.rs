@@ -3,6 +3,7 @@
 mod images;
 mod kernel_arguments;
 mod partitions;
+mod rootless;
 
 use std::path::{Path, PathBuf};
 
@@ -35,6 +36,7 @@ use crate::render::Written;
 use crate::report::progress::StageRecord;
 use crate::report::{Failure, in_merged};
 pub use images::Image;
+pub use rootless::no_namespace;
 
 /// The config that was carried out.
 const BAKED: &str = "baked.ign";

@@ -15,6 +15,7 @@ mod escapes;
 mod images;
 mod kernel_arguments;
 mod receipt;
+mod rootless;
 mod tree;
 
 use std::ffi::OsString;

@@ -60,37 +60,12 @@ impl System {
     }
 
     fn write_locked(&self, disk: &Flock<File>, node: &Path, write: &TableWrite) -> Result<(), DeviceError> {
-        let table = write.table.as_ref().map(gpt::Table::regions).transpose();
-        let regions = table
-            .map_err(|source| DeviceError::Unsound {
-                device: node.to_owned(),
-                source,
-            })?
-            .unwrap_or_default();
+        let regions = regions(node, write)?;
         let kernel = Kernel::open(self, disk, node, &write.view)?;
         if write.wiped {
             kernel.forget_partitions()?;
         }
-        for extent in &write.erase {
-            zero(disk, extent).map_err(failed("erase the partition table of", node))?;
-        }
-        for region in &regions {
-            disk.write_all_at(&region.bytes, region.offset.0)
-                // Each region is on the medium before the next: a power cut leaves one whole table.
-                .and_then(|()| disk.sync_data())
-                .map_err(failed("write the partition table of", node))?;
-        }
-        for region in &regions {
-            let mut back = vec![0; region.bytes.len()];
-            disk.read_exact_at(&mut back, region.offset.0)
-                .map_err(failed("read back the partition table of", node))?;
-            if back != region.bytes {
-                return Err(DeviceError::ReadBack {
-                    device: node.to_owned(),
-                    offset: region.offset,
-                });
-            }
-        }
+        put(disk, node, &write.erase, &regions)?;
         for change in &write.kernel {
             kernel.tell(*change)?;
         }
@@ -284,6 +259,46 @@ impl Devices for System {
     }
 }
 
+/// The parts of the table to write; none where there is to be none.
+pub(super) fn regions(node: &Path, write: &TableWrite) -> Result<Vec<gpt::Region>, DeviceError> {
+    let table = write.table.as_ref().map(gpt::Table::regions).transpose();
+    let unsound = |source| DeviceError::Unsound {
+        device: node.to_owned(),
+        source,
+    };
+    Ok(table.map_err(unsound)?.unwrap_or_default())
+}
+
+/// Erases, writes region by region, and reads back.
+pub(super) fn put(
+    disk: &File,
+    node: &Path,
+    erase: &[gpt::Extent],
+    regions: &[gpt::Region],
+) -> Result<(), DeviceError> {
+    for extent in erase {
+        zero(disk, extent).map_err(failed("erase the partition table of", node))?;
+    }
+    for region in regions {
+        disk.write_all_at(&region.bytes, region.offset.0)
+            // Each region is on the medium before the next: a power cut leaves one whole table.
+            .and_then(|()| disk.sync_data())
+            .map_err(failed("write the partition table of", node))?;
+    }
+    for region in regions {
+        let mut back = vec![0; region.bytes.len()];
+        disk.read_exact_at(&mut back, region.offset.0)
+            .map_err(failed("read back the partition table of", node))?;
+        if back != region.bytes {
+            return Err(DeviceError::ReadBack {
+                device: node.to_owned(),
+                offset: region.offset,
+            });
+        }
+    }
+    Ok(())
+}
+
 fn open_locked(node: &Path) -> Result<Flock<File>, DeviceError> {
     let disk = OpenOptions::new().read(true).write(true).open(node);
     lock(disk.map_err(failed("open", node))?, node, Sharing::Nobody)
@@ -301,7 +316,8 @@ fn read_table(file: &mut Flock<File>, device: &Path) -> Result<(Bytes, SectorSiz
     Ok((size, sector, found))
 }
 
-fn zero(disk: &File, extent: &gpt::Extent) -> io::Result<()> {
+/// Writes zeros, to the medium.
+pub(in crate::host) fn zero(disk: &File, extent: &gpt::Extent) -> io::Result<()> {
     let zeros = [0; 4096];
     let (mut at, end) = (extent.offset.0, extent.offset.0.saturating_add(extent.length.0));
     while at < end {

@@ -63,6 +63,21 @@ pub(in crate::host) fn names(dir: OwnedFd) -> io::Result<Vec<OsString>> {
     Ok(names)
 }
 
+/// Gives what was just made in `dir` the group of a directory that hands its own on. The kernel's file systems did, fuse2fs 1.47.0
+/// did not.
+pub(super) fn hand_group_on(dir: impl AsFd, name: &OsStr) -> nix::Result<()> {
+    let above = stat::fstat(dir.as_fd())?;
+    if above.st_mode & Bits::S_ISGID.bits() == 0 {
+        return Ok(());
+    }
+    let made = stat::fstatat(dir.as_fd(), name, AtFlags::AT_SYMLINK_NOFOLLOW)?;
+    if made.st_gid == above.st_gid {
+        return Ok(());
+    }
+    let group = Some(Gid::from_raw(above.st_gid));
+    nix::unistd::fchownat(dir, name, None, group, AtFlags::AT_SYMLINK_NOFOLLOW)
+}
+
 /// Waits for the write lock on a whole file, of the kind that lckpwdf(3) takes.
 pub(super) fn lock(file: &File) -> nix::Result<()> {
     let short = |number: nix::libc::c_int| nix::libc::c_short::try_from(number).unwrap_or_default();

@@ -17,7 +17,7 @@ use nix::sys::stat::{self, Mode as Bits};
 use nix::unistd::UnlinkatFlags;
 use ring::digest::{SHA256, digest};
 
-use super::calls::{set_access, set_access_at};
+use super::calls::{hand_group_on, set_access, set_access_at};
 use super::{Access, Sysroot, SysrootError, failed};
 use crate::identity::hex;
 use crate::inventory::target::Kind;
@@ -75,13 +75,14 @@ fn own_name(real: &Path) -> OsString {
 fn fresh(dir: impl AsFd, name: &OsStr) -> nix::Result<OwnedFd> {
     let flags = OFlag::O_RDWR | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
     let create = || nix::fcntl::openat(dir.as_fd(), name, flags, Bits::from_bits_truncate(0o600));
-    match create() {
+    let made = match create() {
         Err(Errno::EEXIST) => {
             nix::unistd::unlinkat(dir.as_fd(), name, UnlinkatFlags::NoRemoveDir)?;
             create()
         }
         made => made,
-    }
+    };
+    made.and_then(|file| hand_group_on(dir, name).map(|()| file))
 }
 
 impl Sysroot {
@@ -233,7 +234,9 @@ impl Sysroot {
         let access = Access { mode: None, ..access };
         let (dir, name) = self.parent_and_name(path)?;
         if access == Access::default() {
-            return nix::unistd::symlinkat(target, &*dir, name.as_os_str()).map_err(failed("link", path));
+            return nix::unistd::symlinkat(target, &*dir, name.as_os_str())
+                .and_then(|()| hand_group_on(&*dir, &name))
+                .map_err(failed("link", path));
         }
         let temporary = unfinished("link");
         let link = || nix::unistd::symlinkat(target, &*dir, temporary.as_os_str());
@@ -244,7 +247,9 @@ impl Sysroot {
             }
             made => made,
         };
-        let made = made.and_then(|()| set_access_at(&*dir, &temporary, access));
+        let made = made
+            .and_then(|()| hand_group_on(&*dir, &temporary))
+            .and_then(|()| set_access_at(&*dir, &temporary, access));
         self.rename(&dir, &temporary, &name, made.map_err(io::Error::from))
             .map_err(failed("link", path))
     }
@@ -269,7 +274,9 @@ impl Sysroot {
             let (dir, name) = self.parent_and_name(&made)?;
             let temporary = unfinished("dir");
             let new = match stat::mkdirat(&*dir, temporary.as_os_str(), Bits::from_bits_truncate(0o700)) {
-                Ok(()) | Err(Errno::EEXIST) => set_access_at(&*dir, &temporary, access),
+                Ok(()) | Err(Errno::EEXIST) => {
+                    hand_group_on(&*dir, &temporary).and_then(|()| set_access_at(&*dir, &temporary, access))
+                }
                 Err(error) => Err(error),
             };
             new.and_then(|()| nix::fcntl::renameat(&*dir, temporary.as_os_str(), &*dir, name.as_os_str()))

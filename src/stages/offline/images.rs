@@ -8,9 +8,11 @@ use kindling_config_spec::order::{Gather, OrderedMap, OrderedSet};
 use kindling_config_spec::types::Config;
 use kindling_config_spec::units::SectorSize;
 
+use super::rootless::{self, OnCopies};
 use super::{Below, Request, kernel_arguments, partitions};
 use crate::apply::{Applied, Host, Keys, Noted, apply};
 use crate::fetch::Origin;
+use crate::host::copies::Copies;
 use crate::host::devices::{DeviceError, Devices, Locks, System};
 use crate::host::loops::Held;
 use crate::host::machine::Machine;
@@ -18,8 +20,9 @@ use crate::host::mounts;
 use crate::host::probe::ProbeError;
 use crate::host::process::{self, Processes};
 use crate::host::sysroot::Sysroot;
+use crate::host::user_namespace::IdMap;
 use crate::identity::{Seed, sha256_hex_of};
-use crate::inventory::disks::{Disk, Probe};
+use crate::inventory::disks::{Content, Disk, Probe};
 use crate::inventory::observe;
 use crate::inventory::recorded::{Format, Recorded};
 use crate::inventory::stack::{Mapping, User};
@@ -62,35 +65,89 @@ impl Request<'_> {
     }
 
     fn make(&self, mut given: Given, expanded: Expanded, images: &[Image]) -> Result<Applied, Failure> {
-        let Expanded { config, origins } = expanded;
-        let images = named(images, &config)?;
-        // Whatever ends this process takes its mounts along, and nobody else sees them.
-        mounts::keep_to_ourselves().map_err(|error| attach_failure(&error))?;
-        let machine = Machine::read();
+        let images = named(images, &expanded.config)?;
         let noted = Noted::begin();
         given.fetcher = given.fetcher.noted_in(&noted.runs);
         let processes = process::System::new(self.environment.path.clone()).noted_in(&noted.runs);
-        let attached = attach(&images, &processes)?;
+        let ids = IdMap::read();
+        let is_root = ids.is_of_machine();
+        if !is_root {
+            rootless::find_programs(&processes)?;
+            rootless::refuse(&expanded.config, &images, &ids)?;
+        }
+        // Whatever ends this process takes its mounts along, and nobody else sees them.
+        mounts::keep_to_ourselves()
+            .map_err(|error| {
+                std::io::Error::new(error.kind(), format!("cannot have mounts of our own: {error}"))
+            })
+            .map_err(|error| attach_failure(&error))?;
+        if is_root {
+            let attached = attach(&images, &processes)?;
+            let nodes: Vec<PathBuf> = attached.iter().map(|held| held.node().to_owned()).collect();
+            let machine = Machine::read();
+            let system = System::new(u128::from_be_bytes(machine.fresh), processes.clone());
+            let ground = Ground {
+                disks: images.into_keys().zip(nodes).collect(),
+                processes: &processes,
+                devices: &system,
+                copies: None,
+            };
+            return self.carry_out(&given, expanded, &noted, &machine, &ground);
+        }
+        let files = images.values().map(|image| (image.file.as_path(), image.sector));
+        let copies = Copies::take(files).map_err(|error| attach_failure(&error))?;
+        let on_copies = OnCopies::new(&processes, &copies);
+        let ground = Ground {
+            disks: images
+                .keys()
+                .cloned()
+                .zip(copies.nodes().map(Path::to_owned))
+                .collect(),
+            processes: &on_copies,
+            devices: &copies,
+            copies: Some(&copies),
+        };
+        let applied = self.carry_out(&given, expanded, &noted, &Machine::read(), &ground)?;
+        let first = on_copies.end().map_err(|error| attach_failure(&error))?;
+        copies
+            .commit(first.as_deref())
+            .map_err(|error| attach_failure(&error))?;
+        Ok(applied)
+    }
+
+    fn carry_out(
+        &self,
+        given: &Given,
+        expanded: Expanded,
+        noted: &Noted,
+        machine: &Machine,
+        ground: &Ground<'_>,
+    ) -> Result<Applied, Failure> {
+        let Expanded { config, origins } = expanded;
+        let processes = ground.processes;
         let mut devices = Attached {
-            system: System::new(u128::from_be_bytes(machine.fresh), processes.clone()),
+            system: ground.devices,
             recorded: Recorded::default(),
         };
-        devices.look(&attached, &processes)?;
+        devices.look(ground)?;
         let keys = Keys::new();
         let digest = sha256_hex_of(&config);
         let made = {
-            let host = host(&processes, &devices, &keys, &noted);
+            let host = host(processes, &devices, &keys, noted);
             kernel_arguments::check(&config, &devices.recorded, &host)?;
             noted.runs.begin_anew();
-            make_disks(&config, &digest, &machine, &host)?
+            make_disks(&config, &digest, machine, &host)?
         };
         let mut tally = made.tally;
         let disks = StageRecord::new(Stage::Disks, noted.runs.timed(), made, "ok");
-        devices.look(&attached, &processes)?;
+        if let Some(copies) = ground.copies {
+            copies.put_back().map_err(|error| attach_failure(&error))?;
+        }
+        devices.look(ground)?;
         let config = with_nodes(config, &devices)?;
         let host = Host {
             fetcher: Some(&given.fetcher),
-            ..host(&processes, &devices, &keys, &noted)
+            ..host(processes, &devices, &keys, noted)
         };
         let kargs = kernel_arguments::put(&config, &devices.recorded, &host)?;
         let root = mounts::Place::new().map_err(|error| attach_failure(&error))?;
@@ -106,6 +163,7 @@ impl Request<'_> {
                 why: Vec::new(),
                 next: conflict.next,
             })?;
+            devices.refuse_root(&node, ground)?;
             partitions::show(&devices.recorded, &OrderedSet::new(), &devices)
                 .map_err(|error| disks::device_failure(&error))?;
             let call = Invocation::new(Program::Mount).arg(node).arg(root.path());
@@ -180,8 +238,8 @@ impl Request<'_> {
 }
 
 fn host<'a>(
-    processes: &'a process::System,
-    devices: &'a Attached,
+    processes: &'a dyn Processes,
+    devices: &'a Attached<'a>,
     keys: &'a Keys,
     noted: &'a Noted,
 ) -> Host<'a> {
@@ -251,19 +309,15 @@ fn named(images: &[Image], config: &Config) -> Result<OrderedMap<PathBuf, Image>
     Ok(by_device)
 }
 
-fn attach(
-    images: &OrderedMap<PathBuf, Image>,
-    processes: &process::System,
-) -> Result<Vec<(PathBuf, Held)>, Failure> {
-    let attach = |(device, image): (&PathBuf, &Image)| {
-        let made = Held::take(processes, &image.file, image.sector);
-        Ok((device.clone(), made.map_err(|error| attach_failure(&error))?))
+fn attach(images: &OrderedMap<PathBuf, Image>, processes: &process::System) -> Result<Vec<Held>, Failure> {
+    let attach = |image: &Image| {
+        Held::take(processes, &image.file, image.sector).map_err(|error| attach_failure(&error))
     };
-    images.iter().map(attach).collect()
+    images.values().map(attach).collect()
 }
 
 fn attach_failure(error: &dyn std::error::Error) -> Failure {
-    let next = "check the image; images are written to as root, through loop devices and mounts".to_owned();
+    let next = "check the image; docs/semantics.md says what it takes as root, and without root".to_owned();
     Failure::of(Stage::Disks, "image-unusable", error, next)
 }
 
@@ -289,7 +343,7 @@ fn make_disks(config: &Config, digest: &str, machine: &Machine, host: &Host<'_>)
 }
 
 /// The config with the nodes of file systems in place of what the machine will call them.
-fn with_nodes(mut config: Config, devices: &Attached) -> Result<Config, Failure> {
+fn with_nodes(mut config: Config, devices: &Attached<'_>) -> Result<Config, Failure> {
     for filesystem in &mut config.storage.filesystems {
         let node = devices
             .node(filesystem.device.as_ref())
@@ -299,21 +353,31 @@ fn with_nodes(mut config: Config, devices: &Attached) -> Result<Config, Failure>
     Ok(config)
 }
 
+/// What the images are here: block devices, or files.
+struct Ground<'a> {
+    /// What the config calls each, and its node.
+    disks: Vec<(PathBuf, PathBuf)>,
+    processes: &'a dyn Processes,
+    devices: &'a dyn Devices,
+    /// The files.
+    copies: Option<&'a Copies>,
+}
+
 /// The devices that images are: no other is looked at, whatever the config calls them and this machine has.
-struct Attached {
-    system: System,
+struct Attached<'a> {
+    system: &'a dyn Devices,
     recorded: Recorded,
 }
 
-impl Attached {
+impl Attached<'_> {
     /// Records what the images hold now.
-    fn look(&mut self, attached: &[(PathBuf, Held)], processes: &process::System) -> Result<(), Failure> {
-        let record = |(device, made): &(PathBuf, Held)| {
-            let mut recorded = observe::record(processes, &self.system, self.system.disk(made.node())?)?;
+    fn look(&mut self, ground: &Ground<'_>) -> Result<(), Failure> {
+        let record = |(device, node): &(PathBuf, PathBuf)| {
+            let mut recorded = observe::record(ground.processes, self.system, self.system.disk(node)?)?;
             recorded.disk.aliases = [device.clone()].into();
             Ok(recorded)
         };
-        let disks: Result<Vec<_>, ProbeError> = attached.iter().map(record).collect();
+        let disks: Result<Vec<_>, ProbeError> = ground.disks.iter().map(record).collect();
         self.recorded = Recorded {
             version: Format,
             disks: disks.map_err(|error| attach_failure(&error))?,
@@ -323,7 +387,26 @@ impl Attached {
     }
 }
 
-impl Devices for Attached {
+impl Attached<'_> {
+    /// Sees to it that a program can show the root's files, where the kernel may not.
+    fn refuse_root(&self, node: &Path, ground: &Ground<'_>) -> Result<(), Failure> {
+        if ground.copies.is_none() {
+            return Ok(());
+        }
+        match self.recorded.content_of(node) {
+            Some(Content::Known(found)) if !rootless::can_be_filled(&found.kind) => {
+                let what = format!(
+                    "the root is a {}, which cannot be mounted without root",
+                    found.kind
+                );
+                Err(rootless::needs_root("", what, rootless::FILLED))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Devices for Attached<'_> {
     fn wait_for(&self, devices: &[PathBuf]) -> Result<(), DeviceError> {
         let nodes: Result<Vec<PathBuf>, DeviceError> =
             devices.iter().map(|device| self.node(device)).collect();

@@ -1,0 +1,491 @@
+//! Disks in files, worked on without root: each image in a copy that has no name, and that takes the image's place once all of
+//! it is done. Whatever ends the process before leaves the image as it was, byte for byte, and nothing beside it.
+//!
+//! The kernel shows no partitions of a file. A program that is to make something on one gets a file of its own, as empty as a
+//! device whose blocks were all discarded, and what it made is put into the copy.
+
+use std::fs::{self, File, OpenOptions, Permissions};
+use std::io::{self, Read, Seek, SeekFrom};
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::{FileExt, OpenOptionsExt, PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use kindling_config_spec::units::{Bytes, SectorSize};
+use nix::errno::Errno;
+use nix::fcntl::{AT_FDCWD, AtFlags, FallocateFlags, Flock, FlockArg, fallocate};
+use nix::libc;
+use nix::unistd::{Whence, linkat, lseek};
+
+use super::devices::zero;
+use super::mounts::Place;
+use crate::gpt::{self, Found};
+use crate::plan::place::partition_name;
+
+/// An image cannot be worked on.
+#[derive(Debug, thiserror::Error)]
+pub enum CopyError {
+    /// It is a disk, a directory or the like.
+    #[error("{} is no regular file", .0.display())]
+    NoFile(PathBuf),
+    /// Another run of ours has it.
+    #[error("{} is being worked on already", .0.display())]
+    Taken(PathBuf),
+    /// A system call failed.
+    #[error("cannot {doing} {}", file.display())]
+    Io {
+        /// The verb.
+        doing: &'static str,
+        /// The image.
+        file: PathBuf,
+        /// The kernel's answer.
+        source: io::Error,
+    },
+}
+
+fn failed<'a, E: Into<io::Error>>(doing: &'static str, file: &'a Path) -> impl FnOnce(E) -> CopyError + 'a {
+    move |source| CopyError::Io {
+        doing,
+        file: file.to_owned(),
+        source: source.into(),
+    }
+}
+
+/// The images, and the names by which programs know them: links in a file system that is only in memory.
+pub struct Copies {
+    place: Place,
+    disks: Vec<Disk>,
+}
+
+/// One image.
+struct Disk {
+    image: PathBuf,
+    /// Held so that no other run begins with the same image.
+    locked: Flock<File>,
+    copy: File,
+    node: PathBuf,
+    sector: SectorSize,
+    /// The partitions that are in files of their own now, by their nodes.
+    out: Mutex<Vec<(PathBuf, Part, File)>>,
+}
+
+/// Where something is: a copy, and a range of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Part {
+    start: u64,
+    size: u64,
+}
+
+/// What a partition's own file has in it at first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Content {
+    /// Nothing: something is about to be made on it.
+    Nothing,
+    /// What the partition has.
+    Present,
+}
+
+/// Where the flags of an ext2, ext3 or ext4 stand that whoever does not know them may not mount, counted from its start, and the
+/// one that says that its journal is to be replayed: `s_feature_incompat` and `EXT4_FEATURE_INCOMPAT_RECOVER` of fs/ext4/ext4.h.
+const INCOMPATIBLE: u64 = 1024 + 0x60;
+const RECOVER: u32 = 0x4;
+
+impl Copies {
+    /// Copies each image, with logical sectors of that size.
+    ///
+    /// # Errors
+    /// `NoFile`, `Taken`, `Io`; `EOPNOTSUPP` where the file system knows no files without a name.
+    pub fn take<'a>(images: impl Iterator<Item = (&'a Path, SectorSize)>) -> Result<Self, CopyError> {
+        let place =
+            Place::in_memory().map_err(failed("make a directory for the parts of", Path::new("images")))?;
+        let take = |(number, (image, sector)): (usize, _)| {
+            let node = place.path().join(format!("disk{number}"));
+            Disk::take(image, node, sector)
+        };
+        let disks: Result<Vec<Disk>, CopyError> = images.enumerate().map(take).collect();
+        Ok(Self { disks: disks?, place })
+    }
+
+    /// The name of each, in the order of the images.
+    pub fn nodes(&self) -> impl Iterator<Item = &Path> {
+        self.disks.iter().map(|disk| disk.node.as_path())
+    }
+
+    /// The copy of that name, and the size of its sectors.
+    pub(super) fn disk(&self, node: &Path) -> Option<(&File, SectorSize)> {
+        let disk = self.disks.iter().find(|disk| disk.node == node)?;
+        Some((&disk.copy, disk.sector))
+    }
+
+    /// Whether something of that name is there: a disk, or a partition of its table.
+    pub(super) fn is_there(&self, node: &Path) -> bool {
+        self.disks.iter().any(|disk| disk.part(node).is_some())
+    }
+
+    /// Has `node` lead to a file of its own if it is a partition, until [`Self::put_back`].
+    ///
+    /// # Errors
+    /// The kernel's answer.
+    pub fn take_out(&self, node: &Path, with: Content) -> io::Result<()> {
+        match self.find(node) {
+            Some((disk, part)) if disk.node != node => disk.take_out(node, part, with),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether an ext2, ext3 or ext4 of that name was mounted when it was written to last.
+    ///
+    /// # Errors
+    /// The kernel's answer.
+    pub fn has_journal_to_replay(&self, node: &Path) -> io::Result<bool> {
+        let Some((disk, part)) = self.find(node) else {
+            return Ok(false);
+        };
+        let mut flags = [0; 4];
+        disk.copy
+            .read_exact_at(&mut flags, part.start.saturating_add(INCOMPATIBLE))?;
+        Ok(u32::from_le_bytes(flags) & RECOVER != 0)
+    }
+
+    fn find(&self, node: &Path) -> Option<(&Disk, Part)> {
+        self.disks.iter().find_map(|disk| Some((disk, disk.part(node)?)))
+    }
+
+    /// Puts what is in files of their own into its place.
+    ///
+    /// # Errors
+    /// `Io`.
+    pub fn put_back(&self) -> Result<(), CopyError> {
+        for disk in &self.disks {
+            disk.put_back()
+                .map_err(failed("write to the copy of", &disk.image))?;
+        }
+        Ok(())
+    }
+
+    /// Has `node` lead to the copy that it is on or is, and says where it starts there.
+    ///
+    /// # Errors
+    /// `NotFound`, or the kernel's answer.
+    pub fn whole(&self, node: &Path) -> io::Result<Bytes> {
+        let (disk, part) = self.find(node).ok_or(io::ErrorKind::NotFound)?;
+        if disk.node != node {
+            lead(node, &disk.copy)?;
+        }
+        Ok(Bytes(part.start))
+    }
+
+    /// Puts the copies in the places of their images: that with `first` on it before the others.
+    ///
+    /// # Errors
+    /// `Io`: of the images, those before it are done, and the others are as they were.
+    pub fn commit(self, first: Option<&Path>) -> Result<(), CopyError> {
+        let Self { place, mut disks } = self;
+        let is_first = |disk: &Disk| first.is_some_and(|node| disk.part(node).is_some());
+        if let Some(at) = disks.iter().position(is_first) {
+            disks.swap(0, at);
+        }
+        drop(place);
+        disks.into_iter().try_for_each(Disk::commit)
+    }
+}
+
+/// Has `node` lead to an open file of this process.
+fn lead(node: &Path, file: &File) -> io::Result<()> {
+    match fs::remove_file(node) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    symlink(path_of(file), node)
+}
+
+/// The name by which programs that this process starts can open the file.
+fn path_of(file: &File) -> PathBuf {
+    format!("/proc/{}/fd/{}", std::process::id(), file.as_raw_fd()).into()
+}
+
+/// A file without a name in that directory.
+fn nameless(dir: &Path) -> io::Result<File> {
+    OpenOptions::new()
+        .read(true)
+        .write(true)
+        .mode(0o600)
+        .custom_flags(libc::O_TMPFILE)
+        .open(dir)
+}
+
+impl Disk {
+    fn take(path: &Path, node: PathBuf, sector: SectorSize) -> Result<Self, CopyError> {
+        let image = path.canonicalize().map_err(failed("open", path))?;
+        let file = OpenOptions::new().read(true).write(true).open(&image);
+        let file = file.map_err(failed("open", path))?;
+        let found = file.metadata().map_err(failed("open", path))?;
+        if !found.is_file() {
+            return Err(CopyError::NoFile(path.to_owned()));
+        }
+        let locked = match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+            Ok(locked) => locked,
+            Err((_, Errno::EWOULDBLOCK)) => return Err(CopyError::Taken(path.to_owned())),
+            Err((_, error)) => return Err(failed("lock", path)(error)),
+        };
+        // Another run may have put its copy in the place of the one that was opened.
+        let now = image.metadata().map_err(failed("open", path))?;
+        if same_file(&found, &now) {
+            let copy = nameless(image.parent().unwrap_or(Path::new("/")));
+            let copy = copy.and_then(|copy| {
+                copy.set_len(found.len())?;
+                let whole = Part {
+                    start: 0,
+                    size: found.len(),
+                };
+                copy_data(&locked, whole, &copy, 0)?;
+                lead(&node, &copy)?;
+                Ok(copy)
+            });
+            return Ok(Self {
+                copy: copy.map_err(failed("make a copy beside", path))?,
+                image,
+                locked,
+                node,
+                sector,
+                out: Mutex::default(),
+            });
+        }
+        Err(CopyError::Taken(path.to_owned()))
+    }
+
+    /// Where the disk or the partition of that name is, by the table as it is now.
+    fn part(&self, node: &Path) -> Option<Part> {
+        let size = self.copy.metadata().ok()?.len();
+        if node == self.node {
+            return Some(Part { start: 0, size });
+        }
+        if node.parent() != self.node.parent() {
+            return None;
+        }
+        let mut copy = &self.copy;
+        let Ok(Found::Gpt { table, .. }) = gpt::read(&mut copy, Bytes(size), self.sector) else {
+            return None;
+        };
+        let mut entries = table.entries.iter();
+        let (_, entry) = entries.find(|(number, _)| partition_name(&self.node, **number) == node)?;
+        Some(Part {
+            start: entry.first.to_bytes(table.sector_size).0,
+            size: entry.size().to_bytes(table.sector_size).0,
+        })
+    }
+
+    fn take_out(&self, node: &Path, part: Part, with: Content) -> io::Result<()> {
+        let mut out = self.out.lock().unwrap_or_else(PoisonError::into_inner);
+        if out.iter().any(|(there, ..)| there == node) {
+            return Ok(());
+        }
+        let file = nameless(self.image.parent().unwrap_or(Path::new("/")))?;
+        file.set_len(part.size)?;
+        if with == Content::Present {
+            copy_data(&self.copy, part, &file, 0)?;
+        }
+        lead(node, &file)?;
+        out.push((node.to_owned(), part, file));
+        Ok(())
+    }
+
+    fn put_back(&self) -> io::Result<()> {
+        let mut out = self.out.lock().unwrap_or_else(PoisonError::into_inner);
+        for (node, part, file) in std::mem::take(&mut *out) {
+            fs::remove_file(node)?;
+            empty(&self.copy, part)?;
+            let whole = Part {
+                start: 0,
+                size: part.size,
+            };
+            copy_data(&file, whole, &self.copy, part.start)?;
+        }
+        Ok(())
+    }
+
+    /// The copy gets its name by one rename, on the medium, with the image's mode.
+    fn commit(self) -> Result<(), CopyError> {
+        let name = self.image.file_name().unwrap_or_default();
+        let mut hidden = std::ffi::OsString::from(".kindling.");
+        hidden.push(name);
+        let (dir, hidden) = (self.image.with_file_name(""), self.image.with_file_name(hidden));
+        let put = || -> io::Result<()> {
+            let mode = self.locked.metadata()?.permissions().mode();
+            self.copy.set_permissions(Permissions::from_mode(mode & 0o7777))?;
+            self.copy.sync_all()?;
+            // A run that was killed here left it.
+            match fs::remove_file(&hidden) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
+            let from = path_of(&self.copy);
+            linkat(AT_FDCWD, &from, AT_FDCWD, &hidden, AtFlags::AT_SYMLINK_FOLLOW)?;
+            fs::rename(&hidden, &self.image)?;
+            File::open(&dir)?.sync_all()
+        };
+        put().map_err(failed("put the copy in the place of", &self.image))
+    }
+}
+
+fn same_file(one: &fs::Metadata, other: &fs::Metadata) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    (one.dev(), one.ino()) == (other.dev(), other.ino())
+}
+
+/// Makes a range as empty as if nothing had ever been written there.
+fn empty(file: &File, part: Part) -> io::Result<()> {
+    let number = |value: u64| i64::try_from(value).map_err(|_| io::Error::from(io::ErrorKind::FileTooLarge));
+    let how = FallocateFlags::FALLOC_FL_PUNCH_HOLE | FallocateFlags::FALLOC_FL_KEEP_SIZE;
+    match fallocate(file, how, number(part.start)?, number(part.size)?) {
+        Err(Errno::EOPNOTSUPP) => {
+            let all = gpt::Extent {
+                offset: Bytes(part.start),
+                length: Bytes(part.size),
+            };
+            zero(file, &all)
+        }
+        ended => Ok(ended?),
+    }
+}
+
+/// Copies what has been written to a part of `from`, to `at` and behind in `to`; the rest is nothing there either. The kernel does
+/// it, by sharing the blocks where the file system can.
+fn copy_data(mut from: &File, part: Part, mut to: &File, at: u64) -> io::Result<()> {
+    let end = part.start.saturating_add(part.size);
+    let mut here = part.start;
+    let seek = |from: &File, offset: u64, whence| -> io::Result<u64> {
+        let offset = i64::try_from(offset).map_err(|_| io::ErrorKind::FileTooLarge)?;
+        u64::try_from(lseek(from, offset, whence)?).map_err(|_| io::ErrorKind::InvalidData.into())
+    };
+    while here < end {
+        let data = match seek(from, here, Whence::SeekData) {
+            Ok(data) if data < end => data,
+            Err(error) if error.raw_os_error() != Some(libc::ENXIO) => return Err(error),
+            // Nothing but holes up to the end.
+            _ => break,
+        };
+        let hole = seek(from, data, Whence::SeekHole)?.min(end);
+        from.seek(SeekFrom::Start(data))?;
+        to.seek(SeekFrom::Start(at + (data - part.start)))?;
+        let copied = io::copy(&mut from.take(hole - data), &mut to)?;
+        if copied != hole - data {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        here = hole;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MIB: u64 = 1 << 20;
+
+    fn image(dir: &Path) -> PathBuf {
+        let path = dir.join("disk.img");
+        let file = File::create(&path).unwrap();
+        file.set_len(4 * MIB).unwrap();
+        file.write_all_at(b"start", 0).unwrap();
+        file.write_all_at(b"later", 3 * MIB).unwrap();
+        fs::set_permissions(&path, Permissions::from_mode(0o640)).unwrap();
+        path
+    }
+
+    fn names(dir: &Path) -> usize {
+        fs::read_dir(dir).unwrap().count()
+    }
+
+    #[test]
+    fn an_image_is_as_it_was_until_its_copy_takes_its_place() {
+        let (dir, nodes) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let path = image(dir.path());
+        let before = fs::read(&path).unwrap();
+        let take = |number: u32| {
+            Disk::take(
+                &path,
+                nodes.path().join(format!("disk{number}")),
+                SectorSize::S512,
+            )
+        };
+        let disk = take(0).unwrap();
+        assert!(matches!(take(1), Err(CopyError::Taken(_))));
+        assert!(fs::read(&disk.node).unwrap() == before, "the copy is another");
+        disk.copy.write_all_at(b"other", MIB).unwrap();
+        assert!(fs::read(&path).unwrap() == before, "the image was changed");
+        assert_eq!(names(dir.path()), 1);
+        drop(disk);
+        assert!(fs::read(&path).unwrap() == before, "the image was changed");
+        // What a kill before the rename left.
+        File::create(dir.path().join(".kindling.disk.img")).unwrap();
+        let disk = take(2).unwrap();
+        disk.copy.write_all_at(b"other", MIB).unwrap();
+        disk.commit().unwrap();
+        let mut expected = before;
+        expected[1 << 20..][..5].copy_from_slice(b"other");
+        assert!(
+            fs::read(&path).unwrap() == expected,
+            "the copy did not get its place"
+        );
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o7777, 0o640);
+        assert_eq!(names(dir.path()), 1);
+    }
+
+    #[test]
+    fn only_files_are_images_without_root() {
+        let dir = tempfile::tempdir().unwrap();
+        let take = |path: &Path| Disk::take(path, dir.path().join("disk0"), SectorSize::S512).err();
+        assert!(matches!(take(Path::new("/dev/null")), Some(CopyError::NoFile(_))));
+        assert!(matches!(
+            take(&dir.path().join("none")),
+            Some(CopyError::Io { .. })
+        ));
+        assert!(matches!(take(dir.path()), Some(CopyError::Io { .. })));
+    }
+
+    #[test]
+    fn what_is_copied_into_a_part_is_all_that_is_there() {
+        use std::os::unix::fs::MetadataExt;
+        let dir = tempfile::tempdir().unwrap();
+        let (from, to) = (
+            File::open(image(dir.path())).unwrap(),
+            nameless(dir.path()).unwrap(),
+        );
+        to.write_all_at(&vec![7; 8 << 20], 0).unwrap();
+        let part = Part {
+            start: 2 * MIB,
+            size: 4 * MIB,
+        };
+        empty(&to, part).unwrap();
+        let whole = Part {
+            start: 0,
+            size: 4 * MIB,
+        };
+        copy_data(&from, whole, &to, part.start).unwrap();
+        let mut bytes = vec![0; 8 << 20];
+        to.read_exact_at(&mut bytes, 0).unwrap();
+        let mut expected = vec![7; 8 << 20];
+        expected[2 << 20..6 << 20].fill(0);
+        expected[2 << 20..][..5].copy_from_slice(b"start");
+        expected[5 << 20..][..5].copy_from_slice(b"later");
+        assert!(bytes == expected, "it is not what was copied");
+        // A part of a part, and its holes are still holes.
+        let small = nameless(dir.path()).unwrap();
+        small.set_len(MIB).unwrap();
+        copy_data(
+            &to,
+            Part {
+                start: 5 * MIB,
+                size: MIB,
+            },
+            &small,
+            0,
+        )
+        .unwrap();
+        let mut start = [0; 5];
+        small.read_exact_at(&mut start, 0).unwrap();
+        assert_eq!(&start, b"later");
+        assert!(small.metadata().unwrap().blocks() * 512 < MIB);
+    }
+}

@@ -1,0 +1,629 @@
+//! `kindling apply --image` without root: what comes out is what root makes on loop devices, and whatever ends it before leaves
+//! the image as it was.
+
+use std::ffi::OsString;
+use std::fs::{self, File};
+use std::io::Write;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::images::{apply, inside};
+use crate::sandbox::{Listing, Ran, Sandbox, assert_same, listing, require_root};
+
+const MIB: u64 = 1 << 20;
+const NOBODY: u32 = 65_534;
+/// What a kill between two calls can leave, and the next run removes.
+const UNFINISHED: &str = "images/.kindling.disk.img";
+
+/// Has what follows run as a user without rights, with the numbers that the first word names, in mounts of its own.
+const UNPRIVILEGED: &str = r#"set -e
+dir=$1 binary=$2 numbers=$3; shift 3
+mount -t tmpfs -o mode=755 none "$dir"
+cp -a /etc "$dir/etc"
+printf '%s' "$numbers" >"$dir/etc/subuid"
+printf '%s' "$numbers" >"$dir/etc/subgid"
+mount --bind "$dir/etc" /etc
+mknod -m 666 "$dir/fuse" c 10 229
+mount --bind "$dir/fuse" /dev/fuse
+touch "$dir/kindling"
+mount --bind "$binary" "$dir/kindling"
+exec setpriv --reuid 65534 --regid 65534 --clear-groups -- "$dir/kindling" "$@""#;
+
+/// A machine on which somebody without rights has images.
+struct Desk {
+    machine: Sandbox,
+    numbers: &'static str,
+}
+
+impl Desk {
+    fn new() -> Self {
+        require_root();
+        let machine = Sandbox::new();
+        let open = fs::Permissions::from_mode(0o755);
+        fs::set_permissions(machine.name(), open).unwrap();
+        for dir in ["private", "images"] {
+            fs::create_dir(machine.at(dir)).unwrap();
+        }
+        chown(machine.at("images"), Some(NOBODY), Some(NOBODY)).unwrap();
+        Self {
+            machine,
+            numbers: "nobody:100000:65536\n",
+        }
+    }
+
+    /// An image of the user's.
+    fn image(&self, size: u64) -> PathBuf {
+        let path = self.machine.at("images/disk.img");
+        File::create(&path).unwrap().set_len(size).unwrap();
+        chown(&path, Some(NOBODY), Some(NOBODY)).unwrap();
+        path
+    }
+
+    /// Runs `kindling apply` with the image as the user, behind the words of `before`.
+    fn run(&self, before: &[OsString], config: &Value, flags: &[&str]) -> Ran {
+        fs::write(self.machine.at("given.ign"), config.to_string()).unwrap();
+        let mut words = before.to_vec();
+        words.extend(
+            [
+                "unshare",
+                "--mount",
+                "--propagation",
+                "private",
+                "sh",
+                "-c",
+                UNPRIVILEGED,
+                "sh",
+            ]
+            .map(Into::into),
+        );
+        words.push(self.machine.at("private").into());
+        words.push(env!("CARGO_BIN_EXE_kindling").into());
+        words.extend([self.numbers, "apply"].map(Into::into));
+        words.extend(flags.iter().map(Into::into));
+        words.push(self.machine.at("given.ign").into());
+        self.machine.run(&words)
+    }
+
+    fn apply(&self, config: &Value) -> Ran {
+        let flag = format!("--image={}", self.machine.at("images/disk.img").display());
+        self.run(&[], config, &[&flag])
+    }
+
+    fn done(&self, config: &Value) {
+        let ran = self.apply(config);
+        assert_eq!(ran.status, Some(0), "{}{}", ran.stderr, ran.stdout);
+        self.assert_nothing_left();
+        assert!(!self.machine.at(UNFINISHED).exists());
+    }
+
+    /// That nothing is beside the image, and nobody has a file there open. A killed process is gone a moment after the kill.
+    fn assert_nothing_left(&self) {
+        let images = self.machine.at("images");
+        let names = fs::read_dir(&images)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name());
+        let others: Vec<_> = names
+            .filter(|name| *name != "disk.img" && !UNFINISHED.ends_with(name.to_str().unwrap()))
+            .collect();
+        assert!(others.is_empty(), "{others:?}");
+        let is_open = || {
+            let processes = fs::read_dir("/proc").unwrap().map(|entry| entry.unwrap().path());
+            let mut files = processes
+                .filter_map(|dir| fs::read_dir(dir.join("fd")).ok())
+                .flatten();
+            files.any(|file| fs::read_link(file.unwrap().path()).is_ok_and(|at| at.starts_with(&images)))
+        };
+        let mut tries = 250;
+        while is_open() {
+            tries -= 1;
+            assert!(tries > 0, "a program goes on");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// A copy of the image that root works on, in a sandbox of its own.
+    fn copy(&self) -> (Sandbox, PathBuf) {
+        let machine = Sandbox::new();
+        let copy = machine.at("disk.img");
+        let copied = Command::new("cp")
+            .arg("--sparse=always")
+            .arg(self.machine.at("images/disk.img"))
+            .arg(&copy)
+            .status();
+        assert!(copied.unwrap().success());
+        (machine, copy)
+    }
+}
+
+/// Carries the config out as root.
+fn as_root(machine: &Sandbox, image: &Path, config: &Value) {
+    let ran = apply(machine, config, &[format!("--image={}", image.display())]);
+    assert_eq!(ran.status, Some(0), "{}{}", ran.stderr, ran.stdout);
+}
+
+/// The file system at that offset, checked, as files with their extended attributes.
+fn tree(machine: &Sandbox, image: &Path, offset: u64) -> Listing {
+    let mut whole = image.as_os_str().to_owned();
+    whole.push(format!("?offset={offset}"));
+    let checked = Command::new("e2fsck").arg("-fn").arg(&whole).output().unwrap();
+    let said = String::from_utf8_lossy(&checked.stdout);
+    assert!(checked.status.success(), "{said}");
+    let to = machine.at(&format!("tree-{offset}"));
+    drop(fs::remove_dir_all(&to));
+    fs::create_dir(&to).unwrap();
+    // What a name holds and takes, and what its blocks are, but for directories, whose own blocks are the writer's.
+    let command = format!(
+        "cp -a . {to} && getfattr -hRd -m - . && find . -type f -printf '%p %s %b\\n' | LC_ALL=C sort",
+        to = to.display()
+    );
+    let more = inside(machine, image, offset, &command);
+    let mut files = listing(&to);
+    let dated = |path: &str| path == "etc/.ignition-result.json" || path.starts_with("var/lib/kindling/");
+    files.retain(|path, _| !dated(path));
+    let more: Vec<&str> = more
+        .lines()
+        .filter(|line| !line.contains("/kindling/") && !line.contains("result.json"))
+        .collect();
+    files.insert("attributes and blocks".to_owned(), more.join("\n"));
+    files
+}
+
+/// Both copies of a GPT, with the protective MBR.
+fn tables(image: &Path) -> (Vec<u8>, Vec<u8>) {
+    let bytes = fs::read(image).unwrap();
+    (
+        bytes[..34 * 512].to_vec(),
+        bytes[bytes.len() - 33 * 512..].to_vec(),
+    )
+}
+
+/// Two new file systems, one below the other, and accounts in the files of the one.
+fn new_disk() -> Value {
+    let text =
+        |path: &str, text: &str| json!({ "path": path, "contents": { "source": format!("data:,{text}") } });
+    let mut files = vec![
+        text("/etc/motd", "hello"),
+        text("/etc/passwd", "root:x:0:0:root:/root:/bin/sh%0A"),
+        text("/etc/group", "root:x:0:%0A"),
+        json!({ "path": "/srv/deep/file", "mode": 384, "user": { "id": 1000 }, "contents": { "source": "data:,data" } }),
+        json!({ "path": "/usr/bin/special", "mode": 0o6755, "user": { "id": 7 }, "group": { "id": 60_000 } }),
+        json!({ "path": "/etc/large", "contents": { "compression": "gzip", "source": LARGE } }),
+    ];
+    files.extend((0..200).map(|number| text(&format!("/etc/many/{number}"), "x")));
+    json!({
+        "ignition": { "version": "3.4.0" },
+        "storage": {
+            "disks": [{ "device": "/dev/vda", "partitions": [
+                { "number": 1, "label": "root", "sizeMiB": 96 },
+                { "number": 2, "label": "data of mine", "sizeMiB": 64 },
+            ]}],
+            "filesystems": [
+                { "device": "/dev/vda1", "format": "ext4", "path": "/", "label": "r" },
+                { "device": "/dev/disk/by-partlabel/data\\x20of\\x20mine", "format": "ext4", "path": "/srv",
+                  "mountOptions": ["noatime", "discard"] },
+            ],
+            "files": files,
+            "directories": [{ "path": "/srv/shared", "mode": 0o2775, "group": { "id": 50 } }],
+            "links": [
+                { "path": "/etc/soft", "target": "/srv/deep/file", "user": { "id": 3 } },
+                { "path": "/etc/hard", "target": "/etc/motd", "hard": true },
+            ],
+        },
+        "systemd": { "units": [{ "name": "a.service", "enabled": true, "contents": "[Install]\nWantedBy=multi-user.target\n" }] },
+    })
+}
+
+/// 64 KiB of zeros.
+const LARGE: &str = "data:;base64,H4sIAAAAAAAC/+3BAQEAAACAkP6v7ggKAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAauuOl9cAAAEA";
+
+#[test]
+fn a_new_disk_is_what_root_makes() {
+    let desk = Desk::new();
+    let disk = desk.image(200 * MIB);
+    // A new table gets a number that is drawn, and those of its partitions are made of it.
+    partition(&disk, "label: gpt\n");
+    let (machine, other) = desk.copy();
+    let config = new_disk();
+    desk.done(&config);
+    as_root(&machine, &other, &config);
+    assert!(tables(&disk) == tables(&other), "the partition tables differ");
+    for offset in [MIB, 97 * MIB] {
+        let [here, there] =
+            [(&desk.machine, &disk), (&machine, &other)].map(|(at, image)| tree(at, image, offset));
+        assert_same(&here, &there, "without root against with");
+    }
+    let made = fs::metadata(&disk).unwrap();
+    assert_eq!(
+        (made.uid(), made.gid(), made.mode() & 0o7777),
+        (NOBODY, NOBODY, 0o644)
+    );
+    // The same config finds its own work. Another one is refused as by root, and nothing is changed by that.
+    desk.done(&config);
+    let before = fs::read(&disk).unwrap();
+    let mut config = config;
+    config["storage"]["files"][0]["contents"]["source"] = json!("data:,other");
+    let ran = desk.apply(&config);
+    assert!(ran.stderr.contains("[path-exists]"), "{}", ran.stderr);
+    assert!(fs::read(&disk).unwrap() == before, "a refusal changed the image");
+    desk.assert_nothing_left();
+}
+
+/// Gives the image a table.
+fn partition(image: &Path, table: &str) {
+    let mut sfdisk = Command::new("sfdisk")
+        .arg("-q")
+        .arg(image)
+        .stdin(Stdio::piped())
+        .spawn()
+        .unwrap();
+    sfdisk.stdin.take().unwrap().write_all(table.as_bytes()).unwrap();
+    assert!(sfdisk.wait().unwrap().success());
+}
+
+/// A disk with a root that somebody else made, on its second partition.
+fn with_root(desk: &Desk) -> PathBuf {
+    let disk = desk.image(160 * MIB);
+    let table = "label: gpt\nstart=2048, size=2048\nstart=4096, size=262144, type=4F68BCE3-E8CD-4DB1-96E7-FBCAF984B709\n";
+    partition(&disk, table);
+    let root = desk.machine.root();
+    let script = "cd \"$0\" && mkdir -m 2775 shared boot && chgrp 50 shared && : >boot/ignition.firstboot && \
+        echo x >su && chown 5:6 su && chmod 6755 su && ln su su2 && echo y >capable && \
+        setfattr -n security.capability -v 0x0100000200040000000000000000000000000000 capable && \
+        setfattr -n user.note -v mine su && setfattr -n security.selinux -v system_u:object_r:etc_t:s0 etc/hosts && \
+        mkfifo pipe && truncate -s 5M sparse && echo z >>sparse && ln -s su link && mkdir long && \
+        for i in $(seq 300); do echo $i >long/a-name-of-some-length-$i; done";
+    let made = Command::new("sh").args(["-c", script]).arg(&root).status();
+    assert!(made.unwrap().success());
+    let made = Command::new("mkfs.ext4")
+        .args(["-q", "-E", "offset=2097152", "-d"])
+        .arg(&root)
+        .arg(&disk)
+        .arg("128M")
+        .status();
+    assert!(made.unwrap().success());
+    disk
+}
+
+fn for_a_root() -> Value {
+    json!({
+        "ignition": { "version": "3.4.0" },
+        "passwd": {
+            "groups": [{ "name": "wheel", "gid": 700 }],
+            "users": [{ "name": "core", "groups": ["wheel"], "sshAuthorizedKeys": ["ssh-ed25519 AAAA core"] }],
+        },
+        "storage": { "files": [
+            { "path": "/etc/hosts", "append": [{ "source": "data:,10.0.0.1%20a%0A" }] },
+            { "path": "/shared/below/it/file", "user": { "name": "core" } },
+            { "path": "/etc/hostname", "overwrite": true, "contents": { "source": "data:,new" } },
+        ]},
+        "systemd": { "units": [{ "name": "a.service", "enabled": true, "contents": "[Service]\n" }] },
+    })
+}
+
+#[test]
+fn a_root_that_is_there_becomes_what_root_makes_of_it() {
+    let desk = Desk::new();
+    let disk = with_root(&desk);
+    let before = tables(&disk);
+    let (machine, other) = desk.copy();
+    let config = for_a_root();
+    desk.done(&config);
+    as_root(&machine, &other, &config);
+    assert!(tables(&disk) == before, "the table was changed");
+    let [here, there] =
+        [(&desk.machine, &disk), (&machine, &other)].map(|(at, image)| tree(at, image, 2 * MIB));
+    assert_same(&here, &there, "without root against with");
+    assert!(
+        here["etc/passwd"].contains("core:x:1000"),
+        "{}",
+        here["etc/passwd"]
+    );
+    assert!(!here.contains_key("boot/ignition.firstboot"));
+    for kept in ["user.note", "security.capability"] {
+        assert!(
+            here["attributes and blocks"].contains(kept),
+            "{}",
+            here["attributes and blocks"]
+        );
+    }
+}
+
+#[test]
+fn a_journal_that_a_crash_left_is_replayed() {
+    let desk = Desk::new();
+    let disk = with_root(&desk);
+    // A file system that is copied while it is mounted is as after a power cut.
+    let script = "mkdir m && mount -o loop,offset=2097152 disk.img m && echo late >m/etc/late && sync -f m && \
+        cp --sparse=always disk.img cut.img && umount m && rmdir m && cat cut.img >disk.img && rm cut.img";
+    let cut = Command::new("unshare")
+        .args(["--mount", "sh", "-c", script])
+        .current_dir(desk.machine.at("images"))
+        .status();
+    assert!(cut.unwrap().success());
+    let needs = Command::new("dumpe2fs")
+        .arg("-h")
+        .arg(format!("{}?offset=2097152", disk.display()))
+        .output()
+        .unwrap();
+    let needs = String::from_utf8(needs.stdout).unwrap();
+    assert!(needs.contains("needs_recovery"), "{needs}");
+    desk.done(&for_a_root());
+    let found = tree(&desk.machine, &disk, 2 * MIB);
+    assert!(
+        found["etc/late"].ends_with("late\n") && found["etc/hostname"].ends_with("new"),
+        "{found:?}"
+    );
+}
+
+#[test]
+fn what_is_not_sound_does_not_take_the_place_of_the_image() {
+    let mut desk = Desk::new();
+    let disk = with_root(&desk);
+    let before = fs::read(&disk).unwrap();
+    let bin = desk.machine.at("bin");
+    fs::create_dir(&bin).unwrap();
+    let check = bin.join("e2fsck");
+    fs::write(&check, "#!/bin/sh\necho 'planned for this test' >&2\nexit 4\n").unwrap();
+    fs::set_permissions(&check, fs::Permissions::from_mode(0o755)).unwrap();
+    desk.machine.path = format!("{}:/usr/sbin:/usr/bin:/sbin:/bin", bin.display()).into();
+    let ran = desk.apply(&for_a_root());
+    assert_eq!(ran.status, Some(1), "{}", ran.stdout);
+    for said in [
+        "[image-unusable]",
+        "e2fsck ended with status 4: planned for this test",
+    ] {
+        assert!(ran.stderr.contains(said), "{}", ran.stderr);
+    }
+    assert!(fs::read(&disk).unwrap() == before, "the image was changed");
+    desk.assert_nothing_left();
+}
+
+/// Every kind in one config; those that nobody can fill here stay empty.
+#[test]
+fn file_systems_of_every_kind_are_made() {
+    let desk = Desk::new();
+    let disk = desk.image(1024 * MIB);
+    partition(&disk, "label: gpt\n");
+    let (machine, other) = desk.copy();
+    let kinds = [
+        ("ext4", 96),
+        ("vfat", 64),
+        ("xfs", 400),
+        ("btrfs", 300),
+        ("swap", 32),
+    ];
+    let numbered = || kinds.iter().zip(1..);
+    let partitions =
+        numbered().map(|((kind, size), number)| json!({ "number": number, "label": kind, "sizeMiB": size }));
+    let filesystems = numbered()
+        .map(|((kind, _), number)| json!({ "device": format!("/dev/vda{number}"), "format": kind }));
+    let mut config = json!({
+        "ignition": { "version": "3.4.0" },
+        "storage": {
+            "disks": [{ "device": "/dev/vda", "partitions": partitions.collect::<Vec<_>>() }],
+            "filesystems": filesystems.collect::<Vec<_>>(),
+            "files": [{ "path": "/etc/motd", "contents": { "source": "data:,hello" } }],
+        },
+    });
+    config["storage"]["filesystems"][0]["path"] = json!("/");
+    desk.done(&config);
+    // Root cannot mount all of them on every kernel either.
+    as_root(&machine, &other, &config);
+    assert!(tables(&disk) == tables(&other), "the partition tables differ");
+    let mut start = MIB;
+    for (kind, size) in kinds {
+        let [here, there] = [&disk, &other].map(|image| {
+            let (offset, size) = (start.to_string(), (size * MIB).to_string());
+            let asked = Command::new("blkid")
+                .args(["--probe", "-o", "export", "-O", &offset, "-S", &size])
+                .arg(image)
+                .output();
+            let said = String::from_utf8(asked.unwrap().stdout).unwrap();
+            // btrfs draws one for each device.
+            let lines = said
+                .lines()
+                .filter(|line| !line.starts_with("UUID_SUB=") && !line.starts_with("DEVNAME="));
+            lines.collect::<Vec<_>>().join("\n")
+        });
+        assert_eq!(here, there, "{kind}");
+        assert!(here.contains(&format!("TYPE={kind}")), "{here}");
+        start += size * MIB;
+    }
+    let [here, there] = [(&desk.machine, &disk), (&machine, &other)].map(|(at, image)| tree(at, image, MIB));
+    assert_same(&here, &there, "without root against with");
+    // With their places: these are directories, and nothing is on them.
+    config["storage"]["filesystems"][0]["wipeFilesystem"] = json!(true);
+    config["storage"]["filesystems"][1]["path"] = json!("/boot/efi");
+    config["storage"]["filesystems"][2]["path"] = json!("/data");
+    config["storage"]["links"] = json!([{ "path": "/link", "target": "/data" }]);
+    desk.done(&config);
+    let found = tree(&desk.machine, &disk, MIB);
+    assert_eq!(found["data"], "directory 0755 0:0");
+    assert_eq!(found["boot/efi"], "directory 0755 0:0");
+    // Nothing may land on a file system that cannot be mounted, or below it in its place.
+    let before = fs::read(&disk).unwrap();
+    config["storage"]["filesystems"][0]["wipeFilesystem"] = json!(false);
+    config["storage"]["links"] = json!([]);
+    for (path, code) in [
+        ("/data/file", "[image-needs-root]"),
+        ("/link/file", "Read-only file system"),
+    ] {
+        config["storage"]["files"][0]["path"] = json!(path);
+        let ran = desk.apply(&config);
+        assert_eq!(ran.status, Some(1), "{path}: {}", ran.stdout);
+        assert!(ran.stderr.contains(code), "{path}: {}", ran.stderr);
+        assert!(
+            fs::read(&disk).unwrap() == before,
+            "{path}: a refusal changed the image"
+        );
+        desk.assert_nothing_left();
+    }
+}
+
+#[test]
+fn what_only_root_can_do_is_refused_before_anything_is_changed() {
+    let mut desk = Desk::new();
+    let disk = desk.image(200 * MIB);
+    let before = fs::read(&disk).unwrap();
+    let plain = format!("--image={}", disk.display());
+    let with = |change: &dyn Fn(&mut Value)| {
+        let mut config = new_disk();
+        change(&mut config);
+        config
+    };
+    let xfs = with(&|config| config["storage"]["filesystems"][0]["format"] = json!("xfs"));
+    let home = with(&|config| {
+        config["storage"]["filesystems"][1] =
+            json!({ "device": "/dev/vda2", "format": "btrfs", "path": "/home" });
+        config["passwd"] = json!({ "users": [{ "name": "core" }] });
+    });
+    let owner = with(&|config| config["storage"]["files"][0]["user"] = json!({ "id": 70_000 }));
+    let sectors = format!("{plain}:4096");
+    for (config, flag, what) in [
+        (xfs, &plain, "would be on a xfs"),
+        (home, &plain, "/home/core (/passwd/users/0) would be on a btrfs"),
+        (owner, &plain, "nothing can be given to number 70000 without root"),
+        (
+            new_disk(),
+            &sectors,
+            "a file system for /dev/vda1 cannot be made without root",
+        ),
+    ] {
+        let ran = desk.run(&[], &config, &[flag]);
+        assert_eq!(ran.status, Some(1), "{what}: {}", ran.stdout);
+        assert!(ran.stderr.contains("[image-needs-root]"), "{}", ran.stderr);
+        assert!(ran.stderr.contains(what), "{}", ran.stderr);
+        assert!(
+            fs::read(&disk).unwrap() == before,
+            "{what}: the image was changed"
+        );
+    }
+    // A disk of this machine, and an image that somebody has.
+    let ran = desk.run(&[], &new_disk(), &["--image=/dev/null"]);
+    assert!(ran.stderr.contains("[image-unusable]"), "{}", ran.stderr);
+    let held = File::open(&disk).unwrap();
+    held.lock().unwrap();
+    let ran = desk.apply(&new_disk());
+    assert!(
+        ran.stderr.contains("is being worked on already"),
+        "{}",
+        ran.stderr
+    );
+    drop(held);
+    // A machine without the program.
+    let bin = desk.machine.at("bin");
+    fs::create_dir(&bin).unwrap();
+    for program in [
+        "unshare",
+        "sh",
+        "mount",
+        "cp",
+        "mknod",
+        "touch",
+        "setpriv",
+        "true",
+        "e2fsck",
+        "newuidmap",
+        "newgidmap",
+    ] {
+        let paths = ["/usr/bin", "/usr/sbin"].map(|dir| Path::new(dir).join(program));
+        let found = paths.iter().find(|path| path.exists()).unwrap();
+        std::os::unix::fs::symlink(found, bin.join(program)).unwrap();
+    }
+    let all = std::mem::replace(&mut desk.machine.path, bin.into());
+    let ran = desk.apply(&new_disk());
+    assert!(
+        ran.stderr.contains("the program fuse2fs is not on this system"),
+        "{}",
+        ran.stderr
+    );
+    desk.machine.path = all;
+    // A user who has no numbers but his own.
+    desk.numbers = "";
+    let ran = desk.apply(&new_disk());
+    assert_eq!(ran.status, Some(1), "{}", ran.stdout);
+    for said in ["[image-needs-root]", "subuid", "nothing was changed"] {
+        assert!(ran.stderr.contains(said), "{said}: {}", ran.stderr);
+    }
+    assert!(fs::read(&disk).unwrap() == before, "the image was changed");
+    desk.assert_nothing_left();
+}
+
+/// The calls that change something, and moments among them. What is not met that often runs to its end.
+const KILLS: [(&str, &[usize]); 11] = [
+    ("copy_file_range", &[1, 5]),
+    ("pwrite64", &[1, 6]),
+    ("fdatasync", &[1, 8]),
+    ("clone3", &[1, 4, 9, 12]),
+    ("fallocate", &[1]),
+    ("renameat", &[2, 100]),
+    ("umount2", &[1, 2]),
+    ("fsync", &[1, 2]),
+    ("linkat", &[1]),
+    ("rename", &[1]),
+    ("symlink", &[1, 3]),
+];
+
+#[test]
+fn killed_at_any_moment_it_leaves_the_image_as_it_was() {
+    let desk = Desk::new();
+    let disk = with_root(&desk);
+    let before = fs::read(&disk).unwrap();
+    let mut config = for_a_root();
+    // Beside the root that stays a new one, so that there are table, file systems, mounts and files to be killed in.
+    config["storage"]["disks"] =
+        json!([{ "device": "/dev/vda", "partitions": [{ "number": 3, "label": "new", "sizeMiB": 20 }] }]);
+    config["storage"]["filesystems"] = json!([{ "device": "/dev/vda3", "format": "ext4", "path": "/srv" }]);
+    config["storage"]["directories"] = json!([{ "path": "/srv/deep" }]);
+    let flag = format!("--image={}", disk.display());
+    let mut left = false;
+    let (mut killed, mut ended) = (0, 0);
+    for (call, moments) in KILLS {
+        for moment in moments {
+            fs::write(&disk, &before).unwrap();
+            let kill = [
+                "strace",
+                "-o",
+                "/dev/null",
+                "-e",
+                &format!("trace={call}"),
+                "-e",
+                &format!("inject={call}:signal=SIGKILL:when={moment}"),
+                "--",
+            ]
+            .map(OsString::from);
+            let ran = desk.run(&kill, &config, &[&flag]);
+            desk.assert_nothing_left();
+            match ran.status {
+                None => {
+                    killed += 1;
+                    left |= desk.machine.at(UNFINISHED).exists();
+                    let now = fs::read(&disk).unwrap();
+                    // Behind the rename all of it is there.
+                    assert!(
+                        now == before || call == "fsync",
+                        "{call} {moment}: the image was changed"
+                    );
+                }
+                status => {
+                    ended += 1;
+                    assert_eq!(status, Some(0), "{call} {moment}: {}", ran.stderr);
+                }
+            }
+        }
+    }
+    assert!(killed >= 15 && left, "{killed} were killed, {ended} were not");
+    // What the last of them left is in the way of nothing.
+    fs::write(&disk, &before).unwrap();
+    let (machine, other) = desk.copy();
+    desk.done(&config);
+    as_root(&machine, &other, &config);
+    assert!(tables(&disk) == tables(&other), "the partition tables differ");
+    let [here, there] =
+        [(&desk.machine, &disk), (&machine, &other)].map(|(at, image)| tree(at, image, 2 * MIB));
+    assert_same(&here, &there, "after the kills against with root");
+}
