@@ -14,6 +14,8 @@ fn main() {
     println!("cargo::rerun-if-env-changed=SOURCE_DATE_EPOCH");
     println!("cargo::rerun-if-changed=.git/logs/HEAD");
     println!("cargo::rerun-if-changed=build.rs");
+    // What the Makefile hands to the linker by name only: whoever changes it wants another binary.
+    println!("cargo::rerun-if-changed=link");
     // Of the last commit, so that the same sources give the same binary.
     let seconds = std::env::var("SOURCE_DATE_EPOCH").ok().or_else(|| {
         let said = Command::new("git")

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use kindling_config_spec::order::OrderedSet;
+use kindling_config_spec::order::{Gather, OrderedSet};
 use kindling_config_spec::units::Mode;
 
 use super::{ApplyError, Host, Outcome};
@@ -44,10 +44,11 @@ pub(super) fn finish(
 
 /// What `text` becomes without the lines that new ones take the place of.
 pub(super) fn without_replaced(text: &[u8], lines: &[Line]) -> Vec<u8> {
+    let new = lines.iter().filter(|new| new.replaces);
+    let names: OrderedSet<&str> = new.map(|new| new.name.as_str()).into_set();
     let is_replaced = |line: &[u8]| {
         let line = String::from_utf8_lossy(line);
-        let name = crypttab::name_of(&line);
-        lines.iter().any(|new| new.replaces && name == Some(&new.name))
+        crypttab::name_of(&line).is_some_and(|name| names.contains(name))
     };
     let kept = text.split_inclusive(|byte| *byte == b'\n');
     kept.filter(|line| !is_replaced(line))
@@ -60,9 +61,10 @@ pub(super) fn without_replaced(text: &[u8], lines: &[Line]) -> Vec<u8> {
 /// was planned.
 pub(super) fn added(text: &[u8], lines: &[Line]) -> Result<Vec<u8>, ApplyError> {
     let before = String::from_utf8_lossy(text);
+    let names: Vec<&str> = lines.iter().map(|line| line.name.as_str()).collect();
     let mut added = Vec::new();
-    for line in lines {
-        match crypttab::find(&before, &line.name) {
+    for (line, found) in lines.iter().zip(crypttab::find(&[&before], &names)) {
+        match found {
             None => {
                 let text = line.text().ok_or(ApplyError::Unprepared {
                     what: "the UUID of a volume",

@@ -101,14 +101,21 @@ impl Mapped {
     }
 }
 
+/// What stands before the name of a mapping in the two paths that lead to it.
+const BEFORE_NAME: [&str; 2] = ["/dev/mapper/", "/dev/disk/by-id/dm-name-"];
+
 /// The name in device mapper that a path gives.
 #[must_use]
 pub fn mapping_name(path: &Path) -> Option<&str> {
     let path = path.to_str()?;
-    let name = path
-        .strip_prefix("/dev/mapper/")
-        .or_else(|| path.strip_prefix("/dev/disk/by-id/dm-name-"))?;
+    let name = BEFORE_NAME.iter().find_map(|before| path.strip_prefix(before))?;
     (!name.is_empty() && !name.contains('/')).then_some(name)
+}
+
+/// The paths that give a name in device mapper.
+#[must_use]
+pub fn mapping_paths(name: &str) -> [PathBuf; 2] {
+    BEFORE_NAME.map(|before| PathBuf::from(format!("{before}{name}")))
 }
 
 /// The partition number in a DM UUID, `part<N>-<UUID of the disk>`.

@@ -5,7 +5,7 @@ mod checks;
 
 use std::path::{Path, PathBuf};
 
-use kindling_config_spec::order::OrderedSet;
+use kindling_config_spec::order::{Gather, OrderedSet};
 use kindling_config_spec::types::{Config, Group, User};
 
 use super::{Plan, Step, nodes};
@@ -98,11 +98,13 @@ pub fn plan_accounts(
         let (pointer, hash) = (format!("/passwd/groups/{index}"), group.password_hash.as_deref());
         push(plan, &pointer, hash, plan_group(group, state));
     }
+    let groups = config.passwd.groups.iter().map(|group| group.name.as_str());
+    let groups: OrderedSet<&str> = groups.into_set();
     for (index, user) in config.passwd.users.iter().enumerate() {
         let pointer = format!("/passwd/users/{index}");
         push(plan, &pointer, None, undo(user, target));
         let exists = target.users.contains_key(&user.name) && half_made(user, target).is_none();
-        let makes = half_made(user, target).unwrap_or_else(|| Makes::new(user, config, target));
+        let makes = half_made(user, target).unwrap_or_else(|| Makes::new(user, &groups, target));
         let home = target.users.get(&user.name).map(|found| found.home.clone());
         let hash = user.password_hash.as_deref();
         let work = plan_user(user, home.filter(|_| exists), makes);
@@ -258,10 +260,10 @@ struct Makes {
 }
 
 impl Makes {
-    fn new(user: &User, config: &Config, target: &Target) -> Self {
+    fn new(user: &User, groups: &OrderedSet<&str>, target: &Target) -> Self {
         let wants_group = user.no_user_group != Some(true)
             && user.primary_group.as_deref().unwrap_or_default().is_empty()
-            && !config.passwd.groups.iter().any(|group| group.name == user.name);
+            && !groups.contains(user.name.as_str());
         Self {
             home: target.new_homes.get(&user.name).cloned(),
             group: wants_group && !target.groups.contains_key(&user.name),

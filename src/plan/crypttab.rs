@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use kindling_config_spec::order::{Gather, OrderedMap};
 use kindling_config_spec::types::{Clevis, Luks};
 use serde::Serialize;
 
@@ -79,10 +80,19 @@ pub fn name_of(line: &str) -> Option<&str> {
     fields(line).next().filter(|name| !name.starts_with('#'))
 }
 
-/// The first line of the volume `name`: later ones do not count (cryptsetup-generator.c).
+/// For each of the volumes `names` its first line in `texts`: later ones do not count (cryptsetup-generator.c).
 #[must_use]
-pub fn find<'a>(text: &'a str, name: &str) -> Option<&'a str> {
-    text.lines().find(|line| name_of(line) == Some(name))
+pub fn find<'a>(texts: &[&'a str], names: &[&str]) -> Vec<Option<&'a str>> {
+    let mut found: OrderedMap<&str, Option<&'a str>> = names.iter().map(|name| (*name, None)).into_map();
+    for line in texts.iter().flat_map(|text| text.lines()) {
+        if let Some(first) = name_of(line).and_then(|name| found.get_mut(name)) {
+            first.get_or_insert(line);
+        }
+    }
+    names
+        .iter()
+        .map(|name| found.get(name).copied().flatten())
+        .collect()
 }
 
 /// Why no line can be of a volume of that name, in words.
@@ -154,10 +164,11 @@ mod tests {
     #[test]
     fn the_first_line_of_a_volume_is_found() {
         let text = "# data UUID=0\n\n  data\tUUID=1 none\ndata UUID=2\n#data UUID=3\ndatabase UUID=4";
-        assert_eq!(find(text, "data"), Some("  data\tUUID=1 none"));
-        assert_eq!(find(text, "database"), Some("database UUID=4"));
-        assert_eq!(find(text, "#data"), None);
-        assert_eq!(find(text, "none"), None);
+        let names = ["data", "#data", "database", "none", "other", "data"];
+        let first = Some("  data\tUUID=1 none");
+        let found = [first, None, Some("database UUID=4"), None, Some("other"), first];
+        assert_eq!(find(&[text, "data x\nother\nother y"], &names), found);
+        assert_eq!(find(&[text], &[]), []);
     }
 
     #[test]

@@ -15,10 +15,11 @@ pub mod volumes;
 use std::path::PathBuf;
 
 use kindling_config_spec::order::{Gather, OrderedMap, OrderedSet};
-use kindling_config_spec::types::{Config, Disk as WantedDisk, Filesystem};
+use kindling_config_spec::types::{Config, Disk as WantedDisk};
 
 pub use claims::settle_places;
 use marks::Marks;
+use places::ByName;
 pub use places::{Place, array_node, volume_node};
 use stacks::TakenDown;
 pub use tables::instead_of_table;
@@ -72,14 +73,15 @@ pub struct Known<'a> {
     pub fresh: [u8; 16],
 }
 
-/// Whether the config puts a file system on the whole of a disk that it gives partitions to, and says of both that what is there
-/// may go: what Cluster API's provider writes. The reference makes the table first and the file system over it, so nothing of the
-/// table would be left; a rule tells it.
-fn is_overwritten(config: &Config, disk: &WantedDisk) -> bool {
-    let is_over = |filesystem: &Filesystem| {
-        filesystem.device == disk.device && filesystem.wipe_filesystem == Some(true)
-    };
-    disk.wipe_table == Some(true) && config.storage.filesystems.iter().any(is_over)
+/// Devices that the config puts a file system on whatever is there. Where that is the whole of a disk that it gives partitions
+/// to, and it says of both that what is there may go, it is what Cluster API's provider writes. The reference makes the table
+/// first and the file system over it, so nothing of the table would be left; a rule tells it.
+fn overwritten(config: &Config) -> OrderedSet<&str> {
+    let filesystems = config.storage.filesystems.iter();
+    filesystems
+        .filter(|filesystem| filesystem.wipe_filesystem == Some(true))
+        .map(|filesystem| filesystem.device.as_str())
+        .into_set()
 }
 
 /// Lays out all disks.
@@ -89,12 +91,13 @@ fn is_overwritten(config: &Config, disk: &WantedDisk) -> bool {
 pub fn plan_layout(config: &Config, known: &Known<'_>) -> Result<Layout, Vec<Conflict>> {
     let mut conflicts = claims::repeated_disks(config, known);
     let mut layout = Layout::default();
+    let (overwritten, asked) = (overwritten(config), place::asked_names(config));
     for (index, disk) in config.storage.disks.iter().enumerate() {
         let Some(found) = known.disks.get(&disk.device) else {
             continue;
         };
         let alone;
-        let disk = if is_overwritten(config, disk) {
+        let disk = if disk.wipe_table == Some(true) && overwritten.contains(disk.device.as_str()) {
             alone = WantedDisk {
                 partitions: Vec::new(),
                 ..disk.clone()
@@ -122,7 +125,7 @@ pub fn plan_layout(config: &Config, known: &Known<'_>) -> Result<Layout, Vec<Con
         match partitions::plan_partitions(&request) {
             Ok(mut change) => {
                 conflicts.extend(hidden_data(&request.pointer, &disk.device, found, &change));
-                change.mappings = place::mapping_names(config, found, &change);
+                change.mappings = place::mapping_names(&asked, found, &change);
                 if change.wiped && change.table.is_none() {
                     layout.wiped.insert(found.node.clone());
                 }
@@ -167,6 +170,7 @@ fn fresh_guid(known: &Known<'_>, index: usize) -> Guid {
 /// The steps of the stage as they come together, and what is decided of the lower layers.
 struct Planner<'a> {
     config: &'a Config,
+    by_name: ByName<'a>,
     known: &'a Known<'a>,
     layout: Layout,
     observed: &'a Observed,
@@ -188,6 +192,7 @@ impl<'a> Planner<'a> {
         Self {
             taken_down: TakenDown::of_tables(known, &layout),
             config,
+            by_name: ByName::new(config),
             known,
             layout,
             observed,
@@ -347,14 +352,17 @@ impl<'a> Planner<'a> {
         let mut plan = Plan::empty(Stage::Disks);
         let mut finish = Plan::empty(Stage::Disks);
         let mut finish_last = Vec::new();
+        let mut named: OrderedMap<&str, OrderedSet<u32>> = OrderedMap::new();
+        for place in self.layout.places.values() {
+            if let Place::Partition(partition) = place {
+                named.entry(&partition.disk).or_default().insert(partition.number);
+            }
+        }
         for (index, disk) in self.config.storage.disks.iter().enumerate() {
             let Some(found) = self.known.disks.get(&disk.device) else {
                 continue;
             };
-            let named = self.layout.places.values().filter_map(|place| match place {
-                Place::Partition(partition) if partition.disk == disk.device => Some(partition.number),
-                _ => None,
-            });
+            let named = named.get(disk.device.as_str()).into_iter().flatten();
             let change = self.layout.tables.get(&disk.device).cloned();
             let Some(change) = change else { continue };
             let work = tables::Work {
@@ -365,7 +373,7 @@ impl<'a> Planner<'a> {
                     .slots
                     .iter()
                     .map(|slot| slot.number)
-                    .chain(named)
+                    .chain(named.copied())
                     .into_set(),
                 begun: self.marks.remove(&disk.device).unwrap_or_default(),
                 seed: self.known.seed,

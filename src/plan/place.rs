@@ -4,6 +4,8 @@
 //! there yet when the stage plans, but their names are rules of the kernel and of udev; those of the partitions of a
 //! device-mapper disk are chosen here (docs/decisions/0011-device-mapper-partitions.md).
 
+mod names;
+
 use std::path::{Path, PathBuf};
 
 use kindling_config_spec::order::{Gather, OrderedMap, OrderedSet};
@@ -11,8 +13,9 @@ use kindling_config_spec::units::Bytes;
 
 use kindling_config_spec::types::Config;
 
+pub use self::names::Names;
 use super::partitions::{SlotStep, TableChange};
-use crate::gpt::Table;
+use crate::gpt::{Entry, Table};
 use crate::inventory::disks::{Disk, Probe};
 use crate::inventory::mapped::{DELIMITERS, mapping_name};
 
@@ -89,15 +92,21 @@ pub fn made_node(disk: &Disk, number: u32) -> PathBuf {
 /// What the partitions of a device-mapper disk are called below `/dev/mapper`, those that the table has and those that are
 /// there: as they are called now, else as the config writes it, else in the way of another one that is there or in the
 /// config, else `NAMEpNUMBER`. `None` for a disk of the kernel's own.
+/// `asked` is what [`asked_names`] has of the config.
 #[must_use]
-pub fn mapping_names(config: &Config, disk: &Disk, change: &TableChange) -> Option<OrderedMap<u32, String>> {
+pub fn mapping_names(
+    asked: &OrderedSet<&str>,
+    disk: &Disk,
+    change: &TableChange,
+) -> Option<OrderedMap<u32, String>> {
     let mapped = disk.mapped.as_ref()?;
-    let asked = asked_names(config);
     let there = mapped
         .partitions
         .values()
         .map(|partition| partition.name.as_str());
-    let mut others = there.chain(asked.iter().copied());
+    // Those that may be of this disk stand together.
+    let its_own = asked.range(mapped.name.as_str()..).copied();
+    let mut others = there.chain(its_own.take_while(|name| name.starts_with(&mapped.name)));
     let [ours, ..] = DELIMITERS;
     let usual = others
         .find_map(|name| mapped.delimiter_in_name(name))
@@ -120,7 +129,8 @@ pub fn mapping_names(config: &Config, disk: &Disk, change: &TableChange) -> Opti
 }
 
 /// The mappings that the config names as devices to put something on.
-fn asked_names(config: &Config) -> OrderedSet<&str> {
+#[must_use]
+pub fn asked_names(config: &Config) -> OrderedSet<&str> {
     let storage = &config.storage;
     let filesystems = storage.filesystems.iter().map(|one| one.device.as_str());
     let members = storage
@@ -133,26 +143,6 @@ fn asked_names(config: &Config) -> OrderedSet<&str> {
     devices
         .filter_map(|device| mapping_name(Path::new(device)))
         .into_set()
-}
-
-/// The partitions that `path` may mean, among those of the disks the config lists. More than one answer
-/// means that nobody can tell.
-#[must_use]
-pub fn partitions_at(
-    path: &Path,
-    tables: &OrderedMap<String, TableChange>,
-    disks: &OrderedMap<String, Disk>,
-) -> Vec<Partition> {
-    tables
-        .iter()
-        .filter_map(|(device, change)| Some((device, disks.get(device)?, change)))
-        .flat_map(|(device, disk, change)| {
-            let entries = change.table.iter().flat_map(|table| table.entries.keys());
-            entries
-                .filter(move |number| names(path, device, disk, change, **number))
-                .map(move |number| partition(device, disk, change, *number))
-        })
-        .collect()
 }
 
 /// Partition `number` of a disk, as the table will have it.
@@ -221,12 +211,17 @@ fn stem(path: &Path, number: u32) -> Option<&str> {
 /// A link to the label or the GUID of the partition.
 #[must_use]
 pub fn by_entry(path: &Path, table: &Table, number: u32) -> bool {
-    let Some(entry) = table.entries.get(&number) else {
-        return false;
-    };
+    let entry = table.entries.get(&number);
+    entry.is_some_and(|entry| entry_links(entry).iter().any(|link| link == path))
+}
+
+/// Both links; that to the GUID alone, where there is no label.
+fn entry_links(entry: &Entry) -> Vec<PathBuf> {
+    let link = |dir: &str, name: &str| Path::new("/dev/disk").join(dir).join(name);
     let label = entry.label.to_string();
-    (!label.is_empty() && path == Path::new("/dev/disk/by-partlabel").join(udev_escaped(&label)))
-        || path == Path::new("/dev/disk/by-partuuid").join(entry.guid.to_string().to_lowercase())
+    let by_label = (!label.is_empty()).then(|| link("by-partlabel", &udev_escaped(&label)));
+    let by_guid = link("by-partuuid", &entry.guid.to_string().to_lowercase());
+    by_label.into_iter().chain([by_guid]).collect()
 }
 
 /// A label as udev writes it into a link: whatever is not plain becomes `\x` and two hex digits

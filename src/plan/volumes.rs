@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use kindling_config_spec::order::{Gather, OrderedSet};
+use kindling_config_spec::order::{Gather, OrderedMap, OrderedSet};
 use kindling_config_spec::types::{Config, Luks};
 use kindling_config_spec::units::Mode;
 
@@ -83,17 +83,17 @@ pub fn plan_volumes(
     }
     conflicts.extend(unwritable_names(config));
     let view = View::after(plan, target);
+    let mut writers = Writers::new(target);
     let mut lines = Vec::new();
     for (index, volume) in config.storage.luks.iter().enumerate() {
         let pointer = format!("/storage/luks/{index}");
         for (path, secret) in secrets(volume) {
             let has_key = keys.is_none_or(|keys| keys.contains(&secret));
             match decide(has_key, standing(&view, target, &path)) {
-                _ if writer_of(plan, target, &path).is_some() => {
-                    conflicts.push(written_twice(&pointer, &path))
-                }
+                _ if writers.of(plan, &path).is_some() => conflicts.push(written_twice(&pointer, &path)),
                 Decision::Store(before) => {
-                    plan_private_dir(plan, &view, target, &pointer, path.parent().unwrap_or(&path));
+                    let dir = path.parent().unwrap_or(&path);
+                    plan_private_dir(plan, &mut writers, &view, &pointer, dir);
                     plan.push(&pointer, key_step(path, secret, before));
                 }
                 Decision::RefuseFound(found) => conflicts.push(key_in_the_way(&pointer, &path, found)),
@@ -105,7 +105,8 @@ pub fn plan_volumes(
             Err(conflict) => conflicts.push(conflict),
         }
     }
-    plan_crypttab(plan, conflicts, &view, target, lines);
+    let writer = writers.of(plan, Path::new(CRYPTTAB));
+    plan_crypttab(plan, conflicts, &view, target, (writer, lines));
 }
 
 fn real<'a>(target: &'a Target, path: &'a Path) -> &'a Path {
@@ -221,24 +222,52 @@ fn key_missing(pointer: &str, path: &Path) -> Conflict {
 }
 
 /// A directory that stands there, or that a step before makes, stays as it is.
-fn plan_private_dir(plan: &mut Plan, view: &View<'_>, target: &Target, pointer: &str, dir: &Path) {
-    let is_there = view.look(dir, real(target, dir)).is_some();
-    if !is_there && writer_of(plan, target, dir).is_none() {
+fn plan_private_dir(plan: &mut Plan, writers: &mut Writers<'_>, view: &View<'_>, pointer: &str, dir: &Path) {
+    let is_there = view.look(dir, real(writers.target, dir)).is_some();
+    if !is_there && writers.of(plan, dir).is_none() {
         plan.push(pointer, Step::PrivateDirectory { path: dir.to_owned() });
     }
 }
 
-/// The step that makes what stands at `path`.
-fn writer_of(plan: &Plan, target: &Target, path: &Path) -> Option<usize> {
-    let makes = |step: &Step| match step {
-        Step::File(file) => real(target, &file.path) == real(target, path),
-        Step::Directory { path: made, .. }
-        | Step::PrivateDirectory { path: made }
-        | Step::Symlink { path: made, .. }
-        | Step::HardLink { path: made, .. } => real(target, made) == real(target, path),
-        _ => false,
-    };
-    plan.steps.iter().rposition(|planned| makes(&planned.step))
+/// Which step makes what stands at a path, so that the plan is not read once more for each volume.
+struct Writers<'a> {
+    target: &'a Target,
+    /// The last step that makes it, by the real path.
+    last: OrderedMap<PathBuf, usize>,
+    /// How many steps were read.
+    read: usize,
+}
+
+impl<'a> Writers<'a> {
+    fn new(target: &'a Target) -> Self {
+        Self {
+            target,
+            last: OrderedMap::new(),
+            read: 0,
+        }
+    }
+
+    /// The last step so far that makes what stands at `path`.
+    fn of(&mut self, plan: &Plan, path: &Path) -> Option<usize> {
+        for (index, planned) in plan.steps.iter().enumerate().skip(self.read) {
+            if let Some(made) = made_by(&planned.step) {
+                self.last.insert(real(self.target, made).to_owned(), index);
+            }
+        }
+        self.read = plan.steps.len();
+        self.last.get(real(self.target, path)).copied()
+    }
+}
+
+fn made_by(step: &Step) -> Option<&Path> {
+    match step {
+        Step::File(file) => Some(&file.path),
+        Step::Directory { path, .. }
+        | Step::PrivateDirectory { path }
+        | Step::Symlink { path, .. }
+        | Step::HardLink { path, .. } => Some(path),
+        _ => None,
+    }
 }
 
 fn written_twice(pointer: &str, path: &Path) -> Conflict {
@@ -257,14 +286,14 @@ fn plan_crypttab(
     conflicts: &mut Vec<Conflict>,
     view: &View<'_>,
     target: &Target,
-    lines: Vec<(String, Line)>,
+    (writer, lines): (Option<usize>, Vec<(String, Line)>),
 ) {
     let path = Path::new(CRYPTTAB);
     let pointer = "/storage/luks";
     let found = view.look(path, real(target, path));
     let present = found.and(target.crypttab.as_deref()).unwrap_or_default();
     let is_ours = view.is_ours(path, real(target, path));
-    let writer = writer_of(plan, target, path).and_then(|index| plan.steps.get_mut(index));
+    let writer = writer.and_then(|index| plan.steps.get_mut(index));
     match (writer.map(|planned| &mut planned.step), found) {
         (Some(Step::File(file)), _) => add_lines(file, conflicts, present, lines),
         (Some(_), _) => conflicts.push(written_twice(pointer, path)),
@@ -333,9 +362,10 @@ fn missing_lines<'a>(
     is_ours: bool,
 ) -> Option<Content> {
     let texts: Vec<&str> = texts.into_iter().collect();
+    let names: Vec<&str> = lines.iter().map(|(_, line)| line.name.as_str()).collect();
+    let found = crypttab::find(&texts, &names);
     let mut missing = Vec::new();
-    for (pointer, mut line) in lines {
-        let found = texts.iter().find_map(|text| crypttab::find(text, &line.name));
+    for ((pointer, mut line), found) in lines.into_iter().zip(found) {
         match found {
             None => missing.push(line),
             Some(found) if line.is(found) => {}

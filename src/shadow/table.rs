@@ -100,8 +100,20 @@ impl Table {
 
     /// The rows that are entries, with their fields.
     pub(super) fn entries(&self) -> impl Iterator<Item = (usize, Vec<&[u8]>)> {
+        self.entries_from("")
+    }
+
+    /// Those of the account `name`.
+    fn entries_of(&self, name: &str) -> impl Iterator<Item = (usize, Vec<&[u8]>)> {
+        let entries = self.entries_from(name);
+        entries.filter(move |(_, fields)| fields.first() == Some(&name.as_bytes()))
+    }
+
+    /// Those whose lines start so. Only they are taken apart: a config may have thousands of accounts.
+    fn entries_from(&self, start: &str) -> impl Iterator<Item = (usize, Vec<&[u8]>)> {
         let (count, numbers) = self.which.shape();
         let rows = self.lines.iter().enumerate();
+        let rows = rows.filter(move |(_, line)| line.starts_with(start.as_bytes()));
         let rows = rows.filter(|(_, line)| !line.starts_with(b"+") && !line.starts_with(b"-"));
         let split = rows.map(|(row, line)| (row, fields(line)));
         split.filter(move |(_, fields)| {
@@ -116,9 +128,7 @@ impl Table {
 
     /// The row of an account.
     pub(super) fn row(&self, name: &str) -> Result<Option<usize>, Why> {
-        let mut rows = self
-            .entries()
-            .filter(|(_, fields)| fields.first() == Some(&name.as_bytes()));
+        let mut rows = self.entries_of(name);
         let row = rows.next().map(|(row, _)| row);
         if rows.next().is_some() {
             return Err(Why::Twice {
@@ -132,8 +142,7 @@ impl Table {
     /// Whether it has an account of that name.
     #[must_use]
     pub fn has(&self, name: &str) -> bool {
-        self.entries()
-            .any(|(_, fields)| fields.first() == Some(&name.as_bytes()))
+        self.entries_of(name).next().is_some()
     }
 
     /// The account with that number.
@@ -148,8 +157,7 @@ impl Table {
     /// The number of an account.
     #[must_use]
     pub fn id_of(&self, name: &str) -> Option<u32> {
-        let mut entries = self.entries();
-        let (_, fields) = entries.find(|(_, fields)| fields.first() == Some(&name.as_bytes()))?;
+        let (_, fields) = self.entries_of(name).next()?;
         number(fields.get(2)?)
     }
 
@@ -230,11 +238,7 @@ impl Table {
 
     /// Removes every line of an owner.
     pub(super) fn remove_all(&mut self, owner: &str) {
-        let rows: Vec<usize> = self
-            .entries()
-            .filter(|(_, fields)| fields.first() == Some(&owner.as_bytes()))
-            .map(|(row, _)| row)
-            .collect();
+        let rows: Vec<usize> = self.entries_of(owner).map(|(row, _)| row).collect();
         for row in rows.into_iter().rev() {
             self.lines.remove(row);
             self.changed = true;

@@ -274,7 +274,7 @@ impl DryRun {
         let points = MountPoints::new();
         let mount = mounts::plan_mount(config, &points, target.selinux_contexts.as_deref(), below)
             .map_err(|conflicts| Failure::of_conflicts(Stage::Mount, &conflicts))?;
-        let mounted: Vec<PathBuf> = mount
+        let mounted: OrderedSet<PathBuf> = mount
             .steps
             .iter()
             .filter_map(|planned| mount_path(&planned.step))
@@ -345,8 +345,8 @@ fn read_target(
 }
 
 /// What stands below a mount point is not seen once something is mounted there.
-fn after_mounts(mut target: Target, mounted: &[PathBuf]) -> Target {
-    let hidden = |path: &PathBuf| mounted.iter().any(|at| path.starts_with(at) && path != at);
+fn after_mounts(mut target: Target, mounted: &OrderedSet<PathBuf>) -> Target {
+    let hidden = |path: &PathBuf| path.ancestors().skip(1).any(|above| mounted.contains(above));
     target.nodes.retain(|path, _| !hidden(path));
     target.homes.retain(|path, _| !hidden(path));
     target.complete.retain(|path| !hidden(path));

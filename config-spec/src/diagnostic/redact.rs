@@ -32,6 +32,9 @@ const FUNCTIONS: [&str; 2] = ["sha256-", "sha512-"];
 /// Addresses whose account may have no password: it is one.
 const PROXIES: [&str; 2] = ["httpproxy", "httpsproxy"];
 
+/// Members that are paths: a colon and an at sign in one that is whole are no account.
+const PATHS: [&str; 5] = ["device", "homedir", "path", "shell", "target"];
+
 /// How much of a text tells what it is.
 const START: usize = 256;
 
@@ -111,11 +114,19 @@ impl Frame {
         let is_data = starts_with(&"data:") || self.is_source(key) && !ADDRESSES.iter().any(starts_with);
         let is_crypt = start.starts_with('$') && start.matches('$').count() > 2;
         let is_odd = self.is_hash(key) && !FUNCTIONS.iter().any(starts_with);
+        let is_path = || {
+            let is_whole = start.starts_with('/') && !start.starts_with("//") && !text.contains("://");
+            is_whole && PATHS.contains(&key)
+        };
         let has_account = || {
             let account = text.rsplit_once('@');
             account.is_some_and(|(account, _)| account.contains(':') || PROXIES.contains(&key))
         };
-        is_data || is_crypt || is_odd || text.contains('?') && text.contains(":/") || has_account()
+        is_data
+            || is_crypt
+            || is_odd
+            || text.contains('?') && text.contains(":/")
+            || has_account() && !is_path()
     }
 }
 

@@ -19,8 +19,16 @@ const TOO_DEEP: &str = "arrays and objects nest more than 64 levels deep";
 /// # Errors
 /// [`SyntaxError`] where there are more than [`MAX_VALUES`] values, or they stand too deep in each other.
 pub(crate) fn read(text: &str) -> Result<(Node<'_>, Places<'_>), SyntaxError> {
+    read_from(text, 0)
+}
+
+/// The same of a document that starts at byte `from` of `text`; its places are those in all of it.
+///
+/// # Errors
+/// As [`read`].
+pub(super) fn read_from(text: &str, from: usize) -> Result<(Node<'_>, Places<'_>), SyntaxError> {
     let mut reader = Reader {
-        cursor: Cursor::new(text, 0),
+        cursor: Cursor::new(text, from),
         places: Places::new(0..text.len()),
         depth: 0,
     };

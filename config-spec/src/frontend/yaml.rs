@@ -52,6 +52,11 @@ pub(crate) fn read(text: &str) -> Result<(Node<'_>, Places<'_>), Diagnostic> {
     read.map_err(|failure| failure.finding(text))
 }
 
+/// Where the document starts: behind a byte-order mark, if there is one.
+fn start(text: &str) -> usize {
+    if text.starts_with('\u{feff}') { 3 } else { 0 }
+}
+
 struct Reader<'a> {
     text: &'a str,
     parser: Parser<'a, StrInput<'a>>,
@@ -72,7 +77,7 @@ impl<'a> Reader<'a> {
         if let Some(at) = text.trim_end_matches('\0').find('\0') {
             return Err(Failure::nul(at));
         }
-        let start = if text.starts_with('\u{feff}') { 3 } else { 0 };
+        let start = start(text);
         Ok(Self {
             text,
             parser: Parser::new_from_str(text.get(start..).unwrap_or_default()),

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use kindling_config_spec::order::{Gather, OrderedMap};
 use kindling_config_spec::types::{Config, Owner};
 
 use crate::inventory::target::{AccountWork, Kind, Target};
@@ -13,14 +14,23 @@ pub fn check_names(conflicts: &mut Vec<Conflict>, config: &Config, target: &Targ
     if !target.accounts_known {
         return;
     }
-    let user_exists = |name: &str| match config.passwd.users.iter().find(|user| user.name == name) {
-        Some(user) => user.should_exist != Some(false),
+    // Whether they shall exist; of several of one name, the first says it.
+    let users = config.passwd.users.iter().rev();
+    let users: OrderedMap<&str, bool> = users
+        .map(|user| (user.name.as_str(), user.should_exist != Some(false)))
+        .into_map();
+    let groups = config.passwd.groups.iter().rev();
+    let groups: OrderedMap<&str, bool> = groups
+        .map(|group| (group.name.as_str(), group.should_exist != Some(false)))
+        .into_map();
+    let user_exists = |name: &str| match users.get(name) {
+        Some(shall_exist) => *shall_exist,
         None => target.users.contains_key(name),
     };
-    let group_exists = |name: &str| match config.passwd.groups.iter().find(|group| group.name == name) {
-        Some(group) => group.should_exist != Some(false),
+    let group_exists = |name: &str| match groups.get(name) {
+        Some(shall_exist) => *shall_exist,
         // A user's own group is created with the user.
-        None => target.groups.contains_key(name) || config.passwd.users.iter().any(|user| user.name == name),
+        None => target.groups.contains_key(name) || users.contains_key(name),
     };
     let mut check = |kind: &str, pointer: String, name: Option<&str>, exists: &dyn Fn(&str) -> bool| {
         let Some(name) = name.filter(|name| !name.is_empty() && !exists(name)) else {

@@ -101,7 +101,7 @@ impl Planner<'_> {
                 content: held.content,
                 // Only the mark says so. The UUID alone may be that of an array that has been in use for years.
                 ours: self.is_unfinished(place),
-                may_wipe: places::may_wipe(place, self.config, &self.layout),
+                may_wipe: places::may_wipe(place, &self.by_name, &self.layout),
             })
         });
         found.collect()
@@ -226,7 +226,7 @@ impl Planner<'_> {
 
     /// The UUID that this provisioning gives the array; 32 hex digits.
     fn array_uuid(&self, want: &Raid, pointer: &str) -> String {
-        let medium = places::medium(&Place::Array(want.name.clone()), self.config, &self.layout);
+        let medium = places::medium(&Place::Array(want.name.clone()), &self.by_name, &self.layout);
         plain_uuid(&self.known.seed.derive_uuid(&medium, pointer))
     }
 }

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use kindling_config_spec::order::OrderedMap;
+use kindling_config_spec::order::{Gather, OrderedMap};
 use kindling_config_spec::types::Config;
 
 use super::places::{Use, uses};
@@ -42,6 +42,7 @@ pub fn settle_places(
 ) -> Result<Layout, Vec<Conflict>> {
     let mut conflicts = Vec::new();
     let mut first: OrderedMap<PathBuf, &str> = OrderedMap::new();
+    let with_table = with_table(config, known, &layout);
     for Use { pointer, device, .. } in uses(config) {
         let Some(place) = layout.places.get_mut(device) else {
             continue;
@@ -62,16 +63,8 @@ pub fn settle_places(
                     continue;
                 }
             }
-            let on_table = config.storage.disks.iter().find(|disk| {
-                let has_table = |change: &TableChange| change.table.is_some();
-                layout.tables.get(&disk.device).is_some_and(has_table)
-                    && known
-                        .disks
-                        .get(&disk.device)
-                        .is_some_and(|disk| disk.node == place.node())
-            });
-            if let Some(disk) = on_table {
-                conflicts.push(repeated(pointer, device, &disk.device, &place.node()));
+            if let Some(disk) = with_table.get(&place.node()) {
+                conflicts.push(repeated(pointer, device, disk, &place.node()));
                 continue;
             }
         }
@@ -85,6 +78,16 @@ pub fn settle_places(
     } else {
         Err(conflicts)
     }
+}
+
+/// The disks that have a partition table, as the config calls them, by their nodes; of several with one node the first.
+fn with_table<'a>(config: &'a Config, known: &Known<'_>, layout: &Layout) -> OrderedMap<PathBuf, &'a str> {
+    let disks = config.storage.disks.iter().rev();
+    let found = disks.filter_map(|disk| {
+        layout.tables.get(&disk.device)?.table.as_ref()?;
+        Some((known.disks.get(&disk.device)?.node.clone(), disk.device.as_str()))
+    });
+    found.into_map()
 }
 
 fn repeated(pointer: String, device: &str, earlier: &str, node: &Path) -> Conflict {

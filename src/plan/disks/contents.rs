@@ -73,7 +73,7 @@ impl Planner<'_> {
             self.plan
                 .push(pointer, Step::WipeSignatures { device, node, erase });
         }
-        let medium = places::medium(place, self.config, &self.layout);
+        let medium = places::medium(place, &self.by_name, &self.layout);
         let derived = self.known.seed.derive_uuid(&medium, pointer);
         if let Some(call) = filesystems::mkfs(want, format, &node, &derived) {
             let node = node.clone();

@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use kindling_config_spec::order::OrderedMap;
-use kindling_config_spec::types::Config;
+use kindling_config_spec::order::{Gather, OrderedMap};
+use kindling_config_spec::types::{Config, Disk as WantedDisk, Luks, Raid};
 
 use super::{Known, Layout};
 use crate::gpt::Guid;
@@ -11,7 +11,7 @@ use crate::inventory::disks::Probe;
 use crate::plan::Conflict;
 use crate::plan::filesystems;
 use crate::plan::partitions::{SlotStep, TableChange};
-use crate::plan::place::{self, Partition};
+use crate::plan::place::{Names, Partition};
 
 /// What a device path of the config means.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -120,16 +120,17 @@ pub(super) fn places(
     conflicts: &mut Vec<Conflict>,
 ) -> OrderedMap<String, Place> {
     let mut places = OrderedMap::new();
+    let (made, names) = (made_by_config(config), Names::new(&layout.tables, known.disks));
     for one in uses(config) {
         let path = Path::new(one.device);
-        if let Some((place, made)) = made_by_config(config, path) {
-            if made >= one.layer {
+        if let Some((place, made)) = made.get(path) {
+            if *made >= one.layer {
                 conflicts.push(made_later(&one));
             }
-            places.insert(one.device.to_owned(), place);
+            places.insert(one.device.to_owned(), place.clone());
             continue;
         }
-        let mut partitions = place::partitions_at(path, &layout.tables, known.disks);
+        let mut partitions = names.at(path);
         let place = match (partitions.pop(), partitions.is_empty()) {
             (None, _) => Place::Device(path.to_owned()),
             (Some(partition), true) => Place::Partition(partition),
@@ -164,34 +165,56 @@ fn made_later(one: &Use<'_>) -> Conflict {
     )
 }
 
-/// The array or the volume of the config that `path` names, by its own node or by one of udev's links
-/// (63-md-raid-arrays.rules, 60-persistent-storage-dm.rules).
-fn made_by_config(config: &Config, path: &Path) -> Option<(Place, Layer)> {
-    let by_id = |link: String| path == Path::new("/dev/disk/by-id").join(link);
-    let is_array = |name: &str| {
-        path == array_node(name)
-            || path == Path::new("/dev/md").join(name)
-            || by_id(format!("md-name-any:{name}"))
+/// What the paths lead to that the config makes, an array or a volume: its own node and udev's links
+/// (63-md-raid-arrays.rules, 60-persistent-storage-dm.rules). One that could be several is the first of them.
+fn made_by_config(config: &Config) -> OrderedMap<PathBuf, (Place, Layer)> {
+    let mut made = OrderedMap::new();
+    let mut add = |path: PathBuf, place: &Place, layer| {
+        made.entry(path).or_insert_with(|| (place.clone(), layer));
     };
-    if let Some(array) = config.storage.raid.iter().find(|array| is_array(&array.name)) {
-        return Some((Place::Array(array.name.clone()), Layer::Array));
+    let by_id = |link: String| Path::new("/dev/disk/by-id").join(link);
+    for Raid { name, .. } in &config.storage.raid {
+        let place = Place::Array(name.clone());
+        add(array_node(name), &place, Layer::Array);
+        add(Path::new("/dev/md").join(name), &place, Layer::Array);
+        add(by_id(format!("md-name-any:{name}")), &place, Layer::Array);
     }
-    let is_volume = |name: &str| path == volume_node(name) || by_id(format!("dm-name-{name}"));
-    let volume = config
-        .storage
-        .luks
-        .iter()
-        .find(|volume| is_volume(&volume.name))?;
-    Some((Place::Volume(volume.name.clone()), Layer::Volume))
+    for Luks { name, .. } in &config.storage.luks {
+        let place = Place::Volume(name.clone());
+        add(volume_node(name), &place, Layer::Volume);
+        add(by_id(format!("dm-name-{name}")), &place, Layer::Volume);
+    }
+    made
+}
+
+/// What the config says of a device, an array or a volume; of several of one name, the first.
+pub(super) struct ByName<'a> {
+    disks: OrderedMap<&'a str, &'a WantedDisk>,
+    arrays: OrderedMap<&'a str, &'a Raid>,
+    volumes: OrderedMap<&'a str, &'a Luks>,
+}
+
+impl<'a> ByName<'a> {
+    pub(super) fn new(config: &'a Config) -> Self {
+        // The first one comes last.
+        let disks = config.storage.disks.iter().rev();
+        let arrays = config.storage.raid.iter().rev();
+        let volumes = config.storage.luks.iter().rev();
+        Self {
+            disks: disks.map(|disk| (disk.device.as_str(), disk)).into_map(),
+            arrays: arrays.map(|array| (array.name.as_str(), array)).into_map(),
+            volumes: volumes.map(|volume| (volume.name.as_str(), volume)).into_map(),
+        }
+    }
 }
 
 /// What tells the media below a place from others: the GUID of the disk it is on, where a table of the config has one.
-pub(super) fn medium(place: &Place, config: &Config, layout: &Layout) -> String {
+pub(super) fn medium(place: &Place, by_name: &ByName<'_>, layout: &Layout) -> String {
     let below = |device: Option<&str>| {
         let place = device.and_then(|device| layout.places.get(device));
         match place {
             // A volume is never on a volume, nor an array on either: this ends.
-            Some(below @ (Place::Partition(_) | Place::Array(_))) => medium(below, config, layout),
+            Some(below @ (Place::Partition(_) | Place::Array(_))) => medium(below, by_name, layout),
             _ => String::new(),
         }
     };
@@ -200,14 +223,14 @@ pub(super) fn medium(place: &Place, config: &Config, layout: &Layout) -> String 
             table_guid(&partition.disk, layout).map_or_else(String::new, |guid| guid.to_string())
         }
         Place::Array(name) => {
-            let array = config.storage.raid.iter().find(|array| array.name == *name);
+            let array = by_name.arrays.get(name.as_str());
             let member = array.and_then(|array| array.devices.first()).map(String::as_str);
             let partition =
                 member.filter(|member| matches!(layout.places.get(*member), Some(Place::Partition(_))));
             below(partition)
         }
         Place::Volume(name) => {
-            let volume = config.storage.luks.iter().find(|volume| volume.name == *name);
+            let volume = by_name.volumes.get(name.as_str());
             below(volume.and_then(|volume| volume.device.as_deref()))
         }
         Place::Device(_) => String::new(),
@@ -220,19 +243,14 @@ fn table_guid(disk: &str, layout: &Layout) -> Option<Guid> {
 
 /// Whether the config lets us erase whatever lies where the place will be: the whole table goes, or the partition's entry
 /// may, and this run makes the partition.
-pub(super) fn may_wipe(place: &Place, config: &Config, layout: &Layout) -> bool {
+pub(super) fn may_wipe(place: &Place, by_name: &ByName<'_>, layout: &Layout) -> bool {
     if is_wiped(place, layout) {
         return true;
     }
     let Place::Partition(partition) = place else {
         return false;
     };
-    let Some(disk) = config
-        .storage
-        .disks
-        .iter()
-        .find(|disk| disk.device == partition.disk)
-    else {
+    let Some(disk) = by_name.disks.get(partition.disk.as_str()) else {
         return false;
     };
     let entry_may_go = |change: &TableChange| {

@@ -140,7 +140,7 @@ impl Planner<'_> {
             content => return Holds::Other(format!("it holds {}", in_words(content))),
         };
         let facts = self.observed.volumes.get(&want.name).cloned().unwrap_or_default();
-        let medium = places::medium(&Place::Volume(want.name.clone()), self.config, &self.layout);
+        let medium = places::medium(&Place::Volume(want.name.clone()), &self.by_name, &self.layout);
         let own = Own::new(self.known.seed, &medium, pointer);
         if found.subsystem.as_deref() == Some(own.mark.as_str()) {
             return if facts.handed_over {
@@ -215,7 +215,7 @@ impl Planner<'_> {
                 "give the machine a crypto card in CCA coprocessor mode, or leave cex out",
             ));
         }
-        let medium = places::medium(&Place::Volume(want.name.clone()), self.config, &self.layout);
+        let medium = places::medium(&Place::Volume(want.name.clone()), &self.by_name, &self.layout);
         let own = Own::new(self.known.seed, &medium, pointer);
         let node = place.node();
         self.changed.insert(node.clone());

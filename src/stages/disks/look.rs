@@ -95,9 +95,10 @@ pub(super) fn observe(
         ..Observed::default()
     };
     show(config, layout, look)?;
-    hold(layout, look, &mut observed, |place| {
+    let lowest = those(layout, |place| {
         matches!(place, Place::Partition(_) | Place::Device(_))
-    })?;
+    });
+    hold(lowest, look, &mut observed)?;
     running_arrays(config, layout, look, &mut observed)?;
     let arrays = assembled(config, known, layout, look, &mut observed)?;
     for want in &config.storage.raid {
@@ -106,12 +107,11 @@ pub(super) fn observe(
         }
     }
     let is_kept = |name: &str| arrays.get(name) == Some(&arrays::Decision::Keep);
-    hold(
+    let in_arrays = those(
         layout,
-        look,
-        &mut observed,
         |place| matches!(place, Place::Array(name) if is_kept(name)),
-    )?;
+    );
+    hold(in_arrays, look, &mut observed)?;
     volumes_of(config, known, layout, look, &mut observed)?;
     Ok(observed)
 }
@@ -130,18 +130,16 @@ fn show(config: &Config, layout: &Layout, look: &dyn Look) -> Result<(), Failure
     Ok(())
 }
 
+/// Devices of the config with their places.
+type Placed<'a> = Vec<(&'a String, &'a Place)>;
+
+fn those(layout: &Layout, is_meant: impl Fn(&Place) -> bool) -> Placed<'_> {
+    let places = layout.places.iter();
+    places.filter(|(_, place)| is_meant(place)).collect()
+}
+
 /// Looks into the places of a layer at the same time: nearly all of it is waiting for devices and for programs to start.
-fn hold(
-    layout: &Layout,
-    look: &dyn Look,
-    observed: &mut Observed,
-    is_meant: impl Fn(&Place) -> bool,
-) -> Result<(), Failure> {
-    let places: Vec<_> = layout
-        .places
-        .iter()
-        .filter(|(_, place)| is_meant(place))
-        .collect();
+fn hold(places: Placed<'_>, look: &dyn Look, observed: &mut Observed) -> Result<(), Failure> {
     let found = workers::each(places, |(device, place)| {
         held(place, look).map(|held| (device.clone(), held))
     });
@@ -238,17 +236,24 @@ fn volumes_of(
         }
     }
     let decisions = decide_volumes(config, known, layout, observed);
+    let mut inside: OrderedMap<&str, Placed<'_>> = OrderedMap::new();
+    for (device, place) in &layout.places {
+        if let Place::Volume(name) = place {
+            inside.entry(name).or_default().push((device, place));
+        }
+    }
     for (index, want, place) in placed {
         let Some(volumes::Decision::Keep(unlock)) = decisions.get(&want.name) else {
             continue;
         };
         let is_open = look.open(index, want, &place.node(), *unlock)?;
-        let is_inside = |place: &Place| *place == Place::Volume(want.name.clone());
+        let inside = inside.remove(want.name.as_str()).unwrap_or_default();
         if is_open {
-            hold(layout, look, observed, is_inside)?;
+            hold(inside, look, observed)?;
         } else {
-            let inside = layout.places.iter().filter(|(_, place)| is_inside(place));
-            observed.unseen.extend(inside.map(|(device, _)| device.clone()));
+            observed
+                .unseen
+                .extend(inside.into_iter().map(|(device, _)| device.clone()));
         }
     }
     Ok(())

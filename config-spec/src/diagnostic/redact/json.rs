@@ -230,6 +230,18 @@ mod tests {
                 vec!["planted-0"],
             ),
             (r#"{"name":"a@b:c.service","path":"/a:b"}"#, vec![]),
+            (
+                r#"{"path":"/a:b@c","home_dir":"/h:i@j","device":"\/dev/d:1@2","target":"/t:u@v/w","shell":"/s:h@x"}"#,
+                vec![],
+            ),
+            (
+                r#"{"path":"a:b@c","target":"//u:p@h","device":"/x/https://u:p@h","name":"/u:p@h","url":"/u:p@h"}"#,
+                vec!["a:b@c", "//u:p@h", "/x/https://u:p@h", "/u:p@h", "/u:p@h"],
+            ),
+            (
+                r#"{"httpProxy":"/u:p@h","source":"/u:p@h","hash":"/u:p@h","token":{"path":"/u:p@h"},"headers":[{"path":"/u:p@h"}]}"#,
+                vec!["/u:p@h"; 5],
+            ),
             ("{\"passwordHash\":\"cut\n", vec!["cut"]),
             ("{\"passwordHash\":\"cut\\", vec!["cut\\"]),
         ] {

@@ -10,15 +10,18 @@ use crate::frontend::tree::{Node, Places, Value};
 
 /// The tree of `text` and its places, the same as of any YAML, if it is an object of JSON with a pair of surrogates.
 pub(super) fn read(text: &str) -> Option<Read<(Node<'_>, Places<'_>)>> {
-    let has_pair = || text.contains("\\ud") || text.contains("\\uD");
-    let is_meant = text.trim_ascii_start().starts_with('{') && has_pair();
+    // A byte-order mark is none of JSON's, and YAML may have one.
+    let from = super::start(text);
+    let json = text.get(from..).unwrap_or_default();
+    let has_pair = || json.contains("\\ud") || json.contains("\\uD");
+    let is_meant = json.trim_ascii_start().starts_with('{') && has_pair();
     // Half a pair is no character in YAML.
-    let is_whole = || document::syntax(text).is_ok() && lone_surrogates(text).next().is_none();
+    let is_whole = || document::syntax(json).is_ok() && lone_surrogates(json).next().is_none();
     if !(is_meant && is_whole()) {
         return None;
     }
     // It is JSON: what is refused of it is how much there is.
-    let read = json::read(text).map_err(|error| Failure::limit(error.at..error.at, error.problem));
+    let read = json::read_from(text, from).map_err(|error| Failure::limit(error.at..error.at, error.problem));
     Some(read.and_then(|(mut document, places)| {
         plain(&mut document, text, &places)?;
         Ok((document, places))

@@ -80,12 +80,14 @@ fn json_with_pairs_of_surrogates_is_read() {
         ),
         (r#" {"<<": {"c": P}}"#, Some(r#"{"<<":{"c":"😀"}}"#)),
         (r#"{P: false}"#, Some(r#"{"😀":"<false>"}"#)),
+        ("\u{feff}{\"a\": P}\r\n", Some(r#"{"a":"😀"}"#)),
         // Only JSON has them.
         ("a: P\n", None),
         ("{a: P}", None),
         (r#"{"a": P} # b"#, None),
         (r#"{"a": "\ud83d"}"#, None),
         (r#"{"a": P, "b": "\ude00"}"#, None),
+        ("\u{feff}\u{feff}{\"a\": P}", None),
     ] {
         let text = text.replace('P', pair);
         match expected {
@@ -93,15 +95,17 @@ fn json_with_pairs_of_surrogates_is_read() {
             None => assert!(read(&text).is_err(), "{text}"),
         }
     }
-    let text = format!("{{\"a\": {{\"b\" : {pair}}},\n \"c\": [ 1 ]}}\n");
-    let other = text.replace(pair, "'seen'");
-    let others = placed(&other).into_iter();
-    assert_eq!(
-        placed(&text),
-        others
-            .map(|line| line.replace("'seen'", r#"\"\\ud83d\\uDE00\""#))
-            .collect::<Vec<_>>()
-    );
+    for mark in ["", "\u{feff}"] {
+        let text = format!("{mark}{{\"a\": {{\"b\" : {pair}}},\n \"c\": [ 1 ]}}\n");
+        let other = text.replace(pair, "'seen'");
+        let others = placed(&other).into_iter();
+        assert_eq!(
+            placed(&text),
+            others
+                .map(|line| line.replace("'seen'", r#"\"\\ud83d\\uDE00\""#))
+                .collect::<Vec<_>>()
+        );
+    }
     let finding = read(&format!("{{\"a\":\n{{\"b\": {pair},\n\"b\": 1}}}}")).unwrap_err();
     assert_eq!(finding.rule, rule::YAML_KEY_DUPLICATE.id);
     assert_eq!(finding.message, "\"b\" is given in line 2 already");
