@@ -57,7 +57,11 @@ impl Desk {
 
     /// An image of the user's.
     fn image(&self, size: u64) -> PathBuf {
-        let path = self.machine.at("images/disk.img");
+        self.image_named("disk.img", size)
+    }
+
+    fn image_named(&self, name: &str, size: u64) -> PathBuf {
+        let path = self.machine.at("images").join(name);
         File::create(&path).unwrap().set_len(size).unwrap();
         chown(&path, Some(NOBODY), Some(NOBODY)).unwrap();
         path
@@ -106,8 +110,9 @@ impl Desk {
         let names = fs::read_dir(&images)
             .unwrap()
             .map(|entry| entry.unwrap().file_name());
+        let known = ["disk.img", "root.img", ".kindling.disk.img"];
         let others: Vec<_> = names
-            .filter(|name| *name != "disk.img" && !UNFINISHED.ends_with(name.to_str().unwrap()))
+            .filter(|name| !known.contains(&name.to_str().unwrap()))
             .collect();
         assert!(others.is_empty(), "{others:?}");
         let is_open = || {
@@ -568,6 +573,21 @@ const KILLS: [(&str, &[usize]); 11] = [
     ("symlink", &[1, 3]),
 ];
 
+/// Kills at the `moment`th call of that name.
+fn killing(call: &str, moment: usize) -> [OsString; 7] {
+    let trace = format!("trace={call}");
+    let inject = format!("inject={call}:signal=SIGKILL:when={moment}");
+    ["strace", "-o", "/dev/null", "-e", &trace, "-e", &inject].map(OsString::from)
+}
+
+/// Removes the empty directories that a killed run leaves, and names in its log.
+fn remove_places(log: &str) {
+    for (at, start) in log.match_indices("/tmp/kindling-root-") {
+        let name = log.get(at..at + start.len() + 6).unwrap();
+        drop(fs::remove_dir(name));
+    }
+}
+
 #[test]
 fn killed_at_any_moment_it_leaves_the_image_as_it_was() {
     let desk = Desk::new();
@@ -585,23 +605,13 @@ fn killed_at_any_moment_it_leaves_the_image_as_it_was() {
     for (call, moments) in KILLS {
         for moment in moments {
             fs::write(&disk, &before).unwrap();
-            let kill = [
-                "strace",
-                "-o",
-                "/dev/null",
-                "-e",
-                &format!("trace={call}"),
-                "-e",
-                &format!("inject={call}:signal=SIGKILL:when={moment}"),
-                "--",
-            ]
-            .map(OsString::from);
-            let ran = desk.run(&kill, &config, &[&flag]);
+            let ran = desk.run(&killing(call, *moment), &config, &[&flag]);
             desk.assert_nothing_left();
             match ran.status {
                 None => {
                     killed += 1;
                     left |= desk.machine.at(UNFINISHED).exists();
+                    remove_places(&ran.stdout);
                     let now = fs::read(&disk).unwrap();
                     // Behind the rename all of it is there.
                     assert!(
@@ -626,4 +636,42 @@ fn killed_at_any_moment_it_leaves_the_image_as_it_was() {
     let [here, there] =
         [(&desk.machine, &disk), (&machine, &other)].map(|(at, image)| tree(at, image, 2 * MIB));
     assert_same(&here, &there, "after the kills against with root");
+}
+
+#[test]
+fn of_two_images_the_one_with_the_root_is_put_in_its_place_first() {
+    let desk = Desk::new();
+    let [data, root] = ["disk.img", "root.img"].map(|name| desk.image_named(name, 64 * MIB));
+    let disk = |device: &str| json!({ "device": device, "partitions": [{ "number": 1, "label": "one" }] });
+    let config = json!({
+        "ignition": { "version": "3.4.0" },
+        "storage": {
+            "disks": [disk("/dev/vda"), disk("/dev/vdb")],
+            "filesystems": [
+                { "device": "/dev/vda1", "format": "ext4", "path": "/srv" },
+                { "device": "/dev/vdb1", "format": "ext4", "path": "/" },
+            ],
+            "files": [
+                { "path": "/etc/motd", "contents": { "source": "data:,hello" } },
+                { "path": "/srv/deep/file", "contents": { "source": "data:,data" } },
+            ],
+        },
+    });
+    let flags = [("/dev/vda", &data), ("/dev/vdb", &root)]
+        .map(|(device, image)| format!("--image={device}={}", image.display()));
+    let flags = flags.each_ref().map(String::as_str);
+    // The data without the root that knows them would be files of somebody else to the next run.
+    let blank = fs::read(&data).unwrap();
+    let ran = desk.run(&killing("rename", 2), &config, &flags);
+    assert_eq!(ran.status, None, "{}", ran.stderr);
+    remove_places(&ran.stdout);
+    desk.assert_nothing_left();
+    assert!(fs::read(&data).unwrap() == blank, "the data came first");
+    assert!(tree(&desk.machine, &root, MIB).contains_key("etc/motd"));
+    let ran = desk.run(&[], &config, &flags);
+    assert_eq!(ran.status, Some(0), "{}{}", ran.stderr, ran.stdout);
+    desk.assert_nothing_left();
+    assert!(!desk.machine.at(UNFINISHED).exists());
+    assert!(tree(&desk.machine, &root, MIB)["etc/motd"].ends_with("hello"));
+    assert!(tree(&desk.machine, &data, MIB)["deep/file"].ends_with("data"));
 }
