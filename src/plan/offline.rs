@@ -10,7 +10,7 @@ use kindling_config_spec::types::kindling::FileExtra;
 
 use super::Conflict;
 use crate::inventory::recorded::Recorded;
-pub use held::boot_devices;
+pub use held::{boot_devices, labelled_boot};
 
 /// How far a config is carried out away from the machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,6 +4,7 @@ mod images;
 mod kernel_arguments;
 mod partitions;
 mod rootless;
+mod stamp;
 
 use std::path::{Path, PathBuf};
 

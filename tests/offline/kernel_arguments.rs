@@ -161,6 +161,23 @@ fn the_entries_of_an_image_get_the_arguments_once() {
 }
 
 #[test]
+fn the_stamp_of_the_first_boot_goes_from_a_boot_file_system_of_its_own() {
+    require_root();
+    let machine = Sandbox::new();
+    let stamp = ("ignition.firstboot", "set ignition_network_kcmdline=''\n");
+    let disk = disk(&machine, LINUX, "boot", &[stamp, NORMAL]);
+    let mut config = config();
+    config.as_object_mut().unwrap().remove("kernelArguments");
+    let names = || inside(&machine, &disk, BOOT_MIB * MIB, "ls -A");
+    let waits = machine.at("waits");
+    let split = [flags(&disk), vec![format!("--split={}", waits.display())]].concat();
+    done(&machine, &config, &split);
+    assert_eq!(names(), "ignition.firstboot\nloader\nlost+found\n");
+    done(&machine, &config, &flags(&disk));
+    assert_eq!(names(), "loader\nlost+found\n");
+}
+
+#[test]
 fn entries_in_the_roots_own_tree_are_found_too() {
     require_root();
     let machine = Sandbox::new();

@@ -77,6 +77,18 @@ fn signature(content: &Content) -> Option<&Signature> {
     }
 }
 
+/// The file systems labelled `boot`, on which a stamp of the first boot may be.
+#[must_use]
+pub fn labelled_boot(disks: &Recorded) -> Vec<Device> {
+    let mut devices = Vec::new();
+    each(disks, &mut |one| {
+        if one.signature.has_label("boot") {
+            devices.push(one.device(OWN));
+        }
+    });
+    devices
+}
+
 /// What may hold boot entries: each file system that is for them by its partition's type or its label, and the `root`, which
 /// may have them in its own tree. Nothing of what is `gone`: nodes of disks and of partitions.
 #[must_use]

@@ -9,6 +9,7 @@ use kindling_config_spec::types::Config;
 use kindling_config_spec::units::SectorSize;
 
 use super::rootless::{self, OnCopies};
+use super::stamp::{self, Shows};
 use super::{Below, Request, kernel_arguments, partitions};
 use crate::apply::{Applied, Host, Keys, Noted, apply};
 use crate::fetch::Origin;
@@ -190,6 +191,10 @@ impl Request<'_> {
         }
         mount::unmount(&expanded.config, root.path(), &host)?;
         root.leave().map_err(|error| attach_failure(&error))?;
+        if self.split.is_none() {
+            let shows = ground.copies.map_or(Shows::Kernel, |_| Shows::Program);
+            stamp::remove(&devices.recorded, &host, shows);
+        }
         Ok(Applied {
             tally,
             ..Applied::default()
@@ -215,16 +220,6 @@ impl Request<'_> {
             extent: Extent::Image,
         };
         let applied = self.files(expanded, digest, below, host)?;
-        if self.split.is_none()
-            && sysroot
-                .look(Path::new(FIRST_BOOT_STAMP))
-                .is_ok_and(|stamp| stamp.is_none())
-        {
-            tracing::info!(
-                "{FIRST_BOOT_STAMP} is not in the root: if it is on a file system of its own, remove it there, or the first \
-                 boot does all of this again"
-            );
-        }
         let finished = sysroot
             .remove(Path::new(mounts::NOTED))
             .and_then(|()| match self.split {
