@@ -125,10 +125,11 @@ impl Copies {
     /// Has `node` lead to a file of its own if it is a partition, until [`Self::put_back`].
     ///
     /// # Errors
-    /// The kernel's answer.
+    /// `NotFound` where the table has no such partition, or the kernel's answer.
     pub fn take_out(&self, node: &Path, with: Content) -> io::Result<()> {
         match self.find(node) {
             Some((disk, part)) if disk.node != node => disk.take_out(node, part, with),
+            None if node.parent() == Some(self.place.path()) => Err(io::ErrorKind::NotFound.into()),
             _ => Ok(()),
         }
     }
@@ -263,7 +264,8 @@ impl Disk {
         if node.parent() != self.node.parent() {
             return None;
         }
-        let mut copy = &self.copy;
+        // Opened anew, for others may ask at the same time, and the place where a file is read goes with what was opened.
+        let mut copy = File::open(path_of(&self.copy)).ok()?;
         let Ok(Found::Gpt { table, .. }) = gpt::read(&mut copy, Bytes(size), self.sector) else {
             return None;
         };
@@ -379,6 +381,8 @@ fn copy_data(mut from: &File, part: Part, mut to: &File, at: u64) -> io::Result<
 
 #[cfg(test)]
 mod tests {
+    use kindling_config_spec::units::Lba;
+
     use super::*;
 
     const MIB: u64 = 1 << 20;
@@ -430,6 +434,43 @@ mod tests {
         );
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o7777, 0o640);
         assert_eq!(names(dir.path()), 1);
+    }
+
+    #[test]
+    fn several_may_ask_at_once_where_a_partition_is() {
+        let (dir, nodes) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let path = image(dir.path());
+        let guid = gpt::Guid::from_random([7; 16]);
+        let mut table = gpt::Table::new(guid, Bytes(4 * MIB), SectorSize::S512).unwrap();
+        let entry = gpt::Entry {
+            type_guid: gpt::Guid::LINUX_FILESYSTEM,
+            guid,
+            first: Lba(2048),
+            last: Lba(4095),
+            attributes: 0,
+            label: gpt::Label::EMPTY,
+            extra: Vec::new(),
+        };
+        table.entries.insert(2, entry);
+        let file = OpenOptions::new().write(true).open(&path).unwrap();
+        for region in table.regions().unwrap() {
+            file.write_all_at(&region.bytes, region.offset.0).unwrap();
+        }
+        let disk = Disk::take(&path, nodes.path().join("disk0"), SectorSize::S512).unwrap();
+        let expected = Part {
+            start: MIB,
+            size: MIB,
+        };
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    for _ in 0..200 {
+                        assert_eq!(disk.part(&nodes.path().join("disk0p2")), Some(expected));
+                        assert_eq!(disk.part(&nodes.path().join("disk0p1")), None);
+                    }
+                });
+            }
+        });
     }
 
     #[test]
