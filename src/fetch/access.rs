@@ -1,7 +1,7 @@
 //! The running machine as platforms see it: HTTP through a fetcher, drives, firmware entries and files through
 //! [`crate::host::media`], hypervisors through [`crate::host::channels`].
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use kindling_platforms::{
@@ -11,7 +11,6 @@ use kindling_platforms::{
 use super::{Fetcher, shown};
 use crate::host::channels::Channels;
 use crate::host::envelope;
-use crate::host::machine;
 use crate::host::media::{self, MediaPaths};
 use crate::host::process::Processes;
 use crate::host::vsock::Peer;
@@ -28,12 +27,7 @@ pub struct HostAccess<'a> {
     deadline: Option<Instant>,
     /// See [`kindling_platforms::Platform::also_at`].
     also_at: &'static [(&'static str, &'static str)],
-    /// Where the stage before the network leaves word of what it has awaited in vain.
-    run_dir: Option<PathBuf>,
 }
-
-/// The name of the file with that word.
-const AWAITED_IN_VAIN: &str = "awaited-in-vain";
 
 impl<'a> HostAccess<'a> {
     /// `processes` loads kernel modules; `config_file` is what platform `file` reads.
@@ -53,40 +47,6 @@ impl<'a> HostAccess<'a> {
             channels: Channels::default(),
             deadline: None,
             also_at: &[],
-            run_dir: None,
-        }
-    }
-
-    /// The same machine, of which the stage before the network remembers in `dir` which disk it has awaited in vain: the next one
-    /// looks whether it is there by now, and does not wait as long once more.
-    #[must_use]
-    pub fn remembering_in(self, dir: &Path) -> Self {
-        Self {
-            run_dir: Some(dir.to_owned()),
-            ..self
-        }
-    }
-
-    /// How long to wait for the disk `id`, which may take `wait`.
-    fn left_of(&self, id: &str, wait: Duration) -> Duration {
-        let word = self.run_dir.as_ref().filter(|_| self.machine.is_online);
-        let word = word.and_then(|dir| media::read_file(&dir.join(AWAITED_IN_VAIN)).ok()?);
-        if word.is_some_and(|awaited| awaited == id.as_bytes()) {
-            Duration::ZERO
-        } else {
-            wait
-        }
-    }
-
-    fn awaited_in_vain(&self, id: &str) {
-        let Some(dir) = self.run_dir.as_ref().filter(|_| !self.machine.is_online) else {
-            return;
-        };
-        let path = dir.join(AWAITED_IN_VAIN);
-        let kept = machine::private_dir(dir).and_then(|()| machine::replace(&path, id.as_bytes(), 0o600));
-        if let Err(error) = kept {
-            // It costs the next stage the same time.
-            tracing::warn!("cannot write {}: {error}", path.display());
         }
     }
 
@@ -179,17 +139,8 @@ impl Access for HostAccess<'_> {
     }
 
     fn block(&self, id: &str, wait: Duration) -> Result<Vec<u8>, AccessError> {
-        let left = self.left_of(id, wait);
-        let read = self
-            .paths
-            .read_block(id, left, &|module| self.load_module(module));
-        match read {
-            Err(AccessError::Absent { what, .. }) => {
-                self.awaited_in_vain(id);
-                Err(AccessError::Absent { what, waited: wait })
-            }
-            read => read,
-        }
+        self.paths
+            .read_block(id, wait, &|module| self.load_module(module))
     }
 
     fn fw_cfg(&self, name: &str) -> Result<Option<Vec<u8>>, AccessError> {
@@ -234,55 +185,4 @@ pub(super) fn addresses(url: &str, also_at: &[(&str, &str)]) -> Vec<String> {
         Some(format!("{there}{rest}"))
     };
     also_at.iter().filter_map(moved).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use std::sync::Arc;
-
-    use super::*;
-    use crate::fetch::{Network, Pace, TransportSettings};
-    use crate::host::fake::Scripted;
-
-    #[test]
-    #[expect(clippy::disallowed_methods, reason = "a directory of the test's own")]
-    fn a_disk_that_was_awaited_before_the_network_is_looked_for_after_it() {
-        let dir = tempfile::tempdir().unwrap();
-        let programs = Scripted::default();
-        let fetcher = |offline| {
-            let settings = TransportSettings::first(Duration::ZERO, offline);
-            Fetcher::new(Arc::new(Network::default()), settings, Pace::real())
-        };
-        let (before, after) = (fetcher(true), fetcher(false));
-        let via = |fetcher| {
-            let paths = MediaPaths {
-                by_id: dir.path().to_owned(),
-                ..MediaPaths::default()
-            };
-            HostAccess::new(fetcher, &programs, Path::new("/nonexistent"))
-                .with_paths(paths)
-                .remembering_in(&dir.path().join("run"))
-        };
-        let wait = Duration::from_millis(1);
-        let absent = || {
-            let what = "disk".to_owned();
-            Err(AccessError::Absent { what, waited: wait })
-        };
-        // Whoever begins with the network waits, and leaves no word for another try.
-        for _ in 0..2 {
-            assert_eq!(via(&after).left_of("disk", wait), wait);
-            assert_eq!(via(&after).block("disk", wait), absent());
-        }
-        // So does each try before it.
-        for _ in 0..2 {
-            assert_eq!(via(&before).left_of("disk", wait), wait);
-            assert_eq!(via(&before).block("disk", wait), absent());
-        }
-        assert_eq!(via(&after).left_of("disk", wait), Duration::ZERO);
-        assert_eq!(via(&after).left_of("other", wait), wait);
-        assert_eq!(via(&after).block("disk", wait), absent());
-        // A late one is there all the same.
-        std::fs::write(dir.path().join("disk"), "config").unwrap();
-        assert_eq!(via(&after).block("disk", wait), Ok(b"config".to_vec()));
-    }
 }

@@ -139,7 +139,6 @@ fn outcome(context: &mut Context<'_>, reporter: &Reporter) -> Result<Outcome, Fa
     )
     .started_with(&command_line)
     .on(context.platform)
-    .remembering_in(&context.environment.run_dir)
     .with_channels(Channels::default().kept_in(&context.environment.run_dir));
     let acquired = acquire(places, &context.fetcher, &via)
         .map_err(|error| Failure::of(stage, error.code(), &error, error.next()))?;
