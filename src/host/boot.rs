@@ -130,8 +130,9 @@ impl Place {
     /// Files of its directories `dir` whose name has that end, sorted. Boot loaders pass over hidden ones.
     fn files(&self, dir: &str, end: &str) -> OrderedSet<PathBuf> {
         let dirs = self.below.iter().map(|below| self.dir.join(below).join(dir));
-        // A link of an image must not lead to what this machine has by that name.
-        let dirs = dirs.filter_map(|dir| dir.canonicalize().ok().filter(|dir| dir.starts_with(&self.dir)));
+        // A link of an image must not lead to what this machine has by that name. Its own may lead where it likes.
+        let is_its = |dir: &PathBuf| !self.is_ours || dir.starts_with(&self.dir);
+        let dirs = dirs.filter_map(|dir| dir.canonicalize().ok().filter(is_its));
         let found = dirs.flat_map(fs::read_dir).flatten().flatten();
         let is_one = |entry: &fs::DirEntry| {
             let name = entry.file_name().to_string_lossy().to_lowercase();

@@ -44,7 +44,7 @@ pub fn awaited<'a>(command_line: &'a str, listed: &[Listed]) -> Vec<&'a str> {
         .split_whitespace()
         .filter_map(|word| word.strip_prefix("console="))
         .map(|value| kind(value.split_once(',').map_or(value, |(name, _)| name)));
-    // None at all; and a serial line by its address, which will have another name.
+    // None at all; and a serial line by its address or its device, which will have another name.
     asked
         .filter(|asked| !matches!(*asked, "" | "null" | "ttynull" | "uart"))
         .filter(|asked| listed.iter().all(|there| kind(&there.name) != *asked))
@@ -53,7 +53,11 @@ pub fn awaited<'a>(command_line: &'a str, listed: &[Listed]) -> Vec<&'a str> {
 
 fn kind(name: &str) -> &str {
     let kind = name.trim_end_matches(|digit: char| digit.is_ascii_digit());
-    if kind.starts_with("uart") { "uart" } else { kind }
+    if kind.starts_with("uart") || kind.contains(':') {
+        "uart"
+    } else {
+        kind
+    }
 }
 
 fn parse_line(line: &str) -> Option<Listed> {
@@ -107,6 +111,7 @@ mod tests {
                 "console= console=null console=ttynull console=uart8250,io,0x3f8",
                 &[],
             ),
+            ("console=DEVNAME:0.0 console=00:03:0.0,115200", &[]),
             ("earlycon=hvc0 root=console=hvc0", &[]),
         ] {
             assert_eq!(super::awaited(line, &listed), awaited, "{line}");

@@ -316,8 +316,11 @@ pub fn may_hold_entries(said: &str) -> bool {
         let mut fields = said.lines().filter_map(|line| line.split_once('='));
         fields.any(|(key, value)| key == name && (values.is_empty() || values.contains(&value)))
     };
-    // A partition without a file system holds none, whatever it is for.
-    has("TYPE", &[]) && (has("PART_ENTRY_TYPE", &TYPES) || has("LABEL", &["boot", "BOOT"]))
+    // A partition without a file system holds none, whatever it is for; nor does a part of something else.
+    const PARTS: [&str; 4] = ["crypto_LUKS", "linux_raid_member", "LVM2_member", "swap"];
+    has("TYPE", &[])
+        && !has("TYPE", &PARTS)
+        && (has("PART_ENTRY_TYPE", &TYPES) || has("LABEL", &["boot", "BOOT"]))
 }
 
 /// The link below `/dev` to the device that `root=` names; `None` where it names none that a name of udev's leads to.

@@ -47,7 +47,7 @@ impl EntriesError {
         matches!(self.code(), "boot-entries-absent" | "boot-entry-fixed")
     }
 
-    fn code(&self) -> &'static str {
+    pub(super) fn code(&self) -> &'static str {
         match self {
             Self::Arguments(_)
             | Self::Fixed {

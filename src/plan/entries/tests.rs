@@ -262,6 +262,13 @@ fn partitions_that_may_hold_entries() {
         ("TYPE=vfat\nPART_ENTRY_TYPE=0xef\n", true),
         ("LABEL=boot\nTYPE=ext4\n", true),
         ("LABEL=boot2\nTYPE=ext4\n", false),
+        ("LABEL=boot\nTYPE=crypto_LUKS\n", false),
+        (
+            "TYPE=linux_raid_member\nPART_ENTRY_TYPE=c12a7328-f81f-11d2-ba4b-00a0c93ec93b\n",
+            false,
+        ),
+        ("TYPE=LVM2_member\nPART_ENTRY_TYPE=0xea\n", false),
+        ("LABEL=boot\nTYPE=swap\n", false),
         ("PART_ENTRY_TYPE=bc13c2ff-59e6-4262-a352-b275fd6f7172\n", false),
         ("", false),
     ] {

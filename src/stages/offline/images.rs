@@ -133,9 +133,10 @@ impl Request<'_> {
         devices.look(ground)?;
         let keys = Keys::new();
         let digest = sha256_hex_of(&config);
+        let looked;
         let made = {
             let host = host(processes, &devices, &keys, noted);
-            kernel_arguments::check(&config, &devices.recorded, &host)?;
+            looked = kernel_arguments::check(&config, &devices.recorded, &host)?;
             noted.runs.begin_anew();
             make_disks(&config, &digest, machine, &host)?
         };
@@ -150,7 +151,7 @@ impl Request<'_> {
             fetcher: Some(&given.fetcher),
             ..host(processes, &devices, &keys, noted)
         };
-        let kargs = kernel_arguments::put(&config, &devices.recorded, &host)?;
+        let kargs = kernel_arguments::put(&config, &devices.recorded, &looked, &host, noted)?;
         let root = mounts::Place::new().map_err(|error| attach_failure(&error))?;
         let filesystems = || config.storage.filesystems.iter();
         let others = filesystems().map(|one| PathBuf::from(&one.device)).into_set();

@@ -1,17 +1,18 @@
 //! Kernel arguments on images: what the kargs stage has its helper do on a machine, in the boot entries that the images hold.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use kindling_config_spec::order::OrderedSet;
+use kindling_config_spec::order::{Gather, OrderedMap, OrderedSet};
 use kindling_config_spec::types::Config;
 
 use super::images::is_root;
 use super::partitions;
-use crate::apply::{Applied, Host, Outcome, Tally};
-use crate::host::boot::{Boot, BootError};
+use crate::apply::{Applied, Host, Noted, Outcome, Tally};
+use crate::host::boot::{Boot, BootError, Entry};
 use crate::host::devices::Devices;
 use crate::host::mounts::Place;
 use crate::host::runs::milliseconds;
+use crate::inventory::disks::Content;
 use crate::inventory::recorded::Recorded;
 use crate::plan::entries::{Device, Wanted};
 use crate::plan::kargs::plan_kargs;
@@ -24,47 +25,79 @@ use crate::report::receipt::StepRecord;
 use crate::stages::announce;
 use crate::stages::boot_entries::{self, EntriesError};
 
-/// When entries are looked at.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum When {
-    /// Before anything is changed: only whether they can be as the config asks.
-    Before,
-    /// With the disks as they will be.
-    Now,
+/// The file systems that were looked at before the disks were made, by their nodes, each with its UUID. What the run makes itself
+/// has no entries, and the kernel here need not know its format.
+#[derive(Default)]
+pub(super) struct Looked(OrderedMap<PathBuf, Option<String>>);
+
+impl Looked {
+    fn at(devices: &[Device], disks: &Recorded) -> Self {
+        let one = |device: &Device| (device.node.clone(), uuid(disks, device));
+        Self(devices.iter().map(one).into_map())
+    }
+
+    fn has(&self, device: &Device, disks: &Recorded) -> bool {
+        self.0.get(&device.node) == Some(&uuid(disks, device))
+    }
+}
+
+fn uuid(disks: &Recorded, device: &Device) -> Option<String> {
+    match disks.content_of(&device.node)? {
+        Content::Known(signature) => signature.uuid.clone(),
+        Content::Blank | Content::Ambiguous(_) => None,
+    }
 }
 
 /// Sees to it that the entries can get the config's arguments. To be called before anything is changed.
 ///
 /// # Errors
 /// The record that the kargs stage would end with.
-pub(super) fn check(config: &Config, disks: &Recorded, host: &Host<'_>) -> Result<(), Failure> {
+pub(super) fn check(config: &Config, disks: &Recorded, host: &Host<'_>) -> Result<Looked, Failure> {
     if plan_kargs(config).steps.is_empty() {
-        return Ok(());
+        return Ok(Looked::default());
     }
-    let looked = edit(config, disks, host, When::Before);
-    looked.map(drop).map_err(|error| {
+    let looked = places(config, disks, host.devices).map_err(EntriesError::Boot);
+    let looked = looked.and_then(|devices| {
+        let looked = Looked::at(&devices, disks);
+        edit(config, devices, host, &|_, _| Ok(())).map(|_| looked)
+    });
+    looked.map_err(|error| {
         let mut failure = told(&error);
+        if error.code() == "boot-unreadable" {
+            failure
+                .next
+                .push_str("; --split leaves the arguments to the first boot");
+        }
         failure.why.push("nothing was changed".to_owned());
         failure
     })
 }
 
-/// Puts the arguments into the entries; nothing without any.
+/// Puts the arguments into the entries that [`check`] has seen; nothing without any.
 ///
 /// # Errors
 /// As [`check`].
 pub(super) fn put(
     config: &Config,
     disks: &Recorded,
+    looked: &Looked,
     host: &Host<'_>,
+    noted: &Noted,
 ) -> Result<Option<StageRecord>, Failure> {
     let plan = plan_kargs(config);
-    let (Some(planned), Some(noted)) = (plan.steps.first(), host.noted) else {
+    let Some(planned) = plan.steps.first() else {
         return Ok(None);
     };
     noted.runs.begin_anew();
     announce(&plan)?;
-    let changed = edit(config, disks, host, When::Now).map_err(|error| told(&error))?;
+    let devices = places(config, disks, host.devices).map_err(EntriesError::Boot);
+    let changed = devices.and_then(|mut devices| {
+        devices.retain(|device| looked.has(device, disks));
+        edit(config, devices, host, &|boot, changes| {
+            boot.replace(changes, &|| Ok(()))
+        })
+    });
+    let changed = changed.map_err(|error| told(&error))?;
     let timed = noted.runs.timed();
     let step = StepRecord {
         what: show::headline(&planned.step),
@@ -88,23 +121,29 @@ pub(super) fn put(
     Ok(Some(StageRecord::new(Stage::Kargs, timed, applied, progress::OK)))
 }
 
-/// Whether an entry was changed.
-fn edit(config: &Config, disks: &Recorded, host: &Host<'_>, when: When) -> Result<bool, EntriesError> {
+/// What is done with the entries that have to change, each with its new text.
+type Make<'a> = &'a dyn Fn(&Boot<'_>, &[(Entry, String)]) -> Result<(), BootError>;
+
+/// Has the changes made, if there are any; returns whether there are.
+fn edit(
+    config: &Config,
+    devices: Vec<Device>,
+    host: &Host<'_>,
+    make: Make<'_>,
+) -> Result<bool, EntriesError> {
     let listed = &config.kernel_arguments;
     let wanted =
         Wanted::new(&listed.should_exist, &listed.should_not_exist).map_err(EntriesError::Arguments)?;
-    let devices = places(config, disks, host.devices)?;
     let scratch = Place::new().map_err(|source| BootError::Look {
         on: std::env::temp_dir(),
         source,
     })?;
     let boot = Boot::on(host.processes, scratch.path(), devices)?;
     let done = boot_entries::changes(&boot, &wanted).and_then(|changes| {
-        let is_due = when == When::Now && !changes.is_empty();
-        if is_due {
-            boot.replace(&changes, &|| Ok(()))?;
+        if !changes.is_empty() {
+            make(&boot, &changes)?;
         }
-        Ok(is_due)
+        Ok(!changes.is_empty())
     });
     boot.close();
     done

@@ -26,15 +26,12 @@ pub(super) fn show(
         if one.disk.mapped.is_some() || gone.contains(&one.disk.node) {
             continue;
         }
-        let mut view = KernelView::default();
-        let mut are_there = true;
-        for number in table.entries.keys() {
-            are_there &= devices.is_there(&one.node(*number));
-            view.shown.extend(Shown::of(table, *number));
-        }
-        if !are_there {
-            devices.hold(&one.disk.node, &view)?;
-        }
+        let numbers = table.entries.keys();
+        let view = KernelView {
+            shown: numbers.filter_map(|number| Shown::of(table, *number)).collect(),
+            ..KernelView::default()
+        };
+        devices.hold(&one.disk.node, &view)?;
     }
     Ok(())
 }
