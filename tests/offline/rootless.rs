@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::images::{apply, inside};
+use crate::images::{apply, assert_nothing_attached, inside};
 use crate::sandbox::{Listing, Ran, Sandbox, assert_same, listing, require_root};
 
 const MIB: u64 = 1 << 20;
@@ -98,6 +98,8 @@ impl Desk {
     }
 
     fn done(&self, config: &Value) {
+        // What was looked at before is a loop device a moment longer.
+        assert_nothing_attached(&self.machine);
         let ran = self.apply(config);
         assert_eq!(ran.status, Some(0), "{}{}", ran.stderr, ran.stdout);
         self.assert_nothing_left();
@@ -507,18 +509,9 @@ fn what_only_root_can_do_is_refused_before_anything_is_changed() {
             "{what}: the image was changed"
         );
     }
-    // A disk of this machine, and an image that somebody has.
+    // A disk of this machine.
     let ran = desk.run(&[], &new_disk(), &["--image=/dev/null"]);
     assert!(ran.stderr.contains("[image-unusable]"), "{}", ran.stderr);
-    let held = File::open(&disk).unwrap();
-    held.lock().unwrap();
-    let ran = desk.apply(&new_disk());
-    assert!(
-        ran.stderr.contains("is being worked on already"),
-        "{}",
-        ran.stderr
-    );
-    drop(held);
     // A machine without the program.
     let bin = desk.machine.at("bin");
     fs::create_dir(&bin).unwrap();
@@ -556,6 +549,58 @@ fn what_only_root_can_do_is_refused_before_anything_is_changed() {
     }
     assert!(fs::read(&disk).unwrap() == before, "the image was changed");
     desk.assert_nothing_left();
+}
+
+/// A loop device that somebody has on an image.
+struct Loop(String);
+
+impl Loop {
+    fn of(image: &Path) -> Self {
+        let made = Command::new("losetup")
+            .args(["--find", "--show"])
+            .arg(image)
+            .output();
+        let made = made.unwrap();
+        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+        Self(String::from_utf8(made.stdout).unwrap().trim().to_owned())
+    }
+}
+
+impl Drop for Loop {
+    fn drop(&mut self) {
+        drop(Command::new("losetup").args(["--detach", &self.0]).status());
+    }
+}
+
+#[test]
+fn an_image_that_somebody_has_is_refused_with_root_and_without() {
+    let desk = Desk::new();
+    let disk = desk.image(200 * MIB);
+    let config = new_disk();
+    let flag = format!("--image={}", disk.display());
+    let both = |said: &str| {
+        let before = fs::read(&disk).unwrap();
+        let as_root = apply(&desk.machine, &config, std::slice::from_ref(&flag));
+        for (who, ran) in [("root", as_root), ("user", desk.apply(&config))] {
+            assert_eq!(ran.status, Some(1), "{who}: {}", ran.stdout);
+            assert!(ran.stderr.contains("[image-unusable]"), "{who}: {}", ran.stderr);
+            assert!(ran.stderr.contains(said), "{who}: {}", ran.stderr);
+        }
+        assert!(
+            fs::read(&disk).unwrap() == before,
+            "{said}: the image was changed"
+        );
+    };
+    let device = Loop::of(&disk);
+    both("disk.img is a loop device already");
+    drop(device);
+    assert_nothing_attached(&desk.machine);
+    // As a run holds it, of root or of a user.
+    let held = File::open(&disk).unwrap();
+    held.lock().unwrap();
+    both("disk.img is being worked on already");
+    drop(held);
+    desk.done(&config);
 }
 
 /// The calls that change something, and moments among them. What is not met that often runs to its end.
