@@ -71,10 +71,10 @@ impl Request<'_> {
         given.fetcher = given.fetcher.noted_in(&noted.runs);
         let processes = process::System::new(self.environment.path.clone()).noted_in(&noted.runs);
         let ids = IdMap::read();
-        let is_root = ids.is_of_machine();
+        let is_root = ids.iter().all(IdMap::is_of_machine);
         if !is_root {
             rootless::find_programs(&processes)?;
-            rootless::refuse(&expanded.config, &images, &ids)?;
+            rootless::refuse(&expanded.config, &images, &ids, self.split.is_some())?;
         }
         // Whatever ends this process takes its mounts along, and nobody else sees them.
         mounts::keep_to_ourselves()
