@@ -366,6 +366,102 @@ fn a_journal_that_a_crash_left_is_replayed() {
     );
 }
 
+/// Where [`with_boot`] has its third partition, in MiB.
+const BOOT_AT: u64 = 130;
+
+/// A disk with a root, and a third partition with a file system labelled `boot`.
+fn with_boot(desk: &Desk, make: &str) -> PathBuf {
+    let disk = with_root(desk);
+    let table = "label: gpt\nstart=2048, size=2048\nstart=4096, size=262144, type=4F68BCE3-E8CD-4DB1-96E7-FBCAF984B709\n\
+        start=266240, size=32768\n";
+    partition(&disk, table);
+    let script = format!("mkdir boot && echo k >boot/kernel && : >boot/ignition.firstboot && {make}");
+    let made = Command::new("sh")
+        .args(["-c", &script])
+        .arg(&disk)
+        .current_dir(desk.machine.name())
+        .output()
+        .unwrap();
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    disk
+}
+
+#[test]
+fn the_stamp_goes_from_a_boot_file_system_of_its_own() {
+    let desk = Desk::new();
+    let disk = with_boot(
+        &desk,
+        "mkfs.ext4 -q -L boot -E offset=136314880 -d boot \"$0\" 16M",
+    );
+    let (machine, other) = desk.copy();
+    let config = for_a_root();
+    desk.done(&config);
+    as_root(&machine, &other, &config);
+    for offset in [2, BOOT_AT].map(|at| at * MIB) {
+        let [here, there] =
+            [(&desk.machine, &disk), (&machine, &other)].map(|(at, image)| tree(at, image, offset));
+        assert_same(&here, &there, "without root against with");
+        assert!(offset == 2 * MIB || here.contains_key("kernel") && !here.contains_key("ignition.firstboot"));
+    }
+    // One that has none is not written to.
+    let boot = |image: &Path| {
+        fs::read(image)
+            .unwrap()
+            .split_off((BOOT_AT * MIB).try_into().unwrap())
+    };
+    let before = boot(&disk);
+    desk.done(&config);
+    assert!(boot(&disk) == before, "what had no stamp was written to");
+    // A journal that has to be replayed before, and what is not sound.
+    for (damage, expected) in [
+        ("set_super_value feature_incompat 0x2c6", 0),
+        ("set_inode_field <2> links_count 9", 1),
+    ] {
+        let script = "dd if=\"$0\" of=b bs=1M skip=130 count=16 && debugfs -w -R \"$1\" b && dd if=b of=\"$0\" bs=1M seek=130 conv=notrunc";
+        let damaged = Command::new("sh")
+            .args(["-c", script])
+            .args([disk.as_os_str(), damage.as_ref()])
+            .current_dir(desk.machine.name())
+            .output()
+            .unwrap();
+        assert!(
+            damaged.status.success(),
+            "{}",
+            String::from_utf8_lossy(&damaged.stderr)
+        );
+        let before = fs::read(&disk).unwrap();
+        let ran = desk.apply(&config);
+        assert_eq!(
+            ran.status,
+            Some(expected),
+            "{damage}: {}{}",
+            ran.stderr,
+            ran.stdout
+        );
+        if expected == 1 {
+            assert!(ran.stderr.contains("[image-unusable]"), "{}", ran.stderr);
+            assert!(fs::read(&disk).unwrap() == before, "the image was changed");
+        }
+        desk.assert_nothing_left();
+    }
+}
+
+#[test]
+fn a_boot_file_system_that_nobody_sees_is_told_of() {
+    let desk = Desk::new();
+    let disk = with_boot(&desk, "mkfs.fat -n boot --offset 266240 \"$0\" 16384");
+    let before = tables(&disk);
+    let ran = desk.apply(&for_a_root());
+    assert_eq!(ran.status, Some(0), "{}", ran.stderr);
+    assert!(
+        ran.stdout.contains("/ignition.firstboot was not looked for on"),
+        "{}",
+        ran.stdout
+    );
+    assert!(tables(&disk) == before);
+    desk.assert_nothing_left();
+}
+
 #[test]
 fn what_is_not_sound_does_not_take_the_place_of_the_image() {
     let mut desk = Desk::new();
@@ -444,15 +540,26 @@ fn file_systems_of_every_kind_are_made() {
     assert_same(&here, &there, "without root against with");
     // With their places: these are directories, and nothing is on them.
     config["storage"]["filesystems"][0]["wipeFilesystem"] = json!(true);
-    config["storage"]["filesystems"][1]["path"] = json!("/boot/efi");
+    config["storage"]["filesystems"][1]["path"] = json!("/boot");
+    config["storage"]["filesystems"][1]["wipeFilesystem"] = json!(true);
     config["storage"]["filesystems"][2]["path"] = json!("/data");
     config["storage"]["links"] = json!([{ "path": "/link", "target": "/data" }]);
     desk.done(&config);
     let found = tree(&desk.machine, &disk, MIB);
     assert_eq!(found["data"], "directory 0755 0:0");
-    assert_eq!(found["boot/efi"], "directory 0755 0:0");
-    // Nothing may land on a file system that cannot be mounted, or below it in its place.
+    assert_eq!(found["boot"], "directory 0755 0:0");
+    // What may hold the stamp of the first boot, and is not seen, is not left as it is.
     let before = fs::read(&disk).unwrap();
+    config["storage"]["filesystems"][1]["wipeFilesystem"] = json!(false);
+    let ran = desk.apply(&config);
+    assert!(
+        ran.stderr.contains("/boot/ignition.firstboot ("),
+        "{}",
+        ran.stderr
+    );
+    assert!(fs::read(&disk).unwrap() == before, "a refusal changed the image");
+    config["storage"]["filesystems"][1]["path"] = json!("/boot/efi");
+    // Nothing may land on a file system that cannot be mounted, or below it in its place.
     config["storage"]["filesystems"][0]["wipeFilesystem"] = json!(false);
     config["storage"]["links"] = json!([]);
     for (path, code) in [
@@ -547,6 +654,26 @@ fn what_only_root_can_do_is_refused_before_anything_is_changed() {
     for said in ["[image-needs-root]", "subuid", "nothing was changed"] {
         assert!(ran.stderr.contains(said), "{said}: {}", ran.stderr);
     }
+    // A config that is wrong is told of first.
+    let ran = desk.apply(&json!({ "ignition": { "version": "3.4.0" }, "storage": { "files": [{}] } }));
+    assert_eq!(ran.status, Some(1), "{}", ran.stdout);
+    assert!(ran.stderr.contains("[config-invalid]"), "{}", ran.stderr);
+    // A program that makes no namespace is run once.
+    let fake = desk.machine.at("fake");
+    fs::create_dir(&fake).unwrap();
+    let script = "#!/bin/sh\n[ \"$1\" = --user ] || exec /usr/bin/unshare \"$@\"\n\
+        while [ \"$1\" != -- ]; do shift; done\nshift\nexec \"$@\"\n";
+    fs::write(fake.join("unshare"), script).unwrap();
+    fs::set_permissions(fake.join("unshare"), fs::Permissions::from_mode(0o755)).unwrap();
+    desk.machine.path = format!("{}:/usr/sbin:/usr/bin:/sbin:/bin", fake.display()).into();
+    let ran = desk.apply(&new_disk());
+    assert_eq!(ran.status, Some(1), "{}", ran.stdout);
+    assert!(
+        ran.stderr
+            .contains("unshare ended with status 0: nobody is root behind it"),
+        "{}",
+        ran.stderr
+    );
     assert!(fs::read(&disk).unwrap() == before, "the image was changed");
     desk.assert_nothing_left();
 }

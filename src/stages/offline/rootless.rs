@@ -26,6 +26,8 @@ use crate::report::{Failure, in_merged};
 pub(super) const FILLED: &str =
     "of the file systems in files only ext2, ext3 and ext4 are written to by a program (fuse2fs)";
 
+const NOT_HERE: &str = "images cannot be written to without root here";
+
 /// What only root can do.
 pub(super) fn needs_root(pointer: &str, what: String, why: &str) -> Failure {
     Failure {
@@ -45,7 +47,7 @@ pub fn no_namespace(error: &ProcessError) -> Failure {
                 /etc/subuid and in /etc/subgid";
     let failure = Failure::of(Stage::Disks, "image-needs-root", error, next.to_owned());
     Failure {
-        what: "images cannot be written to without root here".to_owned(),
+        what: NOT_HERE.to_owned(),
         why: [
             vec![failure.what],
             failure.why,
@@ -54,6 +56,11 @@ pub fn no_namespace(error: &ProcessError) -> Failure {
         .concat(),
         ..failure
     }
+}
+
+/// The record of who is root of a namespace and may have no mounts of his own in it.
+pub(super) fn no_mounts(error: &io::Error) -> Failure {
+    needs_root("", NOT_HERE.to_owned(), &error.to_string())
 }
 
 /// Whether files can be put on a file system of that format here.
