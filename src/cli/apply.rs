@@ -101,8 +101,10 @@ fn run(arguments: &Arguments) -> u8 {
         }
     };
     // Before the config is read, which may come once.
-    let refused = (!arguments.images.is_empty() && user_namespace::is_needed())
-        .then(|| user_namespace::begin_anew(&System::new(environment.path.clone()), own_words()));
+    let refused = (!arguments.images.is_empty() && user_namespace::is_needed()).then(|| {
+        let again = std::env::var_os(user_namespace::BEGUN_ANEW).is_some();
+        user_namespace::begin_anew(&System::new(environment.path.clone()), own_words(), again)
+    });
     let name = arguments.config.display().to_string();
     let text = match document::read(&arguments.config) {
         Ok(text) => text,

@@ -138,7 +138,9 @@ impl Place {
 
     /// By the name that the kernel's list of mounts has for it: the directory may be a link.
     fn below(dir: &Path) -> io::Result<Self> {
-        let template = dir.canonicalize()?.join("kindling-root-XXXXXX");
+        let template = dir
+            .canonicalize()?
+            .join("kindling-root-".to_owned() + &"X".repeat(6));
         Ok(Self(nix::unistd::mkdtemp(&template)?))
     }
 
@@ -367,6 +369,7 @@ mod tests {
     }
 
     #[test]
+    #[expect(clippy::disallowed_methods, reason = "this stands for a program")]
     fn a_program_that_mounts_nothing_is_not_waited_for_without_end() {
         use crate::host::process::System;
         use crate::invocation::{Invocation, Program};

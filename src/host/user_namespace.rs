@@ -49,17 +49,18 @@ pub fn is_needed() -> bool {
     !nix::unistd::geteuid().is_root()
 }
 
-/// Set for the process that was begun anew.
-const BEGUN_ANEW: &str = "KINDLING_BEGUN_ANEW";
+/// The environment variable that a process has which was begun anew.
+pub const BEGUN_ANEW: &str = "KINDLING_BEGUN_ANEW";
 
 /// Begins this process anew with `words` as its command line, as root of a user namespace with every number that the user may
-/// have. It is tried first, with mounts as they are needed then, so that what fails can be told.
+/// have. It is tried first, with mounts as they are needed then, so that what fails can be told. `again` says that this process
+/// was begun so.
 ///
 /// # Errors
 /// What `unshare` says, that it is missing, or that it has been run and this is no root yet. Else this does not return.
-pub fn begin_anew(programs: &System, words: Vec<OsString>) -> ProcessError {
+pub fn begin_anew(programs: &System, words: Vec<OsString>, again: bool) -> ProcessError {
     let program = Program::Unshare;
-    if std::env::var_os(BEGUN_ANEW).is_some() {
+    if again {
         return ProcessError::Exited {
             program,
             status: 0,
