@@ -413,11 +413,18 @@ fn the_stamp_goes_from_a_boot_file_system_of_its_own() {
     desk.done(&config);
     assert!(boot(&disk) == before, "what had no stamp was written to");
     // A journal that has to be replayed before, and what is not sound.
-    for (damage, expected) in [
-        ("set_super_value feature_incompat 0x2c6", 0),
-        ("set_inode_field <2> links_count 9", 1),
+    let is_to_be_replayed = || {
+        let mut whole = disk.as_os_str().to_owned();
+        whole.push("?offset=136314880");
+        let asked = Command::new("dumpe2fs").arg("-h").arg(whole).output().unwrap();
+        String::from_utf8_lossy(&asked.stdout).contains("needs_recovery")
+    };
+    for (damage, replayed, expected) in [
+        ("set_super_value feature_incompat 0x2c6", true, 0),
+        ("set_inode_field <2> links_count 9", false, 1),
     ] {
-        let script = "dd if=\"$0\" of=b bs=1M skip=130 count=16 && debugfs -w -R \"$1\" b && dd if=b of=\"$0\" bs=1M seek=130 conv=notrunc";
+        let script = "dd if=\"$0\" of=b bs=1M skip=130 count=16 && debugfs -w -R \"$1\" b && \
+            dd if=b of=\"$0\" bs=1M seek=130 conv=notrunc";
         let damaged = Command::new("sh")
             .args(["-c", script])
             .args([disk.as_os_str(), damage.as_ref()])
@@ -429,6 +436,7 @@ fn the_stamp_goes_from_a_boot_file_system_of_its_own() {
             "{}",
             String::from_utf8_lossy(&damaged.stderr)
         );
+        assert_eq!(is_to_be_replayed(), replayed, "{damage}");
         let before = fs::read(&disk).unwrap();
         let ran = desk.apply(&config);
         assert_eq!(
@@ -438,6 +446,7 @@ fn the_stamp_goes_from_a_boot_file_system_of_its_own() {
             ran.stderr,
             ran.stdout
         );
+        assert!(!is_to_be_replayed(), "{damage}");
         if expected == 1 {
             assert!(ran.stderr.contains("[image-unusable]"), "{}", ran.stderr);
             assert!(fs::read(&disk).unwrap() == before, "the image was changed");
