@@ -19,7 +19,8 @@ const NOBODY: u32 = 65_534;
 /// What a kill between two calls can leave, and the next run removes.
 const UNFINISHED: &str = "images/.kindling.disk.img";
 
-/// Has what follows run as a user without rights, with the numbers that the first word names, in mounts of its own.
+/// Has what follows run as a user without rights, with the numbers that the first word names, in mounts of its own; called by a
+/// name that is not on `PATH`.
 const UNPRIVILEGED: &str = r#"set -e
 dir=$1 binary=$2 numbers=$3; shift 3
 mount -t tmpfs -o mode=755 none "$dir"
@@ -31,7 +32,7 @@ mknod -m 666 "$dir/fuse" c 10 229
 mount --bind "$dir/fuse" /dev/fuse
 touch "$dir/kindling"
 mount --bind "$binary" "$dir/kindling"
-exec setpriv --reuid 65534 --regid 65534 --clear-groups -- "$dir/kindling" "$@""#;
+exec setpriv --reuid 65534 --regid 65534 --clear-groups -- bash -c 'exec -a kindling "$0" "$@"' "$dir/kindling" "$@""#;
 
 /// A machine on which somebody without rights has images.
 struct Desk {
@@ -634,6 +635,7 @@ fn what_only_root_can_do_is_refused_before_anything_is_changed() {
     for program in [
         "unshare",
         "sh",
+        "bash",
         "mount",
         "cp",
         "mknod",
