@@ -1,5 +1,6 @@
 //! `kindling apply`: a first boot's result, made where the machine does not run.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use kindling_config_spec::Source;
@@ -79,6 +80,18 @@ pub(super) fn main(given: &Given) -> Result<u8, String> {
     Arguments::from_given(given).map(|arguments| run(&arguments))
 }
 
+/// The command line of this process, with the file that runs here in place of a name that would be looked up again. That file's
+/// own name may be one that stands for another program: then the name this process was called by has to do.
+fn own_words() -> Vec<OsString> {
+    let mut words: Vec<OsString> = std::env::args_os().collect();
+    if let (Some(called), Ok(file)) = (words.first_mut(), std::env::current_exe())
+        && super::stood_in_for(&file.file_name().unwrap_or_default().to_string_lossy()).is_none()
+    {
+        *called = file.into();
+    }
+    words
+}
+
 fn run(arguments: &Arguments) -> u8 {
     let environment = match environment() {
         Ok(environment) => environment,
@@ -87,13 +100,11 @@ fn run(arguments: &Arguments) -> u8 {
             return USAGE;
         }
     };
-    if !arguments.images.is_empty() && user_namespace::is_needed() {
-        // Before the config is read, which may come once.
-        let programs = System::new(environment.path.clone());
-        let error = user_namespace::begin_anew(&programs, std::env::args_os().collect());
-        complain(&no_namespace(&error).once().to_string());
-        return 1;
-    }
+    // Before the config is read, which may come once.
+    let refused = (!arguments.images.is_empty() && user_namespace::is_needed()).then(|| {
+        let again = std::env::var_os(user_namespace::BEGUN_ANEW).is_some();
+        user_namespace::begin_anew(&System::new(environment.path.clone()), own_words(), again)
+    });
     let name = arguments.config.display().to_string();
     let text = match document::read(&arguments.config) {
         Ok(text) => text,
@@ -122,6 +133,8 @@ fn run(arguments: &Arguments) -> u8 {
         environment: &environment,
     };
     let applied = match &arguments.root {
+        // What is wrong with the config comes first, for it has to be mended in any case.
+        _ if let Some(error) = refused => request.check().and_then(|()| Err(no_namespace(&error))),
         Some(root) => request.into_root(root, Extent::Tree),
         None if arguments.images.is_empty() => request.only_split().map(|()| Applied::default()),
         None => request.into_images(&arguments.images),

@@ -75,16 +75,21 @@ pub fn main() -> u8 {
         .to_string_lossy()
         .into_owned();
     let arguments: Vec<OsString> = arguments.collect();
-    match name.as_str() {
-        "butane" => butane::main(&arguments),
-        "ignition" => ignition::main(&arguments),
-        "ignition-apply" => ignition_apply::main(&arguments),
-        "ignition-rmcfg" => ignition_rmcfg::main(&arguments),
-        "ignition-validate" => ignition_validate::main(&arguments),
-        "afterburn" | "coreos-metadata" => metadata::agent(&arguments),
-        "ignition-kargs-helper" => kargs::main(&arguments),
-        _ => own::main(&arguments),
-    }
+    stood_in_for(&name).unwrap_or(own::main)(&arguments)
+}
+
+/// The other program that the name stands for, if it does.
+fn stood_in_for(name: &str) -> Option<fn(&[OsString]) -> u8> {
+    Some(match name {
+        "butane" => butane::main,
+        "ignition" => ignition::main,
+        "ignition-apply" => ignition_apply::main,
+        "ignition-rmcfg" => ignition_rmcfg::main,
+        "ignition-validate" => ignition_validate::main,
+        "afterburn" | "coreos-metadata" => metadata::agent,
+        "ignition-kargs-helper" => kargs::main,
+        _ => return None,
+    })
 }
 
 /// Prints what a person asked to see, and returns the exit status. A reader that has seen enough (`| head`) is no

@@ -13,11 +13,12 @@ use std::sync::{Mutex, PoisonError};
 
 use kindling_config_spec::units::{Bytes, SectorSize};
 use nix::errno::Errno;
-use nix::fcntl::{AT_FDCWD, AtFlags, FallocateFlags, Flock, FlockArg, fallocate};
+use nix::fcntl::{AT_FDCWD, AtFlags, FallocateFlags, Flock, fallocate};
 use nix::libc;
 use nix::unistd::{Whence, linkat, lseek};
 
 use super::devices::zero;
+use super::loops;
 use super::mounts::Place;
 use crate::gpt::{self, Found};
 use crate::plan::place::partition_name;
@@ -31,6 +32,9 @@ pub enum CopyError {
     /// Another run of ours has it.
     #[error("{} is being worked on already", .0.display())]
     Taken(PathBuf),
+    /// Somebody has it as a loop device: what he writes would be lost.
+    #[error("{} is a loop device already", .0.display())]
+    Loop(PathBuf),
     /// A system call failed.
     #[error("cannot {doing} {}", file.display())]
     Io {
@@ -94,7 +98,7 @@ impl Copies {
     /// Copies each image, with logical sectors of that size.
     ///
     /// # Errors
-    /// `NoFile`, `Taken`, `Io`; `EOPNOTSUPP` where the file system knows no files without a name.
+    /// `NoFile`, `Taken`, `Loop`, `Io`; `EOPNOTSUPP` where the file system knows no files without a name.
     pub fn take<'a>(images: impl Iterator<Item = (&'a Path, SectorSize)>) -> Result<Self, CopyError> {
         let place =
             Place::in_memory().map_err(failed("make a directory for the parts of", Path::new("images")))?;
@@ -218,41 +222,36 @@ fn nameless(dir: &Path) -> io::Result<File> {
 impl Disk {
     fn take(path: &Path, node: PathBuf, sector: SectorSize) -> Result<Self, CopyError> {
         let image = path.canonicalize().map_err(failed("open", path))?;
-        let file = OpenOptions::new().read(true).write(true).open(&image);
-        let file = file.map_err(failed("open", path))?;
-        let found = file.metadata().map_err(failed("open", path))?;
-        if !found.is_file() {
+        if !image.metadata().map_err(failed("open", path))?.is_file() {
             return Err(CopyError::NoFile(path.to_owned()));
         }
-        let locked = match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
-            Ok(locked) => locked,
-            Err((_, Errno::EWOULDBLOCK)) => return Err(CopyError::Taken(path.to_owned())),
-            Err((_, error)) => return Err(failed("lock", path)(error)),
-        };
-        // Another run may have put its copy in the place of the one that was opened.
-        let now = image.metadata().map_err(failed("open", path))?;
-        if same_file(&found, &now) {
-            let copy = nameless(image.parent().unwrap_or(Path::new("/")));
-            let copy = copy.and_then(|copy| {
-                copy.set_len(found.len())?;
-                let whole = Part {
-                    start: 0,
-                    size: found.len(),
-                };
-                copy_data(&locked, whole, &copy, 0)?;
-                lead(&node, &copy)?;
-                Ok(copy)
-            });
-            return Ok(Self {
-                copy: copy.map_err(failed("make a copy beside", path))?,
-                image,
-                locked,
-                node,
-                sector,
-                out: Mutex::default(),
-            });
+        let locked = loops::lock(&image).map_err(|error| match error.kind() {
+            io::ErrorKind::WouldBlock => CopyError::Taken(path.to_owned()),
+            _ => failed("open", path)(error),
+        })?;
+        let found = locked.metadata().map_err(failed("open", path))?;
+        if loops::is_loop(Path::new(loops::BLOCK), &found) {
+            return Err(CopyError::Loop(path.to_owned()));
         }
-        Err(CopyError::Taken(path.to_owned()))
+        let copy = nameless(image.parent().unwrap_or(Path::new("/")));
+        let copy = copy.and_then(|copy| {
+            copy.set_len(found.len())?;
+            let whole = Part {
+                start: 0,
+                size: found.len(),
+            };
+            copy_data(&locked, whole, &copy, 0)?;
+            lead(&node, &copy)?;
+            Ok(copy)
+        });
+        Ok(Self {
+            copy: copy.map_err(failed("make a copy beside", path))?,
+            image,
+            locked,
+            node,
+            sector,
+            out: Mutex::default(),
+        })
     }
 
     /// Where the disk or the partition of that name is, by the table as it is now.
@@ -328,11 +327,6 @@ impl Disk {
         };
         put().map_err(failed("put the copy in the place of", &self.image))
     }
-}
-
-fn same_file(one: &fs::Metadata, other: &fs::Metadata) -> bool {
-    use std::os::unix::fs::MetadataExt;
-    (one.dev(), one.ino()) == (other.dev(), other.ino())
 }
 
 /// Makes a range as empty as if nothing had ever been written there.
@@ -482,7 +476,7 @@ mod tests {
             take(&dir.path().join("none")),
             Some(CopyError::Io { .. })
         ));
-        assert!(matches!(take(dir.path()), Some(CopyError::Io { .. })));
+        assert!(matches!(take(dir.path()), Some(CopyError::NoFile(_))));
     }
 
     #[test]

@@ -1,12 +1,16 @@
 //! File systems in files, shown by programs instead of the kernel: what root of a user namespace may mount.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use kindling_config_spec::units::Bytes;
 
 use super::mounts;
 use super::process::{ProcessError, Processes, Running, System};
 use crate::invocation::{Invocation, Program};
+
+/// How long the program may take until its file system is mounted: it reads some blocks before, and no more.
+const MOUNTED_WITHIN: Duration = Duration::from_secs(60);
 
 /// What is not there of what it takes.
 #[must_use]
@@ -63,7 +67,7 @@ impl Served {
             .arg(node)
             .arg(target);
         let mut running = programs.start(&call)?;
-        if mounts::appears(node, target, &mut running)
+        if mounts::appears(node, target, &mut running, MOUNTED_WITHIN)
             .map_err(|source| ProcessError::Start { program, source })?
         {
             return Ok(Self {

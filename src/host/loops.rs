@@ -1,16 +1,22 @@
 //! What a config is carried out on away from its machine: an image file as a block device, or a whole disk of this machine.
 
-use std::fs::{self, File, OpenOptions};
+use std::ffi::OsString;
+use std::fs::{self, File, Metadata, OpenOptions};
 use std::io;
-use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
+use std::os::unix::ffi::OsStringExt;
+use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use kindling_config_spec::units::{Bytes, SectorSize};
+use nix::fcntl::{Flock, FlockArg};
 use nix::libc;
 
 use super::block;
 use super::process::{ProcessError, Processes};
 use crate::invocation::{Invocation, Program};
+
+/// The loop devices of the kernel, among others.
+pub(super) const BLOCK: &str = "/sys/block";
 
 /// An image could not be made a block device.
 #[derive(Debug, thiserror::Error)]
@@ -35,6 +41,9 @@ pub enum LoopError {
     /// Somebody else has it as a loop device.
     #[error("{} is a loop device already", .0.display())]
     Taken(PathBuf),
+    /// Another run of ours has it.
+    #[error("{} is being worked on already", .0.display())]
+    Worked(PathBuf),
     /// losetup did not do it.
     #[error("cannot make {} a block device", file.display())]
     Attach {
@@ -51,13 +60,52 @@ pub struct Held {
     node: PathBuf,
     #[expect(dead_code, reason = "held for what closing it does")]
     device: File,
+    #[expect(
+        dead_code,
+        reason = "held as long as the device is, so that no other run begins with the image"
+    )]
+    locked: Option<Flock<File>>,
+}
+
+/// The image, opened and locked: no other run of ours begins with it before this is closed, whoever runs it.
+///
+/// # Errors
+/// The kernel's answer; `WouldBlock` where another run has it, or has just put another file in its place.
+pub(super) fn lock(image: &Path) -> io::Result<Flock<File>> {
+    let file = OpenOptions::new().read(true).write(true).open(image)?;
+    let locked = Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|(_, error)| error)?;
+    if is_same(&locked.metadata()?, &image.metadata()?) {
+        return Ok(locked);
+    }
+    Err(io::ErrorKind::WouldBlock.into())
+}
+
+fn is_same(one: &Metadata, other: &Metadata) -> bool {
+    (one.dev(), one.ino()) == (other.dev(), other.ino())
+}
+
+/// The loop devices of this machine by name, and the files that they are on, as `/sys/block` tells everybody
+/// (Documentation/ABI/testing/sysfs-block-loop).
+pub(super) fn all(block: &Path) -> impl Iterator<Item = (OsString, PathBuf)> {
+    let devices = fs::read_dir(block).into_iter().flatten().flatten();
+    devices.filter_map(|device| {
+        let mut file = fs::read(device.path().join("loop/backing_file")).ok()?;
+        file.pop_if(|last| *last == b'\n');
+        Some((device.file_name(), OsString::from_vec(file).into()))
+    })
+}
+
+/// Whether one of them is on that file, by whatever name.
+pub(super) fn is_loop(block: &Path, file: &Metadata) -> bool {
+    let mut files = all(block).filter_map(|(_, file)| file.metadata().ok());
+    files.any(|found| is_same(&found, file))
 }
 
 impl Held {
     /// Takes `file`: a disk as it is, anything else as a loop device with logical sectors of that size.
     ///
     /// # Errors
-    /// `File`, `NoDisk`; `InUse` for a disk; for a file `Taken`, or `Attach` when losetup is missing, no loop device is free,
+    /// `File`, `NoDisk`; `InUse` for a disk; for a file `Worked`, `Taken`, or `Attach` when losetup is missing, no loop device is free,
     /// or the kernel refuses.
     pub fn take(processes: &dyn Processes, file: &Path, sector: SectorSize) -> Result<Self, LoopError> {
         let found = fs::metadata(file).map_err(|source| LoopError::File {
@@ -101,7 +149,11 @@ impl Held {
         let device = File::open(&node).map_err(unreadable)?;
         match block::size(&device).map_err(unreadable)? {
             Bytes(0) => Err(LoopError::NoDisk(path.to_owned())),
-            Bytes(_) => Ok(Self { node, device }),
+            Bytes(_) => Ok(Self {
+                node,
+                device,
+                locked: None,
+            }),
         }
     }
 
@@ -116,6 +168,10 @@ impl Held {
                 source,
             })
         };
+        let locked = lock(file).map_err(|error| match error.kind() {
+            io::ErrorKind::WouldBlock => LoopError::Worked(file.to_owned()),
+            _ => unreadable(error),
+        })?;
         let call = Invocation::new(Program::Losetup).arg("--associated").arg(file);
         if !run(&call)?.stdout.is_empty() {
             return Err(LoopError::Taken(file.to_owned()));
@@ -133,6 +189,7 @@ impl Held {
         Ok(Self {
             device: device?,
             node,
+            locked: Some(locked),
         })
     }
 
@@ -140,5 +197,47 @@ impl Held {
     #[must_use]
     pub fn node(&self) -> &Path {
         &self.node
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "this stands for the kernel's own files")]
+    fn a_file_is_a_loop_device_by_whatever_name() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| dir.path().join(name);
+        for name in ["one", "other"] {
+            fs::write(at(name), "").unwrap();
+        }
+        fs::hard_link(at("one"), at("same")).unwrap();
+        for (device, file) in [
+            ("loop1", Some(at("same"))),
+            ("loop2", Some(at("gone"))),
+            ("sda", None),
+        ] {
+            let device = at("block").join(device).join("loop");
+            fs::create_dir_all(&device).unwrap();
+            if let Some(file) = file {
+                fs::write(device.join("backing_file"), format!("{}\n", file.display())).unwrap();
+            }
+        }
+        let seen = ["one", "same", "other"].map(|name| is_loop(&at("block"), &at(name).metadata().unwrap()));
+        assert_eq!(seen, [true, true, false]);
+    }
+
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "this stands for an image")]
+    fn an_image_has_one_run_at_a_time() {
+        let dir = tempfile::tempdir().unwrap();
+        let image = dir.path().join("disk.img");
+        fs::write(&image, "").unwrap();
+        let first = lock(&image).unwrap();
+        let kind = |ended: io::Result<Flock<File>>| ended.map(drop).map_err(|error| error.kind());
+        assert_eq!(kind(lock(&image)), Err(io::ErrorKind::WouldBlock));
+        drop(first);
+        assert_eq!(kind(lock(&image)), Ok(()));
     }
 }

@@ -133,8 +133,15 @@ impl Place {
     /// # Errors
     /// The kernel's answer.
     pub fn new() -> io::Result<Self> {
-        let template = format!("/tmp/kindling-root-{}", "X".repeat(6));
-        Ok(Self(nix::unistd::mkdtemp(template.as_str())?))
+        Self::below(Path::new("/tmp"))
+    }
+
+    /// By the name that the kernel's list of mounts has for it: the directory may be a link.
+    fn below(dir: &Path) -> io::Result<Self> {
+        let template = dir
+            .canonicalize()?
+            .join("kindling-root-".to_owned() + &"X".repeat(6));
+        Ok(Self(nix::unistd::mkdtemp(&template)?))
     }
 
     /// Makes it, with a file system in it that is only in memory.
@@ -194,8 +201,9 @@ pub fn nothing(node: &Path, target: &Path) -> io::Result<()> {
 /// Waits until `node` is mounted at `target` by a program. `false` says that the program ended first.
 ///
 /// # Errors
-/// The kernel's answer.
-pub fn appears(node: &Path, target: &Path, program: &mut Running) -> io::Result<bool> {
+/// `TimedOut` where it does neither within the limit; the kernel's answer.
+pub fn appears(node: &Path, target: &Path, program: &mut Running, limit: Duration) -> io::Result<bool> {
+    let deadline = Instant::now() + limit;
     // Opened before the first look, so that no mount is missed between a look and the wait (proc_pid_mounts(5)).
     let changes = std::fs::File::open(MOUNTINFO)?;
     loop {
@@ -205,7 +213,12 @@ pub fn appears(node: &Path, target: &Path, program: &mut Running) -> io::Result<
         if seen.last().is_some_and(|seen| Path::new(&seen.source) == node) {
             return Ok(true);
         }
-        if !program.goes_on_until(changes.as_fd())? {
+        let left = deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            let said = format!("it has mounted nothing within {} s", limit.as_secs());
+            return Err(io::Error::new(io::ErrorKind::TimedOut, said));
+        }
+        if !program.goes_on_until(changes.as_fd(), left)? {
             return Ok(false);
         }
     }
@@ -339,6 +352,42 @@ mod tests {
         assert_eq!(ended.is_ok(), nix::unistd::geteuid().is_root(), "{ended:?}");
         let gone = unmount(&dir.path().join("gone"), Path::new("/gone"));
         assert!(matches!(gone, Err(UnmountError::Refused { .. })), "{gone:?}");
+    }
+
+    #[test]
+    fn a_place_has_the_name_that_the_list_of_mounts_has() {
+        let dir = tempfile::tempdir().unwrap();
+        let (real, link) = (dir.path().join("real"), dir.path().join("link"));
+        std::fs::create_dir(&real).unwrap();
+        std::os::unix::fs::symlink("real", &link).unwrap();
+        let place = Place::below(&link).unwrap();
+        assert_eq!(place.path().canonicalize().unwrap(), place.path());
+        let expected = real.canonicalize().unwrap();
+        assert_eq!(place.path().parent(), Some(expected.as_path()));
+        drop(place);
+        assert_eq!(std::fs::read_dir(&real).unwrap().count(), 0);
+    }
+
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "this stands for a program")]
+    fn a_program_that_mounts_nothing_is_not_waited_for_without_end() {
+        use crate::host::process::System;
+        use crate::invocation::{Invocation, Program};
+        use std::os::unix::fs::PermissionsExt;
+        let dir = tempfile::tempdir().unwrap();
+        let script = dir.path().join("fuse2fs");
+        let target = dir.path().join("target");
+        for (text, limit, expected) in [
+            ("#!/bin/sh\nexec sleep 600\n", 10, Err(io::ErrorKind::TimedOut)),
+            ("#!/bin/sh\nexit 3\n", 600_000, Ok(false)),
+        ] {
+            std::fs::write(&script, text).unwrap();
+            std::fs::set_permissions(&script, std::fs::Permissions::from_mode(0o755)).unwrap();
+            let system = System::new(dir.path().into());
+            let mut running = system.start(&Invocation::new(Program::Fuse2fs)).unwrap();
+            let ended = appears(&script, &target, &mut running, Duration::from_millis(limit));
+            assert_eq!(ended.map_err(|error| error.kind()), expected, "{text}");
+        }
     }
 
     fn mounted(number: &str, format: &str, source: &str) -> Mounted {

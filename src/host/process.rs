@@ -219,13 +219,15 @@ impl System {
         start().map_err(|source| ProcessError::Start { program, source })
     }
 
-    /// Puts `call` in the place of this process. What returns is why it could not be.
-    pub fn replace_with(&self, call: &Invocation) -> ProcessError {
+    /// Puts `call` in the place of this process, with `mark` in its environment. What returns is why it could not be.
+    pub fn replace_with(&self, call: &Invocation, mark: &str) -> ProcessError {
         let program = call.program;
         let Some(file) = self.find(program) else {
             return ProcessError::NotInstalled { program };
         };
-        let source = Command::new(file).args(call.args.iter().map(Arg::expose)).exec();
+        let mut command = Command::new(file);
+        command.args(call.args.iter().map(Arg::expose)).env(mark, "1");
+        let source = command.exec();
         ProcessError::Start { program, source }
     }
 

@@ -5,15 +5,16 @@ use std::ffi::OsString;
 use super::process::{ProcessError, Processes, System};
 use crate::invocation::{Invocation, Program};
 
-/// How numbers of users here are those of the machine.
+/// How numbers of users, or of groups, here are those of the machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IdMap(Vec<(u32, u32, u32)>);
 
 impl IdMap {
-    /// That of this process; nothing is known where the kernel has no user namespaces.
+    /// Those of users and of groups of this process; nothing is known where the kernel has no user namespaces.
     #[must_use]
-    pub fn read() -> Self {
-        Self::parse(&std::fs::read_to_string("/proc/self/uid_map").unwrap_or_default())
+    pub fn read() -> [Self; 2] {
+        let map = |kind| std::fs::read_to_string(format!("/proc/self/{kind}_map")).unwrap_or_default();
+        ["uid", "gid"].map(|kind| Self::parse(&map(kind)))
     }
 
     /// Lines of three numbers: the first one here, the first one outside, how many (user_namespaces(7)).
@@ -33,7 +34,7 @@ impl IdMap {
         self.0.is_empty() || self.0 == [(0, 0, u32::MAX)]
     }
 
-    /// Whether a file can be given to the user of that number.
+    /// Whether a file can be given to the user, or group, of that number.
     #[must_use]
     pub fn has(&self, id: u32) -> bool {
         let within =
@@ -48,16 +49,28 @@ pub fn is_needed() -> bool {
     !nix::unistd::geteuid().is_root()
 }
 
+/// The environment variable that a process has which was begun anew.
+pub const BEGUN_ANEW: &str = "KINDLING_BEGUN_ANEW";
+
 /// Begins this process anew with `words` as its command line, as root of a user namespace with every number that the user may
-/// have. It is tried first, so that what fails can be told.
+/// have. It is tried first, with mounts as they are needed then, so that what fails can be told. `again` says that this process
+/// was begun so.
 ///
 /// # Errors
-/// What `unshare` says, or that it is missing. Else this does not return.
-pub fn begin_anew(programs: &System, words: Vec<OsString>) -> ProcessError {
+/// What `unshare` says, that it is missing, or that it has been run and this is no root yet. Else this does not return.
+pub fn begin_anew(programs: &System, words: Vec<OsString>, again: bool) -> ProcessError {
+    let program = Program::Unshare;
+    if again {
+        return ProcessError::Exited {
+            program,
+            status: 0,
+            stderr: "nobody is root behind it".to_owned(),
+        };
+    }
     // util-linux 2.38; newuidmap and newgidmap give the numbers of /etc/subuid and /etc/subgid.
-    let call = Invocation::new(Program::Unshare).args(["--user", "--map-root-user", "--map-auto", "--"]);
-    match programs.run(&call.clone().arg("true")) {
-        Ok(_) => programs.replace_with(&call.args(words)),
+    let call = Invocation::new(program).args(["--user", "--map-root-user", "--map-auto"]);
+    match programs.run(&call.clone().args(["--mount", "--", "true"])) {
+        Ok(_) => programs.replace_with(&call.arg("--").args(words), BEGUN_ANEW),
         Err(error) => error,
     }
 }

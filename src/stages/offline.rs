@@ -61,6 +61,14 @@ pub struct Request<'a> {
 }
 
 impl Request<'_> {
+    /// Sees to it that the config can be read, with everything it refers to.
+    ///
+    /// # Errors
+    /// The record: of the config or of a reference.
+    pub fn check(&self) -> Result<(), Failure> {
+        given::read(self.source, self.name, self.offline).map(drop)
+    }
+
     /// Reads the config, renders it, and sees to it that all of it can be done.
     ///
     /// # Errors

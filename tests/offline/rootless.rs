@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::images::{apply, inside};
+use crate::images::{apply, assert_nothing_attached, inside};
 use crate::sandbox::{Listing, Ran, Sandbox, assert_same, listing, require_root};
 
 const MIB: u64 = 1 << 20;
@@ -19,7 +19,8 @@ const NOBODY: u32 = 65_534;
 /// What a kill between two calls can leave, and the next run removes.
 const UNFINISHED: &str = "images/.kindling.disk.img";
 
-/// Has what follows run as a user without rights, with the numbers that the first word names, in mounts of its own.
+/// Has what follows run as a user without rights, with the numbers that the first word names, in mounts of its own; called by a
+/// name that is not on `PATH`.
 const UNPRIVILEGED: &str = r#"set -e
 dir=$1 binary=$2 numbers=$3; shift 3
 mount -t tmpfs -o mode=755 none "$dir"
@@ -31,7 +32,7 @@ mknod -m 666 "$dir/fuse" c 10 229
 mount --bind "$dir/fuse" /dev/fuse
 touch "$dir/kindling"
 mount --bind "$binary" "$dir/kindling"
-exec setpriv --reuid 65534 --regid 65534 --clear-groups -- "$dir/kindling" "$@""#;
+exec setpriv --reuid 65534 --regid 65534 --clear-groups -- bash -c 'exec -a kindling "$0" "$@"' "$dir/kindling" "$@""#;
 
 /// A machine on which somebody without rights has images.
 struct Desk {
@@ -98,6 +99,8 @@ impl Desk {
     }
 
     fn done(&self, config: &Value) {
+        // What was looked at before is a loop device a moment longer.
+        assert_nothing_attached(&self.machine);
         let ran = self.apply(config);
         assert_eq!(ran.status, Some(0), "{}{}", ran.stderr, ran.stdout);
         self.assert_nothing_left();
@@ -364,6 +367,111 @@ fn a_journal_that_a_crash_left_is_replayed() {
     );
 }
 
+/// Where [`with_boot`] has its third partition, in MiB.
+const BOOT_AT: u64 = 130;
+
+/// A disk with a root, and a third partition with a file system labelled `boot`.
+fn with_boot(desk: &Desk, make: &str) -> PathBuf {
+    let disk = with_root(desk);
+    let table = "label: gpt\nstart=2048, size=2048\nstart=4096, size=262144, type=4F68BCE3-E8CD-4DB1-96E7-FBCAF984B709\n\
+        start=266240, size=32768\n";
+    partition(&disk, table);
+    let script = format!("mkdir boot && echo k >boot/kernel && : >boot/ignition.firstboot && {make}");
+    let made = Command::new("sh")
+        .args(["-c", &script])
+        .arg(&disk)
+        .current_dir(desk.machine.name())
+        .output()
+        .unwrap();
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    disk
+}
+
+#[test]
+fn the_stamp_goes_from_a_boot_file_system_of_its_own() {
+    let desk = Desk::new();
+    let disk = with_boot(
+        &desk,
+        "mkfs.ext4 -q -L boot -E offset=136314880 -d boot \"$0\" 16M",
+    );
+    let (machine, other) = desk.copy();
+    let config = for_a_root();
+    desk.done(&config);
+    as_root(&machine, &other, &config);
+    for offset in [2, BOOT_AT].map(|at| at * MIB) {
+        let [here, there] =
+            [(&desk.machine, &disk), (&machine, &other)].map(|(at, image)| tree(at, image, offset));
+        assert_same(&here, &there, "without root against with");
+        assert!(offset == 2 * MIB || here.contains_key("kernel") && !here.contains_key("ignition.firstboot"));
+    }
+    // One that has none is not written to.
+    let boot = |image: &Path| {
+        fs::read(image)
+            .unwrap()
+            .split_off((BOOT_AT * MIB).try_into().unwrap())
+    };
+    let before = boot(&disk);
+    desk.done(&config);
+    assert!(boot(&disk) == before, "what had no stamp was written to");
+    // A journal that has to be replayed before, and what is not sound.
+    let is_to_be_replayed = || {
+        let mut whole = disk.as_os_str().to_owned();
+        whole.push("?offset=136314880");
+        let asked = Command::new("dumpe2fs").arg("-h").arg(whole).output().unwrap();
+        String::from_utf8_lossy(&asked.stdout).contains("needs_recovery")
+    };
+    for (damage, replayed, expected) in [
+        ("set_super_value feature_incompat 0x2c6", true, 0),
+        ("set_inode_field <2> links_count 9", false, 1),
+    ] {
+        let script = "dd if=\"$0\" of=b bs=1M skip=130 count=16 && debugfs -w -R \"$1\" b && \
+            dd if=b of=\"$0\" bs=1M seek=130 conv=notrunc";
+        let damaged = Command::new("sh")
+            .args(["-c", script])
+            .args([disk.as_os_str(), damage.as_ref()])
+            .current_dir(desk.machine.name())
+            .output()
+            .unwrap();
+        assert!(
+            damaged.status.success(),
+            "{}",
+            String::from_utf8_lossy(&damaged.stderr)
+        );
+        assert_eq!(is_to_be_replayed(), replayed, "{damage}");
+        let before = fs::read(&disk).unwrap();
+        let ran = desk.apply(&config);
+        assert_eq!(
+            ran.status,
+            Some(expected),
+            "{damage}: {}{}",
+            ran.stderr,
+            ran.stdout
+        );
+        assert!(!is_to_be_replayed(), "{damage}");
+        if expected == 1 {
+            assert!(ran.stderr.contains("[image-unusable]"), "{}", ran.stderr);
+            assert!(fs::read(&disk).unwrap() == before, "the image was changed");
+        }
+        desk.assert_nothing_left();
+    }
+}
+
+#[test]
+fn a_boot_file_system_that_nobody_sees_is_told_of() {
+    let desk = Desk::new();
+    let disk = with_boot(&desk, "mkfs.fat -n boot --offset 266240 \"$0\" 16384");
+    let before = tables(&disk);
+    let ran = desk.apply(&for_a_root());
+    assert_eq!(ran.status, Some(0), "{}", ran.stderr);
+    assert!(
+        ran.stdout.contains("/ignition.firstboot was not looked for on"),
+        "{}",
+        ran.stdout
+    );
+    assert!(tables(&disk) == before);
+    desk.assert_nothing_left();
+}
+
 #[test]
 fn what_is_not_sound_does_not_take_the_place_of_the_image() {
     let mut desk = Desk::new();
@@ -442,15 +550,26 @@ fn file_systems_of_every_kind_are_made() {
     assert_same(&here, &there, "without root against with");
     // With their places: these are directories, and nothing is on them.
     config["storage"]["filesystems"][0]["wipeFilesystem"] = json!(true);
-    config["storage"]["filesystems"][1]["path"] = json!("/boot/efi");
+    config["storage"]["filesystems"][1]["path"] = json!("/boot");
+    config["storage"]["filesystems"][1]["wipeFilesystem"] = json!(true);
     config["storage"]["filesystems"][2]["path"] = json!("/data");
     config["storage"]["links"] = json!([{ "path": "/link", "target": "/data" }]);
     desk.done(&config);
     let found = tree(&desk.machine, &disk, MIB);
     assert_eq!(found["data"], "directory 0755 0:0");
-    assert_eq!(found["boot/efi"], "directory 0755 0:0");
-    // Nothing may land on a file system that cannot be mounted, or below it in its place.
+    assert_eq!(found["boot"], "directory 0755 0:0");
+    // What may hold the stamp of the first boot, and is not seen, is not left as it is.
     let before = fs::read(&disk).unwrap();
+    config["storage"]["filesystems"][1]["wipeFilesystem"] = json!(false);
+    let ran = desk.apply(&config);
+    assert!(
+        ran.stderr.contains("/boot/ignition.firstboot ("),
+        "{}",
+        ran.stderr
+    );
+    assert!(fs::read(&disk).unwrap() == before, "a refusal changed the image");
+    config["storage"]["filesystems"][1]["path"] = json!("/boot/efi");
+    // Nothing may land on a file system that cannot be mounted, or below it in its place.
     config["storage"]["filesystems"][0]["wipeFilesystem"] = json!(false);
     config["storage"]["links"] = json!([]);
     for (path, code) in [
@@ -507,24 +626,16 @@ fn what_only_root_can_do_is_refused_before_anything_is_changed() {
             "{what}: the image was changed"
         );
     }
-    // A disk of this machine, and an image that somebody has.
+    // A disk of this machine.
     let ran = desk.run(&[], &new_disk(), &["--image=/dev/null"]);
     assert!(ran.stderr.contains("[image-unusable]"), "{}", ran.stderr);
-    let held = File::open(&disk).unwrap();
-    held.lock().unwrap();
-    let ran = desk.apply(&new_disk());
-    assert!(
-        ran.stderr.contains("is being worked on already"),
-        "{}",
-        ran.stderr
-    );
-    drop(held);
     // A machine without the program.
     let bin = desk.machine.at("bin");
     fs::create_dir(&bin).unwrap();
     for program in [
         "unshare",
         "sh",
+        "bash",
         "mount",
         "cp",
         "mknod",
@@ -554,8 +665,80 @@ fn what_only_root_can_do_is_refused_before_anything_is_changed() {
     for said in ["[image-needs-root]", "subuid", "nothing was changed"] {
         assert!(ran.stderr.contains(said), "{said}: {}", ran.stderr);
     }
+    // A config that is wrong is told of first.
+    let ran = desk.apply(&json!({ "ignition": { "version": "3.4.0" }, "storage": { "files": [{}] } }));
+    assert_eq!(ran.status, Some(1), "{}", ran.stdout);
+    assert!(ran.stderr.contains("[config-invalid]"), "{}", ran.stderr);
+    // A program that makes no namespace is run once.
+    let fake = desk.machine.at("fake");
+    fs::create_dir(&fake).unwrap();
+    let script = "#!/bin/sh\n[ \"$1\" = --user ] || exec /usr/bin/unshare \"$@\"\n\
+        while [ \"$1\" != -- ]; do shift; done\nshift\nexec \"$@\"\n";
+    fs::write(fake.join("unshare"), script).unwrap();
+    fs::set_permissions(fake.join("unshare"), fs::Permissions::from_mode(0o755)).unwrap();
+    desk.machine.path = format!("{}:/usr/sbin:/usr/bin:/sbin:/bin", fake.display()).into();
+    let ran = desk.apply(&new_disk());
+    assert_eq!(ran.status, Some(1), "{}", ran.stdout);
+    assert!(
+        ran.stderr
+            .contains("unshare ended with status 0: nobody is root behind it"),
+        "{}",
+        ran.stderr
+    );
     assert!(fs::read(&disk).unwrap() == before, "the image was changed");
     desk.assert_nothing_left();
+}
+
+/// A loop device that somebody has on an image.
+struct Loop(String);
+
+impl Loop {
+    fn of(image: &Path) -> Self {
+        let made = Command::new("losetup")
+            .args(["--find", "--show"])
+            .arg(image)
+            .output();
+        let made = made.unwrap();
+        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+        Self(String::from_utf8(made.stdout).unwrap().trim().to_owned())
+    }
+}
+
+impl Drop for Loop {
+    fn drop(&mut self) {
+        drop(Command::new("losetup").args(["--detach", &self.0]).status());
+    }
+}
+
+#[test]
+fn an_image_that_somebody_has_is_refused_with_root_and_without() {
+    let desk = Desk::new();
+    let disk = desk.image(200 * MIB);
+    let config = new_disk();
+    let flag = format!("--image={}", disk.display());
+    let both = |said: &str| {
+        let before = fs::read(&disk).unwrap();
+        let as_root = apply(&desk.machine, &config, std::slice::from_ref(&flag));
+        for (who, ran) in [("root", as_root), ("user", desk.apply(&config))] {
+            assert_eq!(ran.status, Some(1), "{who}: {}", ran.stdout);
+            assert!(ran.stderr.contains("[image-unusable]"), "{who}: {}", ran.stderr);
+            assert!(ran.stderr.contains(said), "{who}: {}", ran.stderr);
+        }
+        assert!(
+            fs::read(&disk).unwrap() == before,
+            "{said}: the image was changed"
+        );
+    };
+    let device = Loop::of(&disk);
+    both("disk.img is a loop device already");
+    drop(device);
+    assert_nothing_attached(&desk.machine);
+    // As a run holds it, of root or of a user.
+    let held = File::open(&disk).unwrap();
+    held.lock().unwrap();
+    both("disk.img is being worked on already");
+    drop(held);
+    desk.done(&config);
 }
 
 /// The calls that change something, and moments among them. What is not met that often runs to its end.

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use kindling_config_spec::order::{Gather, OrderedSet};
 
+use super::super::loops;
 use super::table::{self, Mounted, unescaped};
 
 /// More are counted, not named.
@@ -89,16 +90,11 @@ impl Busy<'_> {
             .collect()
     }
 
-    /// Loop devices whose file is here (Documentation/ABI/testing/sysfs-block-loop).
+    /// Loop devices whose file is here.
     fn loops(&self, block: &Path) -> Vec<String> {
         let mut found = OrderedSet::new();
-        for device in fs::read_dir(block).into_iter().flatten().flatten() {
-            let Ok(file) = fs::read_to_string(device.path().join("loop/backing_file")) else {
-                continue;
-            };
-            let file = PathBuf::from(file.trim_end_matches('\n'));
+        for (name, file) in loops::all(block) {
             if self.holds(&file) {
-                let name = device.file_name();
                 found.insert(format!(
                     "/dev/{} on the file {}",
                     name.display(),

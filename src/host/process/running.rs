@@ -5,6 +5,7 @@ use std::io::{self, Read, Seek, SeekFrom};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::process::ExitStatusExt;
 use std::process::Child;
+use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -29,11 +30,11 @@ impl Running {
         }
     }
 
-    /// Waits until there are news of `other`, a file of procfs. `false` says that the program ended first.
+    /// Waits until there are news of `other`, a file of procfs, or that time is over. `false` says that the program ended first.
     ///
     /// # Errors
     /// The kernel's answer.
-    pub fn goes_on_until(&mut self, other: BorrowedFd<'_>) -> io::Result<bool> {
+    pub fn goes_on_until(&mut self, other: BorrowedFd<'_>, limit: Duration) -> io::Result<bool> {
         let Some(output) = self.child.stdout.as_mut() else {
             return Ok(false);
         };
@@ -41,7 +42,8 @@ impl Running {
             PollFd::new(other, PollFlags::POLLPRI),
             PollFd::new(output.as_fd(), PollFlags::POLLIN),
         ];
-        match poll(&mut polled, PollTimeout::NONE) {
+        let limit = PollTimeout::try_from(limit).unwrap_or(PollTimeout::MAX);
+        match poll(&mut polled, limit) {
             Ok(_) => {}
             Err(Errno::EINTR) => return Ok(true),
             Err(error) => return Err(error.into()),

@@ -71,17 +71,20 @@ impl Request<'_> {
         given.fetcher = given.fetcher.noted_in(&noted.runs);
         let processes = process::System::new(self.environment.path.clone()).noted_in(&noted.runs);
         let ids = IdMap::read();
-        let is_root = ids.is_of_machine();
+        let is_root = ids.iter().all(IdMap::is_of_machine);
         if !is_root {
             rootless::find_programs(&processes)?;
-            rootless::refuse(&expanded.config, &images, &ids)?;
+            rootless::refuse(&expanded.config, &images, &ids, self.split.is_some())?;
         }
         // Whatever ends this process takes its mounts along, and nobody else sees them.
         mounts::keep_to_ourselves()
             .map_err(|error| {
                 std::io::Error::new(error.kind(), format!("cannot have mounts of our own: {error}"))
             })
-            .map_err(|error| attach_failure(&error))?;
+            .map_err(|error| match is_root {
+                true => attach_failure(&error),
+                false => rootless::no_mounts(&error),
+            })?;
         if is_root {
             let attached = attach(&images, &processes)?;
             let nodes: Vec<PathBuf> = attached.iter().map(|held| held.node().to_owned()).collect();
@@ -93,7 +96,9 @@ impl Request<'_> {
                 devices: &system,
                 copies: None,
             };
-            return self.carry_out(&given, expanded, &noted, &machine, &ground);
+            let (applied, recorded) = self.carry_out(&given, expanded, &noted, &machine, &ground)?;
+            self.remove_stamps(&recorded, &Shows::Kernel(&processes, &system))?;
+            return Ok(applied);
         }
         let files = images.values().map(|image| (image.file.as_path(), image.sector));
         let copies = Copies::take(files).map_err(|error| attach_failure(&error))?;
@@ -108,14 +113,24 @@ impl Request<'_> {
             devices: &copies,
             copies: Some(&copies),
         };
-        let applied = self.carry_out(&given, expanded, &noted, &Machine::read(), &ground)?;
+        let (applied, recorded) = self.carry_out(&given, expanded, &noted, &Machine::read(), &ground)?;
         let first = on_copies.end().map_err(|error| attach_failure(&error))?;
+        self.remove_stamps(&recorded, &Shows::Program(&processes, &copies))?;
         copies
             .commit(first.as_deref())
             .map_err(|error| attach_failure(&error))?;
         Ok(applied)
     }
 
+    /// With `--split` a first boot is still to come.
+    fn remove_stamps(&self, recorded: &Recorded, shows: &Shows<'_>) -> Result<(), Failure> {
+        match self.split {
+            None => stamp::remove(recorded, shows).map_err(|error| attach_failure(&*error)),
+            Some(_) => Ok(()),
+        }
+    }
+
+    /// Returns what the images hold, too.
     fn carry_out(
         &self,
         given: &Given,
@@ -123,7 +138,7 @@ impl Request<'_> {
         noted: &Noted,
         machine: &Machine,
         ground: &Ground<'_>,
-    ) -> Result<Applied, Failure> {
+    ) -> Result<(Applied, Recorded), Failure> {
         let Expanded { config, origins } = expanded;
         let processes = ground.processes;
         let mut devices = Attached {
@@ -192,14 +207,11 @@ impl Request<'_> {
         }
         mount::unmount(&expanded.config, root.path(), &host)?;
         root.leave().map_err(|error| attach_failure(&error))?;
-        if self.split.is_none() {
-            let shows = ground.copies.map_or(Shows::Kernel, |_| Shows::Program);
-            stamp::remove(&devices.recorded, &host, shows);
-        }
-        Ok(Applied {
+        let applied = Applied {
             tally,
             ..Applied::default()
-        })
+        };
+        Ok((applied, devices.recorded))
     }
 
     fn fill(

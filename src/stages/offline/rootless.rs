@@ -19,11 +19,14 @@ use crate::invocation::{Invocation, Program};
 use crate::plan::Stage;
 use crate::plan::kargs::plan_kargs;
 use crate::plan::mounts::candidates;
+use crate::plan::offline::FIRST_BOOT_STAMP;
 use crate::report::{Failure, in_merged};
 
 /// Why the files of most kinds need root.
 pub(super) const FILLED: &str =
     "of the file systems in files only ext2, ext3 and ext4 are written to by a program (fuse2fs)";
+
+const NOT_HERE: &str = "images cannot be written to without root here";
 
 /// What only root can do.
 pub(super) fn needs_root(pointer: &str, what: String, why: &str) -> Failure {
@@ -44,7 +47,7 @@ pub fn no_namespace(error: &ProcessError) -> Failure {
                 /etc/subuid and in /etc/subgid";
     let failure = Failure::of(Stage::Disks, "image-needs-root", error, next.to_owned());
     Failure {
-        what: "images cannot be written to without root here".to_owned(),
+        what: NOT_HERE.to_owned(),
         why: [
             vec![failure.what],
             failure.why,
@@ -53,6 +56,11 @@ pub fn no_namespace(error: &ProcessError) -> Failure {
         .concat(),
         ..failure
     }
+}
+
+/// The record of who is root of a namespace and may have no mounts of his own in it.
+pub(super) fn no_mounts(error: &io::Error) -> Failure {
+    needs_root("", NOT_HERE.to_owned(), &error.to_string())
 }
 
 /// Whether files can be put on a file system of that format here.
@@ -86,7 +94,8 @@ pub(super) fn find_programs(programs: &System) -> Result<(), Failure> {
 pub(super) fn refuse(
     config: &Config,
     images: &OrderedMap<PathBuf, Image>,
-    ids: &IdMap,
+    [users, groups]: &[IdMap; 2],
+    is_split: bool,
 ) -> Result<(), Failure> {
     let filesystems = config.storage.filesystems.iter().enumerate();
     for (index, filesystem) in filesystems {
@@ -112,10 +121,16 @@ pub(super) fn refuse(
             "they are on file systems that only the kernel shows; --split leaves them to the first boot",
         ));
     }
-    for (section, at, _, path) in written(config).0 {
-        let Some((index, filesystem)) = below(config, &path) else {
+    for (section, at, member, path) in written(config, is_split).0 {
+        // A mount point is no part of what is mounted there.
+        let is_above = |point: &Path| section != FILESYSTEMS || point != path;
+        let Some((index, filesystem)) = below(config, &path, &is_above) else {
             continue;
         };
+        // Made anew, it has no stamp.
+        if section == STAMP && filesystem.wipe_filesystem == Some(true) {
+            continue;
+        }
         let format = filesystem.format.as_deref().unwrap_or_default();
         if !can_be_filled(format) {
             return Err(needs_root(
@@ -125,7 +140,9 @@ pub(super) fn refuse(
                     path.display(),
                     match section {
                         ALWAYS => "written with every config".to_owned(),
-                        _ => pointer(section, at, ""),
+                        STAMP => "the stamp of the first boot may be there, unless wipeFilesystem is true"
+                            .to_owned(),
+                        _ => pointer(section, at, member),
                     }
                 ),
                 FILLED,
@@ -133,6 +150,10 @@ pub(super) fn refuse(
         }
     }
     for (section, index, member, id) in numbers(config).0 {
+        let ids = match member {
+            "/group/id" | "/gid" => groups,
+            _ => users,
+        };
         if u32::try_from(id).is_ok_and(|id| !ids.has(id)) {
             return Err(needs_root(
                 &pointer(section, index, member),
@@ -144,11 +165,15 @@ pub(super) fn refuse(
     Ok(())
 }
 
-/// The file system of the config that a path is on, and its place there.
-fn below<'a>(config: &'a Config, path: &Path) -> Option<(usize, &'a Filesystem)> {
+/// The file system of the config that a path is on, of those whose mount points count, and its place there.
+fn below<'a>(
+    config: &'a Config,
+    path: &Path,
+    counts: &dyn Fn(&Path) -> bool,
+) -> Option<(usize, &'a Filesystem)> {
     // Shallow paths come first, so that the last one is the nearest.
     let candidates = candidates(config).into_iter().rev();
-    let mut above = candidates.filter(|(_, _, point)| path.starts_with(point));
+    let mut above = candidates.filter(|(_, _, point)| path.starts_with(point) && counts(point));
     above.next().map(|(index, filesystem, _)| (index, filesystem))
 }
 
@@ -165,21 +190,27 @@ fn pointer(section: &str, index: usize, member: &str) -> String {
     format!("{section}/{index}{member}")
 }
 
-/// Stands for no section.
+/// Stand for no section.
 const ALWAYS: &str = "";
+const STAMP: &str = "stamp";
+const FILESYSTEMS: &str = "/storage/filesystems";
 const FILES: &str = "/storage/files";
 const DIRECTORIES: &str = "/storage/directories";
 const LINKS: &str = "/storage/links";
 const USERS: &str = "/passwd/users";
 const GROUPS: &str = "/passwd/groups";
 
-/// What the config has written, as far as it says where.
-fn written(config: &Config) -> Entries<PathBuf> {
+/// What the config has written, as far as it says where, and what is removed beside it unless it `is_split`.
+fn written(config: &Config, is_split: bool) -> Entries<PathBuf> {
     let storage = &config.storage;
     let mut all = Entries(Vec::new());
     // The result of a provisioning and the journal of one, whatever the config says.
     for path in ["/etc", "/var/lib/kindling"] {
         all.add(ALWAYS, 0, "", Some(path.into()));
+    }
+    all.add(STAMP, 0, "", (!is_split).then(|| FIRST_BOOT_STAMP.into()));
+    for (index, _, point) in candidates(config) {
+        all.add(FILESYSTEMS, index, "/path", Some(point.to_owned()));
     }
     for (index, entry) in storage.files.iter().enumerate() {
         all.add(FILES, index, "", Some((&entry.path).into()));
@@ -195,13 +226,12 @@ fn written(config: &Config) -> Entries<PathBuf> {
             "root" => PathBuf::from("/root"),
             name => Path::new("/home").join(name),
         };
-        let home = user.home_dir.as_ref().map_or_else(usual, PathBuf::from);
-        all.add(
-            USERS,
-            index,
-            "",
-            (user.should_exist != Some(false)).then_some(home),
-        );
+        let given = user.home_dir.as_ref().filter(|home| !home.is_empty());
+        let home = given.map_or_else(usual, PathBuf::from);
+        // It is made for users of the system too; keys are put into one that is there.
+        let is_filled = user.no_create_home != Some(true) || !user.ssh_authorized_keys.is_empty();
+        let counts = is_filled && user.should_exist != Some(false);
+        all.add(USERS, index, "", counts.then_some(home));
     }
     all
 }
@@ -329,6 +359,10 @@ mod tests {
 
     /// The code and the place of what is refused, with an ext4 as root and what `storage` and `passwd` say beside it.
     fn refused(more: &str, sector: SectorSize) -> Option<(String, String)> {
+        refused_if(more, sector, false)
+    }
+
+    fn refused_if(more: &str, sector: SectorSize, is_split: bool) -> Option<(String, String)> {
         let text = format!(r#"{{"ignition": {{"version": "3.4.0"}}, {more}}}"#);
         let config = kindling_config_spec::check(&text).unwrap().into_config();
         let image = Image {
@@ -337,8 +371,9 @@ mod tests {
             sector,
         };
         let images = [(PathBuf::from("/dev/vda"), image)].into();
-        let ids = IdMap::parse("0 1000 1\n1 100000 65535\n");
-        let failure = refuse(&config, &images, &ids).err()?;
+        let users = IdMap::parse("0 1000 1\n1 100000 65535\n");
+        let groups = IdMap::parse("0 1000 1\n1 100000 999\n");
+        let failure = refuse(&config, &images, &[users, groups], is_split).err()?;
         Some((failure.code, format!("{:?}", failure.place)))
     }
 
@@ -351,6 +386,8 @@ mod tests {
         let data = r#"{"device": "/dev/vda2", "format": "xfs", "path": "/data"}"#;
         let home = r#"{"device": "/dev/vda2", "format": "btrfs", "path": "/home"}"#;
         let nested = r#"{"device": "/dev/vda3", "format": "ext4", "path": "/data/deep"}"#;
+        let over = r#"{"device": "/dev/vda3", "format": "ext4", "path": "/data"}"#;
+        let boot = r#"{"device": "/dev/vda2", "format": "xfs", "path": "/boot"}"#;
         let swap = r#"{"device": "/dev/vda2", "format": "swap"}"#;
         let user = |user: &str| format!(r#", "passwd": {{"users": [{user}]}}"#);
         let file = |path: &str| format!(r#", "files": [{{"path": "{path}"}}]"#);
@@ -374,7 +411,33 @@ mod tests {
             ),
             (
                 "an ext4 below it",
-                with(&format!("{data}, {nested}"), &file("/data/deep/a")),
+                with(&format!("{data}, {nested}"), ""),
+                Some("/storage/filesystems/1/format"),
+            ),
+            (
+                "an ext4 below it, named before it",
+                with(&format!("{nested}, {data}"), ""),
+                Some("/storage/filesystems/2/format"),
+            ),
+            ("two at one place", with(&format!("{data}, {over}"), ""), None),
+            (
+                "a stamp that is not seen",
+                with(boot, ""),
+                Some("/storage/filesystems/1/format"),
+            ),
+            (
+                "a boot file system that is made anew",
+                with(&boot.replace("/boot\"", "/boot\", \"wipeFilesystem\": true"), ""),
+                None,
+            ),
+            (
+                "a boot file system that is seen",
+                with(&boot.replace("xfs", "ext4"), ""),
+                None,
+            ),
+            (
+                "one below the directory of the stamp",
+                with(&boot.replace("/boot\"", "/boot/efi\""), ""),
                 None,
             ),
             (
@@ -386,6 +449,24 @@ mod tests {
             (
                 "a usual home",
                 with(home, "") + &user(r#"{"name": "core"}"#),
+                Some("/storage/filesystems/1/format"),
+            ),
+            (
+                "the home of a user of the system",
+                with(home, "") + &user(r#"{"name": "core", "system": true, "homeDir": ""}"#),
+                Some("/storage/filesystems/1/format"),
+            ),
+            (
+                "a home that is not made",
+                with(home, "") + &user(r#"{"name": "core", "noCreateHome": true}"#),
+                None,
+            ),
+            (
+                "keys in a home that is not made",
+                with(home, "")
+                    + &user(
+                        r#"{"name": "core", "noCreateHome": true, "sshAuthorizedKeys": ["ssh-ed25519 AAAA a"]}"#,
+                    ),
                 Some("/storage/filesystems/1/format"),
             ),
             (
@@ -404,12 +485,30 @@ mod tests {
                 None,
             ),
             (
-                "a number beyond",
+                "numbers within",
                 with(
                     swap,
-                    r#", "files": [{"path": "/a", "user": {"id": 65535}, "group": {"id": 65536}}]"#,
+                    r#", "files": [{"path": "/a", "user": {"id": 65535}, "group": {"id": 999}}]"#,
                 ),
+                None,
+            ),
+            (
+                "a user's number beyond",
+                with(
+                    swap,
+                    r#", "links": [{"path": "/a", "target": "b", "user": {"id": 65536}}]"#,
+                ),
+                Some("/storage/links/0/user/id"),
+            ),
+            (
+                "a group's number beyond",
+                with(swap, r#", "files": [{"path": "/a", "group": {"id": 1000}}]"#),
                 Some("/storage/files/0/group/id"),
+            ),
+            (
+                "the number of a group beyond",
+                with(swap, "") + r#", "passwd": {"groups": [{"name": "g", "gid": 1000}]}"#,
+                Some("/passwd/groups/0/gid"),
             ),
         ] {
             let found = refused(&text, SectorSize::S512);
@@ -420,6 +519,14 @@ mod tests {
             };
             assert!(is_as_expected, "{row}: {found:?}");
         }
+    }
+
+    #[test]
+    fn with_split_the_stamp_stays_wherever_it_is() {
+        let config =
+            r#""storage": {"filesystems": [{"device": "/dev/vda2", "format": "vfat", "path": "/boot"}]}"#;
+        assert!(refused_if(config, SectorSize::S512, false).is_some());
+        assert_eq!(refused_if(config, SectorSize::S512, true), None);
     }
 
     #[test]
