@@ -147,7 +147,12 @@ mod tests {
     fn a_file_system_that_was_written_to_its_end_says_so() {
         for (row, state, errors, expected) in [
             ("whole", 1_u16, 0_u32, true),
-            ("with orphans that are being removed, which e2fsck tells of", 5, 0, true),
+            (
+                "with orphans that are being removed, which e2fsck tells of",
+                5,
+                0,
+                true,
+            ),
             ("mounted", 0, 0, false),
             ("with an error", 3, 0, false),
             ("with an error that was counted", 1, 1, false),

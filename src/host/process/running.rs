@@ -95,7 +95,10 @@ impl Running {
         let end = self.has_said().unwrap_or(0);
         let kept = u64::try_from(STDERR_KEPT).unwrap_or(0);
         let mut bytes = Vec::new();
-        drop(self.errors.seek(SeekFrom::Start(before.max(end.saturating_sub(kept)))));
+        drop(
+            self.errors
+                .seek(SeekFrom::Start(before.max(end.saturating_sub(kept)))),
+        );
         drop(self.errors.read_to_end(&mut bytes));
         String::from_utf8_lossy(&bytes).into_owned()
     }
