@@ -7,7 +7,7 @@
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Read, Seek, SeekFrom};
 use std::os::fd::AsRawFd;
-use std::os::unix::fs::{FileExt, OpenOptionsExt, PermissionsExt, symlink};
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt, PermissionsExt, fchown, symlink};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
@@ -15,7 +15,7 @@ use kindling_config_spec::units::{Bytes, SectorSize};
 use nix::errno::Errno;
 use nix::fcntl::{AT_FDCWD, AtFlags, FallocateFlags, Flock, fallocate};
 use nix::libc;
-use nix::unistd::{Whence, linkat, lseek};
+use nix::unistd::{Uid, Whence, linkat, lseek};
 
 use super::devices::zero;
 use super::loops;
@@ -35,6 +35,12 @@ pub enum CopyError {
     /// Somebody has it as a loop device: what he writes would be lost.
     #[error("{} is a loop device already", .0.display())]
     Loop(PathBuf),
+    /// No other file can take its place.
+    #[error("{} is mounted there by itself, and nothing can take the place of that", .0.display())]
+    Mounted(PathBuf),
+    /// The name that the copy has for a moment is somebody's.
+    #[error("{} is in the way, and nothing that a run of ours left", .0.display())]
+    InTheWay(PathBuf),
     /// A system call failed.
     #[error("cannot {doing} {}", file.display())]
     Io {
@@ -98,7 +104,7 @@ impl Copies {
     /// Copies each image, with logical sectors of that size.
     ///
     /// # Errors
-    /// `NoFile`, `Taken`, `Loop`, `Io`; `EOPNOTSUPP` where the file system knows no files without a name.
+    /// `NoFile`, `Taken`, `Loop`, `Mounted`, `InTheWay`, `Io`; `EOPNOTSUPP` where the file system knows no files without a name.
     pub fn take<'a>(images: impl Iterator<Item = (&'a Path, SectorSize)>) -> Result<Self, CopyError> {
         let place =
             Place::in_memory().map_err(failed("make a directory for the parts of", Path::new("images")))?;
@@ -183,7 +189,7 @@ impl Copies {
     /// Puts the copies in the places of their images: that with `first` on it before the others.
     ///
     /// # Errors
-    /// `Io`: of the images, those before it are done, and the others are as they were.
+    /// `InTheWay`, `Io`: of the images, those before it are done, and the others are as they were.
     pub fn commit(self, first: Option<&Path>) -> Result<(), CopyError> {
         let Self { place, mut disks } = self;
         let is_first = |disk: &Disk| first.is_some_and(|node| disk.part(node).is_some());
@@ -201,12 +207,66 @@ fn lead(node: &Path, file: &File) -> io::Result<()> {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}
     }
-    symlink(path_of(file), node)
+    // `/proc` may be that of another PID namespace, in which this process has another number than it knows.
+    let process = fs::read_link("/proc/self")?;
+    let path = Path::new("/proc").join(process).join("fd");
+    symlink(path.join(file.as_raw_fd().to_string()), node)?;
+    is_the_same(node, file)
 }
 
-/// The name by which programs that this process starts can open the file.
+/// The name by which this process can open the file.
 fn path_of(file: &File) -> PathBuf {
-    format!("/proc/{}/fd/{}", std::process::id(), file.as_raw_fd()).into()
+    format!("/proc/self/fd/{}", file.as_raw_fd()).into()
+}
+
+/// That the path leads to the file.
+fn is_the_same(path: &Path, file: &File) -> io::Result<()> {
+    match loops::is_same(&path.metadata()?, &file.metadata()?) {
+        true => Ok(()),
+        false => Err(io::Error::other("/proc shows another file there")),
+    }
+}
+
+/// The number of the mount that an open file is on, as `/proc/self/fdinfo` has it (proc_pid_fdinfo(5)).
+fn mount_of(file: &File) -> io::Result<String> {
+    let info = fs::read_to_string(format!("/proc/self/fdinfo/{}", file.as_raw_fd()))?;
+    let number = info.lines().find_map(|line| line.strip_prefix("mnt_id:"));
+    Ok(number.ok_or(io::ErrorKind::InvalidData)?.trim().to_owned())
+}
+
+/// The name that the copy of an image has between two calls.
+fn hidden(image: &Path) -> PathBuf {
+    let mut name = std::ffi::OsString::from(".kindling.");
+    name.push(image.file_name().unwrap_or_default());
+    image.with_file_name(name)
+}
+
+/// Whether a run that was killed left its copy under that name: a file of ours, or of the image's owner, and without other names.
+fn is_left(hidden: &Path, image: &fs::Metadata) -> Result<bool, CopyError> {
+    match fs::symlink_metadata(hidden) {
+        Ok(found) => {
+            let owners = [Uid::effective().as_raw(), image.uid()];
+            match found.is_file() && found.nlink() == 1 && owners.contains(&found.uid()) {
+                true => Ok(true),
+                false => Err(CopyError::InTheWay(hidden.to_owned())),
+            }
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        // Also that the name is too long.
+        Err(error) => Err(failed("look for", hidden)(error)),
+    }
+}
+
+/// Gives the file the owner, the group and the mode of another one, as far as this namespace has them: it shows what it does not have
+/// as one number, which may be another one's here.
+fn hand_on(from: &fs::Metadata, to: &File) -> io::Result<()> {
+    /// `DEFAULT_OVERFLOWUID` of include/linux/highuid.h, and that of groups.
+    const UNKNOWN: u32 = 65_534;
+    let known = |id: u32| Some(id).filter(|id| *id != UNKNOWN);
+    drop(fchown(to, None, known(from.gid())));
+    drop(fchown(to, known(from.uid()), None));
+    // Behind them, for they take bits away.
+    to.set_permissions(Permissions::from_mode(from.mode() & 0o7777))
 }
 
 /// A file without a name in that directory.
@@ -233,21 +293,27 @@ impl Disk {
         if loops::is_loop(Path::new(loops::BLOCK), &found) {
             return Err(CopyError::Loop(path.to_owned()));
         }
-        let copy = nameless(image.parent().unwrap_or(Path::new("/")));
-        let copy = copy.and_then(|copy| {
+        is_left(&hidden(&image), &found)?;
+        let beside = || failed("make a copy beside", path);
+        let copy = nameless(image.parent().unwrap_or(Path::new("/"))).map_err(beside())?;
+        let mount = |file| mount_of(file).map_err(failed("find the mount of", path));
+        if mount(&copy)? != mount(&locked)? {
+            return Err(CopyError::Mounted(path.to_owned()));
+        }
+        let filled = || {
             copy.set_len(found.len())?;
             let whole = Part {
                 start: 0,
                 size: found.len(),
             };
             copy_data(&locked, whole, &copy, 0)?;
-            lead(&node, &copy)?;
-            Ok(copy)
-        });
+            lead(&node, &copy)
+        };
+        filled().map_err(beside())?;
         Ok(Self {
-            copy: copy.map_err(failed("make a copy beside", path))?,
             image,
             locked,
+            copy,
             node,
             sector,
             out: Mutex::default(),
@@ -305,27 +371,28 @@ impl Disk {
         Ok(())
     }
 
-    /// The copy gets its name by one rename, on the medium, with the image's mode.
+    /// The copy gets its name by one rename, on the medium, with the image's owner and mode.
     fn commit(self) -> Result<(), CopyError> {
-        let name = self.image.file_name().unwrap_or_default();
-        let mut hidden = std::ffi::OsString::from(".kindling.");
-        hidden.push(name);
-        let (dir, hidden) = (self.image.with_file_name(""), self.image.with_file_name(hidden));
+        let (image, hidden) = (&self.image, hidden(&self.image));
+        let failed = || failed("put the copy in the place of", image);
+        let was = self.locked.metadata().map_err(failed())?;
+        let is_left = is_left(&hidden, &was)?;
         let put = || -> io::Result<()> {
-            let mode = self.locked.metadata()?.permissions().mode();
-            self.copy.set_permissions(Permissions::from_mode(mode & 0o7777))?;
+            hand_on(&was, &self.copy)?;
             self.copy.sync_all()?;
-            // A run that was killed here left it.
-            match fs::remove_file(&hidden) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-                _ => {}
+            if is_left {
+                fs::remove_file(&hidden)?;
             }
             let from = path_of(&self.copy);
+            is_the_same(&from, &self.copy)?;
             linkat(AT_FDCWD, &from, AT_FDCWD, &hidden, AtFlags::AT_SYMLINK_FOLLOW)?;
-            fs::rename(&hidden, &self.image)?;
-            File::open(&dir)?.sync_all()
+            if let Err(error) = fs::rename(&hidden, image) {
+                drop(fs::remove_file(&hidden));
+                return Err(error);
+            }
+            File::open(image.with_file_name(""))?.sync_all()
         };
-        put().map_err(failed("put the copy in the place of", &self.image))
+        put().map_err(failed())
     }
 }
 
@@ -431,6 +498,54 @@ mod tests {
     }
 
     #[test]
+    fn what_somebody_else_has_by_the_name_of_the_copy_stays() {
+        let (dir, nodes) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let path = image(dir.path());
+        let before = fs::read(&path).unwrap();
+        let take = || Disk::take(&path, nodes.path().join("disk0"), SectorSize::S512);
+        let (hidden, other) = (dir.path().join(".kindling.disk.img"), nodes.path().join("other"));
+        File::create(&other).unwrap();
+        type Make<'a> = &'a dyn Fn() -> io::Result<()>;
+        let rows: [(&str, Make<'_>); 3] = [
+            ("a directory", &|| fs::create_dir(&hidden)),
+            ("a link", &|| symlink(&other, &hidden)),
+            ("a file with another name", &|| {
+                File::create(dir.path().join("more"))?;
+                fs::hard_link(dir.path().join("more"), &hidden)
+            }),
+        ];
+        for (row, make) in rows {
+            // At the end it is looked at again.
+            let disk = take().unwrap();
+            make().unwrap();
+            for ended in [disk.commit(), take().map(drop)] {
+                assert!(matches!(ended, Err(CopyError::InTheWay(_))), "{row}");
+                assert!(fs::symlink_metadata(&hidden).is_ok(), "{row}");
+            }
+            assert!(fs::read(&path).unwrap() == before, "{row}: the image was changed");
+            drop(fs::remove_file(&hidden).or_else(|_| fs::remove_dir(&hidden)));
+        }
+        let long = dir.path().join("x".repeat(246));
+        fs::rename(&path, &long).unwrap();
+        let refused = Disk::take(&long, nodes.path().join("disk0"), SectorSize::S512).err();
+        assert!(
+            matches!(&refused, Some(CopyError::Io { source, .. }) if source.kind() == io::ErrorKind::InvalidFilename),
+            "{refused:?}"
+        );
+    }
+
+    #[test]
+    fn what_cannot_take_the_place_is_not_left_beside_it() {
+        let (dir, nodes) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let path = image(dir.path());
+        let disk = Disk::take(&path, nodes.path().join("disk0"), SectorSize::S512).unwrap();
+        fs::remove_file(&path).unwrap();
+        fs::create_dir(&path).unwrap();
+        assert!(matches!(disk.commit(), Err(CopyError::Io { .. })));
+        assert_eq!(names(dir.path()), 1);
+    }
+
+    #[test]
     fn several_may_ask_at_once_where_a_partition_is() {
         let (dir, nodes) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         let path = image(dir.path());
@@ -481,7 +596,6 @@ mod tests {
 
     #[test]
     fn what_is_copied_into_a_part_is_all_that_is_there() {
-        use std::os::unix::fs::MetadataExt;
         let dir = tempfile::tempdir().unwrap();
         let (from, to) = (
             File::open(image(dir.path())).unwrap(),

@@ -4,7 +4,7 @@
 use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::Write;
-use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
+use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -137,12 +137,7 @@ impl Desk {
     fn copy(&self) -> (Sandbox, PathBuf) {
         let machine = Sandbox::new();
         let copy = machine.at("disk.img");
-        let copied = Command::new("cp")
-            .arg("--sparse=always")
-            .arg(self.machine.at("images/disk.img"))
-            .arg(&copy)
-            .status();
-        assert!(copied.unwrap().success());
+        copy_over(&self.machine.at("images/disk.img"), &copy);
         (machine, copy)
     }
 }
@@ -181,12 +176,33 @@ fn tree(machine: &Sandbox, image: &Path, offset: u64) -> Listing {
 }
 
 /// Both copies of a GPT, with the protective MBR.
-fn tables(image: &Path) -> (Vec<u8>, Vec<u8>) {
-    let bytes = fs::read(image).unwrap();
-    (
-        bytes[..34 * 512].to_vec(),
-        bytes[bytes.len() - 33 * 512..].to_vec(),
-    )
+fn tables(image: &Path) -> [Vec<u8>; 2] {
+    let file = File::open(image).unwrap();
+    let end = file.metadata().unwrap().len() - 33 * 512;
+    [(0, 34 * 512), (end, 33 * 512)].map(|(start, length)| {
+        let mut bytes = vec![0; length];
+        file.read_exact_at(&mut bytes, start).unwrap();
+        bytes
+    })
+}
+
+/// What stands for the bytes of an image, which are too many to hold.
+fn digest(image: &Path) -> String {
+    let made = Command::new("sha256sum")
+        .stdin(File::open(image).unwrap())
+        .output()
+        .unwrap();
+    assert!(made.status.success());
+    String::from_utf8(made.stdout).unwrap()
+}
+
+/// Writes the bytes of one image to another that is there.
+fn copy_over(from: &Path, to: &Path) {
+    let copied = Command::new("cp")
+        .arg("--sparse=always")
+        .args([from, to])
+        .status();
+    assert!(copied.unwrap().success());
 }
 
 /// Two new file systems, one below the other, and accounts in the files of the one.
@@ -251,12 +267,12 @@ fn a_new_disk_is_what_root_makes() {
     );
     // The same config finds its own work. Another one is refused as by root, and nothing is changed by that.
     desk.done(&config);
-    let before = fs::read(&disk).unwrap();
+    let before = digest(&disk);
     let mut config = config;
     config["storage"]["files"][0]["contents"]["source"] = json!("data:,other");
     let ran = desk.apply(&config);
     assert!(ran.stderr.contains("[path-exists]"), "{}", ran.stderr);
-    assert!(fs::read(&disk).unwrap() == before, "a refusal changed the image");
+    assert!(digest(&disk) == before, "a refusal changed the image");
     desk.assert_nothing_left();
 }
 
@@ -476,7 +492,7 @@ fn a_boot_file_system_that_nobody_sees_is_told_of() {
 fn what_is_not_sound_does_not_take_the_place_of_the_image() {
     let mut desk = Desk::new();
     let disk = with_root(&desk);
-    let before = fs::read(&disk).unwrap();
+    let before = digest(&disk);
     let bin = desk.machine.at("bin");
     fs::create_dir(&bin).unwrap();
     let check = bin.join("e2fsck");
@@ -491,7 +507,7 @@ fn what_is_not_sound_does_not_take_the_place_of_the_image() {
     ] {
         assert!(ran.stderr.contains(said), "{}", ran.stderr);
     }
-    assert!(fs::read(&disk).unwrap() == before, "the image was changed");
+    assert!(digest(&disk) == before, "the image was changed");
     desk.assert_nothing_left();
 }
 
@@ -559,7 +575,7 @@ fn file_systems_of_every_kind_are_made() {
     assert_eq!(found["data"], "directory 0755 0:0");
     assert_eq!(found["boot"], "directory 0755 0:0");
     // What may hold the stamp of the first boot, and is not seen, is not left as it is.
-    let before = fs::read(&disk).unwrap();
+    let before = digest(&disk);
     config["storage"]["filesystems"][1]["wipeFilesystem"] = json!(false);
     let ran = desk.apply(&config);
     assert!(
@@ -567,7 +583,7 @@ fn file_systems_of_every_kind_are_made() {
         "{}",
         ran.stderr
     );
-    assert!(fs::read(&disk).unwrap() == before, "a refusal changed the image");
+    assert!(digest(&disk) == before, "a refusal changed the image");
     config["storage"]["filesystems"][1]["path"] = json!("/boot/efi");
     // Nothing may land on a file system that cannot be mounted, or below it in its place.
     config["storage"]["filesystems"][0]["wipeFilesystem"] = json!(false);
@@ -580,10 +596,7 @@ fn file_systems_of_every_kind_are_made() {
         let ran = desk.apply(&config);
         assert_eq!(ran.status, Some(1), "{path}: {}", ran.stdout);
         assert!(ran.stderr.contains(code), "{path}: {}", ran.stderr);
-        assert!(
-            fs::read(&disk).unwrap() == before,
-            "{path}: a refusal changed the image"
-        );
+        assert!(digest(&disk) == before, "{path}: a refusal changed the image");
         desk.assert_nothing_left();
     }
 }
@@ -592,7 +605,7 @@ fn file_systems_of_every_kind_are_made() {
 fn what_only_root_can_do_is_refused_before_anything_is_changed() {
     let mut desk = Desk::new();
     let disk = desk.image(200 * MIB);
-    let before = fs::read(&disk).unwrap();
+    let before = digest(&disk);
     let plain = format!("--image={}", disk.display());
     let with = |change: &dyn Fn(&mut Value)| {
         let mut config = new_disk();
@@ -621,10 +634,7 @@ fn what_only_root_can_do_is_refused_before_anything_is_changed() {
         assert_eq!(ran.status, Some(1), "{what}: {}", ran.stdout);
         assert!(ran.stderr.contains("[image-needs-root]"), "{}", ran.stderr);
         assert!(ran.stderr.contains(what), "{}", ran.stderr);
-        assert!(
-            fs::read(&disk).unwrap() == before,
-            "{what}: the image was changed"
-        );
+        assert!(digest(&disk) == before, "{what}: the image was changed");
     }
     // A disk of this machine.
     let ran = desk.run(&[], &new_disk(), &["--image=/dev/null"]);
@@ -685,7 +695,7 @@ fn what_only_root_can_do_is_refused_before_anything_is_changed() {
         "{}",
         ran.stderr
     );
-    assert!(fs::read(&disk).unwrap() == before, "the image was changed");
+    assert!(digest(&disk) == before, "the image was changed");
     desk.assert_nothing_left();
 }
 
@@ -717,7 +727,7 @@ fn an_image_that_somebody_has_is_refused_with_root_and_without() {
     let config = new_disk();
     let flag = format!("--image={}", disk.display());
     let both = |said: &str| {
-        let before = fs::read(&disk).unwrap();
+        let before = digest(&disk);
         let as_root = apply(&desk.machine, &config, std::slice::from_ref(&flag));
         for (who, ran) in [("root", as_root), ("user", desk.apply(&config))] {
             assert_eq!(ran.status, Some(1), "{who}: {}", ran.stdout);
@@ -725,7 +735,7 @@ fn an_image_that_somebody_has_is_refused_with_root_and_without() {
             assert!(ran.stderr.contains(said), "{who}: {}", ran.stderr);
         }
         assert!(
-            fs::read(&disk).unwrap() == before,
+            digest(&disk) == before,
             "{said}: the image was changed"
         );
     };
@@ -741,14 +751,14 @@ fn an_image_that_somebody_has_is_refused_with_root_and_without() {
     desk.done(&config);
 }
 
-/// The calls that change something, and moments among them. What is not met that often runs to its end.
+/// The calls that change something, and moments among them that every run comes to.
 const KILLS: [(&str, &[usize]); 11] = [
     ("copy_file_range", &[1, 5]),
     ("pwrite64", &[1, 6]),
     ("fdatasync", &[1, 8]),
     ("clone3", &[1, 4, 9, 12]),
     ("fallocate", &[1]),
-    ("renameat", &[2, 100]),
+    ("renameat", &[2, 4]),
     ("umount2", &[1, 2]),
     ("fsync", &[1, 2]),
     ("linkat", &[1]),
@@ -775,7 +785,9 @@ fn remove_places(log: &str) {
 fn killed_at_any_moment_it_leaves_the_image_as_it_was() {
     let desk = Desk::new();
     let disk = with_root(&desk);
-    let before = fs::read(&disk).unwrap();
+    let before = digest(&disk);
+    let saved = desk.machine.at("saved");
+    copy_over(&disk, &saved);
     let mut config = for_a_root();
     // Beside the root that stays a new one, so that there are table, file systems, mounts and files to be killed in.
     config["storage"]["disks"] =
@@ -784,34 +796,25 @@ fn killed_at_any_moment_it_leaves_the_image_as_it_was() {
     config["storage"]["directories"] = json!([{ "path": "/srv/deep" }]);
     let flag = format!("--image={}", disk.display());
     let mut left = false;
-    let (mut killed, mut ended) = (0, 0);
     for (call, moments) in KILLS {
         for moment in moments {
-            fs::write(&disk, &before).unwrap();
+            copy_over(&saved, &disk);
             let ran = desk.run(&killing(call, *moment), &config, &[&flag]);
             desk.assert_nothing_left();
-            match ran.status {
-                None => {
-                    killed += 1;
-                    left |= desk.machine.at(UNFINISHED).exists();
-                    remove_places(&ran.stdout);
-                    let now = fs::read(&disk).unwrap();
-                    // Behind the rename all of it is there.
-                    assert!(
-                        now == before || call == "fsync",
-                        "{call} {moment}: the image was changed"
-                    );
-                }
-                status => {
-                    ended += 1;
-                    assert_eq!(status, Some(0), "{call} {moment}: {}", ran.stderr);
-                }
+            assert_eq!(ran.status, None, "{call} {moment}: {}", ran.stderr);
+            left |= desk.machine.at(UNFINISHED).exists();
+            remove_places(&ran.stdout);
+            // The last sync is that of the directory, behind the rename.
+            if call == "fsync" && *moment == 2 {
+                assert!(tree(&desk.machine, &disk, 2 * MIB)["etc/hostname"].ends_with("new"));
+            } else {
+                assert!(digest(&disk) == before, "{call} {moment}: the image was changed");
             }
         }
     }
-    assert!(killed >= 15 && left, "{killed} were killed, {ended} were not");
+    assert!(left, "no kill left a copy with a name");
     // What the last of them left is in the way of nothing.
-    fs::write(&disk, &before).unwrap();
+    copy_over(&saved, &disk);
     let (machine, other) = desk.copy();
     desk.done(&config);
     as_root(&machine, &other, &config);
@@ -819,6 +822,243 @@ fn killed_at_any_moment_it_leaves_the_image_as_it_was() {
     let [here, there] =
         [(&desk.machine, &disk), (&machine, &other)].map(|(at, image)| tree(at, image, 2 * MIB));
     assert_same(&here, &there, "after the kills against with root");
+}
+
+/// Runs the words behind the first with the images in a small file system of their own, and says whether the image is as it was.
+const ON_A_SMALL_DISK: &str = r#"set -e
+images=$1; shift
+exec 3<"$images/disk.img"
+mount -t tmpfs -o size=72M,mode=755,uid=65534,gid=65534 none "$images"
+cp --sparse=always /dev/fd/3 "$images/disk.img"
+chown 65534:65534 "$images/disk.img"
+sum=$(sha256sum <"$images/disk.img")
+status=0; "$@" 3<&- || status=$?
+[ "$sum" = "$(sha256sum <"$images/disk.img")" ] || echo "the image was changed"
+for name in $(ls -A "$images"); do case $name in disk.img|fill) ;; *) echo "$name is left";; esac; done
+exit $status"#;
+
+/// Puts a program in the place of fuse2fs, which begins with `script`.
+fn serve_by(desk: &mut Desk, script: &str) {
+    let bin = desk.machine.at("bin");
+    drop(fs::create_dir(&bin));
+    let program = bin.join("fuse2fs");
+    fs::write(
+        &program,
+        format!("#!/bin/sh\n{script}\nexec /usr/bin/fuse2fs \"$@\"\n"),
+    )
+    .unwrap();
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+    desk.machine.path = format!("{}:/usr/sbin:/usr/bin:/sbin:/bin", bin.display()).into();
+}
+
+/// A root of 20 MiB that is there, with all its blocks in the image, and another file system behind it that is made.
+fn two_file_systems(desk: &Desk) -> (PathBuf, Value) {
+    let disk = desk.image(64 * MIB);
+    fs::write(&disk, vec![0xFF; 24 << 20]).unwrap();
+    let file = File::options().write(true).open(&disk).unwrap();
+    file.set_len(64 * MIB).unwrap();
+    partition(
+        &disk,
+        "label: gpt\nstart=2048, size=40960, type=4F68BCE3-E8CD-4DB1-96E7-FBCAF984B709\n",
+    );
+    let made = Command::new("mkfs.ext4")
+        .args(["-q", "-E", "nodiscard,offset=1048576"])
+        .arg(&disk)
+        .arg("20M")
+        .status();
+    assert!(made.unwrap().success());
+    let file = |path: &str| json!({ "path": path, "contents": { "source": "data:,text" } });
+    let config = json!({
+        "ignition": { "version": "3.4.0" },
+        "storage": {
+            "disks": [{ "device": "/dev/vda", "partitions": [{ "number": 2, "label": "data" }] }],
+            "filesystems": [{ "device": "/dev/vda2", "format": "ext4", "path": "/srv", "options": ["-b", "4096"] }],
+            "files": [file("/srv/a/b"), file("/srv/c"), file("/d")],
+        },
+    });
+    (disk, config)
+}
+
+/// That a run ended with one record.
+fn assert_one_record(ran: &Ran, row: &str) {
+    assert_eq!(ran.status, Some(1), "{row}: {}{}", ran.stdout, ran.stderr);
+    assert_eq!(ran.stderr.matches("FAILED").count(), 1, "{row}: {}", ran.stderr);
+}
+
+/// Nothing is left beside an image whose place cannot be taken, and what is foreseen of that is refused before the work.
+#[test]
+fn an_image_whose_place_cannot_be_taken_stays_alone() {
+    let desk = Desk::new();
+    let (disk, config) = two_file_systems(&desk);
+    let before = digest(&disk);
+    let (images, flag) = (desk.machine.at("images"), format!("--image={}", disk.display()));
+    let refused = |row: &str, before_words: &[OsString], said: &str, is_begun: bool| {
+        let ran = desk.run(before_words, &config, &[&flag]);
+        assert_one_record(&ran, row);
+        assert!(
+            ran.stderr.contains("[image-unusable]") && ran.stderr.contains(said),
+            "{row}: {}",
+            ran.stderr
+        );
+        assert_eq!(ran.stdout.contains("setpriv"), is_begun, "{row}: {}", ran.stdout);
+        assert!(digest(&disk) == before, "{row}: the image was changed");
+        desk.assert_nothing_left();
+        assert!(!desk.machine.at(UNFINISHED).exists(), "{row}: a copy is left");
+    };
+    let bound = [
+        "unshare",
+        "--mount",
+        "--propagation",
+        "private",
+        "sh",
+        "-c",
+        "mount --bind $0 $0 && exec \"$@\"",
+    ];
+    let mut bound = bound.map(OsString::from).to_vec();
+    bound.push((&disk).into());
+    refused("a mount", &bound, "is mounted there by itself", false);
+    let busy = [
+        "strace",
+        "-o",
+        "/dev/null",
+        "-e",
+        "trace=rename",
+        "-e",
+        "inject=rename:error=EBUSY",
+    ];
+    refused(
+        "busy",
+        &busy.map(OsString::from),
+        "cannot put the copy in the place of",
+        true,
+    );
+    // A directory in which only who has a file may put another in its place.
+    chown(&images, Some(0), Some(0)).unwrap();
+    fs::set_permissions(&images, fs::Permissions::from_mode(0o1777)).unwrap();
+    chown(&disk, Some(0), Some(0)).unwrap();
+    fs::set_permissions(&disk, fs::Permissions::from_mode(0o666)).unwrap();
+    refused("sticky", &[], "cannot put the copy in the place of", true);
+    // Owners that the user has a number for stay; the others do not.
+    fs::set_permissions(&images, fs::Permissions::from_mode(0o777)).unwrap();
+    let saved = desk.machine.at("saved");
+    copy_over(&disk, &saved);
+    for (owner, group, expected) in [
+        (100_007, 100_009, (100_007, 100_009)),
+        (NOBODY, 100_009, (NOBODY, 100_009)),
+        (0, 0, (NOBODY, NOBODY)),
+    ] {
+        copy_over(&saved, &disk);
+        chown(&disk, Some(owner), Some(group)).unwrap();
+        fs::set_permissions(&disk, fs::Permissions::from_mode(0o666)).unwrap();
+        desk.done(&config);
+        let made = fs::metadata(&disk).unwrap();
+        assert_eq!(
+            (made.uid(), made.gid(), made.mode() & 0o7777),
+            (expected.0, expected.1, 0o666)
+        );
+    }
+}
+
+#[test]
+fn a_full_disk_fails_the_run() {
+    let mut desk = Desk::new();
+    let images = desk.machine.at("images");
+    let (disk, below) = two_file_systems(&desk);
+    // The disk is full from the first mount on. What the root of the image has, has its place in the copy.
+    let fill = format!("dd if=/dev/zero of={}/fill bs=4k 2>/dev/null", images.display());
+    serve_by(&mut desk, &fill);
+    let mut above = below.clone();
+    above["storage"]["filesystems"][0]["path"] = json!("/");
+    let mut on_a_small_disk = [
+        "unshare",
+        "--mount",
+        "--propagation",
+        "private",
+        "sh",
+        "-c",
+        ON_A_SMALL_DISK,
+        "sh",
+    ]
+    .map(OsString::from)
+    .to_vec();
+    on_a_small_disk.push(images.into());
+    let flag = format!("--image={}", disk.display());
+    for (row, config) in [("a second file system", below), ("a root", above)] {
+        let ran = desk.run(&on_a_small_disk, &config, &[&flag]);
+        assert_one_record(&ran, row);
+        assert!(
+            !ran.stdout.contains("was changed") && !ran.stdout.contains("is left"),
+            "{row}: {}",
+            ran.stdout
+        );
+    }
+}
+
+/// fuse2fs has in its status nothing of what it could not write at its end, and what e2fsck looks at is sound without it.
+#[test]
+fn whenever_nothing_can_be_written_any_more_the_run_fails() {
+    let mut desk = Desk::new();
+    let (disk, config) = two_file_systems(&desk);
+    let before = digest(&disk);
+    let logs = desk.machine.at("logs");
+    fs::create_dir(&logs).unwrap();
+    chown(&logs, Some(NOBODY), Some(NOBODY)).unwrap();
+    let mut late = 0;
+    for offset in [1 << 20, 21 << 20] {
+        // That file system alone; the words are what strace does to it.
+        let serve = |desk: &mut Desk, inject: &str| {
+            let script = format!(
+                "case \"$*\" in *offset={offset}*) exec strace -o {}/{offset} -e trace=pwrite64,lseek,write {inject} /usr/bin/fuse2fs \"$@\";; esac",
+                logs.display()
+            );
+            serve_by(desk, &script);
+        };
+        let saved = desk.machine.at("saved");
+        copy_over(&disk, &saved);
+        serve(&mut desk, "");
+        desk.done(&config);
+        copy_over(&saved, &disk);
+        let log = fs::read_to_string(logs.join(offset.to_string())).unwrap();
+        // Parts of a superblock go by lseek and write, and so does what pwrite64 cannot write.
+        let calls: Vec<&str> = log
+            .lines()
+            .filter(|line| line.starts_with("pwrite64(") || line.starts_with("lseek("))
+            .collect();
+        let all = calls.len();
+        let moments = (0..all).step_by(all / 3).chain(all - 11..all);
+        for (moment, other) in moments.flat_map(|moment| [(moment, "lseek"), (moment, "write")]) {
+            let seeks = calls[..moment]
+                .iter()
+                .filter(|call| call.starts_with("lseek"))
+                .count();
+            let (pwrite, other_one) = (moment - seeks + 1, seeks + 1);
+            let row = format!("{offset}: {moment} of {all} and {other}");
+            // Without write it cannot say either that it failed.
+            let inject = format!(
+                "-e inject=pwrite64:error=ENOSPC:when={pwrite}+ -e inject={other}:error=ENOSPC:when={other_one}+"
+            );
+            serve(&mut desk, &inject);
+            let ran = desk.apply(&config);
+            // Not every run makes as many calls, and what it prints itself is no matter. Behind the mark, which is taken away once
+            // and given once, only the count of what was ever written is left to be written.
+            let met = fs::read_to_string(logs.join(offset.to_string())).unwrap();
+            let is_met = |line: &str| line.contains("(INJECTED)") && !line.starts_with("write(1,");
+            let first = met.lines().position(is_met);
+            let mark = format!(", {}, SEEK_SET", offset + 1082);
+            let marks = met.lines().enumerate().filter(|(_, line)| line.contains(&mark));
+            let marked = marks.map(|(at, _)| at + 1).nth(1);
+            let is_told = other == "lseek" || marked.is_none_or(|marked| first <= Some(marked));
+            if ran.status == Some(0) && (first.is_none() || !is_told) {
+                copy_over(&saved, &disk);
+                continue;
+            }
+            assert_one_record(&ran, &row);
+            assert!(digest(&disk) == before, "{row}: the image was changed");
+            desk.assert_nothing_left();
+            late += usize::from(ran.stderr.contains("fuse2fs ended with status 0"));
+        }
+    }
+    assert!(late > 0, "none came to the end of a file system");
 }
 
 #[test]
@@ -844,12 +1084,12 @@ fn of_two_images_the_one_with_the_root_is_put_in_its_place_first() {
         .map(|(device, image)| format!("--image={device}={}", image.display()));
     let flags = flags.each_ref().map(String::as_str);
     // The data without the root that knows them would be files of somebody else to the next run.
-    let blank = fs::read(&data).unwrap();
+    let blank = digest(&data);
     let ran = desk.run(&killing("rename", 2), &config, &flags);
     assert_eq!(ran.status, None, "{}", ran.stderr);
     remove_places(&ran.stdout);
     desk.assert_nothing_left();
-    assert!(fs::read(&data).unwrap() == blank, "the data came first");
+    assert!(digest(&data) == blank, "the data came first");
     assert!(tree(&desk.machine, &root, MIB).contains_key("etc/motd"));
     let ran = desk.run(&[], &config, &flags);
     assert_eq!(ran.status, Some(0), "{}{}", ran.stderr, ran.stdout);

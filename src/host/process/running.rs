@@ -79,12 +79,28 @@ impl Running {
         }
     }
 
-    /// The last 4 KiB of its standard error.
+    /// How much it has written to its standard error, in bytes.
+    ///
+    /// # Errors
+    /// The kernel's answer.
+    pub fn has_said(&self) -> io::Result<u64> {
+        Ok(self.errors.metadata()?.len())
+    }
+
+    /// The last 4 KiB of its standard error. To be called after its end: where that is read is where the program writes.
     pub fn said(&mut self) -> String {
-        let kept = i64::try_from(STDERR_KEPT).unwrap_or(0);
+        self.said_since(0)
+    }
+
+    /// The last 4 KiB of what is behind that many bytes of its standard error, as [`Self::said`].
+    pub fn said_since(&mut self, before: u64) -> String {
+        let end = self.has_said().unwrap_or(0);
+        let kept = u64::try_from(STDERR_KEPT).unwrap_or(0);
         let mut bytes = Vec::new();
-        let end = self.errors.seek(SeekFrom::End(-kept));
-        drop(end.or_else(|_| self.errors.rewind().map(|()| 0)));
+        drop(
+            self.errors
+                .seek(SeekFrom::Start(before.max(end.saturating_sub(kept)))),
+        );
         drop(self.errors.read_to_end(&mut bytes));
         String::from_utf8_lossy(&bytes).into_owned()
     }
