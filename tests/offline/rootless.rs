@@ -22,7 +22,7 @@ const UNFINISHED: &str = "images/.kindling.disk.img";
 /// Has what follows run as a user without rights, with the numbers that the first word names, in mounts of its own; called by a
 /// name that is not on `PATH`.
 const UNPRIVILEGED: &str = r#"set -e
-dir=$1 binary=$2 numbers=$3; shift 3
+dir=$1 binary=$2 numbers=$3 within=$4; shift 4
 mount -t tmpfs -o mode=755 none "$dir"
 cp -a /etc "$dir/etc"
 printf '%s' "$numbers" >"$dir/etc/subuid"
@@ -32,12 +32,14 @@ mknod -m 666 "$dir/fuse" c 10 229
 mount --bind "$dir/fuse" /dev/fuse
 touch "$dir/kindling"
 mount --bind "$binary" "$dir/kindling"
-exec setpriv --reuid 65534 --regid 65534 --clear-groups -- bash -c 'exec -a kindling "$0" "$@"' "$dir/kindling" "$@""#;
+exec setpriv --reuid 65534 --regid 65534 --clear-groups -- $within bash -c 'exec -a kindling "$0" "$@"' "$dir/kindling" "$@""#;
 
 /// A machine on which somebody without rights has images.
 struct Desk {
     machine: Sandbox,
     numbers: &'static str,
+    /// The words that start Kindling there.
+    within: &'static str,
 }
 
 impl Desk {
@@ -53,6 +55,7 @@ impl Desk {
         Self {
             machine,
             numbers: "nobody:100000:65536\n",
+            within: "",
         }
     }
 
@@ -87,7 +90,7 @@ impl Desk {
         );
         words.push(self.machine.at("private").into());
         words.push(env!("CARGO_BIN_EXE_kindling").into());
-        words.extend([self.numbers, "apply"].map(Into::into));
+        words.extend([self.numbers, self.within, "apply"].map(Into::into));
         words.extend(flags.iter().map(Into::into));
         words.push(self.machine.at("given.ign").into());
         self.machine.run(&words)
@@ -734,10 +737,7 @@ fn an_image_that_somebody_has_is_refused_with_root_and_without() {
             assert!(ran.stderr.contains("[image-unusable]"), "{who}: {}", ran.stderr);
             assert!(ran.stderr.contains(said), "{who}: {}", ran.stderr);
         }
-        assert!(
-            digest(&disk) == before,
-            "{said}: the image was changed"
-        );
+        assert!(digest(&disk) == before, "{said}: the image was changed");
     };
     let device = Loop::of(&disk);
     both("disk.img is a loop device already");
@@ -883,6 +883,16 @@ fn two_file_systems(desk: &Desk) -> (PathBuf, Value) {
 fn assert_one_record(ran: &Ran, row: &str) {
     assert_eq!(ran.status, Some(1), "{row}: {}{}", ran.stdout, ran.stderr);
     assert_eq!(ran.stderr.matches("FAILED").count(), 1, "{row}: {}", ran.stderr);
+}
+
+/// As in a container that has no `/proc` of its own: this process is 1 to itself, and another one is 1 there.
+#[test]
+fn where_proc_shows_other_numbers_the_copy_is_still_found() {
+    let mut desk = Desk::new();
+    let (disk, config) = two_file_systems(&desk);
+    desk.within = "unshare --user --map-root-user --map-auto unshare --pid --fork";
+    desk.done(&config);
+    assert!(tree(&desk.machine, &disk, 21 * MIB)["a/b"].ends_with("text"));
 }
 
 /// Nothing is left beside an image whose place cannot be taken, and what is foreseen of that is refused before the work.
