@@ -86,19 +86,20 @@ pub(super) fn is_same(one: &Metadata, other: &Metadata) -> bool {
 
 /// The loop devices of this machine by name, and the files that they are on, as `/sys/block` tells everybody
 /// (Documentation/ABI/testing/sysfs-block-loop).
-pub(super) fn all(block: &Path) -> impl Iterator<Item = (OsString, PathBuf)> {
+pub(super) fn all(block: &Path) -> Vec<(OsString, PathBuf)> {
     let devices = fs::read_dir(block).into_iter().flatten().flatten();
-    devices.filter_map(|device| {
+    let known = devices.filter_map(|device| {
         let mut file = fs::read(device.path().join("loop/backing_file")).ok()?;
         file.pop_if(|last| *last == b'\n');
         Some((device.file_name(), OsString::from_vec(file).into()))
-    })
+    });
+    known.collect()
 }
 
 /// Whether one of them is on that file, by whatever name.
 pub(super) fn is_loop(block: &Path, file: &Metadata) -> bool {
-    let mut files = all(block).filter_map(|(_, file)| file.metadata().ok());
-    files.any(|found| is_same(&found, file))
+    let is_it = |(_, other): &(_, PathBuf)| other.metadata().is_ok_and(|found| is_same(&found, file));
+    all(block).iter().any(is_it)
 }
 
 impl Held {
