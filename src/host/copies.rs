@@ -70,6 +70,10 @@ pub struct Copies {
 /// One image.
 struct Disk {
     image: PathBuf,
+    /// Its directory.
+    dir: File,
+    /// What it was when it was copied.
+    found: fs::Metadata,
     /// Held so that no other run begins with the same image.
     locked: Flock<File>,
     copy: File,
@@ -197,6 +201,7 @@ impl Copies {
             disks.swap(0, at);
         }
         drop(place);
+        disks.iter().try_for_each(Disk::is_as_it_was)?;
         disks.into_iter().try_for_each(Disk::commit)
     }
 }
@@ -245,8 +250,9 @@ fn hidden(image: &Path) -> PathBuf {
 fn is_left(hidden: &Path, image: &fs::Metadata) -> Result<bool, CopyError> {
     match fs::symlink_metadata(hidden) {
         Ok(found) => {
-            let owners = [Uid::effective().as_raw(), image.uid()];
-            match found.is_file() && found.nlink() == 1 && owners.contains(&found.uid()) {
+            let owner = found.uid();
+            let is_ours = owner == Uid::effective().as_raw() || known(owner) == Some(image.uid());
+            match found.is_file() && found.nlink() == 1 && is_ours {
                 true => Ok(true),
                 false => Err(CopyError::InTheWay(hidden.to_owned())),
             }
@@ -260,13 +266,22 @@ fn is_left(hidden: &Path, image: &fs::Metadata) -> Result<bool, CopyError> {
 /// Gives the file the owner, the group and the mode of another one, as far as this namespace has them: it shows what it does not have
 /// as one number, which may be another one's here.
 fn hand_on(from: &fs::Metadata, to: &File) -> io::Result<()> {
-    /// `DEFAULT_OVERFLOWUID` of include/linux/highuid.h, and that of groups.
-    const UNKNOWN: u32 = 65_534;
-    let known = |id: u32| Some(id).filter(|id| *id != UNKNOWN);
     drop(fchown(to, None, known(from.gid())));
     drop(fchown(to, known(from.uid()), None));
-    // Behind them, for they take bits away.
-    to.set_permissions(Permissions::from_mode(from.mode() & 0o7777))
+    // Behind them, for they take bits away. Another group than before may do what everybody may: there can be secrets in an image.
+    let mode = from.mode() & 0o7777;
+    let mode = match to.metadata()?.gid() == from.gid() && known(from.gid()).is_some() {
+        true => mode,
+        false => mode & !0o070 | mode & mode << 3 & 0o070,
+    };
+    to.set_permissions(Permissions::from_mode(mode))
+}
+
+/// A number of a user or group that this namespace has. It shows all others as one (`DEFAULT_OVERFLOWUID` of
+/// include/linux/highuid.h, and that of groups).
+fn known(id: u32) -> Option<u32> {
+    const UNKNOWN: u32 = 65_534;
+    Some(id).filter(|id| *id != UNKNOWN)
 }
 
 /// A file without a name in that directory.
@@ -295,6 +310,8 @@ impl Disk {
         }
         is_left(&hidden(&image), &found)?;
         let beside = || failed("make a copy beside", path);
+        // To be synced in the end.
+        let dir = File::open(image.with_file_name("")).map_err(failed("open the directory of", path))?;
         let copy = nameless(image.parent().unwrap_or(Path::new("/"))).map_err(beside())?;
         let mount = |file| mount_of(file).map_err(failed("find the mount of", path));
         if mount(&copy)? != mount(&locked)? {
@@ -312,7 +329,9 @@ impl Disk {
         filled().map_err(beside())?;
         Ok(Self {
             image,
+            dir,
             locked,
+            found,
             copy,
             node,
             sector,
@@ -371,6 +390,24 @@ impl Disk {
         Ok(())
     }
 
+    /// That nobody has written to the image since it was copied, put another one in its place, or begun to use it: what he did
+    /// would be lost.
+    ///
+    /// # Errors
+    /// `Taken`, `Loop`, `Io`.
+    fn is_as_it_was(&self) -> Result<(), CopyError> {
+        let look = failed("look at", &self.image);
+        let now = self.image.metadata().map_err(look)?;
+        let times = |file: &fs::Metadata| [file.mtime(), file.mtime_nsec(), file.ctime(), file.ctime_nsec()];
+        if loops::is_loop(Path::new(loops::BLOCK), &now) {
+            return Err(CopyError::Loop(self.image.clone()));
+        }
+        match loops::is_same(&now, &self.found) && times(&now) == times(&self.found) {
+            true => Ok(()),
+            false => Err(CopyError::Taken(self.image.clone())),
+        }
+    }
+
     /// The copy gets its name by one rename, on the medium, with the image's owner and mode.
     fn commit(self) -> Result<(), CopyError> {
         let (image, hidden) = (&self.image, hidden(&self.image));
@@ -390,7 +427,7 @@ impl Disk {
                 drop(fs::remove_file(&hidden));
                 return Err(error);
             }
-            File::open(image.with_file_name(""))?.sync_all()
+            self.dir.sync_all()
         };
         put().map_err(failed())
     }

@@ -165,9 +165,24 @@ fn the_stamp_of_the_first_boot_goes_from_a_boot_file_system_of_its_own() {
     require_root();
     let machine = Sandbox::new();
     let stamp = ("ignition.firstboot", "set ignition_network_kcmdline=''\n");
-    let disk = disk(&machine, LINUX, "boot", &[stamp, NORMAL]);
+    // A root that nothing boots with as it is keeps it.
+    tree(&machine, "root", &[]);
+    let bare = disk(&machine, LINUX, "boot", &[stamp]);
     let mut config = config();
     config.as_object_mut().unwrap().remove("kernelArguments");
+    let ran = apply(&machine, &config, &flags(&bare));
+    assert_eq!(ran.status, Some(0), "{}", ran.stderr);
+    assert!(
+        [ran.stderr, ran.stdout]
+            .concat()
+            .contains("/ignition.firstboot stays on"),
+        "nothing is said of it"
+    );
+    let names = || inside(&machine, &bare, BOOT_MIB * MIB, "ls -A");
+    assert_eq!(names(), "ignition.firstboot\nlost+found\n");
+    // What a machine boots with loses it.
+    tree(&machine, "root", &[("usr/lib/os-release", "ID=test\n")]);
+    let disk = disk(&machine, LINUX, "boot", &[stamp, NORMAL]);
     let names = || inside(&machine, &disk, BOOT_MIB * MIB, "ls -A");
     let waits = machine.at("waits");
     let split = [flags(&disk), vec![format!("--split={}", waits.display())]].concat();

@@ -306,7 +306,7 @@ fn with_root(desk: &Desk) -> PathBuf {
     let table = "label: gpt\nstart=2048, size=2048\nstart=4096, size=262144, type=4F68BCE3-E8CD-4DB1-96E7-FBCAF984B709\n";
     partition(&disk, table);
     let root = desk.machine.root();
-    let script = "cd \"$0\" && mkdir -m 2775 shared boot && chgrp 50 shared && : >boot/ignition.firstboot && \
+    let script = "cd \"$0\" && mkdir -p usr/lib && echo ID=x >usr/lib/os-release && mkdir -m 2775 shared boot && chgrp 50 shared && : >boot/ignition.firstboot && \
         echo x >su && chown 5:6 su && chmod 6755 su && ln su su2 && echo y >capable && \
         setfattr -n security.capability -v 0x0100000200040000000000000000000000000000 capable && \
         setfattr -n user.note -v mine su && setfattr -n security.selinux -v system_u:object_r:etc_t:s0 etc/hosts && \

@@ -96,9 +96,9 @@ impl Request<'_> {
                 devices: &system,
                 copies: None,
             };
-            let (applied, recorded) = self.carry_out(&given, expanded, &noted, &machine, &ground)?;
-            self.remove_stamps(&recorded, &Shows::Kernel(&processes, &system))?;
-            return Ok(applied);
+            let done = self.carry_out(&given, expanded, &noted, &machine, &ground)?;
+            self.remove_stamps(&done, &Shows::Kernel(&processes, &system))?;
+            return Ok(done.applied);
         }
         let files = images.values().map(|image| (image.file.as_path(), image.sector));
         let copies = Copies::take(files).map_err(|error| attach_failure(&error))?;
@@ -113,24 +113,29 @@ impl Request<'_> {
             devices: &copies,
             copies: Some(&copies),
         };
-        let (applied, recorded) = self.carry_out(&given, expanded, &noted, &Machine::read(), &ground)?;
+        let done = self.carry_out(&given, expanded, &noted, &Machine::read(), &ground)?;
         let first = on_copies.end().map_err(|error| attach_failure(&error))?;
-        self.remove_stamps(&recorded, &Shows::Program(&processes, &copies))?;
+        self.remove_stamps(&done, &Shows::Program(&processes, &copies))?;
         copies
             .commit(first.as_deref())
             .map_err(|error| attach_failure(&error))?;
-        Ok(applied)
+        Ok(done.applied)
     }
 
-    /// With `--split` a first boot is still to come.
-    fn remove_stamps(&self, recorded: &Recorded, shows: &Shows<'_>) -> Result<(), Failure> {
+    /// With `--split` a first boot is still to come; and what was filled need not be what boots.
+    fn remove_stamps(&self, done: &Done, shows: &Shows<'_>) -> Result<(), Failure> {
         match self.split {
-            None => stamp::remove(recorded, shows).map_err(|error| attach_failure(&*error)),
+            None if done.boots => {
+                stamp::remove(&done.recorded, shows).map_err(|error| attach_failure(&*error))
+            }
+            None => {
+                stamp::leave(&done.recorded);
+                Ok(())
+            }
             Some(_) => Ok(()),
         }
     }
 
-    /// Returns what the images hold, too.
     fn carry_out(
         &self,
         given: &Given,
@@ -138,7 +143,7 @@ impl Request<'_> {
         noted: &Noted,
         machine: &Machine,
         ground: &Ground<'_>,
-    ) -> Result<(Applied, Recorded), Failure> {
+    ) -> Result<Done, Failure> {
         let Expanded { config, origins } = expanded;
         let processes = ground.processes;
         let mut devices = Attached {
@@ -200,6 +205,7 @@ impl Request<'_> {
         noted.runs.begin_anew();
         let before = (given.rendered.origins().to_vec(), stages);
         let expanded = Expanded { config, origins };
+        let boots = stamp::boots(root.path());
         let files = self.fill(&expanded, digest, root.path(), &mounted.made, before, &host)?;
         for part in [mount_tally, files.tally] {
             tally.changed += part.changed;
@@ -211,7 +217,11 @@ impl Request<'_> {
             tally,
             ..Applied::default()
         };
-        Ok((applied, devices.recorded))
+        Ok(Done {
+            applied,
+            recorded: devices.recorded,
+            boots,
+        })
     }
 
     fn fill(
@@ -243,6 +253,15 @@ impl Request<'_> {
         finished.map_err(|error| super::unreadable(&error))?;
         Ok(applied)
     }
+}
+
+/// A config that was carried out.
+struct Done {
+    applied: Applied,
+    /// What the images hold now.
+    recorded: Recorded,
+    /// Whether the root had a system in it before.
+    boots: bool,
 }
 
 fn host<'a>(

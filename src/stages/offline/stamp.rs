@@ -29,7 +29,28 @@ pub(super) enum Shows<'a> {
 /// Where it is there.
 const STAMP: &str = "/ignition.firstboot";
 
-/// Removes it from each file system labelled `boot`. To be called when all that was made is on the medium, nothing is mounted any
+/// What every system has in its root (os-release(5)). Not so a file system whose subvolume or deployment is the root: what is written
+/// at its top is not seen by what boots, which needs its first boot still.
+const SYSTEM: &str = "/usr/lib/os-release";
+
+/// Whether the root mounted at `root` is one that a machine boots with as it is.
+pub(super) fn boots(root: &Path) -> bool {
+    let tree = Sysroot::open(root);
+    tree.is_ok_and(|tree| tree.look(Path::new(SYSTEM)).is_ok_and(|found| found.is_some()))
+}
+
+/// Says that it stays on file systems labelled `boot`.
+pub(super) fn leave(disks: &Recorded) {
+    for device in labelled_boot(disks) {
+        tracing::warn!(
+            "{STAMP} stays on {}, if it is there: the root had no {SYSTEM} and may not be what the machine boots; with it the \
+             first boot does all of this again",
+            device.name.display()
+        );
+    }
+}
+
+/// Removes it from each file system labelled `boot`, where [`boots`] said so before. To be called when all that was made is on the medium, nothing is mounted any
 /// more, and every program that has shown a file system has ended. One that is not looked at is told of; the machine would only
 /// do all of this again.
 ///
@@ -58,7 +79,7 @@ pub(super) fn remove(disks: &Recorded, shows: &Shows<'_>) -> Result<(), Box<dyn 
 
 fn remove_from(device: &Device, shows: &Shows<'_>) -> Result<(), Box<dyn Error>> {
     let stamp = Path::new(STAMP);
-    // A file system without one is not written to.
+    // A file system without one is not written to, unless it has a journal to be replayed.
     let is_there = shows.mounted(device, "ro,nosuid,nodev,noexec", &|tree| {
         Ok(tree.look(stamp)?.is_some())
     })?;
