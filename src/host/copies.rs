@@ -620,6 +620,46 @@ mod tests {
     }
 
     #[test]
+    fn an_image_that_is_no_longer_the_one_that_was_copied_keeps_its_place() {
+        for (row, change) in [
+            (
+                "written to",
+                (|path| fs::write(path, "other")) as fn(&Path) -> io::Result<()>,
+            ),
+            ("replaced", |path| {
+                fs::write(path.with_extension("new"), "other")?;
+                fs::rename(path.with_extension("new"), path)
+            }),
+        ] {
+            let (dir, nodes) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+            let path = image(dir.path());
+            let disk = Disk::take(&path, nodes.path().join("disk0"), SectorSize::S512).unwrap();
+            disk.is_as_it_was().unwrap();
+            change(&path).unwrap();
+            assert!(matches!(disk.is_as_it_was(), Err(CopyError::Taken(_))), "{row}");
+        }
+    }
+
+    #[test]
+    fn a_group_that_cannot_be_handed_on_gives_its_rights_to_no_other() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = image(dir.path());
+        let own = path.metadata().unwrap().gid();
+        for (group, mode, expected) in [
+            (own, 0o660, 0o660),
+            (65_534, 0o660, 0o600),
+            (65_534, 0o664, 0o644),
+        ] {
+            std::os::unix::fs::chown(&path, None, Some(group)).unwrap();
+            fs::set_permissions(&path, Permissions::from_mode(mode)).unwrap();
+            let copy = nameless(dir.path()).unwrap();
+            hand_on(&path.metadata().unwrap(), &copy).unwrap();
+            let found = copy.metadata().unwrap().mode() & 0o7777;
+            assert_eq!(found, expected, "{group} {mode:o}");
+        }
+    }
+
+    #[test]
     fn only_files_are_images_without_root() {
         let dir = tempfile::tempdir().unwrap();
         let take = |path: &Path| Disk::take(path, dir.path().join("disk0"), SectorSize::S512).err();
