@@ -620,6 +620,7 @@ mod tests {
     }
 
     #[test]
+    #[expect(clippy::disallowed_methods, reason = "somebody who knows nothing of us")]
     fn an_image_that_is_no_longer_the_one_that_was_copied_keeps_its_place() {
         for (row, change) in [
             (
